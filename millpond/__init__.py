@@ -1,0 +1,3 @@
+"""Millpond: a data lake that fits on a laptop."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,107 @@
+"""Settings: defaults, then ``millpond.toml``, then ``MILLPOND_*`` environment variables."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from millpond.errors import MillpondError
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+ACCOUNT_ID = "000000000000"
+
+
+class Settings(BaseSettings):
+    """What a person can set; every field is also ``MILLPOND_<FIELD>`` in the environment.
+
+    Parameters
+    ----------
+    home : Path
+        Everything Millpond makes lives below it: toolchain, state and logs.
+    state_dir : Path, optional
+        State of one running stack; ``home/state`` unless set. Two stacks need two of them.
+    gateway_port : int
+        Port of the AWS endpoint on 127.0.0.1.
+    onprem_port : int
+        Port of the on-premises PostgreSQL on 127.0.0.1.
+    region : str
+        AWS region of the local stack.
+    project, environment : str
+        First two parts of every resource name.
+    scale : float
+        Multiplies the number of rows seeded into the schema ``erp``.
+    tpch_sf : float
+        TPC-H scale factor of the schema ``tpch``; 1.0 is 6 million order lines.
+    tier : {"embedded"}
+        What the stack is made of.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="MILLPOND_", extra="forbid")
+
+    home: Path = CHECKOUT / ".millpond"
+    state_dir: Path | None = None
+    gateway_port: int = Field(4566, ge=1, le=65535)
+    onprem_port: int = Field(55432, ge=1, le=65535)
+    region: str = "eu-west-1"
+    project: str = "millpond"
+    environment: str = "dev"
+    scale: float = Field(1.0, gt=0)
+    tpch_sf: float = Field(0.01, gt=0)
+    tier: Literal["embedded"] = "embedded"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        toml = TomlConfigSettingsSource(settings_cls, CHECKOUT / "millpond.toml")
+        return init_settings, env_settings, toml
+
+    @cached_property
+    def state(self) -> Path:
+        return (self.state_dir or self.home / "state").resolve()
+
+    @property
+    def endpoint_url(self) -> str:
+        return f"http://127.0.0.1:{self.gateway_port}"
+
+    @property
+    def prefix(self) -> str:
+        return f"{self.project}-{self.environment}"
+
+    @property
+    def account_id(self) -> str:
+        return ACCOUNT_ID
+
+
+def load_settings() -> Settings:
+    """Read the settings.
+
+    Raises
+    ------
+    MillpondError
+        If a value is not acceptable; it names the setting.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise MillpondError(
+            f"The setting {name} is not acceptable: {first['msg']}.",
+            where=f"MILLPOND_{name.upper()} in the environment, or {CHECKOUT / 'millpond.toml'}",
+            next_step="correct it, then run the command again",
+        ) from error

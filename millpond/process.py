@@ -1,0 +1,161 @@
+"""Child processes that Millpond owns.
+
+Each one runs in its own process group, writes to a log file, and is found again by a pid file
+that also holds its start time, so a recycled pid is never mistaken for ours.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+
+@dataclass(frozen=True)
+class OwnedProcess:
+    """A process group we started.
+
+    Parameters
+    ----------
+    pid : int
+        Process id of the leader, which is also the group id.
+    created : float
+        Start time of the leader, seconds since the epoch as the kernel reports it.
+    pid_file : Path
+        Where both are recorded.
+    """
+
+    pid: int
+    created: float
+    pid_file: Path
+
+    @property
+    def is_running(self) -> bool:
+        try:
+            process = psutil.Process(self.pid)
+            return process.create_time() == self.created and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+    def tree(self) -> list[psutil.Process]:
+        """The leader and all its descendants; empty once the leader is gone."""
+        try:
+            leader = psutil.Process(self.pid)
+            if leader.create_time() != self.created:
+                return []
+            return [leader, *leader.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
+
+    def stop(self, timeout: float = 15.0) -> None:
+        """Ask the group to end, then make it; remove the pid file.
+
+        Parameters
+        ----------
+        timeout : float
+            Seconds between SIGTERM and SIGKILL.
+        """
+        processes = self.tree()
+        if processes:
+            _signal_group(self.pid, signal.SIGTERM)
+            _, alive = psutil.wait_procs(processes, timeout=timeout)
+            if alive:
+                _signal_group(self.pid, signal.SIGKILL)
+                for process in alive:
+                    _kill(process)
+                psutil.wait_procs(alive, timeout=5)
+        self.pid_file.unlink(missing_ok=True)
+
+
+def start(
+    command: Sequence[str | os.PathLike[str]],
+    *,
+    pid_file: Path,
+    log_file: Path,
+    env: Mapping[str, str],
+    cwd: Path,
+    user: int | None = None,
+) -> OwnedProcess:
+    """Start a command as an owned process.
+
+    Parameters
+    ----------
+    command : sequence of str
+        Program and arguments.
+    pid_file, log_file : Path
+        Where to record it, and where stdout and stderr are appended.
+    env : mapping
+        The whole environment of the child; nothing is inherited.
+    cwd : Path
+        Working directory.
+    user : int, optional
+        Numeric user id to run as.
+    """
+    pid_file.parent.mkdir(parents=True, exist_ok=True)
+    log_file.parent.mkdir(parents=True, exist_ok=True)
+    with log_file.open("ab") as log:
+        child = subprocess.Popen(
+            [os.fspath(part) for part in command],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=dict(env),
+            cwd=cwd,
+            user=user,
+            start_new_session=True,
+        )
+    return record(child.pid, pid_file)
+
+
+def record(pid: int, pid_file: Path) -> OwnedProcess:
+    """Write the pid file of a process that was started elsewhere as leader of its own group."""
+    pid_file.parent.mkdir(parents=True, exist_ok=True)
+    created = psutil.Process(pid).create_time()
+    pid_file.write_text(json.dumps({"pid": pid, "created": created}))
+    return OwnedProcess(pid, created, pid_file)
+
+
+def find(pid_file: Path) -> OwnedProcess | None:
+    """The running process that a pid file names, or None (a stale file is removed)."""
+    try:
+        content = json.loads(pid_file.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    process = OwnedProcess(content["pid"], content["created"], pid_file)
+    if process.is_running:
+        return process
+    pid_file.unlink(missing_ok=True)
+    return None
+
+
+def find_all(pid_dir: Path) -> list[OwnedProcess]:
+    """Every running process recorded below a directory."""
+    found = (find(path) for path in sorted(pid_dir.rglob("*.pid")))
+    return [process for process in found if process is not None]
+
+
+def last_lines(log_file: Path, count: int = 20) -> str:
+    """The end of a log, for an error message; empty when there is none."""
+    if not log_file.exists():
+        return ""
+    return "\n".join(log_file.read_text(errors="replace").splitlines()[-count:])
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        return
+
+
+def _kill(process: psutil.Process) -> None:
+    try:
+        process.kill()
+    except psutil.NoSuchProcess:
+        return
