@@ -1,0 +1,17 @@
+#!/bin/sh
+# Locks every environment anew: exact versions with hashes, no registry address.
+set -eu
+cd "$(dirname "$0")/.."
+uv=${UV:-.millpond/uv/bin/uv}
+compile() {
+    "$uv" pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url "$@"
+}
+compile --python-version 3.13 --extra build pyproject.toml -o requirements/harness.txt
+compile --python-version 3.13 --extra build --extra dev pyproject.toml -o requirements/dev.txt
+# The settings for uv in pyproject.toml narrow the harness to its own Python: not meant for these.
+compile --no-config --python-version 3.11 requirements/glue-spark.in -o requirements/glue-spark.txt
+compile --no-config --python-version 3.9 requirements/glue-shell.in -o requirements/glue-shell.txt
+compile --no-config --python-version 3.9 requirements/build.in -o requirements/build.txt
+for name in uv java jars; do
+    compile --no-config --no-deps --python-version 3.9 "requirements/$name.in" -o "requirements/$name.txt"
+done
