@@ -14,10 +14,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Iterator, List, Optional, Sequence
+from typing import Dict, Iterator, List, Optional, Sequence
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = CHECKOUT / "requirements"
+SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 class BootstrapError(Exception):
@@ -71,9 +72,8 @@ def ensure_python(version: str, home: Path, uv: Path) -> Path:
     found = find_python(version, home)
     if found:
         return found
-    environment = {**os.environ, "UV_PYTHON_INSTALL_DIR": str(home / "pythons")}
     result = subprocess.run(
-        [str(uv), "python", "install", version], env=environment, capture_output=True, text=True
+        [str(uv), "python", "install", version], env=uv_environment(home), capture_output=True, text=True
     )
     found = find_python(version, home)
     if result.returncode or not found:
@@ -202,9 +202,20 @@ def install(uv: Path, interpreter: Path, arguments: Sequence[str], what: str) ->
     )
 
 
+def uv_environment(home: Path) -> Dict[str, str]:
+    """The environment for uv: Pythons below ``home``; the machine's own certificates where it has them.
+
+    A company network often signs with its own authority, which is only in the system's store.
+    """
+    environment = {**os.environ, "UV_PYTHON_INSTALL_DIR": str(home / "pythons")}
+    if SYSTEM_CERTIFICATES.exists():
+        environment["UV_SYSTEM_CERTS"] = "1"
+    return environment
+
+
 def run(command: Sequence[str], failure: str) -> None:
     """Run a command; on failure raise with the end of what it said."""
-    result = subprocess.run(command, capture_output=True, text=True)
+    result = subprocess.run(command, capture_output=True, text=True, env=uv_environment(default_home()))
     if result.returncode:
         said = (result.stderr.strip() or result.stdout.strip())[-1500:]
         raise BootstrapError(
