@@ -1,0 +1,1 @@
+"""Adapts the execution planes to LocalStack: the only package that imports ``localstack``."""

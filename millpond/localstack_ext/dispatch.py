@@ -1,0 +1,80 @@
+"""Which code answers an operation of a service: a plane where it has a handler, else moto."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from localstack.aws.api import CommonServiceException, RequestContext, ServiceException
+from localstack.aws.spec import load_service
+from localstack.services.moto import call_moto
+
+Handler = Callable[[RequestContext, Any], Any]
+
+
+class Plane(Protocol):
+    """What a plane is to the adapter: a table of operations, and methods of that name."""
+
+    OPERATIONS: Mapping[str, str]
+
+
+def dispatch_table(service: str, plane: Plane | None = None) -> dict[str, Handler]:
+    """Every operation of a service with the code that answers it.
+
+    LocalStack ships no stubs for some services, so the names come from botocore's model.
+
+    Parameters
+    ----------
+    service : str
+        botocore's name of the service, for example ``glue``.
+    plane : Plane, optional
+        Its handlers win over moto's.
+
+    Raises
+    ------
+    ValueError
+        If the plane names an operation that the service does not have.
+    """
+    table: dict[str, Handler] = dict.fromkeys(load_service(service).operation_names, _ask_moto)
+    if plane is None:
+        return table
+    for operation, method in plane.OPERATIONS.items():
+        if operation not in table:
+            raise ValueError(f"{type(plane).__name__} handles {operation}, which {service} does not have")
+        table[operation] = _ask_plane(getattr(plane, method))
+    return table
+
+
+def _ask_moto(context: RequestContext, _request: Any) -> Any:
+    return call_moto(context)
+
+
+def _ask_plane(method: Callable[[dict[str, Any]], Any]) -> Handler:
+    def handle(_context: RequestContext, request: Any) -> Any:
+        try:
+            return method(dict(request or {}))
+        except ServiceException:
+            raise
+        except Exception as error:
+            if (aws_error := to_aws_error(error)) is None:
+                raise
+            raise aws_error from error
+
+    return handle
+
+
+def to_aws_error(error: Exception) -> CommonServiceException | None:
+    """A plane's exception as the error LocalStack serialises; None if it is not one.
+
+    A plane's exception carries ``code`` and ``message``; what else it carries goes into the members of
+    the error's shape that have the same name.
+    """
+    code = getattr(error, "code", None)
+    message = getattr(error, "message", None)
+    if not isinstance(code, str) or not isinstance(message, str):
+        return None
+    aws_error = CommonServiceException(code, message, status_code=getattr(error, "status_code", 400))
+    for name, value in vars(error).items():
+        if not hasattr(aws_error, name):
+            setattr(aws_error, name, value)
+    return aws_error

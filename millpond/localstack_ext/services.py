@@ -1,0 +1,49 @@
+"""The services that Millpond provides to LocalStack, chosen by ``PROVIDER_OVERRIDE_<SERVICE>=millpond``."""
+
+from __future__ import annotations
+
+from localstack.aws.skeleton import Skeleton
+from localstack.aws.spec import load_service
+from localstack.services.plugins import Service, aws_provider
+
+from millpond.localstack_ext import planes
+from millpond.localstack_ext.dispatch import Plane, dispatch_table
+
+
+def _service(name: str, plane: Plane | None = None) -> Service:
+    return Service(name=name, skeleton=Skeleton(load_service(name), dispatch_table(name, plane)))
+
+
+@aws_provider(api="s3", name="millpond")
+def s3() -> Service:
+    from localstack.services.s3.provider import S3Provider
+    from localstack.services.s3.storage.ephemeral import EphemeralS3ObjectStore
+
+    directory = planes.context().state_dir / "engine" / "s3"
+    directory.mkdir(parents=True, exist_ok=True)
+    return Service.for_provider(S3Provider(EphemeralS3ObjectStore(str(directory))))
+
+
+@aws_provider(api="dynamodb", name="millpond")
+def dynamodb() -> Service:
+    return _service("dynamodb")
+
+
+@aws_provider(api="dynamodbstreams", name="millpond")
+def dynamodbstreams() -> Service:
+    return _service("dynamodbstreams")
+
+
+@aws_provider(api="glue", name="millpond")
+def glue() -> Service:
+    return _service("glue", planes.glue())
+
+
+@aws_provider(api="athena", name="millpond")
+def athena() -> Service:
+    return _service("athena", planes.athena())
+
+
+@aws_provider(api="codebuild", name="millpond")
+def codebuild() -> Service:
+    return _service("codebuild")

@@ -1,0 +1,192 @@
+"""The engine: LocalStack's core with Millpond's plug-in, as a process on 127.0.0.1."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from millpond import process
+from millpond.config import Settings
+from millpond.errors import MillpondError
+from millpond.planes.context import PlaneContext, Tools
+
+START_TIMEOUT = 60.0
+STOP_TIMEOUT = 20.0
+LOG_LINES = 25
+
+PLUGIN = "millpond"
+SERVICES_WE_PROVIDE = ("s3", "dynamodb", "dynamodbstreams", "glue", "athena", "codebuild")
+
+
+class Engine:
+    """One engine, found again by its pid file.
+
+    Parameters
+    ----------
+    settings : Settings
+        Port, region and state directory.
+    tools_file : Path
+        The toolchain as JSON (:meth:`Tools.to_json`), read by the planes.
+    """
+
+    def __init__(self, settings: Settings, tools_file: Path) -> None:
+        self._settings = settings
+        self._tools_file = tools_file
+        self._directory = settings.state / "engine"
+        self._pid_file = settings.state / "pids" / "engine.pid"
+        self.log_file = settings.state / "logs" / "engine.log"
+
+    @property
+    def is_running(self) -> bool:
+        return process.find(self._pid_file) is not None
+
+    def start(self, timeout: float = START_TIMEOUT) -> None:
+        """Start it and wait until it answers; nothing happens if it runs and answers already.
+
+        Raises
+        ------
+        MillpondError
+            If the port is taken, or if it does not answer in time; the error shows the end of its log.
+        """
+        running = process.find(self._pid_file)
+        if running is None:
+            self._refuse_taken_port()
+            running = self._launch()
+        self._wait_until_healthy(running, timeout)
+
+    def stop(self) -> None:
+        """Stop it with every child of its planes; nothing happens if it does not run."""
+        if running := process.find(self._pid_file):
+            running.stop(STOP_TIMEOUT)
+        self._stop_children_of_planes()
+
+    def health(self) -> dict[str, Any]:
+        """What the engine says of itself: its services and their states.
+
+        Raises
+        ------
+        MillpondError
+            If it does not answer.
+        """
+        try:
+            return self._ask_health()
+        except (OSError, ValueError) as error:
+            raise MillpondError(
+                f"The engine does not answer: {error}.",
+                where=self._settings.endpoint_url,
+                next_step="millpond up",
+                detail=process.last_lines(self.log_file, LOG_LINES),
+            ) from error
+
+    def _launch(self) -> process.OwnedProcess:
+        self._stop_children_of_planes()
+        # The engine keeps its state in memory, so what a former one left on disk belongs to nothing.
+        shutil.rmtree(self._directory, ignore_errors=True)
+        for name in ("tmp", "cache", "home", "files"):
+            (self._directory / name).mkdir(parents=True)
+        self.log_file.parent.mkdir(parents=True, exist_ok=True)
+        self.log_file.write_bytes(b"")
+        return process.start(
+            [sys.executable, "-m", "localstack.runtime.main"],
+            pid_file=self._pid_file,
+            log_file=self.log_file,
+            env=self.environment(),
+            cwd=self._directory,
+        )
+
+    def environment(self) -> dict[str, str]:
+        """The whole environment of the engine process."""
+        settings = self._settings
+        context = PlaneContext(
+            endpoint_url=settings.endpoint_url,
+            region=settings.region,
+            account_id=settings.account_id,
+            state_dir=settings.state,
+            tools=Tools.from_json(self._tools_file.read_text()),
+        )
+        variables = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "LANG": "C.UTF-8",
+            "HOME": str(self._directory / "home"),
+            "TMPDIR": str(self._directory / "tmp"),
+            "XDG_CACHE_HOME": str(self._directory / "cache"),
+            "PYTHONUNBUFFERED": "1",
+            "AWS_DEFAULT_REGION": settings.region,
+            "GATEWAY_LISTEN": f"127.0.0.1:{settings.gateway_port}",
+            "GATEWAY_SERVER": PLUGIN,
+            "LOCALSTACK_HOST": f"localhost:{settings.gateway_port}",
+            "FILESYSTEM_ROOT": str(self._directory / "files"),
+            "OVERRIDE_IN_DOCKER": "0",
+            "DNS_ADDRESS": "0",
+            "DISABLE_EVENTS": "1",
+            "SKIP_SSL_CERT_DOWNLOAD": "1",
+            # Queue addresses that need no name resolution beyond "localhost".
+            "SQS_ENDPOINT_STRATEGY": "path",
+            "LAMBDA_RUNTIME_EXECUTOR": PLUGIN,
+        }
+        variables |= {f"PROVIDER_OVERRIDE_{name.upper()}": PLUGIN for name in SERVICES_WE_PROVIDE}
+        return variables | context.to_environment(self._tools_file)
+
+    def _wait_until_healthy(self, running: process.OwnedProcess, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        while True:
+            if not running.is_running:
+                raise self._failure("The engine ended while it started.")
+            try:
+                self._ask_health()
+                return
+            except (OSError, ValueError):
+                if time.monotonic() > deadline:
+                    raise self._failure(f"The engine did not answer within {timeout:.0f} seconds.") from None
+            time.sleep(0.1)
+
+    def _failure(self, what: str) -> MillpondError:
+        return MillpondError(
+            what,
+            where=str(self.log_file),
+            next_step="millpond down, then millpond up",
+            detail=process.last_lines(self.log_file, LOG_LINES),
+        )
+
+    def _ask_health(self) -> dict[str, Any]:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(f"{self._settings.endpoint_url}/_localstack/health", timeout=5) as response:
+            answer: dict[str, Any] = json.load(response)
+        return answer
+
+    def _refuse_taken_port(self) -> None:
+        port = self._settings.gateway_port
+        if (holder := listener_on(port)) is not None:
+            raise MillpondError(
+                f"Port {port} is taken{holder}.",
+                where=f"127.0.0.1:{port}",
+                next_step="stop what holds it, or set MILLPOND_GATEWAY_PORT to a free port",
+            )
+
+    def _stop_children_of_planes(self) -> None:
+        for plane in ("glue", "athena", "functions"):
+            for child in process.find_all(self._settings.state / "pids" / plane):
+                child.stop()
+
+
+def listener_on(port: int) -> str | None:
+    """Who listens on a TCP port: `` by NAME (process PID)``, empty if that is hidden, None if nobody does."""
+    for connection in psutil.net_connections("tcp"):
+        if connection.status != psutil.CONN_LISTEN or connection.laddr.port != port:
+            continue
+        if connection.pid is None:
+            return ""
+        try:
+            return f" by {psutil.Process(connection.pid).name()} (process {connection.pid})"
+        except psutil.NoSuchProcess:
+            return ""
+    return None
