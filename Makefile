@@ -1,0 +1,89 @@
+# Millpond: the verbs a person types. Each one calls the CLI; `make help` lists them.
+
+PYTHON ?= python3# any Python 3 with pip: it only sets up the environment
+TABLES ?=# for ingest: source tables, for example "erp.orders erp.customers"; all when empty
+SQL ?= select count(*) from tpch.lineitem# for query
+JOB ?= millpond-dev-ingest-shell# for logs
+CHANGES ?= 500# for workload: how many rows it changes
+
+MILLPOND := $(or $(MILLPOND_HOME),.millpond)/venvs/harness/bin/millpond
+BIN := $(dir $(MILLPOND))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev doctor up down status deploy plan load workload ingest verify query logs demo test unit lint format lock clean
+
+help: ## List the verbs
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup:
+	@$(PYTHON) millpond/bootstrap.py --quiet
+
+setup-dev:
+	@$(PYTHON) millpond/bootstrap.py --quiet --dev
+
+##@ The two that matter
+demo: setup ## Set everything up, run the whole lake, show source and lake side by side
+	@$(MILLPOND) demo
+
+test: setup-dev lint ## Every check and test, on a stack of its own
+	@$(MILLPOND) doctor --quiet
+	@$(BIN)pytest
+
+##@ The stack
+up: setup ## Start the engine and the on-premises database
+	@$(MILLPOND) up
+
+down: setup ## Stop them
+	@$(MILLPOND) down
+
+status: setup ## Show what runs, where, and what is deployed
+	@$(MILLPOND) status
+
+doctor: setup ## Find or install the toolchain and show it
+	@$(MILLPOND) doctor
+
+clean: ## Stop everything and remove all that Millpond made in this checkout
+	@if [ -x $(MILLPOND) ]; then $(MILLPOND) clean; fi
+	@rm -rf $(or $(MILLPOND_HOME),.millpond) dist
+
+##@ The platform
+deploy: setup ## Apply the Terraform
+	@$(MILLPOND) deploy
+
+plan: setup ## Show what Terraform would change
+	@$(MILLPOND) plan
+
+load: setup ## Create and fill the on-premises database
+	@$(MILLPOND) load
+
+workload: setup ## Change rows in the on-premises database (CHANGES=500)
+	@$(MILLPOND) workload --changes $(CHANGES)
+
+ingest: setup ## Run the state machine (TABLES="erp.orders …", all by default)
+	@$(MILLPOND) ingest $(TABLES)
+
+verify: setup ## Compare every table with the source, row by row
+	@$(MILLPOND) verify
+
+query: export MILLPOND_QUERY := $(value SQL)
+query: setup ## Ask Athena (SQL="…")
+	@$(MILLPOND) query "$$MILLPOND_QUERY"
+
+logs: setup ## Show the last run of a Glue job (JOB=…)
+	@$(MILLPOND) logs $(JOB)
+
+##@ Working on Millpond
+unit: setup-dev ## The unit tests alone
+	@$(BIN)pytest tests/unit
+
+lint: setup-dev ## Lint, formatting and types
+	@$(BIN)ruff check --quiet .
+	@$(BIN)ruff format --quiet --check .
+	@$(BIN)mypy --no-error-summary
+
+format: setup-dev ## Put the code into its format
+	@$(BIN)ruff format --quiet .
+	@$(BIN)ruff check --quiet --fix .
+
+lock: setup-dev ## Lock every environment anew
+	@sh requirements/lock.sh

@@ -1,0 +1,87 @@
+"""The tier without Docker: the engine and PostgreSQL as processes on 127.0.0.1."""
+
+from __future__ import annotations
+
+import shutil
+
+from millpond import process
+from millpond.config import Settings
+from millpond.errors import MillpondError
+from millpond.stack import Service, StepCallback
+from millpond.stack.engine import Engine
+from millpond.stack.onprem import OnPremDatabase
+from millpond.toolchain import Toolchain
+
+MINIMUM_FREE_BYTES = 500 * 1024 * 1024
+
+
+class EmbeddedStack:
+    """Engine and on-premises database of one checkout.
+
+    Parameters
+    ----------
+    settings : Settings
+        Ports and the state directory.
+    toolchain : Toolchain
+        What the planes in the engine run.
+    """
+
+    def __init__(self, settings: Settings, toolchain: Toolchain) -> None:
+        self._settings = settings
+        self.engine = Engine(settings, toolchain.tools_file)
+        self.onprem = OnPremDatabase(settings)
+
+    def up(self, on_step: StepCallback | None = None) -> None:
+        """Start the database and the engine.
+
+        Raises
+        ------
+        MillpondError
+            If a port is taken, the disk is full or a service does not become healthy. What this call
+            had started is stopped again, also when it is interrupted.
+        """
+        _require_free_disk(self._settings)
+        parts = (("on-premises PostgreSQL", self.onprem), ("engine", self.engine))
+        started: list[Engine | OnPremDatabase] = []
+        try:
+            for name, part in parts:
+                if part.is_running:
+                    continue
+                if on_step:
+                    on_step(f"starting the {name}")
+                started.append(part)
+                part.start()
+        except BaseException:
+            for part in reversed(started):
+                part.stop()
+            raise
+
+    def down(self) -> None:
+        """Stop both, then whatever else a pid file still names."""
+        self.engine.stop()
+        self.onprem.stop()
+        for child in process.find_all(self._settings.state):
+            child.stop()
+
+    def services(self) -> list[Service]:
+        """The engine and the database."""
+        return [
+            Service("engine", self.engine.is_running, self._settings.endpoint_url, self.engine.log_file),
+            Service(
+                "onprem",
+                self.onprem.is_running,
+                f"127.0.0.1:{self._settings.onprem_port}",
+                self.onprem.log_file,
+            ),
+        ]
+
+
+def _require_free_disk(settings: Settings) -> None:
+    settings.state.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(settings.state).free
+    if free < MINIMUM_FREE_BYTES:
+        raise MillpondError(
+            f"Only {free // 2**20} MiB of disk are free; a stack needs {MINIMUM_FREE_BYTES // 2**20} MiB.",
+            where=str(settings.state),
+            next_step="free some space, or set MILLPOND_STATE_DIR to a directory on another disk",
+        )
