@@ -1,0 +1,42 @@
+provider "aws" {
+  region = var.region
+
+  default_tags {
+    tags = {
+      project     = var.project
+      environment = var.environment
+      managed_by  = "terraform"
+    }
+  }
+}
+
+data "aws_caller_identity" "current" {}
+
+data "aws_partition" "current" {}
+
+locals {
+  prefix     = "${var.project}-${var.environment}"
+  path       = "${var.project}/${var.environment}"
+  account_id = data.aws_caller_identity.current.account_id
+  partition  = data.aws_partition.current.partition
+
+  # "arn:PARTITION:SERVICE:REGION:ACCOUNT" is how most ARNs of this account begin.
+  arn = {
+    for service in ["athena", "glue", "logs", "states"] :
+    service => "arn:${local.partition}:${service}:${var.region}:${local.account_id}"
+  }
+
+  # What the build put into package_dir: file names, hashes and the modules of the Python shell job.
+  package = jsondecode(file("${var.package_dir}/manifest.json"))
+
+  # One plain JSON object a file; the file is named after the table it is about.
+  job_settings = {
+    for name in fileset(var.fixtures_dir, "job_settings/*.json") :
+    trimsuffix(basename(name), ".json") => jsondecode(file("${var.fixtures_dir}/${name}"))
+  }
+  table_structures = {
+    for name in fileset(var.fixtures_dir, "table_structures/*.json") :
+    trimsuffix(basename(name), ".json") => jsondecode(file("${var.fixtures_dir}/${name}"))
+  }
+  databases = toset([for settings in values(local.job_settings) : settings.target_database])
+}
