@@ -1,0 +1,212 @@
+"""Build what Terraform uploads: Lambda zips, job scripts and the ingest library.
+
+The same sources give the same bytes on every machine, so that a deploy changes only what changed:
+names are sorted, times and modes fixed, and nothing is compressed.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import shutil
+import zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from millpond import __version__
+from millpond.config import CHECKOUT
+from millpond.errors import MillpondError
+
+SHELL_PYTHON = "3.9"
+SHELL_REQUIREMENTS = Path("requirements/glue-shell")
+LIBRARY = "ingest"
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_REGULAR_FILE = 0o100644 << 16
+
+
+@dataclass(frozen=True)
+class PackagedFile:
+    """Digest of one built file.
+
+    Parameters
+    ----------
+    sha256 : str
+        Hexadecimal.
+    base64sha256 : str
+        The same in base64, as Lambda reports it.
+    """
+
+    sha256: str
+    base64sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a build made; ``manifest.json`` beside the files holds the same.
+
+    Parameters
+    ----------
+    directory : Path
+        Where the files are.
+    files : mapping of str to PackagedFile
+        By path below ``directory``, which is also the key in the artifacts bucket.
+    libraries : mapping of str to str
+        Path of the ingest library for each engine.
+    shell_modules : tuple of str
+        Pinned modules of the Python shell job, for ``--additional-python-modules``.
+    """
+
+    directory: Path
+    files: Mapping[str, PackagedFile]
+    libraries: Mapping[str, str]
+    shell_modules: tuple[str, ...]
+
+    def to_json(self) -> str:
+        content = asdict(self)
+        del content["directory"]
+        return json.dumps(content, indent=2, sort_keys=True) + "\n"
+
+
+def build(output: Path, checkout: Path = CHECKOUT) -> Manifest:
+    """Build everything into a directory, which is emptied first.
+
+    Parameters
+    ----------
+    output : Path
+        Directory to fill.
+    checkout : Path
+        Where ``glue_jobs``, ``lambdas`` and ``requirements`` are.
+
+    Raises
+    ------
+    MillpondError
+        If a source is missing.
+    """
+    jobs, lambdas = checkout / "glue_jobs", checkout / "lambdas"
+    library = _sources(jobs / LIBRARY, jobs)
+    wheel_name = f"glue/millpond_ingest-{__version__}-py3-none-any.whl"
+    contents = {
+        f"glue/{LIBRARY}.zip": to_zip(library),
+        wheel_name: to_wheel(library, "millpond_ingest", __version__),
+        **{f"glue/{path.name}": path.read_bytes() for path in _scripts(jobs)},
+        **{
+            f"lambdas/{folder.name}.zip": to_zip(_sources(folder, folder))
+            for folder in sorted(lambdas.iterdir())
+            if folder.is_dir() and folder.name != "__pycache__"
+        },
+    }
+    manifest = Manifest(
+        directory=output,
+        files={name: _digest(content) for name, content in sorted(contents.items())},
+        # Spark jobs take a zip, Python shell jobs a wheel.
+        libraries={"spark": f"glue/{LIBRARY}.zip", "shell": wheel_name},
+        shell_modules=pinned_modules(checkout / SHELL_REQUIREMENTS, SHELL_PYTHON),
+    )
+    _write(output, contents, manifest)
+    return manifest
+
+
+def to_zip(files: Mapping[str, bytes]) -> bytes:
+    """A zip archive that depends on nothing but the names and contents of its files."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in sorted(files.items()):
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.external_attr = _REGULAR_FILE
+            entry.create_system = 3
+            archive.writestr(entry, content)
+    return buffer.getvalue()
+
+
+def to_wheel(files: Mapping[str, bytes], distribution: str, version: str) -> bytes:
+    """A pure Python wheel, in the binary distribution format 1.0 of the Python packaging specifications."""
+    info = f"{distribution}-{version}.dist-info"
+    contents = {
+        **files,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n".encode(),
+        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: millpond\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = f"{info}/RECORD"
+    lines = [
+        f"{name},sha256={_url_safe(content)},{len(content)}" for name, content in sorted(contents.items())
+    ]
+    return to_zip({**contents, record: "\n".join([*lines, f"{record},,", ""]).encode()})
+
+
+def pinned_modules(requirements: Path, python: str) -> tuple[str, ...]:
+    """The modules that ``requirements.in`` asks for, at the versions that ``requirements.txt`` locks.
+
+    Parameters
+    ----------
+    requirements : Path
+        Both files, without their suffix.
+    python : str
+        Version of the interpreter they are for, for example ``3.9``.
+    """
+    asked = [Requirement(line) for line in _requirement_lines(requirements.with_suffix(".in"))]
+    environment = {"python_version": python, "python_full_version": f"{python}.0"}
+    locked = {
+        canonicalize_name(requirement.name): str(requirement.specifier)
+        for requirement in map(Requirement, _requirement_lines(requirements.with_suffix(".txt")))
+        if requirement.marker is None or requirement.marker.evaluate(environment)
+    }
+    modules = []
+    for requirement in asked:
+        if canonicalize_name(requirement.name) not in locked:
+            raise MillpondError(
+                f"{requirement.name} is not locked for Python {python}.",
+                where=str(requirements.with_suffix(".txt")),
+                next_step="make lock",
+            )
+        extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
+        modules.append(f"{requirement.name}{extras}{locked[canonicalize_name(requirement.name)]}")
+    return tuple(modules)
+
+
+def _requirement_lines(path: Path) -> list[str]:
+    lines = (line.split(" #")[0].rstrip("\\ ") for line in path.read_text().splitlines())
+    return [line for line in lines if line and not line.lstrip().startswith(("#", "-"))]
+
+
+def _scripts(jobs: Path) -> list[Path]:
+    scripts = sorted(jobs.glob("*.py"))
+    if not scripts:
+        raise MillpondError("There is no job script to package.", where=str(jobs))
+    return scripts
+
+
+def _sources(folder: Path, base: Path) -> dict[str, bytes]:
+    paths: Iterable[Path] = (path for path in folder.rglob("*") if path.is_file())
+    files = {
+        path.relative_to(base).as_posix(): path.read_bytes()
+        for path in paths
+        if "__pycache__" not in path.parts
+    }
+    if not files:
+        raise MillpondError(f"There is nothing to package in {folder.name}.", where=str(folder))
+    return files
+
+
+def _write(output: Path, contents: Mapping[str, bytes], manifest: Manifest) -> None:
+    if output.exists():
+        shutil.rmtree(output)
+    for name, content in contents.items():
+        path = output / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    (output / "manifest.json").write_text(manifest.to_json())
+
+
+def _digest(content: bytes) -> PackagedFile:
+    digest = hashlib.sha256(content).digest()
+    return PackagedFile(digest.hex(), base64.b64encode(digest).decode())
+
+
+def _url_safe(content: bytes) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
