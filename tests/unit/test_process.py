@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from millpond import process
+
+
+def start_sleeper(directory: Path, code: str = "import time; print('up', flush=True); time.sleep(60)"):
+    return process.start(
+        [sys.executable, "-c", code],
+        pid_file=directory / "pids" / "sleeper.pid",
+        log_file=directory / "logs" / "sleeper.log",
+        env={"PATH": os.environ["PATH"]},
+        cwd=directory,
+    )
+
+
+def wait_until(condition, seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        time.sleep(0.02)
+
+
+def test_a_started_process_is_found_again_by_its_pid_file(tmp_path):
+    started = start_sleeper(tmp_path)
+    try:
+        found = process.find(tmp_path / "pids" / "sleeper.pid")
+        assert found == started
+        assert process.find_all(tmp_path) == [started]
+    finally:
+        started.stop()
+    assert process.find(tmp_path / "pids" / "sleeper.pid") is None
+    assert not started.is_running
+
+
+def test_a_recycled_pid_is_not_taken_for_ours_and_the_stale_file_goes(tmp_path):
+    pid_file = tmp_path / "other.pid"
+    pid_file.write_text(json.dumps({"pid": os.getpid(), "created": 1.0}))
+    assert process.find(pid_file) is None
+    assert not pid_file.exists()
+
+
+def test_a_half_written_pid_file_names_no_process(tmp_path):
+    (tmp_path / "broken.pid").write_text('{"pid": 12')
+    assert process.find_all(tmp_path) == []
+
+
+def test_stop_ends_the_grandchildren_too(tmp_path):
+    code = (
+        "import subprocess, sys, time;"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']);"
+        "print(child.pid, flush=True); time.sleep(60)"
+    )
+    started = start_sleeper(tmp_path, code)
+    log = tmp_path / "logs" / "sleeper.log"
+    wait_until(lambda: log.read_text().strip().isdigit())
+    grandchild = psutil.Process(int(log.read_text()))
+    started.stop()
+    wait_until(lambda: not grandchild.is_running() or grandchild.status() == psutil.STATUS_ZOMBIE)
+
+
+def test_a_process_that_ignores_the_polite_signal_is_killed(tmp_path):
+    code = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+        "print('up', flush=True); time.sleep(60)"
+    )
+    started = start_sleeper(tmp_path, code)
+    log = tmp_path / "logs" / "sleeper.log"
+    wait_until(lambda: "up" in log.read_text())
+    started.stop(timeout=0.2)
+    assert not started.is_running
+
+
+def test_the_child_inherits_nothing_from_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("MILLPOND_TEST_SECRET", "do not leak")
+    started = start_sleeper(tmp_path, "import os; print(sorted(os.environ), flush=True)")
+    log = tmp_path / "logs" / "sleeper.log"
+    wait_until(lambda: "]" in log.read_text())
+    assert "MILLPOND_TEST_SECRET" not in log.read_text()
+    started.stop()
+
+
+@pytest.mark.parametrize(("lines", "expected"), [(0, ""), (3, "1\n2")])
+def test_last_lines_gives_the_end_of_a_log(tmp_path, lines, expected):
+    log = tmp_path / "a.log"
+    if lines:
+        log.write_text("\n".join(str(n) for n in range(lines)))
+    assert process.last_lines(log, 2) == expected
