@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, LiteralString, cast
+from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import sql
@@ -171,7 +171,7 @@ def run_workload(
 
 def execute_file(connection: psycopg.Connection, path: Path) -> None:
     """Run a file of SQL statements."""
-    connection.execute(cast(LiteralString, path.read_text()))
+    connection.execute(path.read_text())
 
 
 def _load_erp(connection: psycopg.Connection, scale: float) -> None:
@@ -218,7 +218,7 @@ def _generate_tpch(scale_factor: float, directory: Path) -> None:
         raise MillpondError(
             f"tpchgen-cli could not make TPC-H at scale factor {scale_factor:g}.",
             where=str(directory),
-            next_step="correct TPCH_SF or free some space, then make load",
+            next_step="correct MILLPOND_TPCH_SF, or free some space, then make load",
             detail=result.stderr.strip()[-2000:],
         )
 
@@ -237,9 +237,10 @@ def _refuse_small_disk(directory: Path, scale_factor: float) -> None:
     free = shutil.disk_usage(directory).free
     if free < needed:
         raise MillpondError(
-            f"TPC-H at scale factor {scale_factor:g} needs {needed >> 20} MB; the disk has {free >> 20} MB free.",
+            f"TPC-H at scale factor {scale_factor:g} needs {needed >> 20} MB;"
+            f" the disk has {free >> 20} MB free.",
             where=str(directory),
-            next_step="set a smaller TPCH_SF, or free some space",
+            next_step="set a smaller MILLPOND_TPCH_SF, or free some space",
         )
 
 

@@ -14,7 +14,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import LiteralString, cast
 
 import psycopg
 
@@ -94,7 +93,7 @@ def apply_changes(
     progress : callable, optional
         Called with a line now and then.
     """
-    statements = {kind: cast(LiteralString, (directory / f"{kind}.sql").read_text()) for kind in KINDS}
+    statements = {kind: (directory / f"{kind}.sql").read_text() for kind in KINDS}
     choice = random.Random(seed)  # noqa: S311 - it shall be predictable
     now = _last_change(connection)
     made: Counter[str] = Counter()
@@ -118,7 +117,8 @@ def _last_change(connection: psycopg.Connection) -> datetime:
     with connection.transaction():
         row = connection.execute(
             "SELECT max(at) FROM ("
-            " SELECT max(updated_at) AS at FROM erp.customers UNION ALL SELECT max(updated_at) FROM erp.products"
+            " SELECT max(updated_at) AS at FROM erp.customers"
+            " UNION ALL SELECT max(updated_at) FROM erp.products"
             " UNION ALL SELECT max(updated_at) FROM erp.orders"
             " UNION ALL SELECT max(updated_at) FROM erp.order_lines"
             " UNION ALL SELECT max(updated_at) AT TIME ZONE 'UTC' FROM erp.stock_movements) AS changes"
