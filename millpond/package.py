@@ -127,11 +127,9 @@ def to_zip(files: Mapping[str, bytes]) -> bytes:
 def to_wheel(files: Mapping[str, bytes], distribution: str, version: str) -> bytes:
     """A pure Python wheel, in the binary distribution format 1.0 of the Python packaging specifications."""
     info = f"{distribution}-{version}.dist-info"
-    contents = {
-        **files,
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n".encode(),
-        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: millpond\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
+    metadata = f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n"
+    tags = "Wheel-Version: 1.0\nGenerator: millpond\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    contents = {**files, f"{info}/METADATA": metadata.encode(), f"{info}/WHEEL": tags.encode()}
     record = f"{info}/RECORD"
     lines = [
         f"{name},sha256={_url_safe(content)},{len(content)}" for name, content in sorted(contents.items())

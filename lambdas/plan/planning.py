@@ -104,7 +104,8 @@ def choose_engine(
     Parameters
     ----------
     settings : mapping
-        Item of ``job_settings``; its engine is ``shell``, ``spark``, or ``auto``, which leaves it to the size.
+        Item of ``job_settings``; its engine is ``shell``, ``spark``, or ``auto``, which leaves it to
+        the size.
     estimated_bytes : int, optional
         Size of the table; None when nothing is known of it yet, and then the cheaper job tries.
     spark_threshold_bytes : int
@@ -127,7 +128,7 @@ def plan_table(settings: Mapping[str, Any], engine: str, jobs: Mapping[str, str]
         "job_name": jobs[engine],
         "database": database,
         "table": table,
-        "count_query": f"SELECT count(*) FROM {_quote(database)}.{_quote(table)}",
+        "count_query": f"SELECT count(*) FROM {_quote(database)}.{_quote(table)}",  # noqa: S608 both are quoted
     }
 
 
