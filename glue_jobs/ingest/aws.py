@@ -1,0 +1,34 @@
+"""The AWS clients of a run; endpoint, region and credentials come from the environment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+
+
+@dataclass(frozen=True)
+class Aws:
+    """One client per service.
+
+    Parameters
+    ----------
+    dynamodb : boto3 DynamoDB resource
+    glue, s3, secretsmanager : boto3 clients
+    """
+
+    dynamodb: Any
+    glue: Any
+    s3: Any
+    secretsmanager: Any
+
+    @classmethod
+    def from_environment(cls) -> Aws:
+        """Clients as the AWS SDK configures them."""
+        return cls(
+            dynamodb=boto3.resource("dynamodb"),
+            glue=boto3.client("glue"),
+            s3=boto3.client("s3"),
+            secretsmanager=boto3.client("secretsmanager"),
+        )

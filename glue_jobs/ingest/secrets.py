@@ -1,0 +1,58 @@
+"""The credentials of the source database."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from ingest.errors import IngestError
+
+_KEYS = ("engine", "host", "port", "dbname", "username", "password")
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Where the source database is and who asks.
+
+    Parameters
+    ----------
+    host, dbname, username : str
+    port : int
+    password : str
+        Never shown by ``repr``.
+    """
+
+    host: str
+    port: int
+    dbname: str
+    username: str
+    password: str = field(repr=False)
+
+
+def read_credentials(secretsmanager: Any, secret_id: str) -> Credentials:
+    """Read the secret.
+
+    Raises
+    ------
+    IngestError
+        If it is not JSON with the contract's keys, or names another kind of database. The message
+        never holds the value.
+    """
+    text = secretsmanager.get_secret_value(SecretId=secret_id)["SecretString"]
+    try:
+        content = json.loads(text)
+    except json.JSONDecodeError:
+        raise IngestError(f"The secret {secret_id} is not JSON.") from None
+    missing = [key for key in _KEYS if not isinstance(content, dict) or key not in content]
+    if missing:
+        raise IngestError(f"The secret {secret_id} lacks {', '.join(missing)}.")
+    if content["engine"] not in ("postgres", "postgresql"):
+        raise IngestError(f"The secret {secret_id} is for {content['engine']!r}; only postgres can be read.")
+    return Credentials(
+        host=content["host"],
+        port=int(content["port"]),
+        dbname=content["dbname"],
+        username=content["username"],
+        password=content["password"],
+    )

@@ -1,0 +1,240 @@
+"""What a table looks like: the item of ``table_structures``, and whether the source still agrees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Sequence
+
+from ingest.errors import IngestError
+from ingest.items import Item
+from ingest.settings import JobSettings
+from ingest.source_types import INTEGERS, TIMESTAMPS, SourceType
+
+TRANSFORMS = ("identity", "year", "month", "day")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column.
+
+    Parameters
+    ----------
+    name, type : str
+        In the catalog.
+    source_name, source_type : str
+        In PostgreSQL, the type as ``format_type`` prints it with an empty ``search_path``.
+    nullable : bool
+        Whether the source may hold NULL.
+    """
+
+    name: str
+    source_name: str
+    source_type: str
+    type: str
+    nullable: bool
+
+
+@dataclass(frozen=True)
+class Partition:
+    """A partition key of the catalog's table and how its value is made.
+
+    Parameters
+    ----------
+    name : str
+        Partition key, always of type ``string``.
+    source_name : str
+        Source column that the value is made of.
+    transform : {"identity", "year", "month", "day"}
+        How.
+    """
+
+    name: str
+    source_name: str
+    transform: str
+
+
+@dataclass(frozen=True)
+class TableStructure:
+    """One version of a table's structure."""
+
+    table_id: str
+    version: int
+    columns: tuple[Column, ...]
+    partitions: tuple[Partition, ...]
+
+    @property
+    def partition_names(self) -> list[str]:
+        return [partition.name for partition in self.partitions]
+
+    def column(self, source_name: str, used_as: str) -> Column:
+        """The column with that name in the source.
+
+        Raises
+        ------
+        IngestError
+            If there is none; it names what the column is needed for.
+        """
+        for column in self.columns:
+            if column.source_name == source_name:
+                return column
+        raise IngestError(
+            f"{self.table_id}: the column {source_name!r}, used as {used_as}, is not in table_structures."
+        )
+
+    def catalog_names(self, source_names: Sequence[str], used_as: str) -> list[str]:
+        return [self.column(name, used_as).name for name in source_names]
+
+    @classmethod
+    def from_item(cls, item: Item) -> TableStructure:
+        """Read an item and check that it is sound in itself.
+
+        Raises
+        ------
+        IngestError
+            If a key is missing, a name is used twice, or a type is not the contract's.
+        """
+        structure = cls(
+            table_id=item.text("table_id"),
+            version=item.positive("version"),
+            columns=tuple(_column(entry) for entry in item.maps("columns")),
+            partitions=tuple(_partition(entry) for entry in item.maps("partitions")),
+        )
+        _check_names(structure)
+        for column in structure.columns:
+            _check_catalog_type(structure, column)
+        for partition in structure.partitions:
+            _check_transform(structure, partition)
+        return structure
+
+
+def read_table_structure(dynamodb: Any, table_name: str, table_id: str) -> TableStructure:
+    """Read the newest version of a table's structure from DynamoDB.
+
+    Raises
+    ------
+    IngestError
+        If there is none, or it is unusable.
+    """
+    response = dynamodb.Table(table_name).query(
+        KeyConditionExpression="table_id = :table_id",
+        ExpressionAttributeValues={":table_id": table_id},
+        ScanIndexForward=False,
+        Limit=1,
+        ConsistentRead=True,
+    )
+    if not response["Items"]:
+        raise IngestError(f"{table_name} has no item for the table_id {table_id!r}.")
+    return TableStructure.from_item(Item(response["Items"][0], f"table_structures item of {table_id}"))
+
+
+def check_settings(settings: JobSettings, structure: TableStructure) -> None:
+    """Check that the settings speak of columns that the structure has and can be used so.
+
+    Raises
+    ------
+    IngestError
+        If not; it names the table, the setting and the column.
+    """
+    for name in settings.key_columns:
+        structure.column(name, "one of key_columns")
+    if settings.is_incremental and settings.watermark_column is not None:
+        _check_type(structure, settings.watermark_column, "watermark_column", (*INTEGERS, "numeric", *TIMESTAMPS))
+    if settings.split_column is not None:
+        _check_type(structure, settings.split_column, "split_column", INTEGERS)
+
+
+def check_source(structure: TableStructure, settings: JobSettings, actual: dict[str, str]) -> None:
+    """Check that the source table is what the structure says.
+
+    Parameters
+    ----------
+    structure : TableStructure
+        What is expected.
+    settings : JobSettings
+        Names of the source table.
+    actual : dict of str to str
+        Column name to type as the database reports them; empty when there is no such table.
+
+    Raises
+    ------
+    IngestError
+        If the table is missing, or a column is missing, unknown, or of another type. It names
+        every such column with what was expected and what was found.
+    """
+    table = f'"{settings.source_schema}"."{settings.source_table}"'
+    if not actual:
+        raise IngestError(f"{settings.table_id}: the source database has no table {table}.")
+    expected = {column.source_name: column.source_type for column in structure.columns}
+    differences = [
+        f"column {name!r}: expected {kind}, found {actual.get(name, 'no such column')}"
+        for name, kind in expected.items()
+        if actual.get(name) != kind
+    ]
+    differences += [
+        f"column {name!r}: expected no such column, found {kind}"
+        for name, kind in actual.items()
+        if name not in expected
+    ]
+    if differences:
+        raise IngestError(
+            f"{settings.table_id}: table_structures version {structure.version} does not match "
+            f"the source table {table}: {'; '.join(differences)}."
+        )
+
+
+def _column(item: Item) -> Column:
+    return Column(
+        name=item.text("name"),
+        source_name=item.text("source_name"),
+        source_type=item.text("source_type"),
+        type=item.text("type"),
+        nullable=item.boolean("nullable"),
+    )
+
+
+def _partition(item: Item) -> Partition:
+    item.choice("type", ("string",))
+    return Partition(
+        name=item.text("name"),
+        source_name=item.text("source_name"),
+        transform=item.choice("transform", TRANSFORMS),
+    )
+
+
+def _check_names(structure: TableStructure) -> None:
+    if not structure.columns:
+        raise IngestError(f"{structure.table_id}: table_structures has no columns.")
+    names = [column.name for column in structure.columns] + structure.partition_names
+    for name in names:
+        if name != name.lower():
+            raise IngestError(f"{structure.table_id}: the catalog name {name!r} is not in lower case.")
+        if names.count(name) > 1:
+            raise IngestError(f"{structure.table_id}: table_structures uses the name {name!r} twice.")
+
+
+def _check_catalog_type(structure: TableStructure, column: Column) -> None:
+    expected = SourceType.parse(column.source_type).catalog_type
+    if column.type != expected:
+        raise IngestError(
+            f"{structure.table_id}: table_structures lands column {column.source_name!r}, "
+            f"{column.source_type}, as {column.type}; expected {expected}."
+        )
+
+
+def _check_transform(structure: TableStructure, partition: Partition) -> None:
+    source = structure.column(partition.source_name, f"source of the partition {partition.name!r}")
+    kind = SourceType.parse(source.source_type)
+    if kind.is_array or (partition.transform != "identity" and kind.name not in ("date", *TIMESTAMPS)):
+        raise IngestError(
+            f"{structure.table_id}: the partition {partition.name!r} cannot be made of column "
+            f"{source.source_name!r}, {source.source_type}, by {partition.transform}."
+        )
+
+
+def _check_type(structure: TableStructure, source_name: str, used_as: str, kinds: tuple[str, ...]) -> None:
+    column = structure.column(source_name, used_as)
+    kind = SourceType.parse(column.source_type)
+    if kind.is_array or kind.name not in ("date", *kinds):
+        raise IngestError(
+            f"{structure.table_id}: column {source_name!r} is {column.source_type} and cannot be the {used_as}."
+        )

@@ -1,0 +1,56 @@
+"""Which rows an incremental run reads.
+
+The window is closed at both ends: from the committed watermark to the greatest value that the run's
+snapshot holds. Rows *at* the lower end are read again, because a row with an equal value may have been
+committed after the snapshot of the run before; that is harmless, since rows are merged by key. A row
+whose watermark is NULL would never be in a window, so those are read each time.
+
+A transaction that was open while a run read, and that wrote a value *below* the greatest one seen, is
+missed until the row changes again: the source's watermark column must be set at the end of its
+transactions, or a full load be run now and then.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ingest.settings import JobSettings
+from ingest.source_sql import quote_name, quote_text, source_table
+from ingest.structures import Column
+
+
+@dataclass(frozen=True)
+class Window:
+    """A range of watermarks, as PostgreSQL's text of them.
+
+    Parameters
+    ----------
+    lower : str or None
+        Committed watermark, or None to read from the start.
+    upper : str or None
+        Greatest watermark in the snapshot, or None when there is none yet.
+    """
+
+    lower: str | None
+    upper: str | None
+
+
+def greatest(settings: JobSettings, column: Column, lower: str | None) -> str:
+    """A query for the upper end; never below the lower end, also when the newest rows were deleted."""
+    value = f"max({quote_name(column.source_name)})"
+    if lower is not None:
+        value = f"greatest({value}, {_literal(column, lower)})"
+    return f"SELECT {value}::text FROM {source_table(settings)}"
+
+
+def predicate(column: Column, window: Window) -> str:
+    """The SQL condition for the rows of a window; empty for every row."""
+    name = quote_name(column.source_name)
+    if window.lower is None or window.upper is None:
+        return ""
+    inside = f"{name} BETWEEN {_literal(column, window.lower)} AND {_literal(column, window.upper)}"
+    return f"({inside} OR {name} IS NULL)" if column.nullable else inside
+
+
+def _literal(column: Column, text: str) -> str:
+    return f"{quote_text(text)}::{column.source_type}"

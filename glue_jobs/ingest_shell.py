@@ -1,0 +1,16 @@
+"""Glue Python shell job: ingest one table through COPY and Arrow."""
+
+import logging
+import sys
+
+from awsglue.utils import getResolvedOptions
+
+from ingest.arguments import JobArguments
+from ingest.aws import Aws
+from ingest.run import ingest
+from ingest.shell_engine import ShellEngine
+
+logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(levelname)s %(message)s")
+arguments = JobArguments.from_options(getResolvedOptions(sys.argv, JobArguments.names()))
+aws = Aws.from_environment()
+print(ingest(arguments, ShellEngine(aws.s3), aws))

@@ -1,0 +1,23 @@
+"""Glue Spark job: ingest one table through JDBC and DataFrames."""
+
+import logging
+import sys
+
+from awsglue.context import GlueContext
+from awsglue.job import Job
+from awsglue.utils import getResolvedOptions
+from pyspark.context import SparkContext
+
+from ingest.arguments import JobArguments
+from ingest.aws import Aws
+from ingest.run import ingest
+from ingest.spark_engine import SparkEngine
+
+logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(levelname)s %(message)s")
+logging.getLogger("py4j").setLevel(logging.WARNING)
+options = getResolvedOptions(sys.argv, ["JOB_NAME", *JobArguments.names()])
+context = GlueContext(SparkContext.getOrCreate())
+job = Job(context)
+job.init(options["JOB_NAME"], options)
+print(ingest(JobArguments.from_options(options), SparkEngine(context.spark_session), Aws.from_environment()))
+job.commit()
