@@ -13,8 +13,8 @@ from rolo.serving.twisted import TwistedGateway
 from twisted.internet import reactor, ssl
 
 
-class InterfaceBoundServer(TwistedRuntimeServer):  # type: ignore[misc]
-    """LocalStack's own server listens on every interface whatever ``GATEWAY_LISTEN`` says; this one does not."""
+class InterfaceBoundServer(TwistedRuntimeServer):
+    """LocalStack's own server binds every interface, whatever ``GATEWAY_LISTEN`` says; this one does not."""
 
     def register(
         self, gateway: Gateway, listen: list[config.HostAndPort], ssl_creds: tuple[str, str] | None = None
@@ -22,17 +22,19 @@ class InterfaceBoundServer(TwistedRuntimeServer):  # type: ignore[misc]
         site: Any = TwistedGateway(gateway)
         if ssl_creds:
             certificate, key = ssl_creds
-            tls = ssl.DefaultOpenSSLContextFactory(key, certificate)
-            tls.getContext().use_certificate_chain_file(certificate)
-            site = TLSMultiplexerFactory(tls, False, site)
+            tls = ssl.DefaultOpenSSLContextFactory(key, certificate)  # type: ignore[no-untyped-call]
+            tls.getContext().use_certificate_chain_file(certificate)  # type: ignore[no-untyped-call]
+            site = TLSMultiplexerFactory(tls, False, site)  # type: ignore[no-untyped-call]
         for address in listen:
-            reactor.listenTCP(address.port, site, interface=address.host)
+            reactor.listenTCP(  # type: ignore[attr-defined]
+                address.port, site, interface=address.host
+            )
 
 
-class MillpondServerPlugin(RuntimeServerPlugin):  # type: ignore[misc]
+class MillpondServerPlugin(RuntimeServerPlugin):
     """Chosen by ``GATEWAY_SERVER=millpond``."""
 
     name = "millpond"
 
     def load(self, *_args: Any, **_kwargs: Any) -> InterfaceBoundServer:
-        return InterfaceBoundServer()
+        return InterfaceBoundServer()  # type: ignore[no-untyped-call]

@@ -14,8 +14,7 @@ def _service(name: str, plane: Plane | None = None) -> Service:
     return Service(name=name, skeleton=Skeleton(load_service(name), dispatch_table(name, plane)))
 
 
-@aws_provider(api="s3", name="millpond")
-def s3() -> Service:
+def _s3() -> Service:
     from localstack.services.s3.provider import S3Provider
     from localstack.services.s3.storage.ephemeral import EphemeralS3ObjectStore
 
@@ -24,26 +23,29 @@ def s3() -> Service:
     return Service.for_provider(S3Provider(EphemeralS3ObjectStore(str(directory))))
 
 
-@aws_provider(api="dynamodb", name="millpond")
-def dynamodb() -> Service:
+def _dynamodb() -> Service:
     return _service("dynamodb")
 
 
-@aws_provider(api="dynamodbstreams", name="millpond")
-def dynamodbstreams() -> Service:
+def _dynamodbstreams() -> Service:
     return _service("dynamodbstreams")
 
 
-@aws_provider(api="glue", name="millpond")
-def glue() -> Service:
+def _glue() -> Service:
     return _service("glue", planes.glue())
 
 
-@aws_provider(api="athena", name="millpond")
-def athena() -> Service:
+def _athena() -> Service:
     return _service("athena", planes.athena())
 
 
-@aws_provider(api="codebuild", name="millpond")
-def codebuild() -> Service:
+def _codebuild() -> Service:
     return _service("codebuild")
+
+
+athena = aws_provider(api="athena", name="millpond")(_athena)
+codebuild = aws_provider(api="codebuild", name="millpond")(_codebuild)
+dynamodb = aws_provider(api="dynamodb", name="millpond")(_dynamodb)
+dynamodbstreams = aws_provider(api="dynamodbstreams", name="millpond")(_dynamodbstreams)
+glue = aws_provider(api="glue", name="millpond")(_glue)
+s3 = aws_provider(api="s3", name="millpond")(_s3)

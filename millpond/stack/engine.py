@@ -181,7 +181,7 @@ class Engine:
 def listener_on(port: int) -> str | None:
     """Who listens on a TCP port: `` by NAME (process PID)``, empty if that is hidden, None if nobody does."""
     for connection in psutil.net_connections("tcp"):
-        if connection.status != psutil.CONN_LISTEN or connection.laddr.port != port:
+        if connection.status != psutil.CONN_LISTEN or connection.laddr[1:] != (port,):
             continue
         if connection.pid is None:
             return ""

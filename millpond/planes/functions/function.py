@@ -1,0 +1,150 @@
+"""A function version, an invocation and its outcome: what the plane takes and gives."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from millpond.planes.context import Tools
+
+
+class FunctionError(Exception):
+    """A function that cannot be run, with the error code that AWS has for it."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+@dataclass(frozen=True)
+class FunctionVersion:
+    """What is run.
+
+    Parameters
+    ----------
+    name, version : str
+        For example ``plan`` and ``$LATEST``.
+    runtime : str
+        For example ``python3.13``.
+    handler : str
+        ``module.function`` or ``folder/module.function``.
+    code_dir : Path
+        The unzipped code.
+    timeout : float
+        Seconds that one invocation may take.
+    memory_mb : int
+        Resident memory that the process may have.
+    environment : mapping
+        What Lambda and the function's configuration set; the paths of this machine are added to it.
+    layers : sequence of Path
+        The unzipped layers, the first one first on the path.
+    """
+
+    name: str
+    version: str
+    runtime: str
+    handler: str
+    code_dir: Path
+    timeout: float
+    memory_mb: int
+    environment: Mapping[str, str] = field(default_factory=dict)
+    layers: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """One event for a function; ``event`` is JSON text."""
+
+    request_id: str
+    arn: str
+    event: str
+    trace_id: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an invocation ended with: JSON text, whether it is an error, and the lines for its log."""
+
+    payload: str
+    is_error: bool
+    log: str
+
+
+def interpreter_for(runtime: str, tools: Tools) -> Path:
+    """The interpreter that runs a runtime.
+
+    Raises
+    ------
+    FunctionError
+        If this machine has none for it.
+    """
+    try:
+        return tools.lambda_python[runtime]
+    except KeyError:
+        known = ", ".join(sorted(tools.lambda_python))
+        raise FunctionError(
+            "InvalidParameterValueException",
+            f"The runtime {runtime} cannot be run here; these can: {known}",
+        ) from None
+
+
+def process_environment(function: FunctionVersion, runtime_dir: Path, own_dir: Path) -> dict[str, str]:
+    """The environment of a function's process ("Using Lambda environment variables", developer guide).
+
+    Paths that are fixed on AWS are the machine's own here: ``LAMBDA_TASK_ROOT`` for ``/var/task``,
+    ``TMPDIR`` for ``/tmp``, and layers on ``PYTHONPATH`` for ``/opt``.
+    """
+    minor = function.runtime.removeprefix("python")
+    layer_paths = [
+        str(path)
+        for layer in function.layers
+        for path in (layer / "python", layer / "python" / "lib" / f"python{minor}" / "site-packages")
+    ]
+    given = dict(function.environment)
+    search_path = [*layer_paths, *([given["PYTHONPATH"]] if "PYTHONPATH" in given else [])]
+    return {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "TZ": ":UTC",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        **given,
+        "_HANDLER": function.handler,
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}",
+        "AWS_LAMBDA_FUNCTION_NAME": function.name,
+        "AWS_LAMBDA_FUNCTION_VERSION": function.version,
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
+        "LAMBDA_TASK_ROOT": str(function.code_dir),
+        "LAMBDA_RUNTIME_DIR": str(runtime_dir),
+        "HOME": str(own_dir),
+        "TMPDIR": str(own_dir),
+        **({"PYTHONPATH": ":".join(search_path)} if search_path else {}),
+    }
+
+
+def error_payload(error_type: str, message: str) -> str:
+    """The answer to an invocation that Lambda, not the function, ended."""
+    return json.dumps({"errorType": error_type, "errorMessage": message})
+
+
+def start_line(request_id: str, version: str) -> str:
+    return f"START RequestId: {request_id} Version: {version}\n"
+
+
+def end_lines(
+    request_id: str, seconds: float, memory_mb: int, used_mb: int, init_seconds: float | None
+) -> str:
+    """The END and REPORT lines ("Viewing CloudWatch logs for Lambda functions", developer guide)."""
+    milliseconds = seconds * 1000
+    report = [
+        f"REPORT RequestId: {request_id}",
+        f"Duration: {milliseconds:.2f} ms",
+        f"Billed Duration: {int(milliseconds) + 1} ms",
+        f"Memory Size: {memory_mb} MB",
+        f"Max Memory Used: {used_mb} MB",
+    ]
+    if init_seconds is not None:
+        report.append(f"Init Duration: {init_seconds * 1000:.2f} ms")
+    return f"END RequestId: {request_id}\n" + "\t".join(report) + "\t\n"
