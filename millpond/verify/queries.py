@@ -1,0 +1,142 @@
+"""The queries of a comparison, for either side.
+
+A cell's hash is the MD5 of its canonical text, NULL for NULL. A row's hash is the MD5 of its cells'
+hashes, one after the other, with ``-`` for NULL: no value can be taken for another, because every part
+is either 32 digits or a dash. What is summed are the first 15 hexadecimal digits of a hash, so neither
+the order of the rows nor how often one occurs is lost or matters.
+"""
+
+# ruff: noqa: S608 - every name comes quoted from a catalog
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from millpond.verify import canonical
+from millpond.verify.structure import Table
+
+BUCKET_DIGITS = 3
+
+# PostgreSQL and Trino take about 100 and 127 arguments; what is longer is joined in pieces.
+_MAX_ARGUMENTS = 90
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of the comparison, ready to write queries.
+
+    Parameters
+    ----------
+    source : str
+        The table, quoted.
+    texts : tuple of str
+        SQL for each canonical text.
+    key : tuple of int
+        Which of them identify a row; empty when the table has no key, and then all do.
+    digest, number : callable
+        SQL for the hash of a text, and for the number of a hash.
+    fence : str
+        What follows a subquery so that the planner computes its columns once.
+    """
+
+    source: str
+    texts: tuple[str, ...]
+    key: tuple[int, ...]
+    digest: Callable[[str], str]
+    number: Callable[[str], str]
+    fence: str
+
+    def summary(self) -> str:
+        """One row: the number of rows, the rows' checksum, and each column's checksum."""
+        sums = [self._sum("row_hash"), *(self._sum(f"h{i}") for i in range(len(self.texts)))]
+        return f"SELECT {_list([_varchar('count(*)'), *sums])} FROM {self._hashed_rows()}"
+
+    def buckets(self) -> str:
+        """For each beginning of a key's hash: number of rows and their checksum."""
+        bucket = f"substr(key_hash, 1, {BUCKET_DIGITS})"
+        return (
+            f"SELECT {_list([bucket, _varchar('count(*)'), self._sum('row_hash')])}"
+            f" FROM {self._hashed_rows()} GROUP BY {bucket}"
+        )
+
+    def rows(self, buckets: Sequence[str]) -> str:
+        """The rows in these buckets: key hash, row hash, each cell's hash, each key text."""
+        wanted = ", ".join(f"'{bucket}'" for bucket in buckets)
+        columns = ["key_hash", "row_hash", *(f"h{i}" for i in range(len(self.texts)))]
+        columns += [f"k{i}" for i in self.key]
+        return (
+            f"SELECT {_list(columns)} FROM {self._hashed_rows()}"
+            f" WHERE substr(key_hash, 1, {BUCKET_DIGITS}) IN ({wanted})"
+        )
+
+    def _hashed_rows(self) -> str:
+        indices = range(len(self.texts))
+        texts = _list([f"{text} AS t{i}" for i, text in enumerate(self.texts)])
+        cells = _list(
+            [*(f"{self.digest(f't{i}')} AS h{i}" for i in indices), *(f"t{i} AS k{i}" for i in self.key)]
+        )
+        hashes = _list(
+            [
+                *(f"h{i}" for i in indices),
+                *(f"k{i}" for i in self.key),
+                f"{self._joint_hash(indices)} AS row_hash",
+                f"{self._joint_hash(self.key or indices)} AS key_hash",
+            ]
+        )
+        source = f"(SELECT {texts} FROM {self.source}{self.fence}) AS texts"
+        return (
+            f"(SELECT {hashes} FROM (SELECT {cells} FROM {source}{self.fence}) AS cells{self.fence}) AS rows_"
+        )
+
+    def _joint_hash(self, indices: Sequence[int]) -> str:
+        return self.digest(_concat([f"coalesce(h{i}, '-')" for i in indices]))
+
+    def _sum(self, digest: str) -> str:
+        return _varchar(f"coalesce(sum(CAST({self.number(digest)} AS decimal(38,0))), 0)")
+
+
+def postgres_side(table: Table) -> Side:
+    """The queries for PostgreSQL."""
+    name = canonical.postgres_name
+    return Side(
+        source=f"{name(table.source_schema)}.{name(table.source_table)}",
+        texts=tuple(canonical.postgres_texts(table.columns, table.partitions)),
+        key=_key(table),
+        digest=lambda text: f"md5({text})",
+        number=lambda digest: f"('x' || substr({digest}, 1, 15))::bit(60)::bigint",
+        fence=" OFFSET 0",
+    )
+
+
+def athena_side(table: Table) -> Side:
+    """The queries for Athena, in the SQL of its engine version 3."""
+    name = canonical.athena_name
+    return Side(
+        source=f"{name(table.database)}.{name(table.table)}",
+        texts=tuple(canonical.athena_texts(table.columns, table.partitions)),
+        key=_key(table),
+        digest=lambda text: f"lower(to_hex(md5(to_utf8({text}))))",
+        number=lambda digest: f"from_base(substr({digest}, 1, 15), 16)",
+        fence="",
+    )
+
+
+def _key(table: Table) -> tuple[int, ...]:
+    positions = {column.source_name: i for i, column in enumerate(table.columns)}
+    return tuple(positions[name] for name in table.key)
+
+
+def _concat(parts: list[str]) -> str:
+    while len(parts) > _MAX_ARGUMENTS:
+        pieces = [parts[i : i + _MAX_ARGUMENTS] for i in range(0, len(parts), _MAX_ARGUMENTS)]
+        parts = [_concat(piece) for piece in pieces]
+    return f"concat({', '.join(parts)}, '')"
+
+
+def _varchar(expression: str) -> str:
+    return f"CAST({expression} AS varchar)"
+
+
+def _list(parts: Sequence[str]) -> str:
+    return ", ".join(parts)
