@@ -1,0 +1,122 @@
+"""One stack for all end-to-end tests: made by ``millpond demo``, on ports and a state directory of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from millpond.aws import Aws
+from millpond.config import CHECKOUT, Settings
+from millpond.stack.onprem import OnPremDatabase
+
+MILLPOND = Path(sys.executable).parent / "millpond"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass
+class Checkout:
+    """What a person has: the CLI, and settings in the environment."""
+
+    state_dir: Path
+    gateway_port: int = field(default_factory=free_port)
+    onprem_port: int = field(default_factory=free_port)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        mine = {
+            "MILLPOND_STATE_DIR": str(self.state_dir),
+            "MILLPOND_GATEWAY_PORT": str(self.gateway_port),
+            "MILLPOND_ONPREM_PORT": str(self.onprem_port),
+        }
+        return {**os.environ, **mine}
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(
+            state_dir=self.state_dir, gateway_port=self.gateway_port, onprem_port=self.onprem_port
+        )
+
+    @property
+    def aws(self) -> Aws:
+        return Aws(self.settings)
+
+    @property
+    def database(self) -> OnPremDatabase:
+        return OnPremDatabase(self.settings)
+
+    def popen(self, *arguments: str, extra: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [MILLPOND, *arguments],
+            env={**self.environment, **(extra or {})},
+            cwd=CHECKOUT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(
+        self, *arguments: str, extra: Mapping[str, str] | None = None, timeout: float = 900
+    ) -> subprocess.CompletedProcess[str]:
+        child = self.popen(*arguments, extra=extra)
+        try:
+            stdout, stderr = child.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            stdout, stderr = child.communicate()
+            pytest.fail(f"millpond {' '.join(arguments)} did not end in {timeout} s\n{stdout}\n{stderr}")
+        return subprocess.CompletedProcess(list(arguments), child.returncode, stdout, stderr)
+
+    def must(self, *arguments: str, timeout: float = 900) -> str:
+        """Run a verb that has to succeed; its stdout."""
+        result = self.run(*arguments, timeout=timeout)
+        assert result.returncode == 0, f"millpond {' '.join(arguments)}\n{result.stdout}\n{result.stderr}"
+        return result.stdout
+
+    def query(self, sql: str) -> list[list[str | None]]:
+        rows: list[list[str | None]] = json.loads(self.must("query", sql, "--json"))["rows"]
+        return rows
+
+
+@pytest.fixture(scope="session")
+def new_checkout() -> Iterator[Checkout]:
+    """A stack that is not up yet; whatever a test starts in it is stopped at the end."""
+    base = CHECKOUT / ".millpond"
+    base.mkdir(exist_ok=True)
+    checkout = Checkout(Path(tempfile.mkdtemp(prefix="test-state-", dir=base)))
+    yield checkout
+    checkout.run("down")
+    shutil.rmtree(checkout.state_dir, ignore_errors=True)
+
+
+@pytest.fixture
+def another_checkout() -> Iterator[Checkout]:
+    """A second one beside it, for one test."""
+    checkout = Checkout(Path(tempfile.mkdtemp(prefix="test-state-", dir=CHECKOUT / ".millpond")))
+    yield checkout
+    checkout.run("down")
+    shutil.rmtree(checkout.state_dir, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def demo(new_checkout: Checkout) -> Checkout:
+    """The stack after ``millpond demo``."""
+    result = new_checkout.run("demo", "--json")
+    assert result.returncode == 0, f"{result.stdout}\n{result.stderr}"
+    (new_checkout.state_dir / "demo.json").write_text(result.stdout)
+    return new_checkout
