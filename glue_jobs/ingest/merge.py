@@ -41,8 +41,8 @@ def plan_merge(
     changed : collection of PartitionValues
         Partitions that the batch has rows for.
     holding : collection of PartitionValues
-        Visible partitions that hold a key of the batch. They are not always among the changed ones: the
-        value that a row is partitioned by may itself have changed.
+        Other visible partitions that hold a key of the batch: the value that a row is partitioned by may
+        itself have changed.
     """
     rewritten = frozenset(visible) & (frozenset(changed) | frozenset(holding))
     return MergePlan(rewritten, frozenset(visible) - rewritten)

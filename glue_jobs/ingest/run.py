@@ -89,8 +89,8 @@ def _ingest(arguments: JobArguments, engine: Engine, aws: Aws) -> Landed:
         rows_read=rows_read,
         rows_written=written,
         rows_total=version.rows,
-        watermark_from=current.watermark or "",
-        watermark_to=upper or "",
+        watermark_from=current.watermark,
+        watermark_to=upper,
         location=version.location,
     )
 

@@ -24,13 +24,10 @@ class Current:
         Greatest watermark that is in the lake for sure.
     run_id : str or None
         Run that was committed last.
-    location : str or None
-        The version it made.
     """
 
     watermark: str | None = None
     run_id: str | None = None
-    location: str | None = None
 
 
 @dataclass(frozen=True)
@@ -47,8 +44,8 @@ class Landed:
         Rows in files that this run wrote.
     rows_total : int
         Rows that a query sees now.
-    watermark_from, watermark_to : str
-        Committed watermark that the run started from and the one to commit; empty when there is none.
+    watermark_from, watermark_to : str or None
+        Committed watermark that the run started from and the one to commit, if there is one.
     location : str
         The version that is visible now.
     """
@@ -57,8 +54,8 @@ class Landed:
     rows_read: int
     rows_written: int
     rows_total: int
-    watermark_from: str
-    watermark_to: str
+    watermark_from: str | None
+    watermark_to: str | None
     location: str
 
 
@@ -70,7 +67,7 @@ def now() -> str:
 def read_current(table: Any, table_id: str) -> Current:
     """Read the item ``CURRENT`` from a boto3 DynamoDB table; empty when nothing is committed yet."""
     item = table.get_item(Key={"table_id": table_id, "run_id": CURRENT}, ConsistentRead=True).get("Item", {})
-    return Current(item.get("watermark") or None, item.get("committed_run_id"), item.get("location"))
+    return Current(item.get("watermark"), item.get("committed_run_id"))
 
 
 def read_status(table: Any, table_id: str, run_id: str) -> str | None:

@@ -101,7 +101,8 @@ class ShellSource:
                 return Merged(0, plan_merge(visible, (), ()), {})
             keys = _checked_keys(target, batch_keys)
             sink.flush()
-            holding = {values for values, location in visible.items() if self._holds(location, keys)}
+            others = {values: location for values, location in visible.items() if values not in sink.rows}
+            holding = {values for values, location in others.items() if self._holds(location, keys)}
             plan = plan_merge(visible, sink.rows, holding)
             for values in plan.rewritten:
                 for table in read_batches(self._s3, visible[values], data_schema(target.structure).names):

@@ -208,6 +208,10 @@ def _check_names(structure: TableStructure) -> None:
     for name in names:
         if name != name.lower():
             raise IngestError(f"{structure.table_id}: the catalog name {name!r} is not in lower case.")
+        if structure.partitions and name == "run_id":
+            raise IngestError(
+                f"{structure.table_id}: run_id is a directory of every partition and cannot be a column too."
+            )
         if names.count(name) > 1:
             raise IngestError(f"{structure.table_id}: table_structures uses the name {name!r} twice.")
 
