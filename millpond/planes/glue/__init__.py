@@ -1,0 +1,8 @@
+"""The Glue plane: jobs that really run.
+
+``GluePlane(context)`` answers the operations named in ``OPERATIONS``; Glue's Data Catalog is not its own.
+"""
+
+from millpond.planes.glue.plane import OPERATIONS, GluePlane, GlueSettings
+
+__all__ = ["OPERATIONS", "GluePlane", "GlueSettings"]

@@ -1,0 +1,94 @@
+"""What happens around a job script in its interpreter, so that the script itself stays untouched.
+
+Python imports this module at start-up because its directory is on the ``PYTHONPATH`` of a run. The
+variables it acts on are set for the script's own interpreter and taken away at once, so that children
+(Spark's Python workers among them) run as they would without it.
+
+``MILLPOND_GLUE_FAILURE_FILE``
+    Where to write the exception that ends the script, for the run's ``ErrorMessage``.
+``MILLPOND_GLUE_WARM_JVM``
+    Set when ``PYSPARK_GATEWAY_PORT`` names a JVM that was started before this run: it gets the
+    run's Spark properties, and the credentials, over the gateway.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+
+def _record_failures(path: str) -> None:
+    import json
+
+    show = sys.excepthook
+
+    def record(kind: Any, value: Any, traceback: Any) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        with os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8") as out:
+            json.dump({"type": kind.__name__, "message": str(value)}, out)
+        show(kind, value, traceback)
+
+    sys.excepthook = record
+
+
+def _stop_spark_at_exit() -> None:
+    import atexit
+
+    owner = os.getpid()
+
+    def stop() -> None:
+        pyspark = sys.modules.get("pyspark")
+        context = getattr(getattr(pyspark, "SparkContext", None), "_active_spark_context", None)
+        if context is not None and os.getpid() == owner:
+            context.stop()
+
+    atexit.register(stop)
+
+
+def _properties(conf_dir: str) -> dict[str, str]:
+    with open(os.path.join(conf_dir, "spark-defaults.conf"), encoding="utf-8") as lines:  # noqa: PTH118, PTH123
+        pairs = (line.split(None, 1) for line in lines if line.strip() and not line.startswith("#"))
+        return {pair[0]: pair[1].strip() if len(pair) > 1 else "" for pair in pairs}
+
+
+def _configure_warm_jvm() -> None:
+    from py4j.clientserver import ClientServer, JavaParameters, PythonParameters
+    from py4j.protocol import Py4JError
+
+    properties = _properties(os.environ["SPARK_CONF_DIR"])
+    # A JVM that started before the run has neither its environment nor its working directory.
+    for option, variable in {
+        "access.key": "AWS_ACCESS_KEY_ID",
+        "secret.key": "AWS_SECRET_ACCESS_KEY",
+        "session.token": "AWS_SESSION_TOKEN",
+    }.items():
+        properties[f"spark.hadoop.fs.s3a.{option}"] = os.environ[variable]
+    for variable, value in os.environ.items():
+        if variable.startswith("AWS_") or variable == "PYTHONPATH":
+            properties[f"spark.executorEnv.{variable}"] = value
+    properties["user.dir"] = properties["derby.system.home"] = os.getcwd()  # noqa: PTH109
+    gateway = ClientServer(
+        java_parameters=JavaParameters(
+            port=int(os.environ["PYSPARK_GATEWAY_PORT"]), auth_token=os.environ["PYSPARK_GATEWAY_SECRET"]
+        ),
+        python_parameters=PythonParameters(port=0, eager_load=False),
+    )
+    try:
+        system = gateway.jvm.java.lang.System
+        for key, value in properties.items():
+            system.setProperty(key, value)
+    except (Py4JError, OSError) as error:
+        sys.stderr.write(f"The warm JVM does not answer ({error}): starting one for this run.\n")
+        del os.environ["PYSPARK_GATEWAY_PORT"], os.environ["PYSPARK_GATEWAY_SECRET"]
+    finally:
+        gateway.close()
+
+
+_failure_file = os.environ.pop("MILLPOND_GLUE_FAILURE_FILE", "")
+if _failure_file:
+    _record_failures(_failure_file)
+    if "SPARK_CONF_DIR" in os.environ:
+        _stop_spark_at_exit()
+if os.environ.pop("MILLPOND_GLUE_WARM_JVM", ""):
+    _configure_warm_jvm()

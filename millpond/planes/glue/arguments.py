@@ -1,0 +1,191 @@
+"""Job arguments: which win, which Glue keeps for itself, and what a script finds in ``sys.argv``.
+
+The names are those of "Using job parameters in AWS Glue jobs" in the Glue Developer Guide.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from millpond.planes.glue.exceptions import LaunchError
+
+# What Glue acts on and a script does not see.
+RESERVED = frozenset(
+    {
+        "--additional-python-modules",
+        "--auto-scale-within-microbatch",
+        "--class",
+        "--conf",
+        "--continuous-log-conversionPattern",
+        "--continuous-log-logGroup",
+        "--continuous-log-logStreamPrefix",
+        "--custom-logGroup-prefix",
+        "--custom-logStream-prefix",
+        "--customer-driver-env-vars",
+        "--customer-executor-env-vars",
+        "--datalake-formats",
+        "--disable-proxy-v2",
+        "--enable-auto-scaling",
+        "--enable-continuous-cloudwatch-log",
+        "--enable-continuous-log-filter",
+        "--enable-glue-datacatalog",
+        "--enable-job-insights",
+        "--enable-lakeformation-fine-grained-access",
+        "--enable-metrics",
+        "--enable-observability-metrics",
+        "--enable-rename-algorithm-v2",
+        "--enable-s3-parquet-optimized-committer",
+        "--enable-spark-ui",
+        "--extra-files",
+        "--extra-jars",
+        "--extra-py-files",
+        "--job-language",
+        "--library-set",
+        "--python-modules-installer-option",
+        "--scriptLocation",
+        "--spark-event-logs-path",
+        "--use-postgres-driver",
+        "--user-jars-first",
+        "--write-shuffle-files-to-s3",
+        "--write-shuffle-spills-to-s3",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """What the reserved arguments of a run ask for.
+
+    Parameters
+    ----------
+    extra_py_files, extra_files, extra_jars : tuple of str
+        S3 addresses.
+    python_modules : tuple of str
+        Requirements, or S3 addresses of wheels.
+    installer_options : str
+        Passed to pip.
+    spark_conf : mapping
+        Spark properties.
+    job_language : str
+        ``python`` or ``scala``.
+    script_location : str
+        S3 address that replaces the job's own; empty for the job's.
+    enables_catalog, enables_auto_scaling, enables_continuous_log, enables_bookmark : bool
+        Switches.
+    datalake_formats : str
+        Table formats asked for.
+    log_group, log_stream_prefix, group_prefix : str
+        Names for the logs; empty for Glue's own.
+    """
+
+    extra_py_files: tuple[str, ...] = ()
+    extra_files: tuple[str, ...] = ()
+    extra_jars: tuple[str, ...] = ()
+    python_modules: tuple[str, ...] = ()
+    installer_options: str = ""
+    spark_conf: Mapping[str, str] = field(default_factory=dict)
+    job_language: str = "python"
+    script_location: str = ""
+    enables_catalog: bool = False
+    enables_auto_scaling: bool = False
+    enables_continuous_log: bool = False
+    enables_bookmark: bool = False
+    datalake_formats: str = ""
+    log_group: str = ""
+    log_stream_prefix: str = ""
+    group_prefix: str = ""
+
+
+def merge(defaults: Mapping[str, str], fixed: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+    """Arguments of a run: the run's win over the job's defaults, the non-overridable ones over both."""
+    return {**defaults, **given, **fixed}
+
+
+def parse(arguments: Mapping[str, str]) -> Parameters:
+    """Read the reserved arguments of a run.
+
+    Raises
+    ------
+    LaunchError
+        If one is malformed.
+    """
+    return Parameters(
+        extra_py_files=_list(arguments.get("--extra-py-files")),
+        extra_files=_list(arguments.get("--extra-files")),
+        extra_jars=_list(arguments.get("--extra-jars")),
+        python_modules=requirements(arguments.get("--additional-python-modules", "")),
+        installer_options=arguments.get("--python-modules-installer-option", ""),
+        spark_conf=spark_conf(arguments.get("--conf", "")),
+        job_language=arguments.get("--job-language", "python"),
+        script_location=arguments.get("--scriptLocation", ""),
+        enables_catalog=_is_on(arguments, "--enable-glue-datacatalog"),
+        enables_auto_scaling=_is_on(arguments, "--enable-auto-scaling"),
+        enables_continuous_log=_is_on(arguments, "--enable-continuous-cloudwatch-log"),
+        enables_bookmark=arguments.get("--job-bookmark-option") == "job-bookmark-enable",
+        datalake_formats=arguments.get("--datalake-formats", ""),
+        log_group=arguments.get("--continuous-log-logGroup", ""),
+        log_stream_prefix=arguments.get("--continuous-log-logStreamPrefix", "")
+        or arguments.get("--custom-logStream-prefix", ""),
+        group_prefix=arguments.get("--custom-logGroup-prefix", ""),
+    )
+
+
+def requirements(value: str) -> tuple[str, ...]:
+    """The requirements of ``--additional-python-modules``, of which each may itself contain commas.
+
+    Examples
+    --------
+    >>> requirements("pandas>=2,<3,s3://bucket/own-1.0-py3-none-any.whl")
+    ('pandas>=2,<3', 's3://bucket/own-1.0-py3-none-any.whl')
+    """
+    return tuple(part.strip() for part in re.split(r",(?!\s*[<>=!~])", value) if part.strip())
+
+
+def spark_conf(value: str) -> dict[str, str]:
+    """The properties in the value of ``--conf``.
+
+    A job has one argument of each name, so several properties come as ``a=1 --conf b=2 --conf c=3``.
+
+    Examples
+    --------
+    >>> spark_conf("spark.a=1 --conf spark.b=x y")
+    {'spark.a': '1', 'spark.b': 'x y'}
+    """
+    properties: dict[str, str] = {}
+    for part in (part.strip() for part in f" {value}".split(" --conf ")):
+        if not part:
+            continue
+        name, separator, setting = part.partition("=")
+        if not separator or not name.strip() or " " in name.strip():
+            raise LaunchError("LAUNCH ERROR | Invalid input to --conf. Please refer logs for details.")
+        properties[name.strip()] = setting.strip()
+    return properties
+
+
+def for_spark_script(arguments: Mapping[str, str], job_name: str, job_id: str, run_id: str) -> list[str]:
+    """``sys.argv[1:]`` of a Spark script: its own arguments, then what Glue adds."""
+    added = {"--JOB_ID": job_id, "--JOB_RUN_ID": run_id, "--JOB_NAME": job_name}
+    return _flatten({**_own(arguments), **added})
+
+
+def for_shell_script(arguments: Mapping[str, str]) -> list[str]:
+    """``sys.argv[1:]`` of a Python shell script: its own arguments; Glue adds no ``JOB_NAME`` to them."""
+    return _flatten(_own(arguments))
+
+
+def _own(arguments: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in arguments.items() if name not in RESERVED}
+
+
+def _flatten(arguments: Mapping[str, str]) -> list[str]:
+    return [part for pair in arguments.items() for part in pair]
+
+
+def _list(value: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in (value or "").split(",") if part.strip())
+
+
+def _is_on(arguments: Mapping[str, str], name: str) -> bool:
+    return name in arguments and arguments[name].strip().lower() in ("", "true")

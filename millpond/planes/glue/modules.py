@@ -1,0 +1,142 @@
+"""``--additional-python-modules``: what a run wants installed beyond what its environment has."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+from filelock import FileLock
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from millpond.planes.glue.exceptions import LaunchError
+
+_INSTALL_SECONDS = 900
+# What an installer may need of the environment; a job never gets it.
+_INSTALLER_VARIABLES = (
+    "PIP_",
+    "UV_",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "SSL_CERT_",
+    "REQUESTS_CA_BUNDLE",
+)
+
+
+@cache
+def interpreter_facts(python: Path) -> tuple[str, tuple[str, ...]]:
+    """Version (``3.11``) and ``sys.path`` of an interpreter."""
+    program = "import sys; print('%d.%d' % sys.version_info[:2]); print('\\n'.join(filter(None, sys.path)))"
+    answer = subprocess.run([python, "-I", "-c", program], capture_output=True, text=True, check=True)
+    version, *paths = answer.stdout.splitlines()
+    return version, tuple(paths)
+
+
+def missing(requirements: Sequence[str], search_path: Sequence[str]) -> list[str]:
+    """The requirements that an environment does not satisfy; a wheel always is one of them.
+
+    Parameters
+    ----------
+    requirements : sequence of str
+        As pip reads them.
+    search_path : sequence of str
+        ``sys.path`` of the environment.
+    """
+    installed: dict[str, str] = {
+        canonicalize_name(found.metadata["Name"]): found.version
+        for found in metadata.distributions(path=list(search_path))
+    }
+    return [text for text in requirements if not _is_satisfied(text, installed)]
+
+
+def install(requirements: Sequence[str], *, python: Path, options: str, cache_dir: Path, home: Path) -> Path:
+    """Install requirements into a directory of their own, once for each set of them.
+
+    Parameters
+    ----------
+    requirements : sequence of str
+        Requirements, or paths of wheels.
+    python : Path
+        Interpreter they are for.
+    options : str
+        Value of ``--python-modules-installer-option``.
+    cache_dir : Path
+        Where such directories are kept.
+    home : Path
+        Where the toolchain may have put its own uv.
+
+    Returns
+    -------
+    Path
+        The directory, for the ``PYTHONPATH``.
+
+    Raises
+    ------
+    LaunchError
+        If the installer fails; its last lines are in the text.
+    """
+    target = cache_dir / _fingerprint(requirements, python, options)
+    cache_dir.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{target}.lock"):
+        if target.exists():
+            return target
+        partial = target.with_suffix(".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        command = [*_installer(python, home), "--target", str(partial), *options.split(), *requirements]
+        try:
+            answer = subprocess.run(
+                command,
+                capture_output=True,
+                text=True,
+                env=_installer_environment(os.environ),
+                timeout=_INSTALL_SECONDS,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise LaunchError(f"Installation of additional Python modules failed: {error}") from error
+        if answer.returncode:
+            last = "\n".join(answer.stderr.strip().splitlines()[-5:])
+            raise LaunchError(f"Installation of additional Python modules failed: {last}")
+        partial.rename(target)
+    return target
+
+
+def _is_satisfied(text: str, installed: Mapping[str, str]) -> bool:
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement:
+        return False
+    version = installed.get(canonicalize_name(requirement.name))
+    return (
+        version is not None
+        and not requirement.url
+        and requirement.specifier.contains(version, prereleases=True)
+    )
+
+
+def _fingerprint(requirements: Sequence[str], python: Path, options: str) -> str:
+    digest = hashlib.sha256(f"{python}\0{options}".encode())
+    for requirement in sorted(requirements):
+        digest.update(b"\0" + requirement.rsplit("/", 1)[-1].encode())
+        if (path := Path(requirement)).is_file():
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:32]
+
+
+def _installer(python: Path, home: Path) -> list[str]:
+    for candidate in (home / "uv/bin/uv", Path(sys.executable).with_name("uv"), shutil.which("uv")):
+        if candidate and Path(candidate).exists():
+            return [str(candidate), "pip", "install", "--quiet", "--python", str(python)]
+    return [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+
+
+def _installer_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    kept = {k: v for k, v in environment.items() if k.upper().startswith(_INSTALLER_VARIABLES)}
+    return {"PATH": os.defpath, "HOME": environment.get("HOME", "/"), **kept}

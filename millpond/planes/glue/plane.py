@@ -1,0 +1,466 @@
+"""Glue's jobs, runs and connections, answered for real; every other Glue operation is not this plane's."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from millpond import process
+from millpond.planes.context import PlaneContext
+from millpond.planes.glue import connections, jobs, runs, tags
+from millpond.planes.glue.credentials import Clients
+from millpond.planes.glue.exceptions import (
+    AlreadyExistsException,
+    ConcurrentRunsExceededException,
+    EntityNotFoundException,
+    GlueError,
+    IdempotentParameterMismatchException,
+    InvalidInputException,
+)
+from millpond.planes.glue.paging import page
+from millpond.planes.glue.runs import JobRun, Shape, State
+from millpond.planes.glue.supervisor import ActiveRun, Supervisor
+from millpond.planes.glue.warm import WarmPool
+
+Request = Mapping[str, Any]
+
+OPERATIONS: Mapping[str, str] = {
+    "CreateJob": "create_job",
+    "GetJob": "get_job",
+    "GetJobs": "get_jobs",
+    "BatchGetJobs": "batch_get_jobs",
+    "ListJobs": "list_jobs",
+    "UpdateJob": "update_job",
+    "DeleteJob": "delete_job",
+    "StartJobRun": "start_job_run",
+    "GetJobRun": "get_job_run",
+    "GetJobRuns": "get_job_runs",
+    "BatchStopJobRun": "batch_stop_job_run",
+    "GetJobBookmark": "get_job_bookmark",
+    "ResetJobBookmark": "reset_job_bookmark",
+    "CreateConnection": "create_connection",
+    "GetConnection": "get_connection",
+    "GetConnections": "get_connections",
+    "UpdateConnection": "update_connection",
+    "DeleteConnection": "delete_connection",
+    "BatchDeleteConnection": "batch_delete_connection",
+    "GetTags": "get_tags",
+    "TagResource": "tag_resource",
+    "UntagResource": "untag_resource",
+}
+
+_TAG_OPERATIONS = ("GetTags", "TagResource", "UntagResource")
+_RUNS_PAGE = 200
+_STOP_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class GlueSettings:
+    """What can be set of the plane.
+
+    Parameters
+    ----------
+    warm_jvms : int
+        How many JVMs wait for a Spark run; 0 for none.
+    seconds_per_timeout_minute : float
+        How many seconds a minute of a job's ``Timeout`` lasts.
+    """
+
+    warm_jvms: int = 1
+    seconds_per_timeout_minute: float = 60.0
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> GlueSettings:
+        """Read ``MILLPOND_GLUE_WARM_JVMS``; what is not set has its default."""
+        env = os.environ if environment is None else environment
+        return cls(warm_jvms=int(env.get("MILLPOND_GLUE_WARM_JVMS", cls.warm_jvms)))
+
+
+class GluePlane:
+    """The operations in ``OPERATIONS``, each a method that takes the request and returns the response.
+
+    Parameters
+    ----------
+    context : PlaneContext
+        The stack it serves.
+    settings : GlueSettings, optional
+        Read from the environment unless given.
+
+    Examples
+    --------
+    >>> plane = GluePlane(context)  # doctest: +SKIP
+    >>> plane.start_job_run({"JobName": "ingest"})  # doctest: +SKIP
+    {'JobRunId': 'jr_…'}
+    """
+
+    OPERATIONS: ClassVar[Mapping[str, str]] = OPERATIONS
+
+    def __init__(self, context: PlaneContext, settings: GlueSettings | None = None) -> None:
+        settings = settings or GlueSettings.from_environment()
+        self._context = context
+        self._lock = threading.RLock()
+        self._jobs: dict[str, Shape] = {}
+        self._job_requests: dict[str, Shape] = {}
+        self._connections: dict[str, Shape] = {}
+        self._tags: dict[tuple[str, str], dict[str, str]] = {}
+        self._runs: dict[str, list[JobRun]] = {}
+        self._active: dict[str, ActiveRun] = {}
+        self._bookmarks: dict[str, Shape] = {}
+        self._is_closed = False
+        for left_over in process.find_all(context.pid_dir / "glue"):
+            left_over.stop()
+        self._pool = WarmPool(context, context.state_dir / "glue" / "warm", settings.warm_jvms)
+        self._supervisor = Supervisor(
+            context, Clients(context), self._pool, settings.seconds_per_timeout_minute, self._mark_running
+        )
+
+    @staticmethod
+    def handles(operation: str, request: Request) -> bool:
+        """Whether a request is this plane's: tags are, when the ARN is a job's or a connection's."""
+        if operation in _TAG_OPERATIONS:
+            return tags.parse_arn(request.get("ResourceArn", "")) is not None
+        return operation in OPERATIONS
+
+    def close(self) -> None:
+        """Stop every run and every warm JVM."""
+        with self._lock:
+            self._is_closed = True
+            active = list(self._active.values())
+            for one in active:
+                self._request_stop(one)
+        for one in active:
+            if one.thread is not None:
+                one.thread.join(timeout=_STOP_SECONDS)
+        self._pool.close()
+
+    # Jobs
+
+    def create_job(self, request: Request) -> Shape:
+        name = _required(request, "Name")
+        now = _now()
+        definition = jobs.define(name, request, created=now, modified=now)
+        with self._lock:
+            if name in self._jobs:
+                if self._job_requests[name] == request:
+                    return {"Name": name}
+                raise IdempotentParameterMismatchException(
+                    f"Job with name {name} already submitted with different configuration."
+                )
+            self._jobs[name] = definition
+            self._job_requests[name] = dict(request)
+            self._tags["job", name] = dict(request.get("Tags") or {})
+        if definition["Command"]["Name"] in jobs.SPARK_COMMANDS:
+            self._pool.prepare(self._supervisor.local_size(definition))
+        return {"Name": name}
+
+    def get_job(self, request: Request) -> Shape:
+        with self._lock:
+            return {"Job": dict(self._job(_required(request, "JobName")))}
+
+    def get_jobs(self, request: Request) -> Shape:
+        with self._lock:
+            found, token = page(sorted(self._jobs.values(), key=lambda job: str(job["Name"])), request)
+        return {"Jobs": found, **token}
+
+    def batch_get_jobs(self, request: Request) -> Shape:
+        names = _required(request, "JobNames")
+        with self._lock:
+            return {
+                "Jobs": [self._jobs[name] for name in names if name in self._jobs],
+                "JobsNotFound": [name for name in names if name not in self._jobs],
+            }
+
+    def list_jobs(self, request: Request) -> Shape:
+        wanted = (request.get("Tags") or {}).items()
+        with self._lock:
+            names = [name for name in sorted(self._jobs) if wanted <= self._tags["job", name].items()]
+        found, token = page(names, request)
+        return {"JobNames": found, **token}
+
+    def update_job(self, request: Request) -> Shape:
+        name = _required(request, "JobName")
+        with self._lock:
+            old = self._job(name)
+            update = _required(request, "JobUpdate")
+            self._jobs[name] = jobs.define(name, update, created=old["CreatedOn"], modified=_now())
+            self._job_requests[name] = {"Name": name, **update}
+        return {"JobName": name}
+
+    def delete_job(self, request: Request) -> Shape:
+        """Forget a job; AWS answers the same when there was none."""
+        name = _required(request, "JobName")
+        with self._lock:
+            for store in (self._jobs, self._job_requests, self._runs, self._bookmarks):
+                store.pop(name, None)
+            self._tags.pop(("job", name), None)
+        return {"JobName": name}
+
+    # Runs
+
+    def start_job_run(self, request: Request) -> Shape:
+        name = _required(request, "JobName")
+        with self._lock:
+            job = self._job(name)
+            if self._is_closed:
+                raise InvalidInputException("The stack is stopping: no run can be started")
+            if request.get("JobRunQueuingEnabled"):
+                raise InvalidInputException("Job run queuing is not available here")
+            given = _checked_arguments(request.get("Arguments") or {})
+            settings = runs.settings_of(job, request)
+            self._check_concurrency(job)
+            repeated = self._run(name, request["JobRunId"]) if request.get("JobRunId") else None
+            run = JobRun(
+                id=runs.new_id(),
+                job=dict(job),
+                arguments=given,
+                settings=settings,
+                started_on=_now(),
+                attempt=repeated.attempt + 1 if repeated else 0,
+                previous_run_id=repeated.id if repeated else None,
+            )
+            self._begin(run)
+        return {"JobRunId": run.id}
+
+    def get_job_run(self, request: Request) -> Shape:
+        with self._lock:
+            run = self._run(_required(request, "JobName"), _required(request, "RunId"))
+            return {"JobRun": run.to_api()}
+
+    def get_job_runs(self, request: Request) -> Shape:
+        name = _required(request, "JobName")
+        with self._lock:
+            self._job(name)
+            newest_first = [run.to_api() for run in reversed(self._runs.get(name, []))]
+        found, token = page(newest_first, request, default_size=_RUNS_PAGE)
+        return {"JobRuns": found, **token}
+
+    def batch_stop_job_run(self, request: Request) -> Shape:
+        name = _required(request, "JobName")
+        stopped: list[Shape] = []
+        errors: list[Shape] = []
+        with self._lock:
+            self._job(name)
+            for run_id in _required(request, "JobRunIds"):
+                try:
+                    self._stop(self._run(name, run_id))
+                    stopped.append({"JobName": name, "JobRunId": run_id})
+                except GlueError as error:
+                    detail = {"ErrorCode": error.code, "ErrorMessage": error.message}
+                    errors.append({"JobName": name, "JobRunId": run_id, "ErrorDetail": detail})
+        return {"SuccessfulSubmissions": stopped, "Errors": errors}
+
+    # Bookmarks
+
+    def get_job_bookmark(self, request: Request) -> Shape:
+        return {"JobBookmarkEntry": dict(self._bookmark(_required(request, "JobName")))}
+
+    def reset_job_bookmark(self, request: Request) -> Shape:
+        name = _required(request, "JobName")
+        with self._lock:
+            old = self._bookmark(name)
+            entry = {"JobName": name, "Version": old["Version"] + 1, "Run": 0, "Attempt": 0}
+            self._bookmarks[name] = entry
+        return {"JobBookmarkEntry": dict(entry)}
+
+    # Connections
+
+    def create_connection(self, request: Request) -> Shape:
+        now = _now()
+        definition = connections.define(_required(request, "ConnectionInput"), created=now, modified=now)
+        name = str(definition["Name"])
+        with self._lock:
+            if name in self._connections:
+                raise AlreadyExistsException(f"Connection {name} already exists.")
+            self._connections[name] = definition
+            self._tags["connection", name] = dict(request.get("Tags") or {})
+        return {"CreateConnectionStatus": "READY"}
+
+    def get_connection(self, request: Request) -> Shape:
+        with self._lock:
+            connection = self._connection(_required(request, "Name"))
+        return {"Connection": _shown(connection, request)}
+
+    def get_connections(self, request: Request) -> Shape:
+        criteria = request.get("Filter") or {}
+        with self._lock:
+            found = [one for one in self._connections.values() if connections.matches(one, criteria)]
+        listed, token = page(sorted(found, key=lambda one: str(one["Name"])), request)
+        return {"ConnectionList": [_shown(one, request) for one in listed], **token}
+
+    def update_connection(self, request: Request) -> Shape:
+        name = _required(request, "Name")
+        with self._lock:
+            old = self._connection(name)
+            given = {**_required(request, "ConnectionInput"), "Name": name}
+            self._connections[name] = connections.define(given, created=old["CreationTime"], modified=_now())
+        return {}
+
+    def delete_connection(self, request: Request) -> Shape:
+        name = _required(request, "ConnectionName")
+        with self._lock:
+            self._connection(name)
+            del self._connections[name]
+            self._tags.pop(("connection", name), None)
+        return {}
+
+    def batch_delete_connection(self, request: Request) -> Shape:
+        succeeded: list[str] = []
+        errors: dict[str, Shape] = {}
+        for name in _required(request, "ConnectionNameList"):
+            try:
+                self.delete_connection({"ConnectionName": name})
+                succeeded.append(name)
+            except EntityNotFoundException as error:
+                errors[name] = {"ErrorCode": error.code, "ErrorMessage": error.message}
+        return {"Succeeded": succeeded, "Errors": errors}
+
+    # Tags
+
+    def get_tags(self, request: Request) -> Shape:
+        with self._lock:
+            return {"Tags": dict(self._tags_of(request))}
+
+    def tag_resource(self, request: Request) -> Shape:
+        with self._lock:
+            self._tags_of(request).update(_required(request, "TagsToAdd"))
+        return {}
+
+    def untag_resource(self, request: Request) -> Shape:
+        with self._lock:
+            stored = self._tags_of(request)
+            for key in _required(request, "TagsToRemove"):
+                stored.pop(key, None)
+        return {}
+
+    # Looking up; the lock is held
+
+    def _job(self, name: str) -> Shape:
+        return _found(self._jobs, name, f"Job {name} not found.")
+
+    def _connection(self, name: str) -> Shape:
+        return _found(self._connections, name, f"Connection {name} not found.")
+
+    def _bookmark(self, name: str) -> Shape:
+        return _found(self._bookmarks, name, f"Continuation for job {name} not found")
+
+    def _run(self, name: str, run_id: str) -> JobRun:
+        for run in self._runs.get(name, []):
+            if run.id == run_id:
+                return run
+        raise EntityNotFoundException(f"Job Run {run_id} of job {name} not found.")
+
+    def _tags_of(self, request: Request) -> dict[str, str]:
+        arn = _required(request, "ResourceArn")
+        resource = tags.parse_arn(arn)
+        if resource is None or resource not in self._tags:
+            raise EntityNotFoundException(f"Resource {arn} not found.")
+        return self._tags[resource]
+
+    # Runs in progress
+
+    def _check_concurrency(self, job: Shape) -> None:
+        going = sum(not run.state.is_final for run in self._runs.get(job["Name"], []))
+        if going >= job["ExecutionProperty"]["MaxConcurrentRuns"]:
+            raise ConcurrentRunsExceededException(f"Concurrent runs exceeded for {job['Name']}")
+
+    def _begin(self, run: JobRun) -> None:
+        active = ActiveRun(run)
+        self._runs.setdefault(run.job_name, []).append(run)
+        self._active[run.id] = active
+        active.thread = threading.Thread(
+            target=self._work, args=(active,), name=f"glue {run.id[:11]}", daemon=True
+        )
+        active.thread.start()
+
+    def _work(self, active: ActiveRun) -> None:
+        outcome = self._supervisor.execute(active)
+        run = active.run
+        with self._lock:
+            if run.state is State.STOPPING:
+                run.advance(State.STOPPED, _now())
+            else:
+                run.advance(outcome.state, _now(), outcome.error_message)
+            del self._active[run.id]
+            if run.state is State.SUCCEEDED:
+                self._note_bookmark(run)
+            if run.state is State.FAILED and run.attempt < run.job["MaxRetries"] and not self._is_closed:
+                self._begin(_retry(run))
+
+    def _mark_running(self, run: JobRun) -> None:
+        with self._lock:
+            if run.state is State.STARTING:
+                run.advance(State.RUNNING, _now())
+
+    def _stop(self, run: JobRun) -> None:
+        if run.state.is_final:
+            raise InvalidInputException(f"Job Run {run.id} is {run.state} and cannot be stopped.")
+        self._request_stop(self._active[run.id])
+
+    def _request_stop(self, active: ActiveRun) -> None:
+        if active.run.state is not State.STOPPING:
+            active.run.advance(State.STOPPING, _now())
+        active.stop.set()
+
+    def _note_bookmark(self, run: JobRun) -> None:
+        given = {**run.job.get("DefaultArguments", {}), **run.arguments}
+        if given.get("--job-bookmark-option") != "job-bookmark-enable":
+            return
+        old = self._bookmarks.get(run.job_name, {"Version": 0, "Run": 0})
+        entry = {
+            "JobName": run.job_name,
+            "Version": old["Version"] + 1,
+            "Run": old["Run"] + 1,
+            "Attempt": run.attempt,
+            "RunId": run.id,
+            # Bookmarks hold the positions of dynamic-frame sources, and no run here has any.
+            "JobBookmark": "{}",
+        }
+        if "RunId" in old:
+            entry["PreviousRunId"] = old["RunId"]
+        self._bookmarks[run.job_name] = entry
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _required(request: Request, member: str) -> Any:
+    value = request.get(member)
+    if value is None or value == "":
+        raise InvalidInputException(f"{member} must not be null or empty")
+    return value
+
+
+def _found(store: Mapping[str, Shape], name: str, message: str) -> Shape:
+    if name not in store:
+        raise EntityNotFoundException(message)
+    return store[name]
+
+
+def _shown(connection: Shape, request: Request) -> Shape:
+    return connections.without_password(connection) if request.get("HidePassword") else dict(connection)
+
+
+def _checked_arguments(given: Mapping[str, str]) -> dict[str, str]:
+    for key, value in given.items():
+        if not isinstance(value, str):
+            raise InvalidInputException(f"The value of argument {key} must be a string")
+    return dict(given)
+
+
+def _retry(run: JobRun) -> JobRun:
+    attempt = run.attempt + 1
+    original = run.id.partition("_attempt_")[0]
+    return JobRun(
+        id=f"{original}_attempt_{attempt}",
+        job=run.job,
+        arguments=run.arguments,
+        settings=run.settings,
+        started_on=_now(),
+        attempt=attempt,
+        previous_run_id=run.id,
+    )

@@ -1,0 +1,106 @@
+"""The folder of a run, and what is brought into it from S3."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from botocore.exceptions import ClientError
+
+from millpond.planes.glue.exceptions import LaunchError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where everything of one run is; readable by its owner only.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    """
+
+    path: Path
+
+    @property
+    def work(self) -> Path:
+        """Working directory of the script, which lies in it."""
+        return self.path / "work"
+
+    @property
+    def libraries(self) -> Path:
+        return self.path / "lib"
+
+    @property
+    def jars(self) -> Path:
+        return self.path / "jars"
+
+    @property
+    def conf(self) -> Path:
+        return self.path / "conf"
+
+    @property
+    def tmp(self) -> Path:
+        """Removed when the run ends."""
+        return self.path / "tmp"
+
+    @property
+    def stdout(self) -> Path:
+        return self.path / "stdout.log"
+
+    @property
+    def stderr(self) -> Path:
+        return self.path / "stderr.log"
+
+    @property
+    def failure(self) -> Path:
+        return self.path / "failure.json"
+
+    def create(self) -> None:
+        self.path.mkdir(parents=True, mode=0o700)
+        for directory in (self.work, self.libraries, self.jars, self.conf, self.tmp):
+            directory.mkdir()
+
+    def remove_scratch(self) -> None:
+        shutil.rmtree(self.tmp, ignore_errors=True)
+
+
+def download(client: S3Client, address: str, directory: Path) -> Path:
+    """Bring one object into a directory, under its own name.
+
+    Parameters
+    ----------
+    client : S3Client
+        Acts for the run's role.
+    address : str
+        ``s3://bucket/key``.
+    directory : Path
+        Where to.
+
+    Raises
+    ------
+    LaunchError
+        If it is not an S3 address, or cannot be read; the text is Glue's.
+    """
+    parts = urlsplit(address)
+    bucket, key = parts.netloc, parts.path.lstrip("/")
+    if parts.scheme not in ("s3", "s3a", "s3n") or not bucket or not key:
+        raise LaunchError(f"LAUNCH ERROR | Invalid S3 path: {address}. Please refer logs for details.")
+    target = directory / Path(key).name
+    try:
+        with target.open("wb") as file:
+            shutil.copyfileobj(client.get_object(Bucket=bucket, Key=key)["Body"], file)
+    except ClientError as error:
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        raise LaunchError(
+            f"LAUNCH ERROR | Error downloading from S3 for bucket: {bucket}, key: {key}. "
+            f"{error.response['Error'].get('Message', '')} "
+            f"(Service: Amazon S3; Status Code: {status}) Please refer logs for details."
+        ) from error
+    return target

@@ -1,0 +1,321 @@
+"""One run from its start to its end: what is prepared, started, watched and put away."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import select
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from millpond import process
+from millpond.planes.context import PlaneContext
+from millpond.planes.glue import arguments, failure, logs, modules, spark, staging
+from millpond.planes.glue.arguments import Parameters
+from millpond.planes.glue.credentials import Clients, Credentials
+from millpond.planes.glue.exceptions import LaunchError
+from millpond.planes.glue.runs import JobRun, State
+from millpond.planes.glue.staging import RunFolder
+from millpond.planes.glue.warm import WarmJvm, WarmPool
+
+_LOG = logging.getLogger(__name__)
+_SHIP_SECONDS = 0.25
+_SHELL_VERSION = "3.9"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended."""
+
+    state: State
+    error_message: str | None = None
+
+
+@dataclass
+class ActiveRun:
+    """A run that has not ended.
+
+    Parameters
+    ----------
+    run : JobRun
+        The run.
+    stop : Event
+        Set when somebody wants it to stop.
+    thread : Thread
+        What watches it.
+    """
+
+    run: JobRun
+    stop: threading.Event = field(default_factory=threading.Event)
+    thread: threading.Thread | None = None
+
+
+@dataclass(frozen=True)
+class Script:
+    """A command that is ready to be started."""
+
+    command: Sequence[str]
+    environment: Mapping[str, str]
+
+
+class ScriptProcess:
+    """The interpreter of a run, leader of a process group of its own.
+
+    Parameters
+    ----------
+    script : Script
+        What to start.
+    folder : RunFolder
+        Where it runs and writes.
+    pid_file : Path
+        Where it is recorded.
+    """
+
+    def __init__(self, script: Script, folder: RunFolder, pid_file: Path) -> None:
+        with folder.stdout.open("ab") as out, folder.stderr.open("ab") as err:
+            self._child = subprocess.Popen(
+                script.command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                cwd=folder.work,
+                env=dict(script.environment),
+                start_new_session=True,
+            )
+        self._pidfd = os.pidfd_open(self._child.pid)
+        self._owned = process.record(self._child.pid, pid_file)
+
+    def wait(self, timeout: float) -> bool:
+        """Whether it ended within that many seconds; it is not reaped, so its group id stays ours."""
+        readable, _, _ = select.select([self._pidfd], [], [], max(0.0, timeout))
+        return bool(readable)
+
+    def end(self) -> int:
+        """Kill what is left of the group, reap the leader; its exit code, negative for a signal."""
+        if not self.wait(0):
+            self._owned.stop(timeout=5)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._child.pid, signal.SIGKILL)
+        code = self._child.wait()
+        os.close(self._pidfd)
+        self._owned.pid_file.unlink(missing_ok=True)
+        return code
+
+
+class Supervisor:
+    """Executes runs.
+
+    Parameters
+    ----------
+    context : PlaneContext
+        The stack.
+    clients : Clients
+        AWS clients.
+    pool : WarmPool
+        Where Spark runs get a JVM from.
+    seconds_per_minute : float
+        How long a minute of ``Timeout`` lasts.
+    on_running : callable
+        Told when a run's process has started.
+    """
+
+    def __init__(
+        self,
+        context: PlaneContext,
+        clients: Clients,
+        pool: WarmPool,
+        seconds_per_minute: float,
+        on_running: Callable[[JobRun], None],
+    ) -> None:
+        self._context = context
+        self._clients = clients
+        self._pool = pool
+        self._seconds_per_minute = seconds_per_minute
+        self._on_running = on_running
+        self._runs_dir = context.state_dir / "glue" / "runs"
+
+    def execute(self, active: ActiveRun) -> Outcome:
+        """Do a run; whatever happens, it has an outcome and nothing of it is left running."""
+        folder = RunFolder(self._runs_dir / active.run.id)
+        try:
+            folder.create()
+            return self._execute(active, folder)
+        except LaunchError as error:
+            return Outcome(State.FAILED, str(error))
+        except Exception as error:
+            # The thread ends here: the person who looks at the run has to learn of it.
+            _LOG.exception("job run %s could not be executed", active.run.id)
+            return Outcome(State.FAILED, f"Internal service error: {error}")
+        finally:
+            folder.remove_scratch()
+
+    def _execute(self, active: ActiveRun, folder: RunFolder) -> Outcome:
+        run = active.run
+        merged = arguments.merge(
+            run.job.get("DefaultArguments", {}), run.job.get("NonOverridableArguments", {}), run.arguments
+        )
+        parameters = arguments.parse(merged)
+        targets = logs.destinations(run.id, parameters, is_spark=run.is_spark)
+        shipper = logs.LogShipper(
+            self._clients.logs(),
+            logs.source_files({folder.stdout: targets.output, folder.stderr: targets.error}),
+        )
+        shipper.open()
+        try:
+            credentials = self._clients.assume(run.job["Role"], f"GlueJobRunnerSession-{run.id[3:19]}")
+            script = self._prepare(run, folder, merged, parameters, credentials)
+        except LaunchError as error:
+            with folder.stderr.open("a") as log:
+                log.write(f"{error}\n")
+            shipper.ship(is_last=True)
+            raise
+        jvm = self._warm_jvm(run, parameters)
+        try:
+            if jvm is not None:
+                shipper.routes += logs.source_files({jvm.stdout: targets.output, jvm.stderr: targets.error})
+                script = _attached(script, jvm)
+            if active.stop.is_set():
+                return Outcome(State.STOPPED)
+            return self._watch(active, script, folder, shipper)
+        finally:
+            if jvm is not None:
+                jvm.stop()
+
+    def _watch(
+        self, active: ActiveRun, script: Script, folder: RunFolder, shipper: logs.LogShipper
+    ) -> Outcome:
+        run = active.run
+        child = ScriptProcess(script, folder, self._context.pid_dir / "glue" / f"{run.id}.pid")
+        deadline = time.monotonic() + run.settings["Timeout"] * self._seconds_per_minute
+        interrupted: Outcome | None = None
+        try:
+            self._on_running(run)
+            while not child.wait(min(_SHIP_SECONDS, deadline - time.monotonic())):
+                shipper.ship()
+                if active.stop.is_set():
+                    interrupted = Outcome(State.STOPPED)
+                    break
+                if time.monotonic() >= deadline:
+                    interrupted = Outcome(
+                        State.TIMEOUT, f"Job run timed out after {run.settings['Timeout']} minutes"
+                    )
+                    break
+        finally:
+            code = child.end()
+        shipper.ship(is_last=True)
+        if interrupted is not None:
+            return interrupted
+        if code == 0:
+            return Outcome(State.SUCCEEDED)
+        return Outcome(State.FAILED, failure.error_message(code, folder.failure, is_spark=run.is_spark))
+
+    def _prepare(
+        self,
+        run: JobRun,
+        folder: RunFolder,
+        merged: Mapping[str, str],
+        parameters: Parameters,
+        credentials: Credentials,
+    ) -> Script:
+        s3 = self._clients.s3(credentials)
+        if run.is_spark:
+            spark.check_supported(run.job, parameters)
+        script = staging.download(
+            s3, parameters.script_location or run.job["Command"]["ScriptLocation"], folder.work
+        )
+        for address in parameters.extra_files:
+            staging.download(s3, address, folder.work)
+        for address in parameters.extra_jars:
+            staging.download(s3, address, folder.jars)
+        libraries = [staging.download(s3, address, folder.libraries) for address in parameters.extra_py_files]
+        wheels = {
+            address: str(staging.download(s3, address, folder.libraries))
+            for address in parameters.python_modules
+            if address.startswith("s3://")
+        }
+        python = self._context.tools.spark_python if run.is_spark else self._context.tools.shell_python
+        path = [
+            *(str(library) for library in libraries if library.suffix != ".py"),
+            str(folder.libraries),
+            *self._modules(python, [wheels.get(m, m) for m in parameters.python_modules], parameters),
+            str(self._context.tools.glue_runtime),
+        ]
+        environment = self._environment(folder, python, path, credentials)
+        if not run.is_spark:
+            _warn_of_version(python, folder)
+            return Script([str(python), str(script), *arguments.for_shell_script(merged)], environment)
+        spark.conf_of_run(self._context, folder, self.local_size(run.settings), parameters)
+        environment |= spark.environment(self._context, folder.conf)
+        argv = arguments.for_spark_script(merged, run.job_name, f"j_{run.id[3:67]}", run.id)
+        return Script([str(python), str(script), *argv], environment)
+
+    def local_size(self, settings: Mapping[str, object]) -> spark.LocalSize:
+        """Cores and heap that worker settings mean on this machine."""
+        return spark.local_size(settings, os.cpu_count() or 1, psutil.virtual_memory().total)
+
+    def _warm_jvm(self, run: JobRun, parameters: Parameters) -> WarmJvm | None:
+        if not run.is_spark or not spark.fits_warm_jvm(parameters):
+            return None
+        return self._pool.take(self.local_size(run.settings))
+
+    def _modules(self, python: Path, wanted: Sequence[str], parameters: Parameters) -> list[str]:
+        needed = modules.missing(wanted, modules.interpreter_facts(python)[1])
+        if not needed:
+            return []
+        home = self._context.state_dir.parent
+        installed = modules.install(
+            needed,
+            python=python,
+            options=parameters.installer_options,
+            cache_dir=home / "glue-modules",
+            home=home,
+        )
+        return [str(installed)]
+
+    def _environment(
+        self, folder: RunFolder, python: Path, path: Sequence[str], credentials: Credentials
+    ) -> dict[str, str]:
+        context = self._context
+        return {
+            "PATH": f"{python.parent}:{context.tools.java_home}/bin:/usr/local/bin:/usr/bin:/bin",
+            "HOME": str(folder.path),
+            "TMPDIR": str(folder.tmp),
+            "LANG": "C.UTF-8",
+            "TZ": "UTC",
+            "PYTHONPATH": os.pathsep.join(path),
+            "PYTHONUNBUFFERED": "1",
+            "AWS_REGION": context.region,
+            "AWS_DEFAULT_REGION": context.region,
+            "AWS_ENDPOINT_URL": context.endpoint_url,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "MILLPOND_GLUE_FAILURE_FILE": str(folder.failure),
+            **credentials.to_environment(),
+        }
+
+
+def _attached(script: Script, jvm: WarmJvm) -> Script:
+    port, secret = jvm.gateway()
+    gateway = {
+        "PYSPARK_GATEWAY_PORT": str(port),
+        "PYSPARK_GATEWAY_SECRET": secret,
+        "MILLPOND_GLUE_WARM_JVM": "1",
+    }
+    return Script(script.command, {**script.environment, **gateway})
+
+
+def _warn_of_version(python: Path, folder: RunFolder) -> None:
+    version, _ = modules.interpreter_facts(python)
+    if version != _SHELL_VERSION:
+        with folder.stderr.open("a") as log:
+            log.write(
+                f"WARNING: AWS Glue runs Python shell jobs on Python {_SHELL_VERSION}; "
+                f"this machine has none, so this run is on Python {version}.\n"
+            )
