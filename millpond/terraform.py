@@ -67,7 +67,7 @@ class TerraformTool:
 
 @dataclass(frozen=True)
 class Changes:
-    """How many resources Terraform adds, changes and removes."""
+    """How many resources Terraform adds, changes and removes; a replaced one counts twice."""
 
     add: int = 0
     change: int = 0
@@ -76,6 +76,9 @@ class Changes:
     @property
     def total(self) -> int:
         return self.add + self.change + self.remove
+
+    def __str__(self) -> str:
+        return f"{self.add} added, {self.change} changed, {self.remove} removed"
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,9 @@ class TerraformEvent:
     action: str
     done: int
     total: int
+
+    def __str__(self) -> str:
+        return f"{self.done}/{self.total} {self.action} {self.address}"
 
 
 OnEvent = Callable[[TerraformEvent], None]
@@ -124,7 +130,7 @@ class _Stream:
             case "change_summary" if message["changes"]["operation"] == "plan":
                 counts = message["changes"]
                 self.planned = Changes(counts["add"], counts["change"], counts["remove"])
-            case "apply_complete":
+            case "apply_complete" if message["hook"]["action"] != "read":
                 self.done += 1
                 hook = message["hook"]
                 if self.on_event:

@@ -7,6 +7,7 @@ locals {
       worker_type       = "G.1X"
       number_of_workers = 2
       max_capacity      = null
+      execution_class   = "STANDARD"
       arguments         = {}
     }
     shell = {
@@ -16,6 +17,7 @@ locals {
       worker_type       = null
       number_of_workers = null
       max_capacity      = 0.0625
+      execution_class   = null
       arguments = {
         "--additional-python-modules" = join(",", local.package.shell_modules)
       }
@@ -33,6 +35,7 @@ resource "aws_glue_job" "ingest" {
   worker_type       = each.value.worker_type
   number_of_workers = each.value.number_of_workers
   max_capacity      = each.value.max_capacity
+  execution_class   = each.value.execution_class
   timeout           = var.job_timeout_minutes
   max_retries       = 0
   connections       = [aws_glue_connection.onprem.name]
