@@ -1,0 +1,32 @@
+"""Small helpers for tests that need an on-premises database of their own."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from millpond.config import Settings
+from millpond.stack.onprem import OnPremDatabase
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def onprem_settings(directory: Path) -> Settings:
+    return Settings(state_dir=directory / "state", onprem_port=free_port(), scale=0.1, tpch_sf=0.001)
+
+
+@contextmanager
+def running_database(settings: Settings) -> Iterator[OnPremDatabase]:
+    database = OnPremDatabase(settings)
+    database.start()
+    try:
+        yield database
+    finally:
+        database.stop()
