@@ -15,7 +15,8 @@ Handler = Callable[[RequestContext, Any], Any]
 class Plane(Protocol):
     """What a plane is to the adapter: a table of operations, and methods of that name."""
 
-    OPERATIONS: Mapping[str, str]
+    @property
+    def OPERATIONS(self) -> Mapping[str, str]: ...  # noqa: N802
 
 
 def dispatch_table(service: str, plane: Plane | None = None) -> dict[str, Handler]:

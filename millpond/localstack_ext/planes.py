@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 from functools import cache
+from typing import TYPE_CHECKING, Any
 
-from millpond.localstack_ext.dispatch import Plane
 from millpond.planes.context import PlaneContext
+
+if TYPE_CHECKING:
+    from millpond.planes.glue import GluePlane
 
 
 @cache
@@ -16,16 +18,21 @@ def context() -> PlaneContext:
 
 
 @cache
-def glue() -> Plane | None:
-    if importlib.util.find_spec("millpond.planes.glue") is None:
-        return None
-    module = importlib.import_module("millpond.planes.glue")
-    return module.GluePlane(context()) if hasattr(module, "GluePlane") else None
+def glue() -> GluePlane:
+    from millpond.planes.glue import GluePlane
+
+    return GluePlane(context())
 
 
 @cache
-def athena() -> Plane | None:
-    if importlib.util.find_spec("millpond.planes.athena") is None:
-        return None
-    module = importlib.import_module("millpond.planes.athena")
-    return module.AthenaPlane(context()) if hasattr(module, "AthenaPlane") else None
+def athena() -> Any:
+    from millpond.planes import athena
+
+    return athena.AthenaPlane(context()) if hasattr(athena, "AthenaPlane") else None
+
+
+def close() -> None:
+    """End the children of the planes that were used."""
+    for plane in (glue, athena):
+        if plane.cache_info().currsize and plane():
+            plane().close()

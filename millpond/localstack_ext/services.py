@@ -31,6 +31,15 @@ def _dynamodbstreams() -> Service:
     return _service("dynamodbstreams")
 
 
+def _stepfunctions() -> Service:
+    from localstack.services.stepfunctions.provider import StepFunctionsProvider
+
+    from millpond.localstack_ext.stepfunctions import install_tasks
+
+    install_tasks()
+    return Service.for_provider(StepFunctionsProvider())
+
+
 def _glue() -> Service:
     return _service("glue", planes.glue())
 
@@ -49,3 +58,4 @@ dynamodb = aws_provider(api="dynamodb", name="millpond")(_dynamodb)
 dynamodbstreams = aws_provider(api="dynamodbstreams", name="millpond")(_dynamodbstreams)
 glue = aws_provider(api="glue", name="millpond")(_glue)
 s3 = aws_provider(api="s3", name="millpond")(_s3)
+stepfunctions = aws_provider(api="stepfunctions", name="millpond")(_stepfunctions)

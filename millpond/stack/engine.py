@@ -22,9 +22,10 @@ from millpond.planes.context import PlaneContext, Tools
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 20.0
 LOG_LINES = 25
+LAMBDA_IDLE_SECONDS = 300
 
 PLUGIN = "millpond"
-SERVICES_WE_PROVIDE = ("s3", "dynamodb", "dynamodbstreams", "glue", "athena", "codebuild")
+SERVICES_WE_PROVIDE = ("s3", "dynamodb", "dynamodbstreams", "glue", "athena", "codebuild", "stepfunctions")
 
 
 class Engine:
@@ -132,6 +133,9 @@ class Engine:
             # Queue addresses that need no name resolution beyond "localhost".
             "SQS_ENDPOINT_STRATEGY": "path",
             "LAMBDA_RUNTIME_EXECUTOR": PLUGIN,
+            "LAMBDA_KEEPALIVE_MS": str(LAMBDA_IDLE_SECONDS * 1000),
+            # A resource type that LocalStack does not know fails the stack instead of counting as created.
+            "CFN_IGNORE_UNSUPPORTED_RESOURCE_TYPES": "0",
         }
         variables |= {f"PROVIDER_OVERRIDE_{name.upper()}": PLUGIN for name in SERVICES_WE_PROVIDE}
         return variables | context.to_environment(self._tools_file)

@@ -1,0 +1,32 @@
+"""What happens when the engine starts and when it stops."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from localstack.packages import PackageException
+from localstack.packages.api import PackageInstaller
+from localstack.runtime import hooks
+from localstack.utils.catalog.catalog_loader import AwsCatalogLoaderException, RemoteCatalogLoader
+
+from millpond.localstack_ext import planes
+
+
+def _stay_offline() -> None:
+    """Fetch nothing: what LocalStack would download when first asked for it is refused instead."""
+
+    def install(self: PackageInstaller, _target: object = None) -> None:
+        if not self.is_installed():
+            raise PackageException(
+                f"{self.name} {self.version} is not part of this engine, and it downloads nothing"
+            )
+
+    def get_remote_catalog(_self: RemoteCatalogLoader) -> NoReturn:
+        raise AwsCatalogLoaderException("this engine asks nobody which services there are")
+
+    setattr(PackageInstaller, "install", install)  # noqa: B010
+    setattr(RemoteCatalogLoader, "get_remote_catalog", get_remote_catalog)  # noqa: B010
+
+
+stay_offline = hooks.on_infra_start()(_stay_offline)
+close_planes = hooks.on_infra_shutdown(priority=100)(planes.close)

@@ -1,0 +1,220 @@
+"""What Step Functions lacks in LocalStack: Athena's optimised integration, and ending what it had started.
+
+Sources: the Step Functions developer guide, "Call Athena with Step Functions", "Start an AWS Glue job with
+Step Functions" and, in "Discover service integration patterns", "Run a Job (.sync)": a task that is stopped
+or times out cancels its job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+from botocore.model import StructureShape
+from localstack.aws.api.stepfunctions import HistoryEventType, TaskFailedEventDetails
+from localstack.aws.spec import load_service
+from localstack.services.stepfunctions.asl.component.common.error_name.custom_error_name import (
+    CustomErrorName,
+)
+from localstack.services.stepfunctions.asl.component.common.error_name.failure_event import (
+    FailureEvent,
+    FailureEventException,
+)
+from localstack.services.stepfunctions.asl.component.common.error_name.states_error_name import (
+    StatesErrorName,
+)
+from localstack.services.stepfunctions.asl.component.common.error_name.states_error_name_type import (
+    StatesErrorNameType,
+)
+from localstack.services.stepfunctions.asl.component.state.state_execution.state_task import (
+    state_task_factory,
+)
+from localstack.services.stepfunctions.asl.component.state.state_execution.state_task.credentials import (
+    StateCredentials,
+)
+from localstack.services.stepfunctions.asl.component.state.state_execution.state_task.service.resource import (  # noqa: E501
+    ResourceCondition,
+    ResourceRuntimePart,
+)
+from localstack.services.stepfunctions.asl.component.state.state_execution.state_task.service.state_task_service import (  # noqa: E501
+    StateTaskService,
+)
+from localstack.services.stepfunctions.asl.component.state.state_execution.state_task.service.state_task_service_callback import (  # noqa: E501
+    StateTaskServiceCallback,
+)
+from localstack.services.stepfunctions.asl.component.state.state_execution.state_task.service.state_task_service_glue import (  # noqa: E501
+    StateTaskServiceGlue,
+)
+from localstack.services.stepfunctions.asl.eval.environment import Environment
+from localstack.services.stepfunctions.asl.eval.event.event_detail import EventDetails
+from localstack.services.stepfunctions.asl.utils.boto_client import boto_client_for
+from localstack.services.stepfunctions.asl.utils.encoding import to_json_str
+
+# "Optimized Athena APIs" of the developer guide.
+ATHENA_ACTIONS = {
+    "startQueryExecution": "StartQueryExecution",
+    "stopQueryExecution": "StopQueryExecution",
+    "getQueryExecution": "GetQueryExecution",
+    "getQueryResults": "GetQueryResults",
+}
+
+
+@dataclass(frozen=True)
+class _Job:
+    """How to ask for a job's result, and how to end the job. A task in a Map has many, so it holds none."""
+
+    resolve: Callable[[], Any | None]
+    cancel: Callable[[], object]
+
+    def __call__(self) -> Any | None:
+        return self.resolve()
+
+    def outcome_or_cancelled(self, outcome: Any | None) -> Any:
+        """The outcome; if there is none, the task was stopped or timed out, and the job ends with it.
+
+        Raises
+        ------
+        RuntimeError
+            In that case, so that the history does not say that the task succeeded.
+        """
+        if outcome is None:
+            self.cancel()
+            raise RuntimeError("The task ended before its job, which was cancelled")
+        return outcome
+
+
+class AthenaTask(StateTaskServiceCallback):
+    """A task of ``arn:aws:states:::athena:…``, with ``.sync`` for ``startQueryExecution``."""
+
+    def __init__(self) -> None:
+        super().__init__({ResourceCondition.Sync})  # type: ignore[arg-type]
+
+    def _get_supported_parameters(self) -> set[str] | None:
+        operation = ATHENA_ACTIONS.get(self.resource.api_action)
+        is_sync = self.resource.condition is not None
+        if operation is None or (is_sync and operation != "StartQueryExecution"):
+            return None
+        shape = load_service("athena").operation_model(operation).input_shape
+        return set(shape.members) if isinstance(shape, StructureShape) else set()
+
+    def _eval_service_task(
+        self,
+        env: Environment,
+        resource_runtime_part: ResourceRuntimePart,
+        normalised_parameters: dict[str, Any],
+        state_credentials: StateCredentials,
+    ) -> None:
+        athena = boto_client_for("athena", resource_runtime_part.region, state_credentials)
+        response = getattr(athena, self._get_boto_service_action())(**normalised_parameters)
+        response.pop("ResponseMetadata", None)
+        env.stack.append(response)
+
+    def _build_sync_resolver(
+        self,
+        env: Environment,
+        resource_runtime_part: ResourceRuntimePart,
+        normalised_parameters: dict[str, Any],  # noqa: ARG002
+        state_credentials: StateCredentials,
+    ) -> Callable[[], Any | None]:
+        athena: Any = boto_client_for("athena", resource_runtime_part.region, state_credentials)
+        query_id = env.stack.pop()["QueryExecutionId"]
+
+        def resolve() -> Any | None:
+            query = athena.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]
+            output = {"QueryExecution": _with_epoch_milliseconds(query)}
+            match query["Status"]["State"]:
+                case "SUCCEEDED":
+                    return output
+                case "FAILED" | "CANCELLED":
+                    raise FailureEventException(self._task_failed(env, output))
+            return None
+
+        return _Job(resolve, lambda: athena.stop_query_execution(QueryExecutionId=query_id))
+
+    def _eval_sync(self, env: Environment, sync_resolver: _Job, **arguments: Any) -> Any:  # type: ignore[override]
+        outcome = super()._eval_sync(env=env, sync_resolver=sync_resolver, **arguments)
+        return sync_resolver.outcome_or_cancelled(outcome)
+
+    def _task_failed(self, env: Environment, output: dict[str, Any]) -> FailureEvent:
+        details = TaskFailedEventDetails(
+            resource=self._get_sfn_resource(),
+            resourceType=self._get_sfn_resource_type(),
+            error=StatesErrorNameType.StatesTaskFailed.to_name(),
+            cause=to_json_str(output),
+        )
+        return FailureEvent(
+            env=env,
+            error_name=StatesErrorName(typ=StatesErrorNameType.StatesTaskFailed),
+            event_type=HistoryEventType.TaskFailed,
+            event_details=EventDetails(taskFailedEventDetails=details),
+        )
+
+    def _from_error(self, env: Environment, ex: Exception) -> FailureEvent:
+        if not isinstance(ex, ClientError):
+            return super()._from_error(env=env, ex=ex)
+        error = f"Athena.{ex.response['Error']['Code']}"
+        details = TaskFailedEventDetails(
+            resource=self._get_sfn_resource(),
+            resourceType=self._get_sfn_resource_type(),
+            error=error,
+            cause=ex.response["Error"]["Message"],
+        )
+        return FailureEvent(
+            env=env,
+            error_name=CustomErrorName(error),
+            event_type=HistoryEventType.TaskFailed,
+            event_details=EventDetails(taskFailedEventDetails=details),
+        )
+
+
+class GlueTask(StateTaskServiceGlue):
+    """LocalStack's task, which also ends the job run when the task ends first."""
+
+    def _sync_to_start_job_run(
+        self,
+        env: Environment,
+        resource_runtime_part: ResourceRuntimePart,
+        normalised_parameters: dict[str, Any],
+        state_credentials: StateCredentials,
+    ) -> Callable[[], Any | None]:
+        run = env.stack[-1]
+        job_name, run_id = run["JobName"], run["JobRunId"]
+        glue: Any = boto_client_for("glue", resource_runtime_part.region, state_credentials)
+        resolve = super()._sync_to_start_job_run(
+            env, resource_runtime_part, normalised_parameters, state_credentials
+        )
+        return _Job(resolve, lambda: glue.batch_stop_job_run(JobName=job_name, JobRunIds=[run_id]))
+
+    def _eval_sync(self, env: Environment, sync_resolver: _Job, **arguments: Any) -> Any:  # type: ignore[override]
+        outcome = super()._eval_sync(env=env, sync_resolver=sync_resolver, **arguments)
+        return sync_resolver.outcome_or_cancelled(outcome)
+
+
+def install_tasks() -> None:
+    """Let LocalStack's state machines use the tasks above."""
+    factory: Any = state_task_factory
+    others: Callable[[str], StateTaskService] = factory.state_task_service_for
+
+    def state_task_service_for(service_name: str) -> StateTaskService:
+        match service_name:
+            case "athena":
+                return AthenaTask()
+            case "glue":
+                return GlueTask()  # type: ignore[no-untyped-call]
+        return others(service_name)
+
+    factory.state_task_service_for = state_task_service_for
+
+
+def _with_epoch_milliseconds(value: Any) -> Any:
+    """A response with its times as Step Functions shows them."""
+    if isinstance(value, dict):
+        return {key: _with_epoch_milliseconds(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_epoch_milliseconds(item) for item in value]
+    if isinstance(value, datetime):
+        return round(value.timestamp() * 1000)
+    return value
