@@ -36,7 +36,7 @@ class Aws:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._session = boto3.Session(
+        self.session = boto3.Session(
             aws_access_key_id=ACCESS_KEY_ID,
             aws_secret_access_key=SECRET_ACCESS_KEY,
             region_name=settings.region,
@@ -49,36 +49,36 @@ class Aws:
 
     @cached_property
     def athena(self) -> AthenaClient:
-        return self._session.client("athena", endpoint_url=self._endpoint_url, config=self._config)
+        return self.session.client("athena", endpoint_url=self._endpoint_url, config=self._config)
 
     @cached_property
     def dynamodb(self) -> DynamoDBClient:
-        return self._session.client("dynamodb", endpoint_url=self._endpoint_url, config=self._config)
+        return self.session.client("dynamodb", endpoint_url=self._endpoint_url, config=self._config)
 
     @cached_property
     def glue(self) -> GlueClient:
-        return self._session.client("glue", endpoint_url=self._endpoint_url, config=self._config)
+        return self.session.client("glue", endpoint_url=self._endpoint_url, config=self._config)
 
     @cached_property
     def logs(self) -> CloudWatchLogsClient:
-        return self._session.client("logs", endpoint_url=self._endpoint_url, config=self._config)
+        return self.session.client("logs", endpoint_url=self._endpoint_url, config=self._config)
 
     @cached_property
     def s3(self) -> S3Client:
-        return self._session.client("s3", endpoint_url=self._endpoint_url, config=self._config)
+        return self.session.client("s3", endpoint_url=self._endpoint_url, config=self._config)
 
     @cached_property
     def secretsmanager(self) -> SecretsManagerClient:
-        return self._session.client("secretsmanager", endpoint_url=self._endpoint_url, config=self._config)
+        return self.session.client("secretsmanager", endpoint_url=self._endpoint_url, config=self._config)
 
     @cached_property
     def ssm(self) -> SSMClient:
-        return self._session.client("ssm", endpoint_url=self._endpoint_url, config=self._config)
+        return self.session.client("ssm", endpoint_url=self._endpoint_url, config=self._config)
 
     @cached_property
     def stepfunctions(self) -> SFNClient:
-        return self._session.client("stepfunctions", endpoint_url=self._endpoint_url, config=self._config)
+        return self.session.client("stepfunctions", endpoint_url=self._endpoint_url, config=self._config)
 
     @cached_property
     def sts(self) -> STSClient:
-        return self._session.client("sts", endpoint_url=self._endpoint_url, config=self._config)
+        return self.session.client("sts", endpoint_url=self._endpoint_url, config=self._config)

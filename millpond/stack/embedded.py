@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 from millpond import process
 from millpond.config import Settings
@@ -10,7 +11,6 @@ from millpond.errors import MillpondError
 from millpond.stack import Service, StepCallback
 from millpond.stack.engine import Engine
 from millpond.stack.onprem import OnPremDatabase
-from millpond.toolchain import Toolchain
 
 MINIMUM_FREE_BYTES = 500 * 1024 * 1024
 
@@ -22,13 +22,13 @@ class EmbeddedStack:
     ----------
     settings : Settings
         Ports and the state directory.
-    toolchain : Toolchain
-        What the planes in the engine run.
+    tools_file : Path
+        What the planes in the engine run, as :func:`millpond.toolchain.ensure` left it.
     """
 
-    def __init__(self, settings: Settings, toolchain: Toolchain) -> None:
+    def __init__(self, settings: Settings, tools_file: Path) -> None:
         self._settings = settings
-        self.engine = Engine(settings, toolchain.tools_file)
+        self.engine = Engine(settings, tools_file)
         self.onprem = OnPremDatabase(settings)
 
     def up(self, on_step: StepCallback | None = None) -> None:

@@ -12,7 +12,7 @@ LINEITEM_ROWS_AT_SF_0_01 = "60175"
 
 
 def differing(comparisons: list[dict]) -> list[str]:
-    return [c["table_id"] for c in comparisons if not c["equal"]]
+    return [c["table_id"] for c in comparisons if not c["is_equal"]]
 
 
 def test_demo_ends_with_every_table_equal(demo):
@@ -21,7 +21,7 @@ def test_demo_ends_with_every_table_equal(demo):
     assert {"erp.orders", "erp.customers", "tpch.lineitem"} <= tables
     assert len(tables) >= 16
     assert differing(comparisons) == []
-    assert sum(comparison["source_rows"] for comparison in comparisons) > 80_000
+    assert sum(comparison["rows_onprem"] for comparison in comparisons) > 80_000
 
 
 def test_athena_counts_the_published_number_of_lineitems(demo):

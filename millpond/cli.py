@@ -1,0 +1,452 @@
+"""The verbs: one function each."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
+from filelock import FileLock, Timeout
+from rich.markup import escape
+
+from millpond import console, joblogs, process
+from millpond import deploy as deployment
+from millpond import ingest as ingestion
+from millpond import load as onprem_load
+from millpond import toolchain as tools
+from millpond import verify as verification
+from millpond.aws import Aws
+from millpond.config import Settings, load_settings
+from millpond.errors import MillpondError
+from millpond.query import run_query
+from millpond.stack.embedded import EmbeddedStack
+from millpond.stack.onprem import OnPremDatabase
+from millpond.terraform import TerraformEvent, TerraformTool
+from millpond.verify import TableComparison
+
+app = typer.Typer(
+    help="A data lake that fits on a laptop.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+@app.command()
+def up() -> None:
+    """Start the engine and the on-premises database."""
+    settings = load_settings()
+    with _exclusive(settings):
+        _up(settings)
+    console.note(f"AWS endpoint {settings.endpoint_url}, region {settings.region}")
+
+
+@app.command()
+def down() -> None:
+    """Stop them, and whatever else of this stack still runs."""
+    settings = load_settings()
+    with _exclusive(settings), console.step("Stopping the stack"):
+        _stack(settings).down()
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """Show what runs, where, and what is deployed."""
+    settings = load_settings()
+    services = _stack(settings).services()
+    outputs = _deployed_outputs(settings)
+    if as_json:
+        console.show_json(
+            {
+                "services": [
+                    {"name": s.name, "running": s.is_running, "address": s.address, "log": str(s.log_file)}
+                    for s in services
+                ],
+                "endpoint_url": settings.endpoint_url,
+                "region": settings.region,
+                "outputs": outputs,
+            }
+        )
+        return
+    rows = [
+        (
+            s.name,
+            "[green]running[/green]" if s.is_running else "[red]stopped[/red]",
+            s.address,
+            str(s.log_file),
+        )
+        for s in services
+    ]
+    console.show_table("", ("service", "state", "address", "log"), rows)
+    if outputs:
+        shown = [(name, escape(str(value))) for name, value in sorted(outputs.items())]
+        console.show_table("deployed", ("output", "value"), shown)
+    else:
+        console.note("nothing is deployed; next: millpond deploy")
+
+
+@app.command()
+def doctor(
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Say only what is missing or being installed.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Find or install the toolchain and show it."""
+    settings = load_settings()
+    found: dict[str, tools.Component | MillpondError] = {}
+    with console.err.status("Looking at the toolchain") as shown:
+        for name, component in tools.find_all(settings):
+            found[name] = component
+            shown.update(f"Looking at the toolchain: {name} done")
+    broken = {name: value for name, value in found.items() if isinstance(value, MillpondError)}
+    if as_json:
+        console.show_json([_component_dict(name, value) for name, value in found.items()])
+    elif not quiet:
+        console.show_table(
+            "", ("component", "version", "where", "note"), [_component_row(n, v) for n, v in found.items()]
+        )
+    for error in broken.values():
+        console.show_error(error)
+    if broken:
+        raise typer.Exit(1)
+
+
+@app.command()
+def deploy() -> None:
+    """Apply the Terraform to the running stack."""
+    settings = load_settings()
+    with _exclusive(settings):
+        _up(settings)
+        _deploy(settings)
+
+
+@app.command()
+def plan() -> None:
+    """Show what Terraform would change against what is deployed."""
+    settings = load_settings()
+    with _exclusive(settings):
+        with console.step("Planning"):
+            result = deployment.plan(settings, _terraform_tool(settings))
+        console.out.print(result.text, markup=False, highlight=False)
+
+
+@app.command()
+def load() -> None:
+    """Create and fill the on-premises database, and put its secret where the jobs read it."""
+    settings = load_settings()
+    with _exclusive(settings):
+        _require_running(settings)
+        _load(settings)
+
+
+@app.command()
+def workload(
+    changes: Annotated[int, typer.Option(min=1, help="How many rows to insert, update and delete.")] = 500,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same changes.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Change rows in the on-premises database, as its users would."""
+    settings = load_settings()
+    with _exclusive(settings):
+        _require_running(settings)
+        with console.step(f"Changing {changes} rows"):
+            result = onprem_load.run_workload(settings, changes=changes, seed=seed)
+        if as_json:
+            console.show_json(result.to_dict())
+
+
+@app.command()
+def ingest(
+    tables: Annotated[list[str] | None, typer.Argument(help="Source tables; all when none is named.")] = None,
+) -> None:
+    """Run the state machine and follow it to its end."""
+    settings = load_settings()
+    with _exclusive(settings):
+        _require_running(settings)
+        _ingest(settings, tables)
+
+
+@app.command()
+def verify(as_json: Json = False) -> None:
+    """Compare every table with the source, row by row; exit 1 when anything differs."""
+    settings = load_settings()
+    with _exclusive(settings):
+        _require_running(settings)
+        comparisons = _verify(settings)
+    if as_json:
+        console.show_json([comparison.to_dict() for comparison in comparisons])
+    else:
+        _show_comparisons(comparisons)
+    if not all(comparison.is_equal for comparison in comparisons):
+        raise typer.Exit(1)
+
+
+@app.command()
+def query(sql: str, as_json: Json = False) -> None:
+    """Ask Athena."""
+    settings = load_settings()
+    result = run_query(Aws(settings).athena, sql, workgroup=settings.prefix)
+    if as_json:
+        console.show_json(result.to_dict())
+        return
+    rows = [tuple("[dim]NULL[/dim]" if v is None else escape(v) for v in row) for row in result.rows]
+    console.show_table("", [escape(column) for column in result.columns], rows)
+    console.note(f"{len(rows)} rows, {result.seconds:.2f} s, {result.scanned_bytes:,} bytes scanned")
+    console.note(result.output_location)
+
+
+@app.command()
+def logs(
+    job: Annotated[str, typer.Argument(help="A Glue job or a Lambda function; or engine, onprem.")],
+    run_id: Annotated[str | None, typer.Option(help="A run of the job; the newest when not given.")] = None,
+) -> None:
+    """Show what the last run of a job wrote."""
+    settings = load_settings()
+    files = {service.name: service.log_file for service in _stack(settings).services()}
+    if job in files:
+        console.out.print(process.last_lines(files[job], 200), markup=False, highlight=False)
+        return
+    aws = Aws(settings)
+    lines = joblogs.lambda_log(aws.logs, job) if run_id is None else []
+    if not lines:
+        title, lines = joblogs.job_run_log(aws.glue, aws.logs, job, run_id)
+        console.note(title)
+    for line in lines:
+        style = "red" if line.source == "error" else ""
+        console.out.print(line.message, style=style, markup=False, highlight=False)
+
+
+@app.command()
+def demo(as_json: Json = False) -> None:
+    """Set everything up, run the whole lake, and show source and lake side by side."""
+    settings = load_settings()
+    with _exclusive(settings):
+        _up(settings)
+        _deploy(settings)
+        _load(settings)
+        _ingest(settings, None)
+        comparisons = _verify(settings)
+    if as_json:
+        console.show_json([comparison.to_dict() for comparison in comparisons])
+    else:
+        _show_comparisons(comparisons)
+    if not all(comparison.is_equal for comparison in comparisons):
+        raise typer.Exit(1)
+    console.note(f"It keeps running at {settings.endpoint_url}. Next: millpond query, status, logs, down.")
+
+
+@app.command()
+def clean() -> None:
+    """Stop everything and remove all that Millpond made in this checkout."""
+    settings = load_settings()
+    with _exclusive(settings), console.step("Stopping the stack"):
+        _stack(settings).down()
+    with console.step(f"Removing {settings.home}"):
+        for directory in (settings.state, settings.home):
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def main() -> None:
+    """Run a verb; whatever goes wrong is told in words."""
+    try:
+        app()
+    except MillpondError as error:
+        console.show_error(error)
+        sys.exit(1)
+    except EndpointConnectionError as error:
+        console.show_error(
+            MillpondError("The engine does not answer.", where=str(error), next_step="millpond up")
+        )
+        sys.exit(1)
+    except ClientError as error:
+        console.show_error(
+            MillpondError(
+                f"{error.operation_name}: {error.response['Error'].get('Message', error)}",
+                where=error.response["Error"].get("Code", ""),
+                next_step="millpond status; if nothing is deployed, millpond deploy",
+            )
+        )
+        sys.exit(1)
+    except KeyboardInterrupt:
+        console.err.print("[yellow]interrupted[/yellow]; next: millpond status, or millpond down to stop all")
+        sys.exit(130)
+    except (OSError, BotoCoreError, RuntimeError) as error:
+        console.show_error(_unexpected(error))
+        sys.exit(1)
+
+
+def _unexpected(error: Exception) -> MillpondError:
+    """An error nobody foresaw: its traceback goes to a file, not to the screen."""
+    log = load_settings().state / "logs" / "millpond-error.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text(traceback.format_exc())
+    return MillpondError(
+        f"{type(error).__name__}: {error}", where=str(log), next_step="millpond status, then try again"
+    )
+
+
+@contextmanager
+def _exclusive(settings: Settings) -> Iterator[None]:
+    """One command at a time may change a stack."""
+    settings.state.mkdir(parents=True, exist_ok=True)
+    try:
+        held = FileLock(settings.state / ".lock").acquire(timeout=0)
+    except Timeout as error:
+        raise MillpondError(
+            "Another millpond command is working on this stack.",
+            where=str(settings.state),
+            next_step="wait for it, or stop it with ctrl-C, then run the command again",
+        ) from error
+    with held:
+        yield
+
+
+def _toolchain(settings: Settings) -> tools.Toolchain:
+    with console.step("Toolchain"):
+        return tools.ensure(settings)
+
+
+def _stack(settings: Settings) -> EmbeddedStack:
+    return EmbeddedStack(settings, settings.home / "tools.json")
+
+
+def _up(settings: Settings) -> None:
+    _toolchain(settings)
+    with console.step("Starting the stack") as say:
+        _stack(settings).up(say)
+
+
+def _terraform_tool(settings: Settings) -> TerraformTool:
+    found = tools.ensure(settings)
+    return TerraformTool(found.terraform, found.mirror)
+
+
+def _deploy(settings: Settings) -> None:
+    with console.step("Deploying the Terraform") as say:
+        result = deployment.deploy(settings, _terraform_tool(settings), lambda event: say(_progress(event)))
+    changes = result.changes
+    console.note(f"{changes.add} added, {changes.change} changed, {changes.remove} removed")
+    _outputs_file(settings).write_text(json.dumps(result.outputs, indent=2))
+
+
+def _outputs_file(settings: Settings) -> Path:
+    return settings.state / "outputs.json"
+
+
+def _deployed_outputs(settings: Settings) -> dict[str, object]:
+    """Terraform's outputs, as long as the engine that they speak of is the one that runs."""
+    path = _outputs_file(settings)
+    if not path.exists() or not _stack(settings).engine.is_running:
+        return {}
+    outputs: dict[str, object] = json.loads(path.read_text())
+    machine = str(outputs.get("state_machine_arn", ""))
+    try:
+        Aws(settings).stepfunctions.describe_state_machine(stateMachineArn=machine)
+    except ClientError:
+        return {}
+    return outputs
+
+
+def _load(settings: Settings) -> None:
+    with console.step("Loading the on-premises database") as say:
+        result = onprem_load.load(settings, progress=say)
+        database = OnPremDatabase(settings)
+        onprem_load.put_secret(settings, Aws(settings).secretsmanager, database.secret())
+    done = f"loaded {', '.join(result.loaded)}" if result.loaded else "already loaded"
+    console.note(f"{done}: {sum(result.rows.values()):,} rows in {len(result.rows)} tables")
+
+
+def _progress(event: TerraformEvent) -> str:
+    return f"{event.done}/{event.total} {event.address}"
+
+
+def _ingest(settings: Settings, tables: Sequence[str] | None) -> None:
+    aws = Aws(settings)
+    latest: dict[str, ingestion.TableEvent] = {}
+    with console.step("Ingesting") as say:
+        execution = ingestion.start_ingest(aws, settings, tables)
+        for event in ingestion.follow(aws, settings, execution):
+            latest[event.table_id] = event
+            ended = [table for table in latest.values() if table.status in ingestion.FINAL]
+            say(f"{len(ended)}/{len(latest)} tables, {event.table_id} {event.status}")
+    engines = [event.engine for event in latest.values()]
+    console.note(
+        f"{len(engines)} tables: {engines.count('spark')} by Spark, {engines.count('shell')} by Python shell"
+    )
+
+
+def _verify(settings: Settings) -> list[TableComparison]:
+    with console.step("Comparing source and lake") as say:
+        return verification.verify(
+            settings, Aws(settings).session, progress=lambda comparison: say(comparison.table_id)
+        )
+
+
+def _show_comparisons(comparisons: Sequence[TableComparison]) -> None:
+    columns = (
+        "table",
+        "rows in PostgreSQL",
+        "rows in Athena",
+        "checksum in PostgreSQL",
+        "checksum in Athena",
+        "",
+    )
+    console.show_table("", columns, [_comparison_row(comparison) for comparison in comparisons])
+    different = [comparison for comparison in comparisons if not comparison.is_equal]
+    for comparison in different:
+        console.err.print(f"[red]{comparison.table_id}[/red] differs: {escape(_what_differs(comparison))}")
+        for difference in comparison.differences:
+            console.err.print(f"  {escape(str(difference))}")
+    if different:
+        console.err.print("  next:  millpond ingest, then millpond verify")
+
+
+def _comparison_row(comparison: TableComparison) -> tuple[str, ...]:
+    return (
+        comparison.table_id,
+        "" if comparison.rows_onprem is None else f"{comparison.rows_onprem:,}",
+        "" if comparison.rows_athena is None else f"{comparison.rows_athena:,}",
+        comparison.checksum_onprem or "",
+        comparison.checksum_athena or "",
+        "[green]equal[/green]" if comparison.is_equal else "[red]different[/red]",
+    )
+
+
+def _what_differs(comparison: TableComparison) -> str:
+    if comparison.error:
+        return comparison.error
+    if comparison.columns:
+        return f"columns {', '.join(comparison.columns)}"
+    return "number of rows"
+
+
+def _require_running(settings: Settings) -> None:
+    stopped = [service.name for service in _stack(settings).services() if not service.is_running]
+    if stopped:
+        raise MillpondError(f"Not running: {', '.join(stopped)}.", next_step="millpond up")
+
+
+def _component_dict(name: str, found: tools.Component | MillpondError) -> dict[str, object]:
+    if isinstance(found, MillpondError):
+        return {"name": name, "ok": False, "error": found.what, "next": found.next_step}
+    return {"name": name, "ok": True, "version": found.version, "path": found.path and str(found.path)}
+
+
+def _component_row(name: str, found: tools.Component | MillpondError) -> tuple[str, ...]:
+    if isinstance(found, MillpondError):
+        return name, "[red]missing[/red]", "", escape(found.what)
+    return name, escape(found.version), str(found.path or ""), escape(found.note)
+
+
+if __name__ == "__main__":
+    main()
