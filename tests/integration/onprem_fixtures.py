@@ -19,7 +19,7 @@ def free_port() -> int:
 
 
 def onprem_settings(directory: Path) -> Settings:
-    return Settings(state_dir=directory / "state", onprem_port=free_port(), scale=0.1, tpch_sf=0.001)
+    return Settings(state_dir=directory / "state", onprem_port=free_port(), scale=0.1, tpch_sf=0.01)
 
 
 @contextmanager
