@@ -1,0 +1,103 @@
+"""What the plane refuses, and how a query fails, in Athena's own words."""
+
+from __future__ import annotations
+
+
+class AthenaException(Exception):
+    """An error of the API.
+
+    Parameters
+    ----------
+    message : str
+        Athena's message.
+    """
+
+    code = "InternalServerException"
+    status_code = 500
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class InvalidRequestException(AthenaException):
+    """Something in the request is not acceptable.
+
+    Parameters
+    ----------
+    message : str
+        Athena's message.
+    athena_error_code : str
+        Member ``AthenaErrorCode`` of the error, for example ``INVALID_INPUT``.
+    """
+
+    code = "InvalidRequestException"
+    status_code = 400
+
+    def __init__(self, message: str, athena_error_code: str = "INVALID_INPUT") -> None:
+        super().__init__(message)
+        self.AthenaErrorCode = athena_error_code
+
+
+class ResourceNotFoundException(AthenaException):
+    """A resource, such as a prepared statement, does not exist.
+
+    Parameters
+    ----------
+    message : str
+        Athena's message.
+    resource_name : str
+        Member ``ResourceName`` of the error.
+    """
+
+    code = "ResourceNotFoundException"
+    status_code = 400
+
+    def __init__(self, message: str, resource_name: str = "") -> None:
+        super().__init__(message)
+        self.ResourceName = resource_name
+
+
+class MetadataException(AthenaException):
+    """The catalog has no such database or table."""
+
+    code = "MetadataException"
+    status_code = 400
+
+
+class QueryFailed(Exception):
+    """A query that ends as FAILED.
+
+    Parameters
+    ----------
+    reason : str
+        Name of Trino's error, for example ``TABLE_NOT_FOUND``.
+    message : str
+        What follows it in ``StateChangeReason``.
+    line, column : int, optional
+        Where in the statement, counted from one.
+    """
+
+    def __init__(self, reason: str, message: str, line: int | None = None, column: int | None = None) -> None:
+        self.reason = reason
+        self.message = message if line is None else f"line {line}:{column}: {message}"
+        super().__init__(self.state_change_reason)
+
+    @property
+    def state_change_reason(self) -> str:
+        return f"{self.reason}: {self.message}" if self.reason else self.message
+
+
+class NotSupported(QueryFailed):
+    """Valid for Athena, but Millpond does not do it.
+
+    Parameters
+    ----------
+    what : str
+        The thing, as the beginning of a sentence.
+    line, column : int, optional
+        Where in the statement, counted from one.
+    """
+
+    def __init__(self, what: str, line: int | None = None, column: int | None = None) -> None:
+        super().__init__("NOT_SUPPORTED", f"{what} is not supported by Millpond's Athena", line, column)

@@ -1,0 +1,68 @@
+"""The text of a statement as a syntax tree, with Trino's grammar and Trino's errors."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from sqlglot import exp
+from sqlglot.dialects.trino import Trino
+from sqlglot.errors import ParseError, TokenError
+from sqlglot.parsers.trino import TrinoParser
+
+from millpond.planes.athena.exceptions import QueryFailed
+
+_GRAMMATICAL = {"CAST", "TRY_CAST", "EXTRACT", "POSITION", "SUBSTRING", "TRIM", "LISTAGG"}
+
+
+class _Parser(TrinoParser):
+    """Every call keeps the name it was written with: what a name means is for the compiler to say."""
+
+    FUNCTIONS: ClassVar[dict[str, object]] = {}
+    FUNCTION_PARSERS: ClassVar[dict[str, object]] = {
+        name: parse for name, parse in TrinoParser.FUNCTION_PARSERS.items() if name in _GRAMMATICAL
+    }
+
+
+class TrinoSql(Trino):
+    """sqlglot's Trino without its canonical functions, and with subscripts left as written."""
+
+    INDEX_OFFSET = 0
+    Parser = _Parser
+
+
+def parse_query(text: str) -> exp.Expr:
+    """Parse one statement.
+
+    Raises
+    ------
+    QueryFailed
+        ``SYNTAX_ERROR`` with the place of the first error.
+    """
+    dialect = TrinoSql()
+    try:
+        statements = dialect.parser().parse(dialect.tokenize(text), text)
+    except ParseError as error:
+        first = error.errors[0]
+        near = first.get("highlight") or "<EOF>"
+        raise QueryFailed(
+            "SYNTAX_ERROR",
+            f"mismatched input '{near}'",
+            first.get("line"),
+            (first.get("col") or 1) - len(near) + 1 if first.get("highlight") else first.get("col"),
+        ) from error
+    except TokenError as error:
+        raise QueryFailed("SYNTAX_ERROR", f"mismatched input: {error}", 1, 1) from error
+    found = [statement for statement in statements if statement is not None]
+    if len(found) != 1:
+        raise QueryFailed("", f"Only one sql statement is allowed. Got: {text}")
+    return found[0]
+
+
+def position(node: exp.Expr) -> tuple[int, int] | tuple[None, None]:
+    """Line and column, counted from one, where the leftmost token of a node begins."""
+    places = [
+        (n.meta["line"], n.meta["col"] - (n.meta["end"] - n.meta["start"]))
+        for n in node.walk()
+        if "line" in n.meta
+    ]
+    return min(places) if places else (None, None)
