@@ -13,7 +13,11 @@ Handler = Callable[[RequestContext, Any], Any]
 
 
 class Plane(Protocol):
-    """What a plane is to the adapter: a table of operations, and methods of that name."""
+    """What a plane is to the adapter: a table of operations, and methods of that name.
+
+    It may have a method ``handles(operation, request)`` that leaves single requests to moto, for example to
+    tag a resource that is not the plane's.
+    """
 
     @property
     def OPERATIONS(self) -> Mapping[str, str]: ...  # noqa: N802
@@ -42,7 +46,7 @@ def dispatch_table(service: str, plane: Plane | None = None) -> dict[str, Handle
     for operation, method in plane.OPERATIONS.items():
         if operation not in table:
             raise ValueError(f"{type(plane).__name__} handles {operation}, which {service} does not have")
-        table[operation] = _ask_plane(getattr(plane, method))
+        table[operation] = _ask_plane(plane, operation, getattr(plane, method))
     return table
 
 
@@ -50,10 +54,15 @@ def _ask_moto(context: RequestContext, _request: Any) -> Any:
     return call_moto(context)
 
 
-def _ask_plane(method: Callable[[dict[str, Any]], Any]) -> Handler:
-    def handle(_context: RequestContext, request: Any) -> Any:
+def _ask_plane(plane: Plane, operation: str, method: Callable[[dict[str, Any]], Any]) -> Handler:
+    handles: Callable[[str, dict[str, Any]], bool] = getattr(plane, "handles", lambda *_: True)
+
+    def handle(context: RequestContext, request: Any) -> Any:
+        arguments = dict(request or {})
+        if not handles(operation, arguments):
+            return _ask_moto(context, request)
         try:
-            return method(dict(request or {}))
+            return method(arguments)
         except ServiceException:
             raise
         except Exception as error:

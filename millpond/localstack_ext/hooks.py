@@ -28,5 +28,10 @@ def _stay_offline() -> None:
     setattr(RemoteCatalogLoader, "get_remote_catalog", get_remote_catalog)  # noqa: B010
 
 
+def _close_planes() -> None:
+    """End the children of the planes before the services stop."""
+    planes.close()
+
+
 stay_offline = hooks.on_infra_start()(_stay_offline)
-close_planes = hooks.on_infra_shutdown(priority=100)(planes.close)
+close_planes = hooks.on_infra_shutdown(priority=100)(_close_planes)

@@ -97,7 +97,7 @@ class Engine:
         self.log_file.parent.mkdir(parents=True, exist_ok=True)
         self.log_file.write_bytes(b"")
         return process.start(
-            [sys.executable, "-m", "localstack.runtime.main"],
+            [sys.executable, "-m", "millpond.localstack_ext"],
             pid_file=self._pid_file,
             log_file=self.log_file,
             env=self.environment(),

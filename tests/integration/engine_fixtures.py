@@ -1,0 +1,130 @@
+"""An engine of its own for a test module, on a free port and in a temporary directory."""
+
+from __future__ import annotations
+
+import io
+import json
+import socket
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from millpond.config import CHECKOUT, Settings
+from millpond.planes.context import Tools
+from millpond.stack.engine import Engine
+
+ROLE_POLICY = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": ["lambda.amazonaws.com", "states.amazonaws.com"]},
+                "Action": "sts:AssumeRole",
+            }
+        ],
+    }
+)
+
+
+@dataclass(frozen=True)
+class RunningEngine:
+    """An engine and how to talk to it."""
+
+    engine: Engine
+    settings: Settings
+
+    def client(self, service: str) -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=self.settings.endpoint_url,
+            region_name=self.settings.region,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+    def role(self, name: str = "tester") -> str:
+        """The ARN of a role that Lambda and Step Functions may assume."""
+        iam = self.client("iam")
+        try:
+            return str(iam.create_role(RoleName=name, AssumeRolePolicyDocument=ROLE_POLICY)["Role"]["Arn"])
+        except iam.exceptions.EntityAlreadyExistsException:
+            return str(iam.get_role(RoleName=name)["Role"]["Arn"])
+
+    def function(self, name: str, code: str, **settings: Any) -> str:
+        """Make a function of one module ``app`` with a ``handler``; its ARN."""
+        awslambda = self.client("lambda")
+        made = awslambda.create_function(
+            FunctionName=name,
+            Role=self.role(),
+            Handler="app.handler",
+            **{"Runtime": "python3.13", "Code": {"ZipFile": zipped({"app.py": code})}, **settings},
+        )
+        awslambda.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
+        return str(made["FunctionArn"])
+
+
+def new_engine(directory: Path, port: int | None = None) -> RunningEngine:
+    """An engine that is not started yet."""
+    python = Path(sys.executable)
+    tools = Tools(
+        java_home=directory / "no-java",
+        spark_python=python,
+        shell_python=python,
+        harness_python=python,
+        jars_dir=directory / "no-jars",
+        glue_runtime=CHECKOUT / "glue_runtime",
+        lambda_python={"python3.13": python},
+    )
+    tools_file = directory / "tools.json"
+    tools_file.write_text(tools.to_json())
+    settings = Settings(state_dir=directory / "state", gateway_port=port or free_port())
+    return RunningEngine(Engine(settings, tools_file), settings)
+
+
+@contextmanager
+def started_engine(directory: Path, port: int | None = None) -> Iterator[RunningEngine]:
+    running = new_engine(directory, port)
+    running.engine.start()
+    try:
+        yield running
+    finally:
+        running.engine.stop()
+
+
+@pytest.fixture(scope="module")
+def running_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEngine]:
+    with started_engine(tmp_path_factory.mktemp("engine")) as running:
+        yield running
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def zipped(files: Mapping[str, str]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def wait_for[T](what: str, probe: Callable[[], T | None], seconds: float = 30) -> T:
+    """Ask until the answer is neither None nor empty."""
+    deadline = time.monotonic() + seconds
+    while not (answer := probe()):
+        assert time.monotonic() < deadline, f"no {what} within {seconds} seconds"
+        time.sleep(0.1)
+    return answer

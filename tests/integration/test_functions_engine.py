@@ -1,0 +1,187 @@
+"""Lambda through the API: invoked directly, by events and by state machines, in a real engine."""
+
+from __future__ import annotations
+
+import base64
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from engine_fixtures import RunningEngine, running_engine, wait_for, zipped
+
+__all__ = ["running_engine"]
+
+ECHO = "def handler(event, context):\n    print('got', event)\n    return {'echo': event}"
+FAIL = "def handler(event, context):\n    raise ValueError(f'no {event}')"
+
+
+def invoke(engine: RunningEngine, name: str, event: Any, **settings: Any) -> dict[str, Any]:
+    answer: dict[str, Any] = engine.client("lambda").invoke(
+        FunctionName=name, Payload=json.dumps(event).encode(), **settings
+    )
+    return answer
+
+
+def log_messages(engine: RunningEngine, name: str) -> list[str]:
+    logs = engine.client("logs")
+    group = f"/aws/lambda/{name}"
+    try:
+        return [event["message"] for event in logs.filter_log_events(logGroupName=group)["events"]]
+    except logs.exceptions.ResourceNotFoundException:
+        return []
+
+
+def messages(engine: RunningEngine, queue_url: str) -> list[dict[str, Any]]:
+    answer = engine.client("sqs").receive_message(QueueUrl=queue_url, WaitTimeSeconds=1)
+    return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
+
+
+def new_queue(engine: RunningEngine, name: str) -> tuple[str, str]:
+    sqs = engine.client("sqs")
+    url = sqs.create_queue(QueueName=name)["QueueUrl"]
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
+    return url, attributes["QueueArn"]
+
+
+def test_invocation_returns_the_result_and_the_tail_of_the_log(running_engine: RunningEngine) -> None:
+    running_engine.function("direct", ECHO)
+    answer = invoke(running_engine, "direct", {"a": 1}, LogType="Tail")
+    assert json.loads(answer["Payload"].read()) == {"echo": {"a": 1}}
+    assert "FunctionError" not in answer
+    tail = base64.b64decode(answer["LogResult"]).decode()
+    assert "got {'a': 1}\nEND RequestId: " in tail
+
+
+def test_output_lands_in_cloudwatch_under_lambdas_names(running_engine: RunningEngine) -> None:
+    running_engine.function("logged", ECHO)
+    invoke(running_engine, "logged", "hello")
+    lines = wait_for("log", lambda: log_messages(running_engine, "logged"))
+    assert [line.split()[0] for line in lines] == ["START", "got", "END", "REPORT"]
+    streams = running_engine.client("logs").describe_log_streams(logGroupName="/aws/lambda/logged")
+    assert "/[$LATEST]" in streams["logStreams"][0]["logStreamName"]
+
+
+def test_exception_is_reported_as_an_unhandled_function_error(running_engine: RunningEngine) -> None:
+    running_engine.function("failing", FAIL)
+    answer = invoke(running_engine, "failing", 7)
+    assert (answer["StatusCode"], answer["FunctionError"]) == (200, "Unhandled")
+    error = json.loads(answer["Payload"].read())
+    assert (error["errorType"], error["errorMessage"]) == ("ValueError", "no 7")
+
+
+def test_function_talks_to_the_engine_with_its_roles_credentials(running_engine: RunningEngine) -> None:
+    running_engine.function(
+        "caller",
+        "import boto3\ndef handler(event, context):\n"
+        "    return boto3.client('sts').get_caller_identity()['Arn']",
+        Timeout=20,
+    )
+    arn = json.loads(invoke(running_engine, "caller", None)["Payload"].read())
+    assert arn == "arn:aws:sts::000000000000:assumed-role/tester/caller"
+
+
+def test_code_and_environment_can_be_updated(running_engine: RunningEngine) -> None:
+    awslambda = running_engine.client("lambda")
+    running_engine.function("changing", "def handler(event, context):\n    return 'old'")
+    assert json.loads(invoke(running_engine, "changing", None)["Payload"].read()) == "old"
+    code = "import os\ndef handler(event, context):\n    return os.environ['WORD']"
+    awslambda.update_function_code(FunctionName="changing", ZipFile=zipped({"app.py": code}))
+    awslambda.get_waiter("function_updated_v2").wait(FunctionName="changing", WaiterConfig={"Delay": 1})
+    awslambda.update_function_configuration(
+        FunctionName="changing", Environment={"Variables": {"WORD": "new"}}
+    )
+    awslambda.get_waiter("function_updated_v2").wait(FunctionName="changing", WaiterConfig={"Delay": 1})
+    assert json.loads(invoke(running_engine, "changing", None)["Payload"].read()) == "new"
+
+
+def test_invocations_at_once_run_in_processes_of_their_own(running_engine: RunningEngine) -> None:
+    running_engine.function(
+        "meeting",
+        "import os, pathlib, time\n"
+        "def handler(event, context):\n"
+        "    place = pathlib.Path(event)\n"
+        "    (place / str(os.getpid())).touch()\n"
+        "    while len(list(place.iterdir())) < 3: time.sleep(0.02)\n"
+        "    return os.getpid()",
+        Timeout=30,
+    )
+    place = running_engine.settings.state / "meeting"
+    place.mkdir()
+    with ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(lambda _: invoke(running_engine, "meeting", str(place)), range(3)))
+    assert len({json.loads(answer["Payload"].read()) for answer in answers}) == 3
+
+
+@pytest.mark.parametrize("name", ["nodejs22.x", "python3.12"])
+def test_function_of_a_runtime_this_machine_lacks_ends_as_failed(
+    running_engine: RunningEngine, name: str
+) -> None:
+    awslambda = running_engine.client("lambda")
+    function = f"runtime-{name.replace('.', '-')}"
+    awslambda.create_function(
+        FunctionName=function,
+        Role=running_engine.role(),
+        Handler="app.handler",
+        Runtime=name,
+        Code={"ZipFile": zipped({"app.py": ECHO})},
+    )
+
+    def settled() -> dict[str, Any] | None:
+        state: dict[str, Any] = awslambda.get_function_configuration(FunctionName=function)
+        return state if state["State"] != "Pending" else None
+
+    state = wait_for("final state", settled)
+    assert state["State"] == "Failed"
+    assert f"The runtime {name} cannot be run here; these can: python3.13" in state["StateReason"]
+
+
+def test_event_invocation_sends_its_outcome_to_the_destinations(running_engine: RunningEngine) -> None:
+    awslambda = running_engine.client("lambda")
+    success_url, success_arn = new_queue(running_engine, "went-well")
+    failure_url, failure_arn = new_queue(running_engine, "went-wrong")
+    for name, code in (("async-echo", ECHO), ("async-fail", FAIL)):
+        running_engine.function(name, code)
+        awslambda.put_function_event_invoke_config(
+            FunctionName=name,
+            MaximumRetryAttempts=0,
+            DestinationConfig={
+                "OnSuccess": {"Destination": success_arn},
+                "OnFailure": {"Destination": failure_arn},
+            },
+        )
+        assert invoke(running_engine, name, "x", InvocationType="Event")["StatusCode"] == 202
+    [well] = wait_for("success", lambda: messages(running_engine, success_url))
+    [wrong] = wait_for("failure", lambda: messages(running_engine, failure_url))
+    assert well["responsePayload"] == {"echo": "x"}
+    assert wrong["responsePayload"]["errorMessage"] == "no x"
+    assert wrong["requestContext"]["condition"] == "RetriesExhausted"
+
+
+def test_failed_event_goes_to_the_dead_letter_queue(running_engine: RunningEngine) -> None:
+    url, arn = new_queue(running_engine, "dead-letters")
+    running_engine.function("dying", FAIL, DeadLetterConfig={"TargetArn": arn})
+    running_engine.client("lambda").put_function_event_invoke_config(
+        FunctionName="dying", MaximumRetryAttempts=0
+    )
+    invoke(running_engine, "dying", {"n": 1}, InvocationType="Event")
+    assert wait_for("dead letter", lambda: messages(running_engine, url)) == [{"n": 1}]
+
+
+def test_sns_and_eventbridge_invoke_a_function(running_engine: RunningEngine) -> None:
+    arn = running_engine.function("target", ECHO)
+    sns, events = running_engine.client("sns"), running_engine.client("events")
+    topic = sns.create_topic(Name="news")["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=arn)
+    sns.publish(TopicArn=topic, Message="from the topic")
+    events.put_rule(Name="any", EventPattern=json.dumps({"source": ["tests"]}))
+    events.put_targets(Rule="any", Targets=[{"Id": "1", "Arn": arn}])
+    events.put_events(
+        Entries=[{"Source": "tests", "DetailType": "t", "Detail": json.dumps({"by": "the bus"})}]
+    )
+
+    def both() -> bool:
+        text = "".join(log_messages(running_engine, "target"))
+        return "from the topic" in text and "the bus" in text
+
+    wait_for("two invocations", both)
