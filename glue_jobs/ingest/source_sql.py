@@ -20,7 +20,7 @@ _DATE_FORMATS = {"year": "YYYY", "month": "YYYY-MM", "day": "YYYY-MM-DD"}
 
 SESSION = {
     "standard_conforming_strings": "on",
-    "statement_timeout": "1h",
+    "statement_timeout": "30min",
     "lock_timeout": "30s",
     "idle_in_transaction_session_timeout": "0",
     "search_path": "",
@@ -41,8 +41,8 @@ def quote_name(name: str) -> str:
 
     Examples
     --------
-    >>> quote_name('a "b"')
-    '"a ""b"""'
+    >>> quote_name('the "Group" ')
+    '"the ""Group"" "'
     """
     return '"' + name.replace('"', '""') + '"'
 
