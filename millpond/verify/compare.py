@@ -164,7 +164,7 @@ def verify(
         _begin_snapshot(connection)
         columns = read_columns(connection, sorted({setting["source_schema"] for setting, _ in items}))
         for setting, structure in items:
-            comparison = _compare_item(
+            comparison = compare_item(
                 setting,
                 structure,
                 columns,
@@ -232,7 +232,7 @@ def differing_rows(
     return sorted(differences, key=lambda d: [(len(v or ""), v or "") for v in d.key.values()])
 
 
-def _compare_item(
+def compare_item(
     setting: dict[str, Any],
     structure: dict[str, Any] | None,
     columns: Sequence[SourceColumn],
@@ -240,6 +240,7 @@ def _compare_item(
     ask_onprem: Ask,
     ask_athena: Ask,
 ) -> TableComparison:
+    """Compare the table of one setting; what stands in the way becomes the comparison's error."""
     table_id = setting["table_id"]
     if structure is None:
         return TableComparison(table_id, error="table_structures has no entry for it")

@@ -1,0 +1,218 @@
+"""The comparison: PostgreSQL's SQL on a real server, Athena's SQL on a lake in memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from onprem_fixtures import onprem_settings, running_database
+from verify_lake import MemoryLake
+
+from millpond.load import load, run_workload
+from millpond.scaffold import FIXTURES, read_columns
+from millpond.verify import TableComparison, compare
+from millpond.verify.athena import AthenaQueryFailedError, Row
+from millpond.verify.structure import Table
+
+TABLES = {
+    path.stem: Table.from_items(
+        json.loads(path.read_text()), json.loads((FIXTURES / "table_structures" / path.name).read_text())
+    )
+    for path in sorted((FIXTURES / "job_settings").glob("*.json"))
+}
+SMALL = [name for name in TABLES if name not in ("tpch.lineitem", "tpch.orders", "tpch.partsupp")]
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[psycopg.Connection]:
+    settings = onprem_settings(tmp_path_factory.mktemp("verify"))
+    with running_database(settings) as database:
+        load(settings)
+        run_workload(settings, changes=200)
+        with database.connection() as connection:
+            compare._begin_snapshot(connection)
+            yield connection
+
+
+@pytest.fixture
+def lake() -> MemoryLake:
+    return MemoryLake()
+
+
+def _compare(source: psycopg.Connection, lake: MemoryLake, name: str) -> TableComparison:
+    return compare.compare_table(TABLES[name], lambda query: compare._ask_postgres(source, query), lake.ask)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_faithful_copy_is_equal(source: psycopg.Connection, lake: MemoryLake, name: str) -> None:
+    lake.copy(source, TABLES[name])
+    comparison = _compare(source, lake, name)
+    assert comparison.is_equal, comparison
+    assert comparison.rows_onprem == comparison.rows_athena
+    assert (comparison.rows_onprem == 0) == (name == "erp.price_agreements")
+
+
+# Each damages one value in a way that a sloppy ingest would.
+DAMAGE = [
+    ("erp.customers", "tax_id", "rtrim(tax_id)"),
+    ("erp.customers", "discount_rate", "discount_rate + 0.0000001"),
+    ("erp.customers", "updated_at", "updated_at + INTERVAL 1 MILLISECOND"),
+    ("erp.customers", "updated_at", "updated_at + INTERVAL 2 HOUR"),
+    ("erp.customers", "birth_date", "birth_date - 1"),
+    ("erp.customers", "credit_limit", "credit_limit + 0.01"),
+    ("erp.customers", "email", "coalesce(email, '')"),
+    ("erp.customers", "tags", "CASE WHEN tags IS NULL THEN [] ELSE tags END"),
+    ("erp.customers", "tags", "list_filter(tags, lambda t : t IS NOT NULL)"),
+    ("erp.customers", "preferences", "replace(preferences, ' ', '')"),
+    ("erp.orders", "note", "nullif(note, '')"),
+    ("erp.orders", "note", "replace(note, chr(13), '')"),
+    ("erp.orders", "note", "trim(note)"),
+    ("erp.orders", "note", "nfc_normalize(note)"),
+    ("erp.orders", "exchange_rate", "regexp_replace(exchange_rate, '0+$', '')"),
+    ("erp.orders", "order_month", "coalesce(order_month, '1970-01')"),
+    ("erp.products", "image", "CASE WHEN octet_length(image) > 0 THEN image END"),
+    ("erp.products", "dimensions_mm", "list_reverse(dimensions_mm)"),
+    ("erp.measurements", "reading", "CASE WHEN isnan(reading) THEN NULL ELSE reading END"),
+    ("erp.measurements", "exact", "CASE WHEN exact = 0.0000000001 THEN 0 ELSE exact END"),
+    ("erp.measurements", "uptime", "replace(uptime, '1M', '30D')"),
+    ("erp.Group", "id_2", "id_2 || ' '"),
+]
+
+
+@pytest.mark.parametrize(("name", "column", "expression"), DAMAGE)
+def test_a_damaged_column_is_named_with_the_first_keys(
+    source: psycopg.Connection, lake: MemoryLake, name: str, column: str, expression: str
+) -> None:
+    table = TABLES[name]
+    lake.copy(source, table)
+    lake.execute(f'UPDATE "{table.database}"."{table.table}" SET "{column}" = {expression}')
+    comparison = _compare(source, lake, name)
+    shown = {c.name: c.source_name for c in table.columns}.get(column, column)
+    assert not comparison.is_equal
+    assert comparison.error is None
+    assert comparison.columns == (shown,)
+    assert 0 < len(comparison.differences) <= 5
+    assert {d.columns for d in comparison.differences} == {(shown,)}
+    assert all(set(d.key) == set(table.key) for d in comparison.differences)
+
+
+def test_missing_doubled_and_foreign_rows_are_told_apart(
+    source: psycopg.Connection, lake: MemoryLake
+) -> None:
+    lake.copy(source, TABLES["erp.order_lines"])
+    lake.execute("DELETE FROM erp.order_lines WHERE order_id = 7 AND line_no = 1")
+    lake.execute(
+        "INSERT INTO erp.order_lines SELECT * FROM erp.order_lines WHERE order_id = 8 AND line_no = 1"
+    )
+    lake.execute(
+        "INSERT INTO erp.order_lines SELECT * REPLACE (-1 AS order_id) FROM erp.order_lines"
+        " WHERE order_id = 9 AND line_no = 1"
+    )
+    comparison = _compare(source, lake, "erp.order_lines")
+    assert comparison.rows_athena == (comparison.rows_onprem or 0) + 1
+    assert {str(d) for d in comparison.differences} == {
+        "order_id=7, line_no=1: missing in Athena",
+        "order_id=8, line_no=1: 1 rows in PostgreSQL, 2 in Athena",
+        "order_id=-1, line_no=1: only in Athena",
+    }
+
+
+def test_values_swapped_between_rows_are_found_though_every_column_is_equal(
+    source: psycopg.Connection, lake: MemoryLake
+) -> None:
+    lake.copy(source, TABLES["erp.Group"])
+    lake.execute('UPDATE erp."group" SET "order" = CASE "id" WHEN 1 THEN -1 WHEN 3 THEN 1 ELSE "order" END')
+    comparison = _compare(source, lake, "erp.Group")
+    assert not comparison.is_equal
+    assert comparison.columns == ()
+    assert [str(d) for d in comparison.differences] == ["Id=1: differs in Order", "Id=3: differs in Order"]
+
+
+def test_one_of_two_equal_rows_lost_from_a_table_without_a_key_is_found(
+    source: psycopg.Connection, lake: MemoryLake
+) -> None:
+    lake.copy(source, TABLES["erp.audit_log"])
+    lake.execute("DELETE FROM erp.audit_log WHERE rowid = (SELECT max(rowid) FROM erp.audit_log)")
+    (difference,) = _compare(source, lake, "erp.audit_log").differences
+    assert difference.rows_onprem == difference.rows_athena + 1
+    assert len(difference.key["row"] or "") == 32
+
+
+def test_the_order_of_rows_does_not_matter(source: psycopg.Connection, lake: MemoryLake) -> None:
+    lake.copy(source, TABLES["erp.audit_log"])
+    lake.execute("CREATE OR REPLACE TABLE erp.audit_log AS SELECT * FROM erp.audit_log ORDER BY md5(payload)")
+    assert _compare(source, lake, "erp.audit_log").is_equal
+
+
+def _items(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    return tuple(
+        json.loads((FIXTURES / f / f"{name}.json").read_text()) for f in ("job_settings", "table_structures")
+    )
+
+
+def _error_of(source: psycopg.Connection, lake: MemoryLake, setting: dict[str, Any], structure: Any) -> str:
+    def ask_athena(query: str) -> list[Row]:
+        raise AthenaQueryFailedError(
+            "FAILED: TABLE_NOT_FOUND: line 1:15: Table 'awsdatacatalog.erp.orders' does not exist"
+        )
+
+    comparison = compare.compare_item(
+        setting,
+        structure,
+        read_columns(source, ["erp"]),
+        ask_onprem=lambda query: compare._ask_postgres(source, query),
+        ask_athena=ask_athena,
+    )
+    assert not comparison.is_equal
+    assert comparison.table_id == setting["table_id"]
+    return comparison.error or ""
+
+
+def test_a_table_the_database_lacks_is_that_tables_error(
+    source: psycopg.Connection, lake: MemoryLake
+) -> None:
+    setting, structure = _items("erp.orders")
+    error = _error_of(source, lake, {**setting, "source_table": "oders"}, structure)
+    assert error == "the database has no table erp.oders"
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (
+            {"source_type": "integer"},
+            "column order_id is bigint in the database and integer in table_structures",
+        ),
+        ({"source_name": "order_nr"}, "table_structures has a column order_nr that the database lacks"),
+        (None, "the database has a column order_id that table_structures lacks"),
+    ],
+)
+def test_a_structure_that_does_not_match_is_that_tables_error(
+    source: psycopg.Connection, lake: MemoryLake, change: dict[str, Any] | None, expected: str
+) -> None:
+    setting, structure = _items("erp.orders")
+    first, *rest = structure["columns"]
+    columns = rest if change is None else [{**first, **change}, *rest]
+    assert _error_of(source, lake, setting, {**structure, "columns": columns}) == expected
+
+
+def test_a_table_without_structure_is_that_tables_error(source: psycopg.Connection, lake: MemoryLake) -> None:
+    assert "no entry" in _error_of(source, lake, _items("erp.orders")[0], None)
+
+
+def test_athenas_refusal_is_that_tables_error(source: psycopg.Connection, lake: MemoryLake) -> None:
+    assert "TABLE_NOT_FOUND" in _error_of(source, lake, *_items("erp.orders"))
+
+
+def test_postgresqls_refusal_is_that_tables_error_and_the_next_table_is_compared(
+    source: psycopg.Connection, lake: MemoryLake
+) -> None:
+    setting, structure = _items("erp.Group")
+    partition = {"name": "p", "type": "string", "source_name": "select", "transform": "month"}
+    lake.copy(source, TABLES["erp.Group"])
+    error = _error_of(source, lake, setting, {**structure, "partitions": [partition]})
+    assert error.startswith("PostgreSQL: ")
+    assert _compare(source, lake, "erp.Group").is_equal

@@ -1,0 +1,109 @@
+"""A lake in memory: source tables copied through Arrow, for tests of the comparison itself."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import duckdb
+import psycopg
+import pyarrow as pa
+import sqlglot
+
+from millpond.verify.athena import Row
+from millpond.verify.structure import Table
+
+_ARROW = {
+    "smallint": pa.int16(),
+    "int": pa.int32(),
+    "bigint": pa.int64(),
+    "float": pa.float32(),
+    "double": pa.float64(),
+    "boolean": pa.bool_(),
+    "string": pa.string(),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us"),
+    "binary": pa.binary(),
+}
+
+# What DuckDB has no function for by Trino's name.
+_MACROS = """
+    CREATE MACRO from_base(digits, radix) AS CAST('0x' || digits AS bigint);
+    CREATE MACRO to_ieee754_32(x) AS CAST(CAST(x AS bit) AS blob);
+    CREATE MACRO to_ieee754_64(x) AS CAST(CAST(x AS bit) AS blob);
+"""
+
+_PARTITIONS = {
+    "identity": "CAST({0} AS varchar)",
+    "year": "strftime({0}, '%Y')",
+    "month": "strftime({0}, '%Y-%m')",
+    "day": "strftime({0}, '%Y-%m-%d')",
+}
+
+
+class MemoryLake:
+    """Tables of a source, held by DuckDB and asked in Athena's SQL."""
+
+    def __init__(self) -> None:
+        self._duckdb = duckdb.connect()
+        self._duckdb.execute(_MACROS)
+
+    def copy(self, connection: psycopg.Connection, table: Table) -> None:
+        """Copy one table; a timestamp's microseconds stay, as they do in Parquet."""
+        select = ", ".join(_wire(c.source_name, c.source_type, c.type) for c in table.columns)
+        source = psycopg.sql.Identifier(table.source_schema, table.source_table).as_string()
+        rows = connection.execute(f"SELECT {select} FROM {source}".encode()).fetchall()
+        arrow = pa.table(
+            [
+                pa.array([_value(r[i], c.type) for r in rows], _arrow_type(c.type))
+                for i, c in enumerate(table.columns)
+            ],
+            names=[c.name for c in table.columns],
+        )
+        partitions = "".join(
+            f", {_PARTITIONS[p.transform].format(_quoted(p.source.name))} AS {_quoted(p.name)}"
+            for p in table.partitions
+        )
+        self._duckdb.register("arrow_rows", arrow)
+        self.execute(f"CREATE SCHEMA IF NOT EXISTS {_quoted(table.database)}")
+        target = f"{_quoted(table.database)}.{_quoted(table.table)}"
+        self.execute(f"CREATE OR REPLACE TABLE {target} AS SELECT *{partitions} FROM arrow_rows")
+
+    def execute(self, statement: str) -> None:
+        self._duckdb.execute(statement)
+
+    def ask(self, query: str) -> list[Row]:
+        (statement,) = sqlglot.transpile(query, read="athena", write="duckdb")
+        return [tuple(row) for row in self._duckdb.execute(statement).fetchall()]
+
+
+def _wire(name: str, source_type: str, catalog_type: str) -> str:
+    """Text for what the catalog keeps as text; whole microseconds for moments, days for dates."""
+    column = _quoted(name)
+    padded = re.fullmatch(r"character\((\d+)\)", source_type)
+    if padded:
+        return f"rpad({column}::text, {padded[1]})"
+    if source_type == "time without time zone":
+        return f"to_char({column}::interval, 'HH24:MI:SS.US')"
+    if catalog_type == "timestamp":
+        return f"(extract(epoch FROM {column}) * 1000000)::bigint"
+    if catalog_type == "date":
+        return f"{column} - date '1970-01-01'"
+    return f"{column}::text" if catalog_type == "string" else column
+
+
+def _value(value: Any, catalog_type: str) -> Any:
+    if value is None or catalog_type not in ("timestamp", "date"):
+        return value
+    return int(value)
+
+
+def _arrow_type(catalog_type: str) -> pa.DataType:
+    if catalog_type.startswith("array<"):
+        return pa.list_(_arrow_type(catalog_type[6:-1]))
+    decimal = re.fullmatch(r"decimal\((\d+),(\d+)\)", catalog_type)
+    return pa.decimal128(int(decimal[1]), int(decimal[2])) if decimal else _ARROW[catalog_type]
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
