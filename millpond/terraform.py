@@ -29,6 +29,9 @@ TESTED_PROVIDER = "5.100.0"
 PROVIDER = "registry.terraform.io/hashicorp/aws"
 OVERRIDE = "localstack_providers_override.tf"
 VARIABLES = "millpond.auto.tfvars.json"
+PROVIDER_OVERRIDE = "millpond_override.tf.json"
+# The provider's default of 25 turns a refusal of the engine into a wait of many minutes.
+MAX_RETRIES = 3
 PLAN_FILE = "millpond.tfplan"
 TIMEOUT = 900.0
 STOP_TIMEOUT = 60.0
@@ -191,6 +194,8 @@ class Terraform:
         self._work.mkdir(parents=True, exist_ok=True)
         synchronise(self._source, self._work)
         (self._work / VARIABLES).write_text(json.dumps(self._variables, indent=2, sort_keys=True))
+        override = {"provider": {"aws": {"max_retries": MAX_RETRIES}}}
+        (self._work / PROVIDER_OVERRIDE).write_text(json.dumps(override, indent=2))
         self._cli_config.write_text(cli_config(self._tool.mirror))
         self._initialise()
 
@@ -276,8 +281,9 @@ class Terraform:
                         log.write(line)
                         stream.read(line.rstrip("\n"))
                 except BaseException:
-                    # Terraform saves its state before it ends, if somebody still reads what it says.
-                    os.killpg(owned.pid, signal.SIGTERM)
+                    # tflocal hands it on; Terraform ends what it is at and saves its state, as long as
+                    # somebody reads what it says. Interrupted a second time, it is stopped.
+                    child.send_signal(signal.SIGINT)
                     log.writelines(lines)
                     raise
             return child.wait()
@@ -308,8 +314,6 @@ class Terraform:
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            # The provider's default of 25 turns a refusal into a wait of many minutes.
-            "AWS_MAX_ATTEMPTS": "4",
         }
 
     def _check(self, code: int, stream: _Stream) -> None:
