@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import sys
 from typing import NoReturn
 
@@ -15,6 +16,9 @@ def main() -> NoReturn:
     By then its services and the planes are closed, but some of its idle threads would keep the interpreter
     for another five to nine seconds.
     """
+    # Each S3 object above half a megabyte is an open file.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     try:
         run_localstack()  # type: ignore[no-untyped-call]
     except SystemExit as end:

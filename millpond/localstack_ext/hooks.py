@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
-
 from localstack.packages import PackageException
 from localstack.packages.api import PackageInstaller
 from localstack.runtime import hooks
-from localstack.utils.catalog.catalog_loader import AwsCatalogLoaderException, RemoteCatalogLoader
 
 from millpond.localstack_ext import planes
 
@@ -21,11 +18,7 @@ def _stay_offline() -> None:
                 f"{self.name} {self.version} is not part of this engine, and it downloads nothing"
             )
 
-    def get_remote_catalog(_self: RemoteCatalogLoader) -> NoReturn:
-        raise AwsCatalogLoaderException("this engine asks nobody which services there are")
-
     setattr(PackageInstaller, "install", install)  # noqa: B010
-    setattr(RemoteCatalogLoader, "get_remote_catalog", get_remote_catalog)  # noqa: B010
 
 
 def _close_planes() -> None:

@@ -1,0 +1,259 @@
+"""The engine as a process: where it listens, how it starts, stops and refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from boto3.s3.transfer import TransferConfig
+from botocore.exceptions import ClientError
+from engine_fixtures import RunningEngine, free_port, new_engine, running_engine, started_engine, wait_for
+
+from millpond import process
+from millpond.errors import MillpondError
+
+__all__ = ["running_engine"]
+
+MEGABYTE = 1024 * 1024
+SERVICES = {
+    "athena": "list_work_groups",
+    "cloudformation": "list_stacks",
+    "cloudwatch": "describe_alarms",
+    "codebuild": "list_projects",
+    "dynamodb": "list_tables",
+    "dynamodbstreams": "list_streams",
+    "ec2": "describe_vpcs",
+    "events": "list_rules",
+    "glue": "get_databases",
+    "iam": "list_roles",
+    "kms": "list_keys",
+    "lambda": "list_functions",
+    "logs": "describe_log_groups",
+    "s3": "list_buckets",
+    "secretsmanager": "list_secrets",
+    "sns": "list_topics",
+    "sqs": "list_queues",
+    "ssm": "describe_parameters",
+    "stepfunctions": "list_state_machines",
+    "sts": "get_caller_identity",
+}
+
+
+@pytest.fixture
+def stopped_engine(tmp_path: Path) -> Iterator[RunningEngine]:
+    running = new_engine(tmp_path)
+    yield running
+    running.engine.stop()
+
+
+def tree(running: RunningEngine) -> list[psutil.Process]:
+    owned = process.find(running.settings.state / "pids" / "engine.pid")
+    assert owned is not None
+    return owned.tree()
+
+
+def test_every_service_answers_and_every_socket_is_on_loopback(running_engine: RunningEngine) -> None:
+    for service, operation in SERVICES.items():
+        getattr(running_engine.client(service), operation)()
+    running_engine.function("listener", "def handler(event, context):\n    return 1")
+    running_engine.client("lambda").invoke(FunctionName="listener")
+    children = [found.pid for found in process.find_all(running_engine.settings.state / "pids" / "functions")]
+    processes = tree(running_engine)
+    assert set(children) < {one.pid for one in processes}
+    listening = [
+        (one.pid, connection.laddr)
+        for one in processes
+        for connection in one.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN or connection.type == socket.SOCK_DGRAM
+    ]
+    assert ("127.0.0.1", running_engine.settings.gateway_port) in {tuple(address) for _, address in listening}
+    assert [found for found in listening if found[1].ip not in {"127.0.0.1", "::1"}] == []
+
+
+def test_started_engine_is_healthy_and_a_second_start_changes_nothing(running_engine: RunningEngine) -> None:
+    before = tree(running_engine)[0].pid
+    running_engine.engine.start()
+    assert tree(running_engine)[0].pid == before
+    services = running_engine.engine.health()["services"]
+    assert {"s3", "glue", "athena", "lambda", "stepfunctions"} <= services.keys()
+
+
+def test_objects_of_any_size_lie_in_the_state_directory(
+    running_engine: RunningEngine, tmp_path: Path
+) -> None:
+    s3 = running_engine.client("s3")
+    s3.create_bucket(Bucket="big", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    content = os.urandom(24 * MEGABYTE)
+    (tmp_path / "up").write_bytes(content)
+    parts = TransferConfig(multipart_threshold=8 * MEGABYTE, multipart_chunksize=8 * MEGABYTE)
+    s3.upload_file(str(tmp_path / "up"), "big", "a/b", Config=parts)
+    s3.download_file("big", "a/b", str(tmp_path / "down"))
+    assert (tmp_path / "down").read_bytes() == content
+    assert s3.head_object(Bucket="big", Key="a/b")["ETag"].endswith('-3"')
+    directory = running_engine.settings.state / "engine" / "s3" / "big"
+    open_files = [path.readlink() for path in Path(f"/proc/{tree(running_engine)[0].pid}/fd").iterdir()]
+    assert [path for path in open_files if path.is_relative_to(directory)] != []
+
+
+def test_engine_may_open_as_many_files_as_the_machine_lets_it(running_engine: RunningEngine) -> None:
+    soft, hard = tree(running_engine)[0].rlimit(psutil.RLIMIT_NOFILE)
+    assert soft == hard
+
+
+def test_queue_address_that_the_engine_gives_is_usable(running_engine: RunningEngine) -> None:
+    sqs = running_engine.client("sqs")
+    url = sqs.create_queue(QueueName="usable")["QueueUrl"]
+    assert url.startswith(f"http://localhost:{running_engine.settings.gateway_port}/")
+    sqs.send_message(QueueUrl=url, MessageBody="hello")
+    assert sqs.receive_message(QueueUrl=url)["Messages"][0]["Body"] == "hello"
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "arguments"),
+    [
+        ("glue", "update_trigger", {"Name": "t", "TriggerUpdate": {}}),
+        ("athena", "get_session", {"SessionId": "s"}),
+        ("codebuild", "list_sandboxes", {}),
+        ("dynamodb", "list_contributor_insights", {}),
+        ("ec2", "modify_private_dns_name_options", {"InstanceId": "i-1"}),
+    ],
+)
+def test_operation_that_nobody_implements_is_an_error(
+    running_engine: RunningEngine, service: str, operation: str, arguments: dict[str, object]
+) -> None:
+    with pytest.raises(ClientError) as caught:
+        getattr(running_engine.client(service), operation)(**arguments)
+    assert caught.value.response["Error"]["Code"] == "InternalFailure"
+    assert "not been implemented" in caught.value.response["Error"]["Message"]
+
+
+def test_service_that_would_be_downloaded_is_an_error_that_says_so(running_engine: RunningEngine) -> None:
+    with pytest.raises(ClientError, match="it downloads nothing"):
+        running_engine.client("kinesis").list_streams()
+
+
+def test_unknown_resource_type_fails_the_stack_with_a_reason(running_engine: RunningEngine) -> None:
+    cloudformation = running_engine.client("cloudformation")
+    template = {"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}, "Odd": {"Type": "AWS::Braket::Thing"}}}
+    cloudformation.create_stack(StackName="odd", TemplateBody=json.dumps(template))
+    stack = wait_for("final status", lambda: settled_stack(running_engine, "odd"))
+    assert stack["StackStatus"] == "CREATE_FAILED"
+    reasons = [
+        event.get("ResourceStatusReason", "")
+        for event in cloudformation.describe_stack_events(StackName="odd")["StackEvents"]
+    ]
+    assert "AWS::Braket::Thing" in "".join(reasons)
+    assert "AWS::SQS::Queue" not in "".join(reasons)
+
+
+def test_known_resource_types_are_created(running_engine: RunningEngine) -> None:
+    cloudformation = running_engine.client("cloudformation")
+    template = {"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}, "Bucket": {"Type": "AWS::S3::Bucket"}}}
+    cloudformation.create_stack(StackName="usual", TemplateBody=json.dumps(template))
+    stack = wait_for("final status", lambda: settled_stack(running_engine, "usual"))
+    assert stack["StackStatus"] == "CREATE_COMPLETE"
+    resources = cloudformation.describe_stack_resources(StackName="usual")["StackResources"]
+    bucket = next(one["PhysicalResourceId"] for one in resources if one["LogicalResourceId"] == "Bucket")
+    running_engine.client("s3").head_bucket(Bucket=bucket)
+
+
+def settled_stack(running: RunningEngine, name: str) -> dict[str, str] | None:
+    stack: dict[str, str] = running.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+    return None if stack["StackStatus"].endswith("_IN_PROGRESS") else stack
+
+
+def test_conditional_write_is_refused_when_the_condition_fails(running_engine: RunningEngine) -> None:
+    dynamodb = running_engine.client("dynamodb")
+    dynamodb.create_table(
+        TableName="runs",
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+    def move(expected: str, new: str) -> None:
+        dynamodb.update_item(
+            TableName="runs",
+            Key={"id": {"S": "CURRENT"}},
+            UpdateExpression="SET committed = :new",
+            ConditionExpression="attribute_not_exists(committed) OR committed = :expected",
+            ExpressionAttributeValues={":new": {"S": new}, ":expected": {"S": expected}},
+        )
+
+    move("none", "one")
+    move("one", "two")
+    with pytest.raises(dynamodb.exceptions.ConditionalCheckFailedException):
+        move("one", "three")
+    with pytest.raises(dynamodb.exceptions.TransactionCanceledException):
+        dynamodb.transact_write_items(
+            TransactItems=[
+                {"Put": {"TableName": "runs", "Item": {"id": {"S": "other"}}}},
+                {
+                    "ConditionCheck": {
+                        "TableName": "runs",
+                        "Key": {"id": {"S": "CURRENT"}},
+                        "ConditionExpression": "committed = :one",
+                        "ExpressionAttributeValues": {":one": {"S": "one"}},
+                    }
+                },
+            ]
+        )
+    items = dynamodb.scan(TableName="runs")["Items"]
+    assert items == [{"id": {"S": "CURRENT"}, "committed": {"S": "two"}}]
+
+
+def test_taken_port_is_refused_with_its_holder_and_the_setting(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        with pytest.raises(MillpondError) as caught:
+            new_engine(tmp_path, port).engine.start()
+    assert f"Port {port} is taken by" in caught.value.what
+    assert f"(process {os.getpid()})" in caught.value.what
+    assert "MILLPOND_GATEWAY_PORT" in caught.value.next_step
+
+
+def test_engine_that_cannot_start_says_where_its_log_is(stopped_engine: RunningEngine) -> None:
+    with pytest.raises(MillpondError, match=r"did not answer within 0 seconds") as caught:
+        stopped_engine.engine.start(timeout=0)
+    assert caught.value.where == str(stopped_engine.engine.log_file)
+
+
+def test_stop_leaves_no_process_and_the_next_start_begins_empty(stopped_engine: RunningEngine) -> None:
+    engine = stopped_engine.engine
+    engine.start()
+    stopped_engine.client("sqs").create_queue(QueueName="forgotten")
+    stopped_engine.function("sleeper", "import time\ndef handler(event, context):\n    time.sleep(600)")
+    stopped_engine.client("lambda").invoke(FunctionName="sleeper", InvocationType="Event")
+    pids = stopped_engine.settings.state / "pids"
+    wait_for("running function", lambda: process.find_all(pids / "functions"))
+    processes = tree(stopped_engine)
+    assert len(processes) == 2
+    began = time.monotonic()
+    engine.stop()
+    assert time.monotonic() - began < 10
+    assert [one for one in processes if one.is_running() and one.status() != psutil.STATUS_ZOMBIE] == []
+    assert (engine.is_running, list(pids.rglob("*.pid"))) == (False, [])
+    engine.start()
+    assert "QueueUrls" not in stopped_engine.client("sqs").list_queues()
+
+
+def test_engine_that_was_killed_starts_again(stopped_engine: RunningEngine) -> None:
+    stopped_engine.engine.start()
+    os.kill(tree(stopped_engine)[0].pid, signal.SIGKILL)
+    wait_for("end", lambda: not stopped_engine.engine.is_running)
+    stopped_engine.engine.start()
+    assert stopped_engine.client("sts").get_caller_identity()["Account"] == "000000000000"
+
+
+def test_two_engines_run_side_by_side(running_engine: RunningEngine, tmp_path: Path) -> None:
+    running_engine.client("sqs").create_queue(QueueName="only-here")
+    with started_engine(tmp_path, free_port()) as other:
+        assert "QueueUrls" not in other.client("sqs").list_queues()
+    assert running_engine.engine.is_running
