@@ -7,7 +7,8 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,7 +82,7 @@ def load(
     scale = settings.scale if scale is None else scale
     tpch_sf = settings.tpch_sf if tpch_sf is None else tpch_sf
     loaded = []
-    with OnPremDatabase(settings).connection() as connection:
+    with _session(settings) as connection:
         _make_register(connection)
         if _is_due(connection, "erp", scale, _fingerprint("erp")):
             say(f"Filling erp at scale {scale:g}")
@@ -158,7 +159,7 @@ def run_workload(
     progress: Progress | None = None,
 ) -> WorkloadResult:
     """Change the schema ``erp`` as a working day would: see :func:`millpond.workload.apply_changes`."""
-    with OnPremDatabase(settings).connection() as connection:
+    with _session(settings) as connection:
         return apply_changes(
             connection,
             directory=SQL_DIR / "workload",
@@ -171,15 +172,30 @@ def run_workload(
 
 def execute_file(connection: psycopg.Connection, path: Path) -> None:
     """Run a file of SQL statements."""
-    try:
-        connection.execute(path.read_text())
-    except psycopg.Error as error:
-        raise MillpondError(
-            f"PostgreSQL refused a statement of {path.name}; the data are as before.",
-            where=str(path),
-            next_step="correct it, then make load",
-            detail=str(error),
-        ) from error
+    connection.execute(path.read_text())
+
+
+@contextmanager
+def _session(settings: Settings) -> Iterator[psycopg.Connection]:
+    """A connection as the administrator; what PostgreSQL refuses becomes an error that a person reads."""
+    database = OnPremDatabase(settings)
+    with database.connection() as connection:
+        try:
+            yield connection
+        except psycopg.errors.DiskFull as error:
+            raise MillpondError(
+                "The disk is full; the schema that was being written is as before.",
+                where=str(settings.state / "onprem"),
+                next_step="free some space, or make it smaller with MILLPOND_SCALE and MILLPOND_TPCH_SF",
+                detail=str(error),
+            ) from error
+        except psycopg.Error as error:
+            raise MillpondError(
+                "PostgreSQL refused a statement; the schema that was being written is as before.",
+                where=f"on-premises database, port {database.port}; its log is {database.log_file}",
+                next_step="correct what the message names, then run the command again",
+                detail=str(error),
+            ) from error
 
 
 def _load_erp(connection: psycopg.Connection, scale: float) -> None:
@@ -213,14 +229,12 @@ def _make_tpch_keys(connection: psycopg.Connection, scale_factor: float) -> None
     """The specification's formula for suppliers repeats some at odd scale factors (0.001, 0.012 …)."""
     try:
         execute_file(connection, SQL_DIR / "tpch" / "keys.sql")
-    except MillpondError as error:
-        if not isinstance(error.__cause__, psycopg.errors.UniqueViolation):
-            raise
+    except psycopg.errors.UniqueViolation as error:
         raise MillpondError(
             f"TPC-H at scale factor {scale_factor:g} has two rows with one key.",
             where="the table tpch.partsupp",
             next_step="set MILLPOND_TPCH_SF to 0.01, 0.1, 1 or 10, then make load",
-            detail=error.detail,
+            detail=str(error),
         ) from error
 
 

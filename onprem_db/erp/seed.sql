@@ -120,7 +120,7 @@ INSERT INTO erp.warehouses VALUES
 
 INSERT INTO erp.products
 SELECT n,
-       'P' || lpad(n::text, 3 + (n % 6)::integer, '0'),
+       'P' || repeat('0', (n % 4)::integer) || n,
        coalesce(pg_temp.free_text('product.title', n), 'Product ' || n),
        CASE WHEN n % 17 <> 0 THEN (pg_temp.h('product.price', n) % 10000000)::numeric / 100 END,
        pg_temp.unbounded('product.cost', n),
