@@ -190,7 +190,8 @@ class SparkSource:
     def _write(self, target: Target, rows: DataFrame) -> RowCounts:
         names = target.structure.partition_names
         if names:
-            rows = rows.hint("rebalance", *(f.col(_quoted(name)) for name in names))
+            by = ", ".join(_quoted(name) for name in names)
+            rows = self._spark.sql(f"SELECT /*+ REBALANCE({by}) */ * FROM {{rows}}", rows=rows)
         rows.write.mode("append").partitionBy(*names).option("compression", "snappy").option(
             "mapreduce.fileoutputcommitter.marksuccessfuljobs", "false"
         ).parquet(target.location)

@@ -94,15 +94,13 @@ class Lab:
         resource.Table("structures").put_item(Item={"table_id": table_id, "version": 1, **structure})
         return table_id
 
-    def run(self, engine: str, table_id: str, run_id: str, **environment: str) -> str:
+    def run(self, engine: str, table_id: str, run_id: str) -> str:
         """Run a job to its end, which must be good; returns what it printed."""
-        result = self.attempt(engine, table_id, run_id, **environment)
+        result = self.attempt(engine, table_id, run_id)
         assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
         return result.stdout
 
-    def attempt(
-        self, engine: str, table_id: str, run_id: str, **environment: str
-    ) -> subprocess.CompletedProcess[str]:
+    def attempt(self, engine: str, table_id: str, run_id: str) -> subprocess.CompletedProcess[str]:
         """Run a job to its end, whatever that is."""
         arguments = {
             "JOB_NAME": f"ingest-{engine}",
@@ -114,14 +112,16 @@ class Lab:
             "table_id": table_id,
             "run_id": run_id,
         }
+        words = [word for name, value in arguments.items() for word in (f"--{name}", value)]
         python = self.tools.spark_python if engine == "spark" else self.tools.shell_python
-        command = [str(python), str(CHECKOUT / "glue_jobs" / f"ingest_{engine}.py")]
-        for name, value in arguments.items():
-            command += [f"--{name}", value]
+        return self.python(str(CHECKOUT / "glue_jobs" / f"ingest_{engine}.py"), *words, python=python)
+
+    def python(self, *words: str, python: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """Run Python, that of shell jobs unless told, as a job is run."""
         return subprocess.run(
-            command,
+            [str(python or self.tools.shell_python), *words],
             cwd=self.directory,
-            env={**self._environment(), **environment},
+            env=self._environment(),
             capture_output=True,
             text=True,
             timeout=DEADLINE_SECONDS,
