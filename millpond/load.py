@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import sql
 
+from millpond import process
 from millpond.config import CHECKOUT, Settings
 from millpond.errors import MillpondError
 from millpond.stack.onprem import OnPremDatabase
@@ -179,23 +180,24 @@ def execute_file(connection: psycopg.Connection, path: Path) -> None:
 def _session(settings: Settings) -> Iterator[psycopg.Connection]:
     """A connection as the administrator; what PostgreSQL refuses becomes an error that a person reads."""
     database = OnPremDatabase(settings)
-    with database.connection() as connection:
-        try:
+    try:
+        with database.connection() as connection:
             yield connection
-        except psycopg.errors.DiskFull as error:
+    except psycopg.Error as error:
+        log = process.last_lines(database.log_file)
+        if isinstance(error, psycopg.errors.DiskFull) or "No space left on device" in log:
             raise MillpondError(
-                "The disk is full; the schema that was being written is as before.",
+                "The disk is full; what was not finished will be done again by the next load.",
                 where=str(settings.state / "onprem"),
-                next_step="free some space, or make it smaller with MILLPOND_SCALE and MILLPOND_TPCH_SF",
-                detail=str(error),
+                next_step="free some space, then make up and make load",
+                detail=str(error).strip(),
             ) from error
-        except psycopg.Error as error:
-            raise MillpondError(
-                "PostgreSQL refused a statement; the schema that was being written is as before.",
-                where=f"on-premises database, port {database.port}; its log is {database.log_file}",
-                next_step="correct what the message names, then run the command again",
-                detail=str(error),
-            ) from error
+        raise MillpondError(
+            "PostgreSQL refused a statement; what it belongs to is as before.",
+            where=f"on-premises database, port {database.port}; its log is {database.log_file}",
+            next_step="correct what the message names, then run the command again",
+            detail=str(error).strip(),
+        ) from error
 
 
 def _load_erp(connection: psycopg.Connection, scale: float) -> None:
