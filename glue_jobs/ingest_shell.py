@@ -10,7 +10,8 @@ from ingest.aws import Aws
 from ingest.run import ingest
 from ingest.shell_engine import ShellEngine
 
-logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(levelname)s %(message)s")
+logging.basicConfig(stream=sys.stdout, format="%(levelname)s %(message)s")
+logging.getLogger("ingest").setLevel(logging.INFO)
 arguments = JobArguments.from_options(getResolvedOptions(sys.argv, JobArguments.names()))
 aws = Aws.from_environment()
-print(ingest(arguments, ShellEngine(aws.s3), aws))
+ingest(arguments, ShellEngine(aws.s3), aws)

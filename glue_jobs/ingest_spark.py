@@ -13,12 +13,12 @@ from ingest.aws import Aws
 from ingest.run import ingest
 from ingest.spark_engine import SparkEngine
 
-logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(levelname)s %(message)s")
-logging.getLogger("py4j").setLevel(logging.WARNING)
+logging.basicConfig(stream=sys.stdout, format="%(levelname)s %(message)s")
+logging.getLogger("ingest").setLevel(logging.INFO)
 options = getResolvedOptions(sys.argv, ["JOB_NAME", *JobArguments.names()])
 context = GlueContext(SparkContext.getOrCreate())
 job = Job(context)
 job.init(options["JOB_NAME"], options)
 aws = Aws.from_environment()
-print(ingest(JobArguments.from_options(options), SparkEngine(context.spark_session, aws.s3), aws))
+ingest(JobArguments.from_options(options), SparkEngine(context.spark_session, aws.s3), aws)
 job.commit()

@@ -77,8 +77,9 @@ def list_versions(s3: Any, table: str) -> list[str]:
     """Directory names, ``run_id=…``, of every version of a table that has files."""
     bucket, prefix = split_location(table)
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
-    found = [entry["Prefix"][len(prefix) :].rstrip("/") for page in pages for entry in page.get("CommonPrefixes", ())]
-    return [name for name in found if name.startswith("run_id=")]
+    found = [entry["Prefix"] for page in pages for entry in page.get("CommonPrefixes", ())]
+    names = [key[len(prefix) :].rstrip("/") for key in found]
+    return [name for name in names if name.startswith("run_id=")]
 
 
 def list_files(s3: Any, location: str) -> list[dict[str, Any]]:

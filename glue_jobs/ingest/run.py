@@ -51,6 +51,7 @@ def ingest(arguments: JobArguments, engine: Engine, aws: Aws) -> Landed:
         runs.write_failed(table, arguments, engine.name, started_at, error)
         raise
     runs.write_landed(table, arguments, engine.name, started_at, landed)
+    _log.info("%s: %s", arguments.table_id, landed)
     return landed
 
 
@@ -60,9 +61,7 @@ def _ingest(arguments: JobArguments, engine: Engine, aws: Aws) -> Landed:
     check_settings(settings, structure)
     current = runs.read_current(aws.dynamodb.Table(arguments.ingest_runs_table), arguments.table_id)
     previous = catalog.find_table(aws.glue, settings)
-    directory = layout.table_location(
-        arguments.lake_bucket, settings.target_database, settings.target_table
-    )
+    directory = layout.table_location(arguments.lake_bucket, settings.target_database, settings.target_table)
     target = Target(
         settings=settings,
         structure=structure,
@@ -81,7 +80,6 @@ def _ingest(arguments: JobArguments, engine: Engine, aws: Aws) -> Landed:
             version, rows_read, written = _merge(
                 source, target, arguments.run_id, previous, Window(lower, upper)
             )
-    _log.info("%s: read %d rows, wrote %d", arguments.table_id, rows_read, written)
     catalog.publish(aws.glue, settings, structure, version, previous)
     _remove_old_versions(arguments, aws, target, version, previous, current)
     return Landed(

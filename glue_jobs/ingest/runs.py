@@ -73,7 +73,8 @@ def read_current(table: Any, table_id: str) -> Current:
 def read_status(table: Any, table_id: str, run_id: str) -> str | None:
     """The status of a run, or None when it left no item."""
     item = table.get_item(Key={"table_id": table_id, "run_id": run_id}, ConsistentRead=True).get("Item", {})
-    return item.get("status")
+    status: str | None = item.get("status")
+    return status
 
 
 def write_landed(table: Any, arguments: JobArguments, engine: str, started_at: str, landed: Landed) -> None:
@@ -86,9 +87,7 @@ def write_failed(
 ) -> None:
     """Record that the run failed and why."""
     message = f"{type(error).__name__}: {error}"
-    table.put_item(
-        Item={**_head(arguments, engine, started_at), "status": "FAILED", "error": message[:4000]}
-    )
+    table.put_item(Item={**_head(arguments, engine, started_at), "status": "FAILED", "error": message[:4000]})
 
 
 def _head(arguments: JobArguments, engine: str, started_at: str) -> dict[str, str]:

@@ -103,9 +103,7 @@ class CsvDecoder:
         if kind not in _WIRE and not kind.startswith("array<"):
             return column
         try:
-            return pa.chunked_array(
-                [_convert(chunk, kind) for chunk in column.chunks], type=arrow_type(kind)
-            )
+            return pa.chunked_array([_convert(chunk, kind) for chunk in column.chunks], type=arrow_type(kind))
         except (pa.ArrowInvalid, ValueError) as error:
             raise IngestError(f"{self._table_id}: column {name!r}: {error}") from error
 

@@ -153,9 +153,7 @@ class _File:
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self.path = path
-        self.writer = parquet.ParquetWriter(
-            path, schema, compression="snappy", store_decimal_as_integer=True
-        )
+        self.writer = parquet.ParquetWriter(path, schema, compression="snappy", store_decimal_as_integer=True)
 
     def close(self) -> None:
         self.writer.close()

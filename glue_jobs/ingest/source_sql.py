@@ -4,8 +4,11 @@ Both engines send the same query, so both get the same values: each column is br
 that neither COPY nor JDBC can misread. A date travels as days and a timestamp as microseconds since
 1970-01-01 UTC, an array as a JSON array of texts, ``bytea`` and the numbers as they are, and everything
 that the catalog keeps as text as PostgreSQL's own text of it. Infinite dates and timestamps, which
-Parquet has no value for, make PostgreSQL refuse the query.
+Parquet has no value for, and arrays of several dimensions, which the catalog has no type for, make
+PostgreSQL refuse the query.
 """
+
+# ruff: noqa: S608 (names and literals are quoted by quote_name and quote_text)
 
 from __future__ import annotations
 
@@ -176,12 +179,13 @@ def _wire_scalar(expression: str, kind: SourceType) -> str:
 
 
 def _wire_array(expression: str, element: SourceType, source_name: str) -> str:
-    refusal = quote_text(f"{source_name} holds an array with dimensions: ")
+    message = quote_text(f"{source_name} holds an array with dimensions: ")
+    dimensions = f"array_ndims({expression})"
     elements = (
         f"SELECT {_wire_element(element)} FROM unnest({expression}) WITH ORDINALITY AS e(v, i) ORDER BY e.i"
     )
     return (
-        f"CASE WHEN array_ndims({expression}) > 1 THEN ({refusal} || array_ndims({expression}))::integer::text"
+        f"CASE WHEN {dimensions} > 1 THEN ({message} || {dimensions})::integer::text"
         f" WHEN {expression} IS NOT NULL THEN array_to_json(ARRAY({elements}))::text END"
     )
 

@@ -191,7 +191,7 @@ class SparkSource:
         names = target.structure.partition_names
         if names:
             by = ", ".join(_quoted(name) for name in names)
-            rows = self._spark.sql(f"SELECT /*+ REBALANCE({by}) */ * FROM {{rows}}", rows=rows)
+            rows = self._spark.sql(f"SELECT /*+ REBALANCE({by}) */ * FROM {{rows}}", rows=rows)  # noqa: S608
         rows.write.mode("append").partitionBy(*names).option("compression", "snappy").option(
             "mapreduce.fileoutputcommitter.marksuccessfuljobs", "false"
         ).parquet(target.location)

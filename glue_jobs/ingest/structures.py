@@ -11,6 +11,8 @@ from ingest.settings import JobSettings
 from ingest.source_types import INTEGERS, TIMESTAMPS, SourceType
 
 TRANSFORMS = ("identity", "year", "month", "day")
+SPLIT_TYPES = (*INTEGERS, "date")
+WATERMARK_TYPES = (*INTEGERS, "numeric", "date", *TIMESTAMPS)
 
 
 @dataclass(frozen=True)
@@ -138,9 +140,9 @@ def check_settings(settings: JobSettings, structure: TableStructure) -> None:
     for name in settings.key_columns:
         structure.column(name, "one of key_columns")
     if settings.is_incremental and settings.watermark_column is not None:
-        _check_type(structure, settings.watermark_column, "watermark_column", (*INTEGERS, "numeric", *TIMESTAMPS))
+        _check_type(structure, settings.watermark_column, "watermark_column", WATERMARK_TYPES)
     if settings.split_column is not None:
-        _check_type(structure, settings.split_column, "split_column", INTEGERS)
+        _check_type(structure, settings.split_column, "split_column", SPLIT_TYPES)
 
 
 def check_source(structure: TableStructure, settings: JobSettings, actual: dict[str, str]) -> None:
@@ -238,7 +240,8 @@ def _check_transform(structure: TableStructure, partition: Partition) -> None:
 def _check_type(structure: TableStructure, source_name: str, used_as: str, kinds: tuple[str, ...]) -> None:
     column = structure.column(source_name, used_as)
     kind = SourceType.parse(column.source_type)
-    if kind.is_array or kind.name not in ("date", *kinds):
+    if kind.is_array or kind.name not in kinds:
         raise IngestError(
-            f"{structure.table_id}: column {source_name!r} is {column.source_type} and cannot be the {used_as}."
+            f"{structure.table_id}: column {source_name!r} is {column.source_type}; "
+            f"it cannot be the {used_as}."
         )

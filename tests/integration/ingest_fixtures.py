@@ -165,9 +165,7 @@ class Lab:
         assert location.endswith("/")
         prefix = location.removeprefix(f"s3://{LAKE}/")
         s3 = self.client("s3")
-        keys = [
-            entry["Key"] for entry in s3.list_objects_v2(Bucket=LAKE, Prefix=prefix).get("Contents", ())
-        ]
+        keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket=LAKE, Prefix=prefix).get("Contents", ())]
         return [
             parquet.ParquetFile(pa.BufferReader(s3.get_object(Bucket=LAKE, Key=key)["Body"].read()))
             for key in keys

@@ -142,9 +142,7 @@ def test_run_killed_while_it_switches_is_put_right_by_a_retry(lab: Lab, step: st
     lab.commit(table_id, "r1")
     before = lake_rows(lab, table)
     change_items(lab, table)
-    lab.execute(
-        f"UPDATE lab.{table} SET place = 'north', updated_at = '2024-02-03Z' WHERE place = 'quiet'"
-    )
+    lab.execute(f"UPDATE lab.{table} SET place = 'north', updated_at = '2024-02-03Z' WHERE place = 'quiet'")
 
     killed = run_and_kill(lab, table_id, "r2", step)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
@@ -237,9 +235,7 @@ def test_rows_larger_than_a_chunk_arrive_whole(lab: Lab) -> None:
         "CREATE TABLE lab.fat (id integer, body text)",
         "INSERT INTO lab.fat SELECT id, repeat(E'\"long\\n', 2000000) FROM generate_series(1, 3) AS id",
     )
-    table_id = lab.declare(
-        "fat", structure=structure([("id", "integer", "int"), ("body", "text", "string")])
-    )
+    table_id = lab.declare("fat", structure=structure([("id", "integer", "int"), ("body", "text", "string")]))
     lab.run("shell", table_id, "r1")
     assert {row["body"] for row in lab.rows(table_id)} == {'"long\n' * 2000000}
 
@@ -271,7 +267,7 @@ def test_structure_that_differs_names_the_columns_and_keeps_what_landed(lab: Lab
     assert item["status"] == "FAILED"
     assert item["error"] == (
         f"IngestError: {table_id}: table_structures version 1 does not match the source table "
-        f"\"lab\".\"{table}\": column 'part': expected integer, found bigint; "
+        f'"lab"."{table}": column \'part\': expected integer, found bigint; '
         "column 'note': expected text, found no such column; "
         "column 'extra': expected no such column, found text."
     )

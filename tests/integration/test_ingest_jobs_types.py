@@ -10,7 +10,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-
 from ingest_fixtures import Lab, open_lab
 
 ENGINES = ("shell", "spark")
@@ -65,7 +64,7 @@ TYPES: list[tuple[str, str, str, list[tuple[str, Any]]]] = [
         "txt",
         "text",
         "string",
-        [("E'a\\nb\\r\\n\"c\",\\\\.\\t''é🦆'", "a\nb\r\n\"c\",\\.\t'é🦆"), ("''", ""), ("NULL", None)],
+        [("E'a\\nb\\r\\n\"c\",\\\\.\\t''é🦆'", 'a\nb\r\n"c",\\.\t\'é🦆'), ("''", ""), ("NULL", None)],
     ),
     ("vc", "character varying(5)", "string", [("'ab '", "ab "), ("'NULL'", "NULL"), ("NULL", None)]),
     ("ch", "character(5)", "string", [("'ab'", "ab   "), ("''", "     "), ("NULL", None)]),
@@ -129,13 +128,16 @@ TYPES: list[tuple[str, str, str, list[tuple[str, Any]]]] = [
             ("NULL", None),
         ],
     ),
-    ("bin", "bytea", "binary", [("'\\x00ff0a22'", b"\x00\xff\n\""), ("''", b""), ("NULL", None)]),
+    ("bin", "bytea", "binary", [("'\\x00ff0a22'", b'\x00\xff\n"'), ("''", b""), ("NULL", None)]),
     (
         "tags",
         "text[]",
         "array<string>",
         [
-            ("""ARRAY['a,b', NULL, '"q"', '', 'NULL', E'x\\ny\\\\']""", ["a,b", None, '"q"', "", "NULL", "x\ny\\"]),
+            (
+                """ARRAY['a,b', NULL, '"q"', '', 'NULL', E'x\\ny\\\\']""",
+                ["a,b", None, '"q"', "", "NULL", "x\ny\\"],
+            ),
             ("'{}'", []),
             ("NULL", None),
         ],
@@ -169,10 +171,30 @@ TYPES: list[tuple[str, str, str, list[tuple[str, Any]]]] = [
         "array<binary>",
         [("ARRAY['\\x00ff'::bytea, NULL, '']", [b"\x00\xff", None, b""]), ("'{}'", []), ("NULL", None)],
     ),
-    ("codes", "character(3)[]", "array<string>", [("'{a,NULL}'", ["a  ", None]), ("'{}'", []), ("NULL", None)]),
-    ("flags", "boolean[]", "array<boolean>", [("'{t,f,NULL}'", [True, False, None]), ("'{}'", []), ("NULL", None)]),
-    ("ratios", "double precision[]", "array<double>", [("'{0.1,1e300}'", [0.1, 1e300]), ("'{}'", []), ("NULL", None)]),
-    ("moods", "lab.mood[]", "array<string>", [("""'{"so, so"}'""", ["so, so"]), ("'{}'", []), ("NULL", None)]),
+    (
+        "codes",
+        "character(3)[]",
+        "array<string>",
+        [("'{a,NULL}'", ["a  ", None]), ("'{}'", []), ("NULL", None)],
+    ),
+    (
+        "flags",
+        "boolean[]",
+        "array<boolean>",
+        [("'{t,f,NULL}'", [True, False, None]), ("'{}'", []), ("NULL", None)],
+    ),
+    (
+        "ratios",
+        "double precision[]",
+        "array<double>",
+        [("'{0.1,1e300}'", [0.1, 1e300]), ("'{}'", []), ("NULL", None)],
+    ),
+    (
+        "moods",
+        "lab.mood[]",
+        "array<string>",
+        [("""'{"so, so"}'""", ["so, so"]), ("'{}'", []), ("NULL", None)],
+    ),
     ("select", "integer", "int", [("1", 1), ("2", 2), ("NULL", None)]),
     ('Mixed "Case"', "integer", "int", [("1", 1), ("2", 2), ("NULL", None)]),
 ]
@@ -217,9 +239,7 @@ def landed(lab: Lab, every_type: dict[str, str]) -> dict[str, list[dict[str, Any
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("case", TYPES, ids=[case[0] for case in TYPES])
-def test_every_value_arrives_exactly(
-    landed: dict[str, list[dict[str, Any]]], engine: str, case: Any
-) -> None:
+def test_every_value_arrives_exactly(landed: dict[str, list[dict[str, Any]]], engine: str, case: Any) -> None:
     name, _, _, values = case
     found = [row[_catalog_name(name)] for row in landed[engine]]
     assert [repr(value) for value in found] == [repr(value) for _, value in values]
