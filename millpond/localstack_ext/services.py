@@ -40,6 +40,15 @@ def _stepfunctions() -> Service:
     return Service.for_provider(StepFunctionsProvider())
 
 
+def _events() -> Service:
+    from localstack.services.events.provider import EventsProvider
+
+    from millpond.localstack_ext.events import install_targets
+
+    install_targets()
+    return Service.for_provider(EventsProvider())  # type: ignore[no-untyped-call]
+
+
 def _glue() -> Service:
     return _service("glue", planes.glue())
 
@@ -56,6 +65,7 @@ athena = aws_provider(api="athena", name="millpond")(_athena)
 codebuild = aws_provider(api="codebuild", name="millpond")(_codebuild)
 dynamodb = aws_provider(api="dynamodb", name="millpond")(_dynamodb)
 dynamodbstreams = aws_provider(api="dynamodbstreams", name="millpond")(_dynamodbstreams)
+events = aws_provider(api="events", name="millpond")(_events)
 glue = aws_provider(api="glue", name="millpond")(_glue)
 s3 = aws_provider(api="s3", name="millpond")(_s3)
 stepfunctions = aws_provider(api="stepfunctions", name="millpond")(_stepfunctions)

@@ -25,7 +25,16 @@ LOG_LINES = 25
 LAMBDA_IDLE_SECONDS = 300
 
 PLUGIN = "millpond"
-SERVICES_WE_PROVIDE = ("s3", "dynamodb", "dynamodbstreams", "glue", "athena", "codebuild", "stepfunctions")
+SERVICES_WE_PROVIDE = (
+    "athena",
+    "codebuild",
+    "dynamodb",
+    "dynamodbstreams",
+    "events",
+    "glue",
+    "s3",
+    "stepfunctions",
+)
 
 
 class Engine:

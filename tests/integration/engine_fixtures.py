@@ -27,7 +27,7 @@ ROLE_POLICY = json.dumps(
         "Statement": [
             {
                 "Effect": "Allow",
-                "Principal": {"Service": ["lambda.amazonaws.com", "states.amazonaws.com"]},
+                "Principal": {"Service": [f"{name}.amazonaws.com" for name in ("glue", "lambda", "states")]},
                 "Action": "sts:AssumeRole",
             }
         ],
