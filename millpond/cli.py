@@ -153,6 +153,9 @@ def load() -> None:
 def workload(
     changes: Annotated[int, typer.Option(min=1, help="How many rows to insert, update and delete.")] = 500,
     seed: Annotated[int, typer.Option(help="The same seed makes the same changes.")] = 1,
+    rate: Annotated[
+        float | None, typer.Option(help="Changes per second; as fast as it can unless given.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Change rows in the on-premises database, as its users would."""
@@ -160,7 +163,7 @@ def workload(
     with _exclusive(settings):
         _require_running(settings)
         with console.step(f"Changing {changes} rows"):
-            result = onprem_load.run_workload(settings, changes=changes, seed=seed)
+            result = onprem_load.run_workload(settings, changes=changes, seed=seed, rate=rate)
         if as_json:
             console.show_json(result.to_dict())
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tenacity import retry, retry_if_result, stop_after_delay, wait_exponential
+from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_exponential
 
 from millpond.errors import MillpondError
 
@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from mypy_boto3_athena.type_defs import QueryExecutionTypeDef, RowTypeDef
 
 DEADLINE_SECONDS = 1800
+
+Row = tuple[str | None, ...]
+
+
+class QueryFailedError(MillpondError):
+    """Athena refused a query, or it ended as FAILED or CANCELLED; ``what`` is Athena's own reason."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,7 @@ class QueryResult:
     """
 
     columns: tuple[str, ...]
-    rows: tuple[tuple[str | None, ...], ...]
+    rows: tuple[Row, ...]
     query_execution_id: str
     output_location: str
     seconds: float
@@ -69,20 +75,21 @@ def run_query(athena: AthenaClient, sql: str, *, workgroup: str, database: str =
 
     Raises
     ------
+    QueryFailedError
+        If Athena refuses the query, or it fails or is cancelled.
     MillpondError
-        If the query fails or is cancelled, with Athena's own reason.
+        If it does not end in time; it is stopped.
     """
-    started = athena.start_query_execution(
-        QueryString=sql, WorkGroup=workgroup, QueryExecutionContext={"Database": database}
-    )
+    try:
+        started = athena.start_query_execution(
+            QueryString=sql, WorkGroup=workgroup, QueryExecutionContext={"Database": database}
+        )
+    except athena.exceptions.InvalidRequestException as error:
+        raise _failure(error.response["Error"].get("Message", str(error)), sql) from error
     execution = _wait(athena, started["QueryExecutionId"])
     state = execution["Status"]["State"]
     if state != "SUCCEEDED":
-        raise MillpondError(
-            execution["Status"].get("StateChangeReason", f"The query ended as {state}."),
-            where=f"Athena query {execution['QueryExecutionId']}: {sql}",
-            next_step='correct the statement; `millpond query "SHOW TABLES IN erp"` lists what is there',
-        )
+        raise _failure(execution["Status"].get("StateChangeReason", f"The query ended as {state}."), sql)
     columns, rows = _results(athena, execution)
     statistics = execution.get("Statistics", {})
     return QueryResult(
@@ -95,24 +102,36 @@ def run_query(athena: AthenaClient, sql: str, *, workgroup: str, database: str =
     )
 
 
+def _failure(reason: str, sql: str) -> QueryFailedError:
+    next_step = 'correct the statement; `millpond query "SHOW TABLES IN erp"` lists what is there'
+    return QueryFailedError(reason, where=sql, next_step=next_step)
+
+
 def _wait(athena: AthenaClient, query_execution_id: str) -> QueryExecutionTypeDef:
-    @retry(
+    waiting = Retrying(
         retry=retry_if_result(lambda execution: execution["Status"]["State"] in ("QUEUED", "RUNNING")),
         wait=wait_exponential(multiplier=0.05, max=1),
         stop=stop_after_delay(DEADLINE_SECONDS),
     )
-    def ended() -> QueryExecutionTypeDef:
-        return athena.get_query_execution(QueryExecutionId=query_execution_id)["QueryExecution"]
-
-    return ended()
+    try:
+        return waiting(
+            lambda: athena.get_query_execution(QueryExecutionId=query_execution_id)["QueryExecution"]
+        )
+    except RetryError as error:
+        athena.stop_query_execution(QueryExecutionId=query_execution_id)
+        raise MillpondError(
+            f"The query did not end within {DEADLINE_SECONDS} seconds.",
+            where=f"Athena query {query_execution_id}",
+            next_step="millpond status",
+        ) from error
 
 
 def _results(
     athena: AthenaClient, execution: QueryExecutionTypeDef
-) -> tuple[tuple[str, ...], tuple[tuple[str | None, ...], ...]]:
+) -> tuple[tuple[str, ...], tuple[Row, ...]]:
     paginator = athena.get_paginator("get_query_results")
     columns: tuple[str, ...] = ()
-    rows: list[tuple[str | None, ...]] = []
+    rows: list[Row] = []
     for page in paginator.paginate(QueryExecutionId=execution["QueryExecutionId"]):
         result_set = page["ResultSet"]
         columns = tuple(
@@ -125,6 +144,6 @@ def _results(
     return columns, tuple(rows)
 
 
-def _values(row: RowTypeDef, width: int) -> tuple[str | None, ...]:
+def _values(row: RowTypeDef, width: int) -> Row:
     values: Sequence[str | None] = [datum.get("VarCharValue") for datum in row.get("Data", [])]
     return tuple(values) + (None,) * (width - len(values))

@@ -12,9 +12,9 @@ import psycopg
 
 from millpond.config import Settings
 from millpond.errors import MillpondError
+from millpond.query import QueryFailedError, Row, run_query
 from millpond.scaffold import SourceColumn, read_columns
 from millpond.stack.onprem import OnPremDatabase
-from millpond.verify.athena import AthenaQueryFailedError, Row, run_query
 from millpond.verify.queries import athena_side, postgres_side
 from millpond.verify.structure import Table, read_items
 
@@ -169,7 +169,7 @@ def verify(
                 structure,
                 columns,
                 ask_onprem=lambda query: _ask_postgres(connection, query),
-                ask_athena=lambda query: run_query(athena, settings.prefix, query),
+                ask_athena=lambda query: list(run_query(athena, query, workgroup=settings.prefix).rows),
             )
             comparisons.append(comparison)
             if progress is not None:
@@ -254,8 +254,8 @@ def compare_item(
         return TableComparison(table_id, error=mismatch)
     try:
         return compare_table(table, ask_onprem, ask_athena)
-    except AthenaQueryFailedError as error:
-        return TableComparison(table_id, error=f"Athena: {error}")
+    except QueryFailedError as error:
+        return TableComparison(table_id, error=f"Athena: {error.what}")
     except psycopg.errors.DatabaseError as error:
         return TableComparison(table_id, error=f"PostgreSQL: {error}")
 

@@ -12,9 +12,9 @@ from onprem_fixtures import onprem_settings, running_database
 from verify_lake import MemoryLake
 
 from millpond.load import load, run_workload
+from millpond.query import QueryFailedError, Row
 from millpond.scaffold import FIXTURES, read_columns
 from millpond.verify import TableComparison, compare
-from millpond.verify.athena import AthenaQueryFailedError, Row
 from millpond.verify.structure import Table
 
 TABLES = {
@@ -155,7 +155,7 @@ def _items(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _error_of(source: psycopg.Connection, lake: MemoryLake, setting: dict[str, Any], structure: Any) -> str:
     def ask_athena(query: str) -> list[Row]:
-        raise AthenaQueryFailedError(
+        raise QueryFailedError(
             "FAILED: TABLE_NOT_FOUND: line 1:15: Table 'awsdatacatalog.erp.orders' does not exist"
         )
 

@@ -10,7 +10,7 @@ import psycopg
 import pyarrow as pa
 import sqlglot
 
-from millpond.verify.athena import Row
+from millpond.query import Row
 from millpond.verify.structure import Table
 
 _ARROW = {

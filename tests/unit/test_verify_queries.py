@@ -5,17 +5,14 @@ from __future__ import annotations
 import json
 import re
 
-import boto3
 import pytest
 import sqlglot
-from botocore.stub import Stubber
 from sqlglot import exp
 
 from millpond.config import CHECKOUT
 from millpond.errors import MillpondError
 from millpond.scaffold import FIXTURES
 from millpond.verify import Difference, TableComparison
-from millpond.verify.athena import AthenaQueryFailedError, run_query
 from millpond.verify.canonical import athena_text, postgres_text
 from millpond.verify.compare import HashedRow, Summary, differing_buckets, differing_rows
 from millpond.verify.queries import athena_side, postgres_side
@@ -129,43 +126,3 @@ def test_a_comparison_is_json() -> None:
     told = json.loads(json.dumps(comparison.to_dict()))
     assert told["is_equal"] is False
     assert told["differences"][0]["key"] == {"id": "1"}
-
-
-def _athena() -> tuple[object, Stubber]:
-    client = boto3.client("athena", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
-    return client, Stubber(client)
-
-
-def _execution(state: str, reason: str = "") -> dict[str, object]:
-    return {
-        "QueryExecution": {"QueryExecutionId": "q", "Status": {"State": state, "StateChangeReason": reason}}
-    }
-
-
-def test_a_query_is_followed_to_its_end_and_every_page_is_read() -> None:
-    client, stub = _athena()
-    header, null, value = {"Data": [{"VarCharValue": "c"}]}, {"Data": [{}]}, {"Data": [{"VarCharValue": ""}]}
-    stub.add_response("start_query_execution", {"QueryExecutionId": "q"})
-    stub.add_response("get_query_execution", _execution("QUEUED"))
-    stub.add_response("get_query_execution", _execution("RUNNING"))
-    stub.add_response("get_query_execution", _execution("SUCCEEDED"))
-    stub.add_response("get_query_results", {"ResultSet": {"Rows": [header, null]}, "NextToken": "more"})
-    stub.add_response("get_query_results", {"ResultSet": {"Rows": [value]}})
-    with stub:
-        assert run_query(client, "w", "SELECT 1") == [(None,), ("",)]  # type: ignore[arg-type]
-    stub.assert_no_pending_responses()
-
-
-def test_a_failed_query_says_what_athena_said() -> None:
-    client, stub = _athena()
-    stub.add_response("start_query_execution", {"QueryExecutionId": "q"})
-    stub.add_response("get_query_execution", _execution("FAILED", "COLUMN_NOT_FOUND: line 1:8"))
-    with stub, pytest.raises(AthenaQueryFailedError, match="FAILED: COLUMN_NOT_FOUND"):
-        run_query(client, "w", "SELECT x")  # type: ignore[arg-type]
-
-
-def test_a_refused_query_says_what_athena_said() -> None:
-    client, stub = _athena()
-    stub.add_client_error("start_query_execution", "InvalidRequestException", "WorkGroup is not found")
-    with stub, pytest.raises(AthenaQueryFailedError, match="WorkGroup is not found"):
-        run_query(client, "w", "SELECT 1")  # type: ignore[arg-type]
