@@ -6,9 +6,8 @@ variables it acts on are set for the script's own interpreter and taken away at 
 
 ``MILLPOND_GLUE_FAILURE_FILE``
     Where to write the exception that ends the script, for the run's ``ErrorMessage``.
-``MILLPOND_GLUE_WARM_JVM``
-    Set when ``PYSPARK_GATEWAY_PORT`` names a JVM that was started before this run: it gets the
-    run's Spark properties, and the credentials, over the gateway.
+    For a Spark script, ``PYSPARK_GATEWAY_PORT`` names its JVM, which gets the run's Spark properties and
+    credentials over the gateway before the script begins.
 """
 
 from __future__ import annotations
@@ -52,12 +51,12 @@ def _properties(conf_dir: str) -> dict[str, str]:
         return {pair[0]: pair[1].strip() if len(pair) > 1 else "" for pair in pairs}
 
 
-def _configure_warm_jvm() -> None:
+def _configure_jvm() -> None:
     from py4j.clientserver import ClientServer, JavaParameters, PythonParameters
     from py4j.protocol import Py4JError
 
     properties = _properties(os.environ["SPARK_CONF_DIR"])
-    # A JVM that started before the run has neither its environment nor its working directory.
+    # The JVM may be older than the run: it has neither its environment nor its working directory.
     for option, variable in {
         "access.key": "AWS_ACCESS_KEY_ID",
         "secret.key": "AWS_SECRET_ACCESS_KEY",
@@ -79,16 +78,15 @@ def _configure_warm_jvm() -> None:
         for key, value in properties.items():
             system.setProperty(key, value)
     except (Py4JError, OSError) as error:
-        sys.stderr.write(f"The warm JVM does not answer ({error}): starting one for this run.\n")
-        del os.environ["PYSPARK_GATEWAY_PORT"], os.environ["PYSPARK_GATEWAY_SECRET"]
-    finally:
-        gateway.close()
+        # An exception here would only be printed, and the script would run on a JVM without its settings.
+        sys.stderr.write(f"Spark's JVM does not answer: {error}\n")
+        os._exit(1)
+    gateway.close()
 
 
 _failure_file = os.environ.pop("MILLPOND_GLUE_FAILURE_FILE", "")
 if _failure_file:
     _record_failures(_failure_file)
-    if "SPARK_CONF_DIR" in os.environ:
+    if "PYSPARK_GATEWAY_PORT" in os.environ:
+        _configure_jvm()
         _stop_spark_at_exit()
-if os.environ.pop("MILLPOND_GLUE_WARM_JVM", ""):
-    _configure_warm_jvm()

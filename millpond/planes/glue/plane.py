@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Mapping
@@ -20,13 +21,16 @@ from millpond.planes.glue.exceptions import (
     GlueError,
     IdempotentParameterMismatchException,
     InvalidInputException,
+    LaunchError,
 )
+from millpond.planes.glue.jvms import JvmPool, JvmSpec
 from millpond.planes.glue.paging import page
 from millpond.planes.glue.runs import JobRun, Shape, State
 from millpond.planes.glue.supervisor import ActiveRun, Supervisor
-from millpond.planes.glue.warm import WarmPool
 
 Request = Mapping[str, Any]
+
+_LOG = logging.getLogger(__name__)
 
 OPERATIONS: Mapping[str, str] = {
     "CreateJob": "create_job",
@@ -113,7 +117,7 @@ class GluePlane:
         self._is_closed = False
         for left_over in process.find_all(context.pid_dir / "glue"):
             left_over.stop()
-        self._pool = WarmPool(context, context.state_dir / "glue" / "warm", settings.warm_jvms)
+        self._pool = JvmPool(context, settings.warm_jvms)
         self._supervisor = Supervisor(
             context, Clients(context), self._pool, settings.seconds_per_timeout_minute, self._mark_running
         )
@@ -154,7 +158,7 @@ class GluePlane:
             self._job_requests[name] = dict(request)
             self._tags["job", name] = dict(request.get("Tags") or {})
         if definition["Command"]["Name"] in jobs.SPARK_COMMANDS:
-            self._pool.prepare(self._supervisor.local_size(definition))
+            self._start_ahead(definition)
         return {"Name": name}
 
     def get_job(self, request: Request) -> Shape:
@@ -361,6 +365,13 @@ class GluePlane:
         return self._tags[resource]
 
     # Runs in progress
+
+    def _start_ahead(self, job: Shape) -> None:
+        try:
+            self._pool.prepare(JvmSpec(f"{self._supervisor.local_size(job).heap_mb}m"))
+        except (LaunchError, OSError):
+            # The job is as good as any; a run of it will say what is wrong with this machine.
+            _LOG.warning("no JVM could be started ahead of a run", exc_info=True)
 
     def _check_concurrency(self, job: Shape) -> None:
         going = sum(not run.state.is_final for run in self._runs.get(job["Name"], []))

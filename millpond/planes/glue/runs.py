@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -83,6 +84,11 @@ class JobRun:
     @property
     def job_name(self) -> str:
         return str(self.job["Name"])
+
+    @property
+    def job_id(self) -> str:
+        """What a script finds as ``JOB_ID``: the same for every run of a job."""
+        return f"j_{hashlib.sha256(self.job_name.encode()).hexdigest()}"
 
     @property
     def is_spark(self) -> bool:

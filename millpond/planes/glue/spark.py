@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -12,7 +13,7 @@ from millpond.planes.context import PlaneContext
 from millpond.planes.glue.arguments import Parameters
 from millpond.planes.glue.exceptions import LaunchError
 from millpond.planes.glue.jobs import WORKER_DPUS
-from millpond.planes.glue.modules import interpreter_facts
+from millpond.planes.glue.jvms import JvmSpec, spark_home
 from millpond.planes.glue.staging import RunFolder
 
 SUPPORTED_GLUE_VERSIONS = ("5.0", "5.1")
@@ -24,16 +25,8 @@ _MIN_HEAP_MB = 1024
 _HEAP_MB = {"G.025X": 1024, "Standard": 2048, "G.1X": 2048, "R.1X": 2048, "G.2X": 3072, "R.2X": 3072}
 _LARGEST_HEAP_MB = 4096
 
-_JAVA_OPTIONS = "-Djava.net.preferIPv4Stack=true -Duser.timezone=UTC -XX:+UseParallelGC"
-# These act when a JVM starts, so a warm one cannot take them.
-_JVM_LEVEL = (
-    "spark.driver.defaultJavaOptions",
-    "spark.driver.extraClassPath",
-    "spark.driver.extraJavaOptions",
-    "spark.driver.extraLibraryPath",
-    "spark.driver.memory",
-    "spark.jars",
-)
+# These act when a JVM starts, so it is started with them.
+_ON_SUBMISSION = ("spark.jars", "spark.files", "spark.archives", "spark.submit.")
 
 
 @dataclass(frozen=True)
@@ -90,98 +83,75 @@ def check_supported(job: Mapping[str, Any], parameters: Parameters) -> None:
             raise LaunchError(f"LAUNCH ERROR | {what} is not available in Millpond.")
 
 
-def fits_warm_jvm(parameters: Parameters) -> bool:
-    """Whether a JVM that was started with the default settings can serve a run."""
-    return not parameters.extra_jars and not any(
-        name == level or name.startswith("spark.jars.")
-        for name in parameters.spark_conf
-        for level in _JVM_LEVEL
+def jvm_spec(size: LocalSize, parameters: Parameters, jars: Sequence[Path]) -> JvmSpec:
+    """The JVM that a run needs.
+
+    Parameters
+    ----------
+    size : LocalSize
+        Its heap, unless ``--conf spark.driver.memory`` says another.
+    parameters : Parameters
+        What the run asks for.
+    jars : sequence of Path
+        Its ``--extra-jars``.
+    """
+    conf = parameters.spark_conf
+    class_path = [*map(str, jars), *filter(None, conf.get("spark.driver.extraClassPath", "").split(":"))]
+    return JvmSpec(
+        heap=conf.get("spark.driver.memory", f"{size.heap_mb}m"),
+        options=tuple(shlex.split(conf.get("spark.driver.extraJavaOptions", ""))),
+        class_path=tuple(class_path),
+        submit_conf=tuple((k, v) for k, v in conf.items() if k.startswith(_ON_SUBMISSION)),
     )
 
 
-def write_conf(
-    context: PlaneContext,
-    conf: Path,
-    *,
-    size: LocalSize,
-    tmp: Path,
-    work: Path,
-    jars: Path,
-    extra: Mapping[str, str],
-) -> None:
-    """Write ``spark-defaults.conf`` and ``log4j2.properties`` of one JVM; no secret is in them.
+def write_conf(context: PlaneContext, folder: RunFolder, size: LocalSize, extra: Mapping[str, str]) -> None:
+    """Write ``spark-defaults.conf`` of a run; no secret is in it.
 
     Parameters
     ----------
     context : PlaneContext
         The stack.
-    conf : Path
-        Directory for ``SPARK_CONF_DIR``.
+    folder : RunFolder
+        Of the run.
     size : LocalSize
         Cores and heap.
-    tmp, work, jars : Path
-        Directories of the run.
     extra : mapping
-        Properties from ``--conf``; they win over ours, but options and class path are added to ours.
+        Properties from ``--conf``, which win.
     """
-    templates = context.tools.glue_runtime / "conf"
-    own = dict(extra)
-    java_options = (
-        f"-Djava.io.tmpdir={tmp} {_JAVA_OPTIONS} {own.pop('spark.driver.extraJavaOptions', '')}".strip()
-    )
-    class_path = ":".join(
-        part
-        for part in (f"{jars}/*", f"{context.tools.jars_dir}/*", own.pop("spark.driver.extraClassPath", ""))
-        if part
-    )
-    text = Template((templates / "spark-defaults.conf").read_text()).substitute(
+    template = (context.tools.glue_runtime / "conf" / "spark-defaults.conf").read_text()
+    text = Template(template).substitute(
         cores=size.cores,
         heap_mb=size.heap_mb,
-        java_options=java_options,
-        class_path=class_path,
-        tmp_dir=tmp,
-        work_dir=work,
+        tmp_dir=folder.tmp,
+        work_dir=folder.work,
         endpoint_url=context.endpoint_url,
         region=context.region,
         ssl_enabled=str(context.endpoint_url.startswith("https:")).lower(),
     )
-    (conf / "spark-defaults.conf").write_text(text + "".join(f"{k} {v}\n" for k, v in own.items()))
-    (conf / "log4j2.properties").write_text((templates / "log4j2.properties").read_text())
+    own = "".join(f"{key} {value}\n" for key, value in extra.items())
+    (folder.conf / "spark-defaults.conf").write_text(text + own)
 
 
-def environment(context: PlaneContext, conf: Path) -> dict[str, str]:
-    """Variables of every Spark process: driver, cold JVM and warm JVM."""
+def environment(context: PlaneContext, folder: RunFolder, gateway: tuple[int, str]) -> dict[str, str]:
+    """Variables that a Spark script has beyond those of every script.
+
+    Parameters
+    ----------
+    context : PlaneContext
+        The stack.
+    folder : RunFolder
+        Of the run.
+    gateway : (int, str)
+        Port and secret of its JVM.
+    """
+    port, secret = gateway
     return {
         "JAVA_HOME": str(context.tools.java_home),
         "SPARK_HOME": str(spark_home(context.tools.spark_python)),
-        "SPARK_CONF_DIR": str(conf),
+        "SPARK_CONF_DIR": str(folder.conf),
         "SPARK_LOCAL_IP": "127.0.0.1",
         "PYSPARK_PYTHON": str(context.tools.spark_python),
+        "PYSPARK_GATEWAY_PORT": str(port),
+        "PYSPARK_GATEWAY_SECRET": secret,
     }
-
-
-def spark_home(python: Path) -> Path:
-    """Where PySpark's own Spark is in an interpreter's environment.
-
-    Raises
-    ------
-    LaunchError
-        If the environment has no PySpark.
-    """
-    for entry in interpreter_facts(python)[1]:
-        if (home := Path(entry) / "pyspark").joinpath("bin/spark-submit").exists():
-            return home
-    raise LaunchError(f"LAUNCH ERROR | PySpark is not installed in {python}: run `millpond doctor`.")
-
-
-def conf_of_run(context: PlaneContext, folder: RunFolder, size: LocalSize, parameters: Parameters) -> None:
-    """Write the Spark configuration of a run into its folder."""
-    write_conf(
-        context,
-        folder.conf,
-        size=size,
-        tmp=folder.tmp,
-        work=folder.work,
-        jars=folder.jars,
-        extra=parameters.spark_conf,
-    )

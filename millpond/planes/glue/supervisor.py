@@ -22,9 +22,9 @@ from millpond.planes.glue import arguments, failure, logs, modules, spark, stagi
 from millpond.planes.glue.arguments import Parameters
 from millpond.planes.glue.credentials import Clients, Credentials
 from millpond.planes.glue.exceptions import LaunchError
+from millpond.planes.glue.jvms import JvmPool
 from millpond.planes.glue.runs import JobRun, State
 from millpond.planes.glue.staging import RunFolder
-from millpond.planes.glue.warm import WarmJvm, WarmPool
 
 _LOG = logging.getLogger(__name__)
 _SHIP_SECONDS = 0.25
@@ -119,7 +119,7 @@ class Supervisor:
         The stack.
     clients : Clients
         AWS clients.
-    pool : WarmPool
+    pool : JvmPool
         Where Spark runs get a JVM from.
     seconds_per_minute : float
         How long a minute of ``Timeout`` lasts.
@@ -131,7 +131,7 @@ class Supervisor:
         self,
         context: PlaneContext,
         clients: Clients,
-        pool: WarmPool,
+        pool: JvmPool,
         seconds_per_minute: float,
         on_running: Callable[[JobRun], None],
     ) -> None:
@@ -171,28 +171,57 @@ class Supervisor:
         shipper.open()
         try:
             credentials = self._clients.assume(run.job["Role"], f"GlueJobRunnerSession-{run.id[3:19]}")
-            script = self._prepare(run, folder, merged, parameters, credentials)
+            if run.is_spark:
+                return self._execute_spark(active, folder, merged, parameters, credentials, shipper)
+            script = self._shell_script(run, folder, merged, parameters, credentials)
+            return self._watch(active, script, folder, shipper)
         except LaunchError as error:
             with folder.stderr.open("a") as log:
                 log.write(f"{error}\n")
             shipper.ship(is_last=True)
             raise
-        jvm = self._warm_jvm(run, parameters)
+
+    def _execute_spark(
+        self,
+        active: ActiveRun,
+        folder: RunFolder,
+        merged: Mapping[str, str],
+        parameters: Parameters,
+        credentials: Credentials,
+        shipper: logs.LogShipper,
+    ) -> Outcome:
+        run = active.run
+        spark.check_supported(run.job, parameters)
+        size = self.local_size(run.settings)
+        s3 = self._clients.s3(credentials)
+        jars = [staging.download(s3, address, folder.jars) for address in parameters.extra_jars]
+        # Taken before the rest is brought: if it has to be started, it starts meanwhile.
+        spec = spark.jvm_spec(size, parameters, jars)
+        jvm = self._pool.take(spec)
+        outcome: Outcome | None = None
         try:
-            if jvm is not None:
-                shipper.routes += logs.source_files({jvm.stdout: targets.output, jvm.stderr: targets.error})
-                script = _attached(script, jvm)
-            if active.stop.is_set():
-                return Outcome(State.STOPPED)
-            return self._watch(active, script, folder, shipper)
+            command, environment = self._stage(run, folder, parameters, credentials)
+            spark.write_conf(self._context, folder, size, parameters.spark_conf)
+            if not jvm.wait():
+                reason = process.last_lines(jvm.stderr, 5)
+                raise LaunchError(f"LAUNCH ERROR | Spark's JVM did not start: {reason}")
+            environment |= spark.environment(self._context, folder, jvm.gateway())
+            argv = arguments.for_spark_script(merged, run.job_name, run.job_id, run.id)
+            output, error = (targets for _, targets in shipper.routes)
+            shipper.routes += logs.source_files({jvm.stdout: output, jvm.stderr: error})
+            outcome = self._watch(active, Script([*command, *argv], environment), folder, shipper)
+            return outcome
         finally:
-            if jvm is not None:
-                jvm.stop()
+            self._pool.release(jvm, was_useful=outcome is not None and outcome.state is State.SUCCEEDED)
+            if spec.is_plain:
+                self._pool.prepare(spec)
 
     def _watch(
         self, active: ActiveRun, script: Script, folder: RunFolder, shipper: logs.LogShipper
     ) -> Outcome:
         run = active.run
+        if active.stop.is_set():
+            return Outcome(State.STOPPED)
         child = ScriptProcess(script, folder, self._context.pid_dir / "glue" / f"{run.id}.pid")
         deadline = time.monotonic() + run.settings["Timeout"] * self._seconds_per_minute
         interrupted: Outcome | None = None
@@ -217,7 +246,7 @@ class Supervisor:
             return Outcome(State.SUCCEEDED)
         return Outcome(State.FAILED, failure.error_message(code, folder.failure, is_spark=run.is_spark))
 
-    def _prepare(
+    def _shell_script(
         self,
         run: JobRun,
         folder: RunFolder,
@@ -225,16 +254,19 @@ class Supervisor:
         parameters: Parameters,
         credentials: Credentials,
     ) -> Script:
+        command, environment = self._stage(run, folder, parameters, credentials)
+        _warn_of_version(self._context.tools.shell_python, folder)
+        return Script([*command, *arguments.for_shell_script(merged)], environment)
+
+    def _stage(
+        self, run: JobRun, folder: RunFolder, parameters: Parameters, credentials: Credentials
+    ) -> tuple[list[str], dict[str, str]]:
         s3 = self._clients.s3(credentials)
-        if run.is_spark:
-            spark.check_supported(run.job, parameters)
         script = staging.download(
             s3, parameters.script_location or run.job["Command"]["ScriptLocation"], folder.work
         )
         for address in parameters.extra_files:
             staging.download(s3, address, folder.work)
-        for address in parameters.extra_jars:
-            staging.download(s3, address, folder.jars)
         libraries = [staging.download(s3, address, folder.libraries) for address in parameters.extra_py_files]
         wheels = {
             address: str(staging.download(s3, address, folder.libraries))
@@ -248,29 +280,17 @@ class Supervisor:
             *self._modules(python, [wheels.get(m, m) for m in parameters.python_modules], parameters),
             str(self._context.tools.glue_runtime),
         ]
-        environment = self._environment(folder, python, path, credentials)
-        if not run.is_spark:
-            _warn_of_version(python, folder)
-            return Script([str(python), str(script), *arguments.for_shell_script(merged)], environment)
-        spark.conf_of_run(self._context, folder, self.local_size(run.settings), parameters)
-        environment |= spark.environment(self._context, folder.conf)
-        argv = arguments.for_spark_script(merged, run.job_name, f"j_{run.id[3:67]}", run.id)
-        return Script([str(python), str(script), *argv], environment)
+        return [str(python), str(script)], self._environment(folder, python, path, credentials)
 
     def local_size(self, settings: Mapping[str, object]) -> spark.LocalSize:
         """Cores and heap that worker settings mean on this machine."""
         return spark.local_size(settings, os.cpu_count() or 1, psutil.virtual_memory().total)
 
-    def _warm_jvm(self, run: JobRun, parameters: Parameters) -> WarmJvm | None:
-        if not run.is_spark or not spark.fits_warm_jvm(parameters):
-            return None
-        return self._pool.take(self.local_size(run.settings))
-
     def _modules(self, python: Path, wanted: Sequence[str], parameters: Parameters) -> list[str]:
         needed = modules.missing(wanted, modules.interpreter_facts(python)[1])
         if not needed:
             return []
-        home = self._context.state_dir.parent
+        home = self._context.tools.jars_dir.parent
         installed = modules.install(
             needed,
             python=python,
@@ -299,16 +319,6 @@ class Supervisor:
             "MILLPOND_GLUE_FAILURE_FILE": str(folder.failure),
             **credentials.to_environment(),
         }
-
-
-def _attached(script: Script, jvm: WarmJvm) -> Script:
-    port, secret = jvm.gateway()
-    gateway = {
-        "PYSPARK_GATEWAY_PORT": str(port),
-        "PYSPARK_GATEWAY_SECRET": secret,
-        "MILLPOND_GLUE_WARM_JVM": "1",
-    }
-    return Script(script.command, {**script.environment, **gateway})
 
 
 def _warn_of_version(python: Path, folder: RunFolder) -> None:

@@ -1,0 +1,332 @@
+"""The JVMs of Spark runs: started by the plane, the next one before a run asks for it.
+
+Starting Spark's JVM is most of what a small Spark run waits for. Each JVM here is what PySpark's own launcher
+starts (``SparkSubmit pyspark-shell`` with a py4j gateway), and serves one run; the script finds it through
+``PYSPARK_GATEWAY_PORT`` and ``PYSPARK_GATEWAY_SECRET``. After the first successful run the classes
+that it loaded are kept in a class data sharing archive, from which later JVMs start with a third of the work.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import shutil
+import struct
+import subprocess
+import threading
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from millpond import process
+from millpond.planes.context import PlaneContext
+from millpond.planes.glue.exceptions import LaunchError
+from millpond.planes.glue.modules import interpreter_facts
+
+_READY_SECONDS = 60.0
+_ARCHIVE_SECONDS = 120.0
+
+# Spark 3.5 on Java 17 needs these opened ("JavaModuleOptions" in Spark's launcher).
+_OPENED_PACKAGES = (
+    "java.lang",
+    "java.lang.invoke",
+    "java.lang.reflect",
+    "java.io",
+    "java.net",
+    "java.nio",
+    "java.util",
+    "java.util.concurrent",
+    "java.util.concurrent.atomic",
+    "jdk.internal.ref",
+    "sun.nio.ch",
+    "sun.nio.cs",
+    "sun.security.action",
+    "sun.util.calendar",
+)
+_OPTIONS = (
+    "-XX:+IgnoreUnrecognizedVMOptions",
+    *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in _OPENED_PACKAGES),
+    "--add-opens=java.security.jgss/sun.security.krb5=ALL-UNNAMED",
+    "-Djdk.reflect.useDirectMethodHandle=false",
+    "-Djava.net.preferIPv4Stack=true",
+    "-Duser.timezone=UTC",
+    "-XX:+UseParallelGC",
+    # The JVM's own warnings would land in the output log of the job; its errors are shown.
+    "-Xlog:disable",
+    "-Xlog:all=error:stderr",
+)
+
+
+@dataclass(frozen=True)
+class JvmSpec:
+    """What a JVM must be started with, because it cannot take it later.
+
+    Parameters
+    ----------
+    heap : str
+        Largest heap, as Java and Spark write it, for example ``2048m``.
+    options : tuple of str
+        Further options of the JVM.
+    class_path : tuple of str
+        What comes after Spark's own jars.
+    submit_conf : tuple of (str, str)
+        Spark properties that act on submission, such as ``spark.jars.packages``.
+    """
+
+    heap: str
+    options: tuple[str, ...] = ()
+    class_path: tuple[str, ...] = ()
+    submit_conf: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether another run may want the same."""
+        return not (self.options or self.class_path or self.submit_conf)
+
+
+@dataclass
+class Jvm:
+    """One JVM, waiting or in use.
+
+    Parameters
+    ----------
+    child : Popen
+        The JVM; its stdin stays open, because it ends when that closes: it never outlives the engine.
+    owned : OwnedProcess
+        The same, as recorded in its pid file.
+    folder : Path
+        Its directory, removed with it.
+    spec : JvmSpec
+        What it was started with.
+    archives_to : Path, optional
+        Where it writes its loaded classes when it ends.
+    """
+
+    child: subprocess.Popen[bytes]
+    owned: process.OwnedProcess
+    folder: Path
+    spec: JvmSpec
+    archives_to: Path | None = None
+
+    @property
+    def stdout(self) -> Path:
+        return self.folder / "stdout.log"
+
+    @property
+    def stderr(self) -> Path:
+        return self.folder / "stderr.log"
+
+    @property
+    def is_running(self) -> bool:
+        return self.child.poll() is None
+
+    def wait(self) -> bool:
+        """Wait until its gateway listens; False if it ended, or takes too long."""
+        deadline = time.monotonic() + _READY_SECONDS
+        while not (self.folder / "connection").exists():
+            if not self.is_running or time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        return self.is_running
+
+    def gateway(self) -> tuple[int, str]:
+        """Port and secret, as Spark's ``PythonGatewayServer`` writes them."""
+        content = (self.folder / "connection").read_bytes()
+        port, length = struct.unpack_from(">ii", content)
+        return port, content[8 : 8 + length].decode()
+
+    def stop(self, timeout: float = 5.0) -> None:
+        self.owned.stop(timeout)
+        if self.child.stdin is not None:
+            self.child.stdin.close()
+        self.child.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class JvmPool:
+    """Gives each Spark run its JVM, and keeps some waiting.
+
+    Parameters
+    ----------
+    context : PlaneContext
+        The stack.
+    capacity : int
+        How many wait at most; 0 for none. A waiting one takes about 150 MB.
+
+    Notes
+    -----
+    Those that wait are of the kind that was last asked for: jobs that alternate between two worker types
+    gain nothing.
+    """
+
+    def __init__(self, context: PlaneContext, capacity: int) -> None:
+        self._context = context
+        self._directory = context.state_dir / "glue" / "jvms"
+        self._capacity = capacity
+        self._lock = threading.Lock()
+        self._waiting: list[Jvm] = []
+        self._retiring: list[Jvm] = []
+        self._numbers = itertools.count()
+        self._archiver: Jvm | None = None
+        self._is_closed = False
+
+    def prepare(self, spec: JvmSpec) -> None:
+        """Make sure that JVMs of that kind are started; returns at once."""
+        with self._lock:
+            unfit = [jvm for jvm in self._waiting if jvm.spec != spec or not jvm.is_running]
+            self._waiting = [jvm for jvm in self._waiting if jvm not in unfit]
+            while len(self._waiting) < self._capacity and not self._is_closed:
+                self._waiting.append(self._start(spec))
+        for jvm in unfit:
+            self.release(jvm, was_useful=False)
+
+    def take(self, spec: JvmSpec) -> Jvm:
+        """A JVM for one run: one that waits or, if there is none, one that was just started."""
+        with self._lock:
+            fit = next((jvm for jvm in self._waiting if jvm.spec == spec and jvm.is_running), None)
+            if fit is None:
+                # Another one for the next run waits until this one has started and ended.
+                return self._start(spec)
+            self._waiting.remove(fit)
+        self.prepare(spec)
+        return fit
+
+    def release(self, jvm: Jvm, *, was_useful: bool) -> None:
+        """Stop a JVM; it serves no other run.
+
+        Parameters
+        ----------
+        jvm : Jvm
+            From :meth:`take`.
+        was_useful : bool
+            Whether its run succeeded, so that the classes it loaded are those that runs need.
+        """
+        with self._lock:
+            archives = jvm is self._archiver and was_useful
+            if archives:
+                self._retiring.append(jvm)
+        if archives:
+            threading.Thread(target=self._archive, args=(jvm,), name="glue classes", daemon=True).start()
+            return
+        jvm.stop()
+        with self._lock:
+            if jvm is self._archiver:
+                self._archiver = None
+
+    def close(self) -> None:
+        """Stop all that wait."""
+        with self._lock:
+            self._is_closed = True
+            rest, self._waiting = [*self._waiting, *self._retiring], []
+        for jvm in rest:
+            jvm.stop(timeout=0.5)
+
+    def _archive(self, jvm: Jvm) -> None:
+        jvm.stop(_ARCHIVE_SECONDS)
+        with self._lock:
+            self._retiring.remove(jvm)
+            self._archiver = None
+            written = jvm.archives_to
+            if written is not None and written.exists() and jvm.child.returncode in (0, 143, -15):
+                written.rename(written.with_name(f"{written.name.partition('-')[0]}.jsa"))
+
+    def _start(self, spec: JvmSpec) -> Jvm:
+        name = f"jvm-{next(self._numbers)}"
+        folder = self._directory / name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, mode=0o700)
+        (folder / "tmp").mkdir()
+        home = spark_home(self._context.tools.spark_python)
+        jars = [*_jars(home / "jars"), *_jars(self._context.tools.jars_dir)]
+        archive = self._context.tools.jars_dir.parent / "cds" / f"{_fingerprint(self._context, jars)}.jsa"
+        archive_option, archives_to = self._archive_option(archive, spec)
+        java_home = self._context.tools.java_home
+        command = [
+            str(java_home / "bin" / "java"),
+            *_OPTIONS,
+            *archive_option,
+            f"-Xmx{spec.heap}",
+            f"-Djava.io.tmpdir={folder / 'tmp'}",
+            f"-Dlog4j2.configurationFile={self._context.tools.glue_runtime / 'conf' / 'log4j2.properties'}",
+            *spec.options,
+            "-cp",
+            ":".join([*map(str, jars), *spec.class_path]),
+            "org.apache.spark.deploy.SparkSubmit",
+            *(part for key, value in spec.submit_conf for part in ("--conf", f"{key}={value}")),
+            "pyspark-shell",
+        ]
+        environment = {
+            "JAVA_HOME": str(java_home),
+            "SPARK_HOME": str(home),
+            "SPARK_LOCAL_DIRS": str(folder / "tmp"),
+            "SPARK_LOCAL_IP": "127.0.0.1",
+            "PATH": f"{java_home}/bin:/usr/local/bin:/usr/bin:/bin",
+            "HOME": str(folder),
+            "LANG": "C.UTF-8",
+            "TZ": "UTC",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "_PYSPARK_DRIVER_CONN_INFO_PATH": str(folder / "connection"),
+        }
+        jvm = self._spawn(command, environment, folder, name, spec, archives_to)
+        if archives_to is not None:
+            self._archiver = jvm
+        return jvm
+
+    def _spawn(
+        self,
+        command: list[str],
+        environment: Mapping[str, str],
+        folder: Path,
+        name: str,
+        spec: JvmSpec,
+        archives_to: Path | None,
+    ) -> Jvm:
+        with (folder / "stdout.log").open("ab") as out, (folder / "stderr.log").open("ab") as err:
+            child = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=out,
+                stderr=err,
+                cwd=folder,
+                env=environment,
+                start_new_session=True,
+            )
+        owned = process.record(child.pid, self._context.pid_dir / "glue" / f"{name}.pid")
+        return Jvm(child, owned, folder, spec, archives_to)
+
+    def _archive_option(self, archive: Path, spec: JvmSpec) -> tuple[list[str], Path | None]:
+        if archive.exists():
+            return [f"-XX:SharedArchiveFile={archive}"], None
+        if self._archiver is not None or not spec.is_plain:
+            return [], None
+        archive.parent.mkdir(exist_ok=True)
+        partial = archive.with_name(f"{archive.stem}-{uuid.uuid4().hex}.partial")
+        return [f"-XX:ArchiveClassesAtExit={partial}"], partial
+
+
+def spark_home(python: Path) -> Path:
+    """Where PySpark's own Spark is in an interpreter's environment.
+
+    Raises
+    ------
+    LaunchError
+        If the environment has no PySpark.
+    """
+    for entry in interpreter_facts(python)[1]:
+        if (home := Path(entry) / "pyspark").joinpath("jars").is_dir():
+            return home
+    raise LaunchError(f"LAUNCH ERROR | PySpark is not installed in {python}: run `millpond doctor`.")
+
+
+def _jars(directory: Path) -> list[Path]:
+    return sorted(directory.glob("*.jar"))
+
+
+def _fingerprint(context: PlaneContext, jars: list[Path]) -> str:
+    # An archive holds for one Java and one list of jars; the JVM checks that again by itself.
+    digest = hashlib.sha256((context.tools.java_home / "release").read_bytes())
+    for jar in jars:
+        digest.update(f"\0{jar}\0{jar.stat().st_size}\0{jar.stat().st_mtime_ns}".encode())
+    return digest.hexdigest()[:16]
