@@ -1,0 +1,95 @@
+"""What must hold of the files in terraform/ without running anything."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from localstack.services.stepfunctions.asl.parse.asl_parser import AmazonStateLanguageParser
+
+from millpond.config import CHECKOUT
+
+TERRAFORM = CHECKOUT / "terraform"
+SOURCES = {path.name: path.read_text() for path in sorted(TERRAFORM.glob("*.tf"))}
+TEXT = "\n".join(SOURCES.values())
+
+
+def rendered() -> str:
+    """The state machine with a stand-in for every variable of the template."""
+    template = (TERRAFORM / "state_machines/ingest.asl.json.tftpl").read_text()
+    return re.sub(r"\$\{(\w+)\}", lambda found: "60" if "seconds" in found[1] else found[1], template)
+
+
+def states(machine: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Every state with those inside Map states, by name."""
+    found = dict(machine["States"])
+    for state in machine["States"].values():
+        if "ItemProcessor" in state:
+            found |= states(state["ItemProcessor"])
+    return found
+
+
+MACHINE = json.loads(rendered())
+STATES = states(MACHINE)
+TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task"}
+
+
+def test_the_definition_is_valid_states_language() -> None:
+    AmazonStateLanguageParser.parse(rendered())
+
+
+def test_the_template_uses_the_variables_that_terraform_gives_it() -> None:
+    template = (TERRAFORM / "state_machines/ingest.asl.json.tftpl").read_text()
+    call = SOURCES["state_machine.tf"].split("templatefile(")[1].split("})")[0]
+    assert set(re.findall(r"\$\{(\w+)\}", template)) == set(re.findall(r"^\s+(\w+)\s+=", call, re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_task_has_a_time_limit_and_retries_only_named_errors_or_what_is_harmless_twice(
+    name: str,
+) -> None:
+    task = TASKS[name]
+    assert task["TimeoutSeconds"] > 0
+    for retrier in task["Retry"]:
+        assert retrier["BackoffRate"] > 1
+        assert 1 <= retrier["MaxAttempts"] <= 6
+        if "glue" in task["Resource"]:
+            assert not {"States.ALL", "States.TaskFailed", "States.Timeout"} & set(retrier["ErrorEquals"])
+
+
+def test_nothing_that_goes_wrong_with_one_table_leaves_the_map() -> None:
+    inside = states(STATES["IngestTables"]["ItemProcessor"])
+    for name, state in inside.items():
+        assert state["Type"] != "Fail", name
+        if state["Type"] == "Task":
+            assert state["Catch"][-1]["ErrorEquals"] == ["States.ALL"], name
+
+
+def test_only_the_aws_provider_is_used() -> None:
+    assert re.findall(r"source\s+=\s+\"(\w+/\w+)\"", TEXT) == ["hashicorp/aws"]
+    kinds = re.findall(r'^(?:resource|data) "([a-z0-9]+)_', TEXT, re.MULTILINE)
+    assert set(kinds) == {"aws"}
+
+
+@pytest.mark.parametrize("word", ["is_local", "localstack", "127.0.0.1", "endpoint", "4566", "moto"])
+def test_the_code_does_not_know_where_it_runs(word: str) -> None:
+    assert word not in TEXT
+    assert word not in rendered()
+
+
+def test_every_variable_and_output_is_described() -> None:
+    for kind in ("variable", "output"):
+        for name, body in re.findall(rf'^{kind} "(\w+)" {{\n(.*?)^}}', TEXT, re.MULTILINE | re.DOTALL):
+            assert re.search(r'^  description = ".{10,}"', body, re.MULTILINE), f"{kind} {name}"
+
+
+def test_a_policy_names_its_resources_except_where_aws_has_none_to_name() -> None:
+    wild = [
+        statement
+        for statement in re.findall(r"^  statement {\n(.*?)^  }", TEXT, re.MULTILINE | re.DOTALL)
+        if '"*"' in statement
+    ]
+    assert [re.search(r'sid\s+= "(\w+)"', statement)[1] for statement in wild] == ["DeliverLogs"]  # type: ignore[index]
+    assert not re.search(r'"\w+:\*"', TEXT)
