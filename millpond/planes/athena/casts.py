@@ -17,7 +17,7 @@ _SCALARS = _FROM_TEXT | {"varchar", "char"}
 
 
 def coerce(value: Typed, target: Type) -> Typed:
-    """Convert without being asked, where Trino does so; the SQL is unchanged where DuckDB holds both alike."""
+    """Convert without being asked; the SQL is unchanged where DuckDB holds both types alike."""
     if value.type == target or (value.type != UNKNOWN and duckdb_type(value.type) == duckdb_type(target)):
         return Typed(value.sql, target)
     return Typed(f"CAST({value.sql} AS {duckdb_type(target)})", target)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class AthenaException(Exception):
+class AthenaException(Exception):  # noqa: N818 - the names of the API
     """An error of the API.
 
     Parameters
@@ -65,7 +65,7 @@ class MetadataException(AthenaException):
     status_code = 400
 
 
-class QueryFailed(Exception):
+class QueryFailed(Exception):  # noqa: N818 - it is the state FAILED
     """A query that ends as FAILED.
 
     Parameters

@@ -1,5 +1,6 @@
 """Trino expressions compiled to DuckDB's SQL, with their types."""
 
+# ruff: noqa: S608 - writing SQL is what this module is for; names and texts in it are quoted
 from __future__ import annotations
 
 import re
@@ -139,14 +140,14 @@ class ExpressionCompiler:
             raise NotSupported("A star here", *position(node))
         parts = [part.name.lower() for part in node.parts]
         found, rest = self._resolve(parts, node)
-        if self._grouped_by is not None and not found.is_outer and found.relation is not None:
-            if found.value.sql not in self._grouped_by:
-                shown = ".".join(f'"{part}"' for part in parts) if len(parts) > 1 else f'"{parts[0]}"'
-                raise QueryFailed(
-                    "EXPRESSION_NOT_AGGREGATE",
-                    f"'{shown}' must be an aggregate expression or appear in GROUP BY clause",
-                    *position(node),
-                )
+        is_own = not found.is_outer and found.relation is not None
+        if is_own and self._grouped_by is not None and found.value.sql not in self._grouped_by:
+            shown = ".".join(f'"{part}"' for part in parts)
+            raise QueryFailed(
+                "EXPRESSION_NOT_AGGREGATE",
+                f"'{shown}' must be an aggregate expression or appear in GROUP BY clause",
+                *position(node),
+            )
         value = found.value
         for name in rest:
             value = self._field(value, name, node)
@@ -154,14 +155,15 @@ class ExpressionCompiler:
 
     def _resolve(self, parts: list[str], node: exp.Expr) -> tuple[Found, list[str]]:
         for end in range(len(parts), 0, -1):
-            if found := self._scope.find(parts[:end], position(node)):
-                if end == len(parts) or found.value.type.name == "row":
-                    self.found.append(found)
-                    return found, parts[end:]
+            found = self._scope.find(parts[:end], position(node))
+            if found is not None and (end == len(parts) or found.value.type.name == "row"):
+                self.found.append(found)
+                return found, parts[end:]
         name = ".".join(parts)
         raise QueryFailed(
             "COLUMN_NOT_FOUND",
-            f"Column '{name}' cannot be resolved or requester is not authorized to access requested resources",
+            f"Column '{name}' cannot be resolved "
+            "or requester is not authorized to access requested resources",
             *position(node),
         )
 

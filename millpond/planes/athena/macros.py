@@ -88,8 +88,8 @@ MACROS: tuple[str, ...] = (
     """trino_element(a, i) AS
        CASE WHEN i = 0 THEN error('INVALID_FUNCTION_ARGUMENT: SQL array indices start at 1')
             WHEN i < 0 THEN error('INVALID_FUNCTION_ARGUMENT: Array subscript is negative: ' || i)
-            WHEN i > len(a) THEN error('INVALID_FUNCTION_ARGUMENT: Array subscript must be less than or equal to '
-                                       || 'array length: ' || i || ' > ' || len(a))
+            WHEN i > len(a) THEN error('INVALID_FUNCTION_ARGUMENT: Array subscript must be less than or '
+                                       || 'equal to array length: ' || i || ' > ' || len(a))
             ELSE a[i] END""",
     """trino_element_at(a, i) AS
        CASE WHEN i = 0 THEN error('INVALID_FUNCTION_ARGUMENT: SQL array indices start at 1')

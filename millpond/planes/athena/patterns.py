@@ -1,6 +1,6 @@
 """Date patterns of MySQL and Joda as ``strftime`` patterns.
 
-Sources: Trino's reference, "Date and time functions", sections "MySQL date functions" and "Java date functions".
+Sources: Trino's reference, "Date and time functions": "MySQL date functions" and "Java date functions".
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ Names are resolved here, against the catalog, so the statement that DuckDB sees 
 every relation an alias of its own (``r1``), every output column its number (``out1``).
 """
 
+# ruff: noqa: S608 - writing SQL is what this module is for; names and texts in it are quoted
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence

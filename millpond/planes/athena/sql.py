@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from sqlglot import exp
 from sqlglot.dialects.trino import Trino
@@ -17,8 +18,8 @@ _GRAMMATICAL = {"CAST", "TRY_CAST", "EXTRACT", "POSITION", "SUBSTRING", "TRIM", 
 class _Parser(TrinoParser):
     """Every call keeps the name it was written with: what a name means is for the compiler to say."""
 
-    FUNCTIONS: ClassVar[dict[str, object]] = {}
-    FUNCTION_PARSERS: ClassVar[dict[str, object]] = {
+    FUNCTIONS: ClassVar[dict[str, Callable[..., Any]]] = {}
+    FUNCTION_PARSERS: ClassVar[dict[str, Callable[..., Any]]] = {
         name: parse for name, parse in TrinoParser.FUNCTION_PARSERS.items() if name in _GRAMMATICAL
     }
 

@@ -118,7 +118,7 @@ def as_decimal(type_: Type) -> Type:
 
 
 def common_type(left: Type, right: Type) -> Type | None:
-    """The type that both sides of a comparison, ``CASE`` or ``UNION`` are coerced to; None if there is none."""
+    """The type that both sides of a comparison, ``CASE`` or ``UNION`` are coerced to, if there is one."""
     if left == right or right == UNKNOWN:
         return left
     if left == UNKNOWN:

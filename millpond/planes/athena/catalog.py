@@ -1,0 +1,145 @@
+"""The Glue catalog as a source of tables and views."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from millpond.planes.athena.exceptions import NotSupported, QueryFailed
+from millpond.planes.athena.queries import Place, StoredTable, StoredView
+from millpond.planes.athena.relations import Column
+from millpond.planes.athena.types import VARCHAR, Type, from_hive
+
+if TYPE_CHECKING:
+    from mypy_boto3_glue import GlueClient
+
+CATALOG = "awsdatacatalog"
+HIDDEN_PATH = "$path"
+NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+_PRESTO_VIEW = re.compile(r"/\* Presto View: (\S+) \*/")
+
+
+@dataclass(frozen=True)
+class Partition:
+    """A registered partition: the values of the keys, as text, and where its files are."""
+
+    values: tuple[str, ...]
+    location: str
+
+
+class GlueCatalog:
+    """Tables of the Glue catalog; each is asked for once.
+
+    Parameters
+    ----------
+    glue : GlueClient
+        The API that holds the catalog.
+    """
+
+    def __init__(self, glue: GlueClient) -> None:
+        self.glue = glue
+        self._tables: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def find(self, catalog: str, database: str, table: str, place: Place) -> StoredTable | StoredView:
+        """The table or view of a name.
+
+        Raises
+        ------
+        QueryFailed
+            ``CATALOG_NOT_FOUND``, ``SCHEMA_NOT_FOUND`` or ``TABLE_NOT_FOUND``.
+        """
+        if catalog != CATALOG:
+            raise QueryFailed("CATALOG_NOT_FOUND", f"Catalog '{catalog}' does not exist", *place)
+        found = self.get_table(database, table)
+        if found is None:
+            if not self.has_database(database):
+                raise QueryFailed("SCHEMA_NOT_FOUND", f"Schema '{database}' does not exist", *place)
+            message = f"Table '{CATALOG}.{database}.{table}' does not exist"
+            raise QueryFailed("TABLE_NOT_FOUND", message, *place)
+        if found.get("TableType") == "VIRTUAL_VIEW":
+            return _view(found, database)
+        return _table(found, database, table, place)
+
+    def has_database(self, database: str) -> bool:
+        try:
+            self.glue.get_database(Name=database)
+        except ClientError as error:
+            if _is_missing(error):
+                return False
+            raise
+        return True
+
+    def get_table(self, database: str, table: str) -> dict[str, Any] | None:
+        """Glue's own description of a table; None if there is no such table or database."""
+        key = database, table
+        if key not in self._tables:
+            try:
+                answer = self.glue.get_table(DatabaseName=database, Name=table)
+            except ClientError as error:
+                if _is_missing(error):
+                    return None
+                raise
+            self._tables[key] = dict(answer["Table"])
+        return self._tables[key]
+
+    def partitions(self, database: str, table: str) -> Iterator[Partition]:
+        """Every registered partition."""
+        pages = self.glue.get_paginator("get_partitions").paginate(DatabaseName=database, TableName=table)
+        for page in pages:
+            for partition in page["Partitions"]:
+                location = partition.get("StorageDescriptor", {}).get("Location", "")
+                yield Partition(tuple(partition["Values"]), location)
+
+
+def _is_missing(error: ClientError) -> bool:
+    return error.response["Error"]["Code"] == "EntityNotFoundException"
+
+
+def _table(found: dict[str, Any], database: str, table: str, place: Place) -> StoredTable:
+    parameters = found.get("Parameters") or {}
+    if parameters.get("table_type", "").upper() == "ICEBERG":
+        raise NotSupported(f"The Iceberg table {database}.{table}", *place)
+    if parameters.get("projection.enabled", "").lower() == "true":
+        raise NotSupported(f"Partition projection of {database}.{table}", *place)
+    keys = found.get("PartitionKeys") or []
+    columns = [
+        Column(c["Name"].lower(), c["Name"].lower(), _type(c, database, table))
+        for c in [*found.get("StorageDescriptor", {}).get("Columns", []), *keys]
+    ]
+    hidden = Column(HIDDEN_PATH, HIDDEN_PATH, VARCHAR, is_hidden=True)
+    return StoredTable(database, table, (*columns, hidden), tuple(k["Name"].lower() for k in keys))
+
+
+def _type(column: dict[str, Any], database: str, table: str) -> Type:
+    try:
+        return from_hive(column.get("Type", "string"))
+    except ValueError as error:
+        message = f"Column {column['Name']} of {database}.{table}: {error}"
+        raise QueryFailed("HIVE_INVALID_METADATA", message) from error
+
+
+def _view(found: dict[str, Any], database: str) -> StoredView:
+    match = _PRESTO_VIEW.fullmatch((found.get("ViewOriginalText") or "").strip())
+    if match is None:
+        raise QueryFailed("INVALID_VIEW", f"{database}.{found['Name']} is not a view that Athena made")
+    content = json.loads(base64.b64decode(match[1]))
+    names = tuple(column["name"] for column in content.get("columns", []))
+    return StoredView(content["originalSql"], content.get("schema") or database, names)
+
+
+def view_text(sql: str, database: str, columns: list[tuple[str, Type]]) -> str:
+    """``ViewOriginalText`` of a view, as Athena stores it."""
+    content = {
+        "originalSql": sql,
+        "catalog": CATALOG,
+        "schema": database,
+        "columns": [{"name": name, "type": str(type_)} for name, type_ in columns],
+    }
+    encoded = base64.b64encode(json.dumps(content).encode()).decode()
+    return f"/* Presto View: {encoded} */"

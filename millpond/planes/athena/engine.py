@@ -1,0 +1,98 @@
+"""The DuckDB connection of a worker: S3 and nothing else, configuration locked."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import duckdb
+import duckdb_extension_httpfs  # type: ignore[import-untyped]
+
+from millpond.planes.athena.exceptions import QueryFailed
+from millpond.planes.athena.macros import create_macros
+
+_EXTENSION = (
+    Path(duckdb_extension_httpfs.__file__).parent
+    / f"extensions/v{duckdb.__version__}/httpfs.duckdb_extension"
+)
+_THREADS = 2
+_OUR_ERROR = re.compile(r"\b([A-Z][A-Z_]{4,}): (.+)", re.DOTALL)
+
+
+def connect(
+    endpoint_url: str, region: str, access_key: str, secret_key: str, spill: Path
+) -> duckdb.DuckDBPyConnection:
+    """Open DuckDB so that a query can reach the objects of one S3 endpoint, and no file of this machine.
+
+    ``enable_external_access`` is off with S3 excepted, rather than the local file system disabled: DuckDB
+    could not spill to its temporary directory otherwise.
+
+    Parameters
+    ----------
+    endpoint_url, region : str
+        Where S3 is.
+    access_key, secret_key : str
+        Whose requests it sees.
+    spill : Path
+        Directory for what does not fit into memory.
+    """
+    address = urlsplit(endpoint_url)
+    connection = duckdb.connect(
+        config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+    )
+    use_ssl = "true" if address.scheme == "https" else "false"
+    for statement in (
+        f"LOAD {_text(str(_EXTENSION))}",
+        "SET allow_persistent_secrets = false",
+        f"CREATE SECRET (TYPE s3, KEY_ID {_text(access_key)}, SECRET {_text(secret_key)}, "
+        f"REGION {_text(region)}, ENDPOINT {_text(address.netloc)}, URL_STYLE 'path', USE_SSL {use_ssl})",
+        *create_macros(),
+        "SET TimeZone = 'UTC'",
+        f"SET threads = {_THREADS}",
+        f"SET temp_directory = {_text(str(spill))}",
+        "SET parquet_metadata_cache = true",
+        "SET scalar_subquery_error_on_multiple_rows = true",
+        "CALL enable_logging('HTTP')",
+        "SET allowed_directories = ['s3://']",
+        "SET enable_external_access = false",
+        "SET lock_configuration = true",
+    ):
+        connection.execute(statement)
+    return connection
+
+
+def scanned_bytes(connection: duckdb.DuckDBPyConnection) -> int:
+    """What was read from S3 so far: the lengths of all answers with file content."""
+    found = connection.execute(
+        "SELECT coalesce(sum(TRY_CAST(response.headers['Content-Length'] AS BIGINT)), 0) "
+        "FROM duckdb_logs_parsed('HTTP') WHERE request.type = 'GET' AND request.headers['Range'] IS NOT NULL"
+    ).fetchone()
+    assert found is not None
+    return int(found[0])
+
+
+def translated(error: duckdb.Error) -> QueryFailed:
+    """DuckDB's error as Trino names it."""
+    text = str(error)
+    if match := _OUR_ERROR.search(text):
+        return QueryFailed(match[1], match[2].split("\n")[0])
+    message = text.partition(": ")[2].split("\n")[0] or text
+    if "More than one row returned by a subquery" in text:
+        return QueryFailed("SUBQUERY_MULTIPLE_ROWS", "Scalar sub-query has returned multiple rows")
+    names: list[tuple[type[duckdb.Error], str]] = [
+        (duckdb.HTTPException, "HIVE_CANNOT_OPEN_SPLIT"),
+        (duckdb.ConversionException, "INVALID_CAST_ARGUMENT"),
+        (duckdb.OutOfRangeException, "NUMERIC_VALUE_OUT_OF_RANGE"),
+        (duckdb.OutOfMemoryException, "EXCEEDED_LOCAL_MEMORY_LIMIT"),
+        (duckdb.InvalidInputException, "INVALID_FUNCTION_ARGUMENT"),
+        (duckdb.IOException, "HIVE_CANNOT_OPEN_SPLIT"),
+        (duckdb.PermissionException, "PERMISSION_DENIED"),
+    ]
+    reason = next((name for kind, name in names if isinstance(error, kind)), "GENERIC_INTERNAL_ERROR")
+    return QueryFailed(reason, message)
+
+
+def _text(value: str) -> str:
+    escaped = value.replace("'", "''")
+    return f"'{escaped}'"

@@ -1,0 +1,251 @@
+"""Query executions: their life from QUEUED to the end, and what the API tells of it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from millpond.planes.athena.exceptions import InvalidRequestException
+from millpond.planes.athena.jobs import Job, Outcome
+from millpond.planes.athena.pool import WorkerDied, WorkerPool, WorkerProcess
+from millpond.planes.athena.statements import Statement
+from millpond.planes.athena.workgroups import ENGINE_VERSION
+
+_AT_ONCE = 4
+_TIMEOUT = 30 * 60.0
+_FINAL = ("SUCCEEDED", "FAILED", "CANCELLED")
+_USER_ERROR, _SYSTEM_ERROR = (2, 1006), (1, 500)
+
+
+@dataclass
+class QueryExecution:
+    """One execution.
+
+    Parameters
+    ----------
+    query : str
+        The statement as it was submitted.
+    statement : Statement
+        What it is.
+    job : Job
+        What a worker gets.
+    work_group : str
+        Where it runs.
+    context : dict
+        ``QueryExecutionContext``.
+    result_configuration : dict
+        ``ResultConfiguration`` with the whole output location.
+    parameters : list of str
+        ``ExecutionParameters``.
+    """
+
+    query: str
+    statement: Statement
+    job: Job
+    work_group: str
+    context: dict[str, str]
+    result_configuration: dict[str, Any]
+    parameters: list[str]
+    state: str = "QUEUED"
+    outcome: Outcome | None = None
+    submitted: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
+    started: dt.datetime | None = None
+    completed: dt.datetime | None = None
+    is_stopped: bool = False
+    worker: WorkerProcess | None = None
+
+    @property
+    def query_id(self) -> str:
+        return self.job.query_id
+
+    @property
+    def is_final(self) -> bool:
+        return self.state in _FINAL
+
+    def describe(self) -> dict[str, Any]:
+        """``QueryExecution`` of the API."""
+        described: dict[str, Any] = {
+            "QueryExecutionId": self.query_id,
+            "Query": self.query,
+            "StatementType": self.statement.statement_type,
+            "SubstatementType": self.statement.kind,
+            "ResultConfiguration": self.result_configuration,
+            "ResultReuseConfiguration": {"ResultReuseByAgeConfiguration": {"Enabled": False}},
+            "QueryExecutionContext": self.context,
+            "Status": self._status(),
+            "Statistics": self.statistics(),
+            "WorkGroup": self.work_group,
+            "EngineVersion": {"SelectedEngineVersion": "AUTO", "EffectiveEngineVersion": ENGINE_VERSION},
+        }
+        return described | ({"ExecutionParameters": self.parameters} if self.parameters else {})
+
+    def _status(self) -> dict[str, Any]:
+        status: dict[str, Any] = {"State": self.state, "SubmissionDateTime": self.submitted}
+        if self.completed is not None:
+            status["CompletionDateTime"] = self.completed
+        if self.outcome is not None and self.outcome.reason:
+            status["StateChangeReason"] = self.outcome.reason
+        if self.state == "FAILED" and self.outcome is not None:
+            category, type_ = _USER_ERROR if self.outcome.is_user_error else _SYSTEM_ERROR
+            status["AthenaError"] = {
+                "ErrorCategory": category,
+                "ErrorType": type_,
+                "Retryable": False,
+                "ErrorMessage": self.outcome.reason,
+            }
+        return status
+
+    def statistics(self) -> dict[str, Any]:
+        """``QueryExecutionStatistics`` of the API."""
+        now = self.completed or dt.datetime.now(dt.UTC)
+        queued = _milliseconds((self.started or now) - self.submitted)
+        total = _milliseconds(now - self.submitted)
+        outcome = self.outcome or Outcome(self.state)
+        statistics: dict[str, Any] = {
+            "EngineExecutionTimeInMillis": outcome.planning_ms + outcome.execution_ms,
+            "DataScannedInBytes": outcome.scanned_bytes,
+            "TotalExecutionTimeInMillis": total,
+            "QueryQueueTimeInMillis": queued,
+            "ServicePreProcessingTimeInMillis": max(
+                0, total - queued - outcome.planning_ms - outcome.execution_ms - outcome.publishing_ms
+            ),
+            "QueryPlanningTimeInMillis": outcome.planning_ms,
+            "ServiceProcessingTimeInMillis": outcome.publishing_ms,
+            "ResultReuseInformation": {"ReusedPreviousResult": False},
+        }
+        manifest = {"DataManifestLocation": outcome.manifest_location} if outcome.manifest_location else {}
+        return statistics | manifest
+
+    def runtime_statistics(self) -> dict[str, Any]:
+        """``QueryRuntimeStatistics`` of the API; rows read are not counted."""
+        names = {
+            "QueryQueueTimeInMillis",
+            "ServicePreProcessingTimeInMillis",
+            "QueryPlanningTimeInMillis",
+            "EngineExecutionTimeInMillis",
+            "ServiceProcessingTimeInMillis",
+            "TotalExecutionTimeInMillis",
+        }
+        outcome = self.outcome or Outcome(self.state)
+        timeline = {name: value for name, value in self.statistics().items() if name in names}
+        rows = {
+            "InputBytes": outcome.scanned_bytes,
+            "OutputRows": outcome.rows,
+            "OutputBytes": outcome.output_bytes,
+        }
+        return {"Timeline": timeline, "Rows": rows}
+
+
+class QueryExecutions:
+    """Every execution, newest last; a few run at once, the others wait.
+
+    Parameters
+    ----------
+    workers : WorkerPool
+        Who runs them.
+    """
+
+    def __init__(self, workers: WorkerPool) -> None:
+        self._workers = workers
+        self._lock = threading.Lock()
+        self._executions: dict[str, QueryExecution] = {}
+        self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="athena")
+
+    def submit(self, execution: QueryExecution) -> None:
+        """Put an execution into the queue."""
+        self._executions[execution.query_id] = execution
+        self._threads.submit(self._run, execution)
+
+    def find(self, query_id: str) -> QueryExecution:
+        """An execution.
+
+        Raises
+        ------
+        InvalidRequestException
+            If there is none with that id.
+        """
+        if (execution := self._executions.get(query_id)) is None:
+            raise InvalidRequestException(f"QueryExecution {query_id} was not found")
+        return execution
+
+    def of_group(self, group: str) -> list[str]:
+        """Ids of a workgroup's executions, newest first."""
+        return [i for i, e in reversed(list(self._executions.items())) if e.work_group == group]
+
+    def delete_group(self, group: str) -> None:
+        for query_id in self.of_group(group):
+            self.stop(query_id)
+            self._executions.pop(query_id, None)
+
+    def stop(self, query_id: str) -> None:
+        """Cancel an execution; nothing happens if it has ended."""
+        execution = self.find(query_id)
+        with self._lock:
+            if execution.is_final:
+                return
+            execution.is_stopped = True
+            worker = execution.worker
+            if worker is None:
+                self._end(execution, Outcome("CANCELLED", "Query cancelled by user"))
+        if worker is not None:
+            worker.stop()
+            self._wait_for_end(execution)
+
+    def close(self) -> None:
+        """Stop what runs and take no more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._workers.close()
+
+    def _run(self, execution: QueryExecution) -> None:
+        try:
+            outcome = self._work(execution)
+        except WorkerDied as error:
+            outcome = Outcome("FAILED", f"GENERIC_INTERNAL_ERROR: The query's process ended: {error}")
+        except OSError as error:
+            outcome = Outcome("FAILED", f"GENERIC_INTERNAL_ERROR: The query's process did not start: {error}")
+        with self._lock:
+            if execution.is_stopped:
+                outcome = Outcome("CANCELLED", "Query cancelled by user")
+            if not execution.is_final:
+                self._end(execution, outcome)
+
+    def _work(self, execution: QueryExecution) -> Outcome:
+        if execution.is_stopped:
+            return Outcome("CANCELLED")
+        worker = self._workers.take()
+        try:
+            with self._lock:
+                execution.worker = worker
+                if execution.is_stopped:
+                    return Outcome("CANCELLED")
+                execution.state, execution.started = "RUNNING", dt.datetime.now(dt.UTC)
+            worker.give(execution.job)
+            if not worker.wait(_TIMEOUT):
+                return Outcome("FAILED", "Query timeout", is_user_error=True)
+            if (outcome := worker.outcome()) is None:
+                raise WorkerDied(worker.log())
+            return outcome
+        finally:
+            self._workers.release(worker)
+
+    def _end(self, execution: QueryExecution, outcome: Outcome) -> None:
+        execution.outcome, execution.completed = outcome, dt.datetime.now(dt.UTC)
+        execution.state = outcome.state
+
+    def _wait_for_end(self, execution: QueryExecution) -> None:
+        deadline = time.monotonic() + 5
+        while not execution.is_final and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+
+def new_id() -> str:
+    return str(uuid.uuid4())
+
+
+def _milliseconds(span: dt.timedelta) -> int:
+    return max(0, round(span.total_seconds() * 1000))

@@ -1,0 +1,98 @@
+"""What the plane hands to a worker, and what comes back: both as JSON files in the worker's directory."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+JOB_FILE = "job.json"
+OUTCOME_FILE = "outcome.json"
+DOORBELL = "doorbell"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One query to run.
+
+    Parameters
+    ----------
+    query_id : str
+        ``QueryExecutionId``.
+    query : str
+        The statement, with its parameters in place.
+    database : str
+        Database of the query's context; may be empty.
+    output_location : str
+        The result file.
+    results_prefix : str
+        Directory of the result file; new tables without a location of their own go below it.
+    upload_arguments : dict
+        For every object written, such as its encryption.
+    scan_limit : int, optional
+        Bytes after which the query is cancelled.
+    """
+
+    query_id: str
+    query: str
+    database: str
+    output_location: str
+    results_prefix: str
+    upload_arguments: dict[str, str] = field(default_factory=dict)
+    scan_limit: int | None = None
+
+    def write(self, directory: Path) -> None:
+        (directory / JOB_FILE).write_text(json.dumps(asdict(self)))
+
+    @classmethod
+    def read(cls, directory: Path) -> Job:
+        return cls(**json.loads((directory / JOB_FILE).read_text()))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a query ended.
+
+    Parameters
+    ----------
+    state : str
+        ``SUCCEEDED``, ``FAILED`` or ``CANCELLED``.
+    reason : str
+        ``StateChangeReason``.
+    is_user_error : bool
+        Whether the query is to blame.
+    columns : list
+        ``ColumnInfo`` of the result.
+    scanned_bytes, planning_ms, execution_ms, publishing_ms, rows : int
+        Statistics.
+    update_count : int
+        Rows written by ``INSERT`` and ``CREATE TABLE AS``.
+    manifest_location : str
+        List of the files that were written.
+    """
+
+    state: str
+    reason: str = ""
+    is_user_error: bool = False
+    columns: list[dict[str, Any]] = field(default_factory=list)
+    scanned_bytes: int = 0
+    planning_ms: int = 0
+    execution_ms: int = 0
+    publishing_ms: int = 0
+    rows: int = 0
+    output_bytes: int = 0
+    update_count: int = 0
+    manifest_location: str = ""
+
+    def write(self, directory: Path) -> None:
+        part = directory / f"{OUTCOME_FILE}.part"
+        part.write_text(json.dumps(asdict(self)))
+        part.rename(directory / OUTCOME_FILE)
+
+    @classmethod
+    def read(cls, directory: Path) -> Outcome | None:
+        try:
+            return cls(**json.loads((directory / OUTCOME_FILE).read_text()))
+        except FileNotFoundError:
+            return None

@@ -1,0 +1,124 @@
+"""Data catalogs, databases and tables as Athena's API shows them; they are Glue's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from millpond.planes.athena.exceptions import InvalidRequestException, MetadataException
+from millpond.planes.athena.paging import page
+
+if TYPE_CHECKING:
+    from mypy_boto3_glue import GlueClient
+
+CATALOG = "AwsDataCatalog"
+
+
+class Metadata:
+    """The one catalog there is.
+
+    Parameters
+    ----------
+    glue : callable
+        Makes a client of the Glue API.
+    account_id : str
+        Whose catalog it is.
+    """
+
+    def __init__(self, glue: Callable[[], GlueClient], account_id: str) -> None:
+        self._glue = glue
+        self._account_id = account_id
+
+    def list_catalogs(self, request: dict[str, Any]) -> dict[str, Any]:
+        found, more = page([{"CatalogName": CATALOG, "Type": "GLUE"}], request)
+        return {"DataCatalogsSummary": found, **more}
+
+    def get_catalog(self, request: dict[str, Any]) -> dict[str, Any]:
+        self._check(request["Name"])
+        parameters = {"catalog-id": self._account_id}
+        return {"DataCatalog": {"Name": CATALOG, "Type": "GLUE", "Parameters": parameters}}
+
+    def refuse_catalog(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Catalogs other than Glue's need connectors, which are not there."""
+        raise InvalidRequestException(f"Data catalog {request['Name']} is not supported: only {CATALOG} is")
+
+    def get_database(self, request: dict[str, Any]) -> dict[str, Any]:
+        self._check(request["CatalogName"])
+        name = request["DatabaseName"]
+        try:
+            database = self._glue().get_database(Name=name)["Database"]
+        except ClientError as error:
+            raise _missing(error, f"Database {name} not found") from error
+        return {"Database": _database(dict(database))}
+
+    def list_databases(self, request: dict[str, Any]) -> dict[str, Any]:
+        self._check(request["CatalogName"])
+        pages = self._glue().get_paginator("get_databases").paginate()
+        every = [_database(dict(database)) for found in pages for database in found["DatabaseList"]]
+        databases, more = page(sorted(every, key=lambda d: str(d["Name"])), request)
+        return {"DatabaseList": databases, **more}
+
+    def get_table(self, request: dict[str, Any]) -> dict[str, Any]:
+        self._check(request["CatalogName"])
+        database, name = request["DatabaseName"], request["TableName"]
+        try:
+            table = self._glue().get_table(DatabaseName=database, Name=name)["Table"]
+        except ClientError as error:
+            raise _missing(error, f"Table {database}.{name} not found") from error
+        return {"TableMetadata": _table(dict(table))}
+
+    def list_tables(self, request: dict[str, Any]) -> dict[str, Any]:
+        self._check(request["CatalogName"])
+        pages = self._glue().get_paginator("get_tables").paginate(DatabaseName=request["DatabaseName"])
+        try:
+            every = [_table(dict(table)) for found in pages for table in found["TableList"]]
+        except ClientError as error:
+            raise _missing(error, f"Database {request['DatabaseName']} not found") from error
+        if expression := request.get("Expression"):
+            every = [table for table in every if re.search(expression, table["Name"])]
+        tables, more = page(sorted(every, key=lambda t: str(t["Name"])), request)
+        return {"TableMetadataList": tables, **more}
+
+    def _check(self, name: str) -> None:
+        if name.lower() != CATALOG.lower():
+            raise InvalidRequestException(f"DataCatalog {name} was not found")
+
+
+def _missing(error: ClientError, message: str) -> Exception:
+    return (
+        MetadataException(message) if error.response["Error"]["Code"] == "EntityNotFoundException" else error
+    )
+
+
+def _database(database: dict[str, Any]) -> dict[str, Any]:
+    shown = {"Name": database["Name"], "Parameters": database.get("Parameters") or {}}
+    return shown | ({"Description": database["Description"]} if database.get("Description") else {})
+
+
+def _table(table: dict[str, Any]) -> dict[str, Any]:
+    storage = table.get("StorageDescriptor") or {}
+    serde = storage.get("SerdeInfo") or {}
+    parameters = {
+        **(table.get("Parameters") or {}),
+        "inputformat": storage.get("InputFormat", ""),
+        "location": storage.get("Location", ""),
+        "outputformat": storage.get("OutputFormat", ""),
+        "serde.serialization.lib": serde.get("SerializationLibrary", ""),
+    }
+    shown: dict[str, Any] = {
+        "Name": table["Name"],
+        "TableType": table.get("TableType", "EXTERNAL_TABLE"),
+        "Columns": [_column(c) for c in storage.get("Columns", [])],
+        "PartitionKeys": [_column(c) for c in table.get("PartitionKeys") or []],
+        "Parameters": parameters,
+    }
+    times = {"CreateTime": table.get("CreateTime"), "LastAccessTime": table.get("LastAccessTime")}
+    return shown | {name: time for name, time in times.items() if time is not None}
+
+
+def _column(column: dict[str, str]) -> dict[str, str]:
+    shown = {"Name": column["Name"], "Type": column.get("Type", "")}
+    return shown | ({"Comment": column["Comment"]} if column.get("Comment") else {})

@@ -1,0 +1,368 @@
+"""Athena's API: boto's shapes in, boto's shapes out.
+
+Operations and members are those of the Amazon Athena API reference.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from millpond.planes.athena import statements as st
+from millpond.planes.athena.exceptions import InvalidRequestException, QueryFailed
+from millpond.planes.athena.executions import QueryExecution, QueryExecutions, new_id
+from millpond.planes.athena.jobs import Job
+from millpond.planes.athena.metadata import CATALOG, Metadata
+from millpond.planes.athena.paging import offset, page
+from millpond.planes.athena.pool import WorkerPool
+from millpond.planes.athena.results import read_csv, read_text, to_row
+from millpond.planes.athena.saved import NamedQueries, PreparedStatements
+from millpond.planes.athena.workgroups import ENGINE_VERSION, PRIMARY, WorkGroup, WorkGroups
+from millpond.planes.context import PlaneContext
+
+if TYPE_CHECKING:
+    from mypy_boto3_glue import GlueClient
+    from mypy_boto3_s3 import S3Client
+
+_LONGEST_QUERY = 262144
+_PIECE = 1 << 20
+_ROWS = 1000
+
+OPERATIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "BatchGetNamedQuery": "batch_get_named_query",
+        "BatchGetPreparedStatement": "batch_get_prepared_statement",
+        "BatchGetQueryExecution": "batch_get_query_execution",
+        "CreateDataCatalog": "create_data_catalog",
+        "CreateNamedQuery": "create_named_query",
+        "CreatePreparedStatement": "create_prepared_statement",
+        "CreateWorkGroup": "create_work_group",
+        "DeleteNamedQuery": "delete_named_query",
+        "DeletePreparedStatement": "delete_prepared_statement",
+        "DeleteWorkGroup": "delete_work_group",
+        "GetDataCatalog": "get_data_catalog",
+        "GetDatabase": "get_database",
+        "GetNamedQuery": "get_named_query",
+        "GetPreparedStatement": "get_prepared_statement",
+        "GetQueryExecution": "get_query_execution",
+        "GetQueryResults": "get_query_results",
+        "GetQueryRuntimeStatistics": "get_query_runtime_statistics",
+        "GetTableMetadata": "get_table_metadata",
+        "GetWorkGroup": "get_work_group",
+        "ListDataCatalogs": "list_data_catalogs",
+        "ListDatabases": "list_databases",
+        "ListEngineVersions": "list_engine_versions",
+        "ListNamedQueries": "list_named_queries",
+        "ListPreparedStatements": "list_prepared_statements",
+        "ListQueryExecutions": "list_query_executions",
+        "ListTableMetadata": "list_table_metadata",
+        "ListTagsForResource": "list_tags_for_resource",
+        "ListWorkGroups": "list_work_groups",
+        "StartQueryExecution": "start_query_execution",
+        "StopQueryExecution": "stop_query_execution",
+        "TagResource": "tag_resource",
+        "UntagResource": "untag_resource",
+        "UpdateNamedQuery": "update_named_query",
+        "UpdatePreparedStatement": "update_prepared_statement",
+        "UpdateWorkGroup": "update_work_group",
+    }
+)
+
+
+class AthenaPlane:
+    """Athena for one stack.
+
+    Parameters
+    ----------
+    context : PlaneContext
+        The stack.
+    """
+
+    OPERATIONS = OPERATIONS
+
+    def __init__(self, context: PlaneContext) -> None:
+        self._context = context
+        self._session = boto3.session.Session()
+        self._client_lock = threading.Lock()
+        self._token_lock = threading.Lock()
+        self._tokens: dict[str, tuple[dict[str, Any], str]] = {}
+        self._groups = WorkGroups(f"arn:aws:athena:{context.region}:{context.account_id}:")
+        self._named = NamedQueries(self._groups)
+        self._prepared = PreparedStatements(self._groups)
+        self._metadata = Metadata(self._glue, context.account_id)
+        self._executions = QueryExecutions(WorkerPool(context))
+        self.create_work_group = self._groups.create
+        self.get_work_group = self._groups.get
+        self.list_work_groups = self._groups.list_all
+        self.update_work_group = self._groups.update
+        self.list_tags_for_resource = self._groups.list_tags
+        self.tag_resource = self._groups.tag
+        self.untag_resource = self._groups.untag
+        self.create_named_query = self._named.create
+        self.get_named_query = self._named.get
+        self.batch_get_named_query = self._named.batch_get
+        self.list_named_queries = self._named.list_all
+        self.update_named_query = self._named.update
+        self.delete_named_query = self._named.delete
+        self.create_prepared_statement = self._prepared.create
+        self.get_prepared_statement = self._prepared.get
+        self.batch_get_prepared_statement = self._prepared.batch_get
+        self.list_prepared_statements = self._prepared.list_all
+        self.update_prepared_statement = self._prepared.update
+        self.delete_prepared_statement = self._prepared.delete
+        self.create_data_catalog = self._metadata.refuse_catalog
+        self.get_data_catalog = self._metadata.get_catalog
+        self.list_data_catalogs = self._metadata.list_catalogs
+        self.get_database = self._metadata.get_database
+        self.list_databases = self._metadata.list_databases
+        self.get_table_metadata = self._metadata.get_table
+        self.list_table_metadata = self._metadata.list_tables
+
+    def close(self) -> None:
+        """Stop every query and every process."""
+        self._executions.close()
+
+    def list_engine_versions(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The versions a workgroup can select."""
+        versions = [
+            {"SelectedEngineVersion": selected, "EffectiveEngineVersion": ENGINE_VERSION}
+            for selected in ("AUTO", ENGINE_VERSION)
+        ]
+        found, more = page(versions, request)
+        return {"EngineVersions": found, **more}
+
+    def delete_work_group(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Delete a workgroup, with what it holds only when asked to."""
+        name = request["WorkGroup"]
+        self._groups.find(name)
+        holders = (self._named, self._prepared, self._executions)
+        if any(holder.of_group(name) for holder in holders) and not request.get("RecursiveDeleteOption"):
+            raise InvalidRequestException(f"WorkGroup {name} is not empty")
+        self._groups.delete(name)
+        for holder in holders:
+            holder.delete_group(name)
+        return {}
+
+    # Executions
+
+    def start_query_execution(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Queue a query.
+
+        Raises
+        ------
+        InvalidRequestException
+            If the statement cannot be parsed, or the workgroup does not take it.
+        """
+        token = request.get("ClientRequestToken")
+        with self._token_lock:
+            if token and token in self._tokens:
+                known, query_id = self._tokens[token]
+                if known != request:
+                    raise InvalidRequestException(
+                        "Idempotent parameters do not match", "IDEMPOTENT_PARAMETER_MISMATCH"
+                    )
+                return {"QueryExecutionId": query_id}
+            execution = self._execution(request)
+            if token:
+                self._tokens[token] = dict(request), execution.query_id
+        self._executions.submit(execution)
+        return {"QueryExecutionId": execution.query_id}
+
+    def get_query_execution(self, request: dict[str, Any]) -> dict[str, Any]:
+        """One execution as it is now."""
+        return {"QueryExecution": self._executions.find(request["QueryExecutionId"]).describe()}
+
+    def batch_get_query_execution(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Several executions as they are now."""
+        found, missing = [], []
+        for query_id in request["QueryExecutionIds"]:
+            try:
+                found.append(self._executions.find(query_id).describe())
+            except InvalidRequestException as error:
+                missing.append(
+                    {
+                        "QueryExecutionId": query_id,
+                        "ErrorCode": error.AthenaErrorCode,
+                        "ErrorMessage": error.message,
+                    }
+                )
+        return {"QueryExecutions": found, "UnprocessedQueryExecutionIds": missing}
+
+    def list_query_executions(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Ids of a workgroup's executions, newest first."""
+        group = self._groups.find(request.get("WorkGroup") or PRIMARY).name
+        ids, more = page(self._executions.of_group(group), request)
+        return {"QueryExecutionIds": ids, **more}
+
+    def stop_query_execution(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Cancel an execution and end its process."""
+        self._executions.stop(request["QueryExecutionId"])
+        return {}
+
+    def get_query_runtime_statistics(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Times and volumes of an execution."""
+        execution = self._executions.find(request["QueryExecutionId"])
+        return {"QueryRuntimeStatistics": execution.runtime_statistics()}
+
+    def get_query_results(self, request: dict[str, Any]) -> dict[str, Any]:
+        """A page of an execution's result, read from its file; a query's first row is its header.
+
+        Raises
+        ------
+        InvalidRequestException
+            If the query has not succeeded, or its file is gone.
+        """
+        execution = self._executions.find(request["QueryExecutionId"])
+        code = "INVALID_QUERY_EXECUTION_STATE"
+        if not execution.is_final:
+            raise InvalidRequestException(
+                f"Query has not yet finished. Current state: {execution.state}", code
+            )
+        outcome = execution.outcome
+        if outcome is None or outcome.state != "SUCCEEDED":
+            raise InvalidRequestException(
+                f"Query did not finish successfully. Final query state: {execution.state}", code
+            )
+        limit = int(request.get("MaxResults") or _ROWS)
+        if not 1 <= limit <= _ROWS:
+            raise InvalidRequestException(f"MaxResults is more than maximum allowed length {_ROWS}.")
+        rows, end = self._read(execution.job.output_location, offset(request), limit)
+        return {
+            "UpdateCount": outcome.update_count,
+            "ResultSet": {
+                "Rows": [to_row(cells) for cells in rows],
+                "ResultSetMetadata": {"ColumnInfo": outcome.columns},
+            },
+        } | ({"NextToken": str(end)} if end is not None else {})
+
+    def _read(self, location: str, start: int, limit: int) -> tuple[list[list[str | None]], int | None]:
+        """Rows from a byte of a result file on, and the byte where the next page begins."""
+        bucket, _, key = location.removeprefix("s3://").partition("/")
+        read = read_csv if location.endswith(".csv") else read_text
+        s3 = self._s3()
+        try:
+            size = s3.head_object(Bucket=bucket, Key=key)["ContentLength"]
+            piece = _PIECE
+            while start < size:
+                answer = s3.get_object(Bucket=bucket, Key=key, Range=f"bytes={start}-{start + piece - 1}")
+                is_last = start + piece >= size
+                rows, used = read(answer["Body"].read(), limit, is_last=is_last)
+                if is_last or len(rows) == limit:
+                    end = start + used
+                    return rows, end if end < size else None
+                piece *= 4
+        except ClientError as error:
+            raise InvalidRequestException(
+                "Could not find results", "INVALID_QUERY_EXECUTION_STATE"
+            ) from error
+        return [], None
+
+    def _execution(self, request: dict[str, Any]) -> QueryExecution:
+        query = str(request.get("QueryString") or "").strip()
+        if not query:
+            raise InvalidRequestException("QueryString must not be empty")
+        if len(query.encode()) > _LONGEST_QUERY:
+            raise InvalidRequestException(f"QueryString is longer than {_LONGEST_QUERY} bytes")
+        group = self._groups.find(request.get("WorkGroup") or PRIMARY)
+        if group.state != "ENABLED":
+            raise InvalidRequestException(f"WorkGroup {group.name} is disabled.")
+        context = request.get("QueryExecutionContext") or {}
+        parameters = [str(value) for value in request.get("ExecutionParameters") or []]
+        text, statement = self._resolved(query, parameters, group)
+        result = _result_configuration(request, group)
+        query_id = new_id()
+        prefix = result["OutputLocation"].rstrip("/") + "/"
+        extension = "txt" if statement.statement_type == "UTILITY" or _is_plain_ddl(statement) else "csv"
+        location = f"{prefix}{query_id}.{extension}"
+        database = str(context.get("Database") or "default").lower()
+        job = Job(query_id, text, database, location, prefix, _upload_arguments(result), group.scan_limit)
+        shown = {"Catalog": context.get("Catalog", CATALOG).lower()}
+        return QueryExecution(
+            query=query,
+            statement=statement,
+            job=job,
+            work_group=group.name,
+            context=shown | ({"Database": context["Database"]} if context.get("Database") else {}),
+            result_configuration={**result, "OutputLocation": location},
+            parameters=parameters,
+        )
+
+    def _resolved(self, query: str, parameters: list[str], group: WorkGroup) -> tuple[str, st.Statement]:
+        """The statement to run: with parameters in place, a prepared one instead of its EXECUTE."""
+        try:
+            text = query.rstrip(";").rstrip()
+            if not text.upper().startswith(("EXECUTE", "PREPARE")):
+                text = st.bind(text, parameters)
+            statement = st.parse_statement(text)
+            if isinstance(statement, st.Prepared) and statement.kind == "EXECUTE":
+                stored = self._prepared.find(group.name, statement.name)["QueryStatement"]
+                text = st.bind(str(stored).rstrip(";"), parameters or statement.arguments)
+                statement = st.parse_statement(text)
+        except QueryFailed as error:
+            code = "MALFORMED_QUERY" if error.reason == "SYNTAX_ERROR" else "INVALID_INPUT"
+            message = error.message if error.reason == "SYNTAX_ERROR" else error.state_change_reason
+            raise InvalidRequestException(message, code) from error
+        if isinstance(statement, st.Prepared):
+            raise InvalidRequestException(
+                f"{statement.kind.replace('_', ' ')} is not supported by Millpond's Athena: "
+                "use CreatePreparedStatement or DeletePreparedStatement"
+            )
+        return text, statement
+
+    def _client(self, service: str) -> Any:
+        config = Config(retries={"max_attempts": 3}, s3={"addressing_style": "path"})
+        with self._client_lock:
+            return self._session.client(
+                service,  # type: ignore[call-overload]
+                endpoint_url=self._context.endpoint_url,
+                region_name=self._context.region,
+                aws_access_key_id=self._context.account_id,
+                aws_secret_access_key="athena",  # noqa: S106
+                config=config,
+            )
+
+    def _glue(self) -> GlueClient:
+        client: GlueClient = self._client("glue")
+        return client
+
+    def _s3(self) -> S3Client:
+        client: S3Client = self._client("s3")
+        return client
+
+
+def _is_plain_ddl(statement: st.Statement) -> bool:
+    return statement.statement_type == "DDL" and statement.kind != "CREATE_TABLE_AS_SELECT"
+
+
+def _result_configuration(request: dict[str, Any], group: WorkGroup) -> dict[str, Any]:
+    """The workgroup's result configuration where it is enforced, else the request's before it."""
+    own = group.configuration.get("ResultConfiguration") or {}
+    asked = request.get("ResultConfiguration") or {}
+    chosen = dict(own) if group.is_enforced else {**own, **asked}
+    if not chosen.get("OutputLocation"):
+        raise InvalidRequestException(
+            "No output location provided. An output location is required either through the Workgroup result "
+            "configuration setting or as an API input."
+        )
+    if not re.fullmatch(r"s3://[^/]+(/.*)?", chosen["OutputLocation"]):
+        raise InvalidRequestException(f"outputLocation is not a valid S3 path: {chosen['OutputLocation']}")
+    return chosen
+
+
+def _upload_arguments(result: dict[str, Any]) -> dict[str, str]:
+    encryption = result.get("EncryptionConfiguration") or {}
+    option = encryption.get("EncryptionOption")
+    if option == "SSE_S3":
+        return {"ServerSideEncryption": "AES256"}
+    if option == "SSE_KMS":
+        return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": encryption["KmsKey"]}
+    if option:
+        raise InvalidRequestException(f"The encryption {option} is not supported by Millpond's Athena")
+    return {}

@@ -1,0 +1,308 @@
+"""Reading the files of a table: which there are, and a DuckDB view with exactly the catalog's columns.
+
+Rules: only registered partitions are read, each from its own location; files and directories whose name
+begins with ``_`` or ``.`` are no data; columns of Parquet are found by name; a Hive ``timestamp`` has
+milliseconds (Athena user guide, "Data types", "Partition your data", "Handle schema updates").
+"""
+
+# ruff: noqa: S608 - writing SQL is what this module is for; names and texts in it are quoted
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from millpond.planes.athena.catalog import HIDDEN_PATH, NULL_PARTITION, GlueCatalog, Partition
+from millpond.planes.athena.exceptions import NotSupported, QueryFailed
+from millpond.planes.athena.queries import Scan
+from millpond.planes.athena.relations import Column
+from millpond.planes.athena.types import INTEGRAL, Type, duckdb_type, quote
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+    from mypy_boto3_s3 import S3Client
+
+_FILE = "file of the row"
+_FILES = "file of the partition"
+_INTEGERS = {"TINYINT": 3, "SMALLINT": 5, "INTEGER": 10, "BIGINT": 19, "UTINYINT": 5, "USMALLINT": 10}
+_TIMES = {"TIMESTAMP", "TIMESTAMP_NS", "TIMESTAMP_MS", "TIMESTAMP_S", "TIMESTAMP WITH TIME ZONE"}
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file and the values of the partition it belongs to."""
+
+    path: str
+    values: tuple[str, ...]
+
+
+class Scanner:
+    """Makes the relations that a compiled query reads.
+
+    Parameters
+    ----------
+    connection : DuckDBPyConnection
+        Where to make them.
+    s3 : S3Client
+        Lists the files.
+    catalog : GlueCatalog
+        Knows the tables and their partitions.
+    """
+
+    def __init__(self, connection: DuckDBPyConnection, s3: S3Client, catalog: GlueCatalog) -> None:
+        self._connection = connection
+        self._s3 = s3
+        self._catalog = catalog
+
+    def prepare(self, scan: Scan) -> None:
+        """Make the view that one scan reads.
+
+        Raises
+        ------
+        QueryFailed
+            If the files do not hold what the catalog says.
+        """
+        table = self._catalog.get_table(scan.table.database, scan.table.name)
+        assert table is not None
+        files = self._files(scan, table)
+        sql = self._reader(scan, table, files) if files else _empty(scan.table.columns)
+        self._connection.execute(f"CREATE OR REPLACE TEMP VIEW {quote(scan.name)} AS {sql}")
+
+    def _files(self, scan: Scan, table: dict[str, Any]) -> list[StoredFile]:
+        if not scan.table.partition_keys:
+            location = table.get("StorageDescriptor", {}).get("Location", "")
+            return [StoredFile(path, ()) for path in list_files(self._s3, location)]
+        partitions = self._wanted(scan)
+        return [StoredFile(path, p.values) for p in partitions for path in list_files(self._s3, p.location)]
+
+    def _wanted(self, scan: Scan) -> list[Partition]:
+        """The partitions that the query's conditions on partition keys leave."""
+        every = list(self._catalog.partitions(scan.table.database, scan.table.name))
+        if not scan.predicates or not every:
+            return every
+        keys = _key_columns(scan)
+        rows = ", ".join(f"({index}, {_typed_values(p.values, keys)})" for index, p in enumerate(every))
+        names = ", ".join(quote(k.sql_name) for k in keys)
+        condition = " AND ".join(f"({predicate})" for predicate in scan.predicates)
+        relation = f'(VALUES {rows}) AS {quote(scan.alias)} ("number", {names})'
+        found = self._connection.execute(f'SELECT "number" FROM {relation} WHERE {condition}').fetchall()
+        return [every[index] for (index,) in found]
+
+    def _reader(self, scan: Scan, table: dict[str, Any], files: Sequence[StoredFile]) -> str:
+        paths = list(dict.fromkeys(file.path for file in files))
+        storage = table.get("StorageDescriptor", {})
+        keys = _key_columns(scan)
+        data = [c for c in scan.table.columns if c not in keys and not c.is_hidden]
+        read = _read_function(storage, table.get("Parameters") or {}, paths, data)
+        is_typed = read.startswith("read_parquet")
+        present = {
+            row[0].lower(): (row[0], row[1])
+            for row in self._connection.execute(f"DESCRIBE SELECT * FROM {read}").fetchall()
+        }
+        selected = []
+        for column in scan.table.columns:
+            if column in keys:
+                value = f"p.{quote(column.sql_name)}"
+            elif column.name == HIDDEN_PATH:
+                value = f"f.{quote(_FILE)}"
+            elif column.name in present:
+                name, stored = present[column.name]
+                value = f"f.{quote(name)}"
+                if is_typed:
+                    _check_type(stored, column, paths[0])
+                value = _converted(value, stored, column.type)
+            else:
+                value = f"CAST(NULL AS {duckdb_type(column.type)})"
+            selected.append(f"{value} AS {quote(column.sql_name)}")
+        sql = f"SELECT {', '.join(selected)} FROM {read} AS f"
+        return (
+            f"{sql} JOIN {_partition_table(files, keys)} ON f.{quote(_FILE)} = p.{quote(_FILES)}"
+            if keys
+            else sql
+        )
+
+
+def list_files(s3: S3Client, location: str) -> list[str]:
+    """The data files below a location, in order.
+
+    Raises
+    ------
+    QueryFailed
+        If the location is no place in S3.
+    """
+    bucket, prefix = split_location(location)
+    try:
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        objects = [item for page in pages for item in page.get("Contents", [])]
+    except s3.exceptions.NoSuchBucket as error:
+        message = f"The specified bucket does not exist: {bucket}"
+        raise QueryFailed("HIVE_METASTORE_ERROR", message) from error
+    keys = (str(o["Key"]) for o in objects if o["Size"] > 0 and not is_hidden(str(o["Key"])[len(prefix) :]))
+    return [f"s3://{bucket}/{key}" for key in keys]
+
+
+def split_location(location: str) -> tuple[str, str]:
+    """Bucket and prefix of a directory in S3; the prefix is empty or ends with a slash."""
+    scheme, _, rest = location.partition("://")
+    bucket, _, prefix = rest.partition("/")
+    if scheme not in ("s3", "s3a", "s3n") or not bucket:
+        raise QueryFailed("HIVE_METASTORE_ERROR", f"The location {location!r} is not a place in S3")
+    return bucket, prefix if not prefix or prefix.endswith("/") else f"{prefix}/"
+
+
+def is_hidden(path: str) -> bool:
+    """Whether a file is hidden, or lies in a hidden directory, below the location."""
+    return any(part.startswith(("_", ".")) for part in path.split("/") if part)
+
+
+def partition_path(keys: Sequence[str], values: Sequence[str]) -> str:
+    """The directory that Hive gives to a partition."""
+    return posixpath.join(
+        *(f"{key}={escape_partition(value)}" for key, value in zip(keys, values, strict=True))
+    )
+
+
+def escape_partition(value: str) -> str:
+    """A partition value as Hive writes it in a path."""
+    special = "\"#%'*/:=?\\{[]^\x7f"
+    return "".join(f"%{ord(c):02X}" if c in special or ord(c) < 32 else c for c in value)
+
+
+def _key_columns(scan: Scan) -> list[Column]:
+    return [column for column in scan.table.columns if column.name in scan.table.partition_keys]
+
+
+def _partition_table(files: Iterable[StoredFile], keys: Sequence[Column]) -> str:
+    rows = ", ".join(f"({_text(f.path)}, {_typed_values(f.values, keys)})" for f in files)
+    names = ", ".join(quote(name) for name in (_FILES, *(k.sql_name for k in keys)))
+    return f"(VALUES {rows}) AS p ({names})"
+
+
+def _typed_values(values: Sequence[str], keys: Sequence[Column]) -> str:
+    return ", ".join(_partition_value(v, k.type) for v, k in zip(values, keys, strict=True))
+
+
+def _partition_value(value: str, type_: Type) -> str:
+    if value == NULL_PARTITION:
+        return f"CAST(NULL AS {duckdb_type(type_)})"
+    return f"CAST({_text(value)} AS {duckdb_type(type_)})"
+
+
+def _empty(columns: Sequence[Column]) -> str:
+    nulls = ", ".join(f"CAST(NULL AS {duckdb_type(c.type)}) AS {quote(c.sql_name)}" for c in columns)
+    return f"SELECT {nulls} WHERE false"
+
+
+def _read_function(
+    storage: dict[str, Any], parameters: dict[str, str], paths: Sequence[str], columns: Sequence[Column]
+) -> str:
+    listed = ", ".join(_text(_escape_glob(path)) for path in paths)
+    serde = storage.get("SerdeInfo") or {}
+    library = str(serde.get("SerializationLibrary", "")).lower()
+    common = f"hive_partitioning = false, filename = {_text(_FILE)}"
+    if "parquet" in library or "parquet" in str(storage.get("InputFormat", "")).lower():
+        return f"read_parquet([{listed}], union_by_name = true, {common})"
+    options = serde.get("Parameters") or {}
+    if "json" in library:
+        types = ", ".join(f"{_text(c.sql_name)}: {_text(duckdb_type(c.type))}" for c in columns)
+        return f"read_json([{listed}], format = 'newline_delimited', columns = {{{types}}}, {common})"
+    if "opencsv" in library:
+        dialect = [
+            options.get("separatorChar", ","),
+            options.get("quoteChar", '"'),
+            options.get("escapeChar", "\\"),
+        ]
+        separator, quotes, escape = dialect
+        return _csv(listed, columns, parameters, common, separator, quotes, escape)
+    if "lazysimple" in library:
+        separator = options.get("field.delim", options.get("serialization.format", "\x01"))
+        separator = "\x01" if separator == "1" else separator
+        return _csv(listed, columns, parameters, f"{common}, nullstr = '\\N'", separator, "", "")
+    raise NotSupported(f"The format {library or storage.get('InputFormat') or 'of the table'}")
+
+
+def _csv(
+    listed: str,
+    columns: Sequence[Column],
+    parameters: dict[str, str],
+    common: str,
+    separator: str,
+    quotes: str,
+    escape: str,
+) -> str:
+    types = ", ".join(f"{_text(c.sql_name)}: 'VARCHAR'" for c in columns)
+    skipped = int(parameters.get("skip.header.line.count", "0"))
+    dialect = f"delim = {_text(separator)}, quote = {_text(quotes)}, escape = {_text(escape)}"
+    return (
+        f"read_csv([{listed}], auto_detect = false, header = false, skip = {skipped}, null_padding = true, "
+        f"{dialect}, columns = {{{types}}}, {common})"
+    )
+
+
+def _check_type(stored: str, column: Column, path: str) -> None:
+    """Compare what Parquet files hold with the catalog.
+
+    Raises
+    ------
+    QueryFailed
+        ``HIVE_BAD_DATA`` if the file holds another kind of value.
+    """
+    wanted = column.type
+    if not _is_compatible(stored, wanted):
+        message = (
+            f"Field {column.name}'s type {stored} in file {path} is incompatible with type {wanted} "
+            "defined in table schema"
+        )
+        raise QueryFailed("HIVE_BAD_DATA", message)
+
+
+def _is_compatible(stored: str, wanted: Type) -> bool:
+    target = duckdb_type(wanted)
+    if stored == target or stored == "NULL":
+        return True
+    if stored in _INTEGERS:
+        return wanted.is_integral and INTEGRAL[wanted.name] >= _INTEGERS[stored]
+    if stored in _TIMES:
+        return wanted.name == "timestamp"
+    if stored == "FLOAT":
+        return wanted.name == "double"
+    if stored.startswith("DECIMAL"):
+        return wanted.name == "decimal"
+    if stored == "VARCHAR":
+        return wanted.is_text or wanted.name == "varbinary"
+    if stored == "BLOB":
+        return wanted.is_text
+    return bool(wanted.elements)
+
+
+def _converted(sql: str, stored: str, wanted: Type) -> str:
+    target = duckdb_type(wanted)
+    if wanted.name == "timestamp":
+        plain = f"timezone('UTC', {sql})" if stored.endswith("TIME ZONE") else f"CAST({sql} AS TIMESTAMP)"
+        return f"date_trunc('millisecond', {plain})"
+    if wanted.name == "array" and wanted.elements[0].name in ("timestamp", "varchar", "char"):
+        element = stored.removesuffix("[]")
+        return f"list_transform({sql}, lambda e: {_converted('e', element, wanted.elements[0])})"
+    if stored == "BLOB" and wanted.is_text:
+        sql, stored = f"decode({sql})", "VARCHAR"
+    if wanted.name == "varbinary" and stored == "VARCHAR":
+        return f"encode({sql})"
+    if wanted.name == "varchar" and wanted != Type("varchar", (2147483647,)):
+        return f"substr({sql}, 1, {wanted.precision})"
+    if wanted.name == "char":
+        return f"rpad(substr({sql}, 1, {wanted.precision}), {wanted.precision}, ' ')"
+    if stored == "VARCHAR" and not wanted.is_text:
+        return f"TRY_CAST({sql} AS {target})"
+    return sql if stored == target else f"CAST({sql} AS {target})"
+
+
+def _escape_glob(path: str) -> str:
+    if "?" in path:
+        raise NotSupported(f"The file name {path}")
+    return "".join(f"[{c}]" if c in "*[" else c for c in path)
+
+
+def _text(value: str) -> str:
+    escaped = value.replace("'", "''")
+    return f"'{escaped}'"

@@ -1,0 +1,626 @@
+"""Statements: what kind each is, and the parts of those that are no query.
+
+DDL follows the Athena user guide, "DDL statements"; it is Hive's, so names may stand in backticks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlglot import exp
+
+from millpond.planes.athena.exceptions import NotSupported, QueryFailed
+from millpond.planes.athena.sql import parse_query
+
+_TOKEN = re.compile(
+    r"""(?P<space>\s+|--[^\n]*|/\*.*?\*/)|(?P<text>'(?:[^'\\]|''|\\.)*')|(?P<quoted>`[^`]*`|"(?:[^"]|"")*")"""
+    r"""|(?P<word>[^\W\d][\w$]*|\d[\w.]*)|(?P<sign>.)""",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class TableName:
+    """A name as it was written; no database means the session's."""
+
+    database: str
+    table: str
+
+
+@dataclass(frozen=True)
+class Statement:
+    """Any statement.
+
+    Parameters
+    ----------
+    kind : str
+        ``SubstatementType`` of the API.
+    """
+
+    kind: str
+
+    @property
+    def statement_type(self) -> str:
+        """``StatementType`` of the API."""
+        if self.kind in ("SELECT", "INSERT", "CREATE_TABLE_AS_SELECT", "UNLOAD"):
+            return "DML" if self.kind != "CREATE_TABLE_AS_SELECT" else "DDL"
+        return "UTILITY" if self.kind.startswith(("SHOW", "DESCRIBE", "EXPLAIN")) else "DDL"
+
+
+@dataclass(frozen=True)
+class Query(Statement):
+    node: exp.Expr = field(default_factory=exp.Null)
+
+
+@dataclass(frozen=True)
+class Explain(Statement):
+    node: exp.Expr = field(default_factory=exp.Null)
+    is_analyze: bool = False
+
+
+@dataclass(frozen=True)
+class CreateView(Statement):
+    name: TableName = TableName("", "")
+    sql: str = ""
+    or_replace: bool = False
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CreateTableAs(Statement):
+    name: TableName = TableName("", "")
+    node: exp.Expr = field(default_factory=exp.Null)
+    if_not_exists: bool = False
+    has_data: bool = True
+    properties: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class InsertInto(Statement):
+    name: TableName = TableName("", "")
+    columns: tuple[str, ...] = ()
+    node: exp.Expr = field(default_factory=exp.Null)
+
+
+@dataclass(frozen=True)
+class Unload(Statement):
+    node: exp.Expr = field(default_factory=exp.Null)
+    location: str = ""
+    properties: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CreateDatabase(Statement):
+    name: str = ""
+    if_not_exists: bool = False
+    comment: str = ""
+    location: str = ""
+    properties: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Drop(Statement):
+    """``DROP DATABASE``, ``DROP TABLE`` and ``DROP VIEW``; the database alone for the first."""
+
+    name: TableName = TableName("", "")
+    if_exists: bool = False
+    is_cascade: bool = False
+
+
+@dataclass(frozen=True)
+class HiveColumn:
+    name: str
+    type: str
+    comment: str = ""
+
+
+@dataclass(frozen=True)
+class CreateTable(Statement):
+    name: TableName = TableName("", "")
+    if_not_exists: bool = False
+    columns: tuple[HiveColumn, ...] = ()
+    partition_keys: tuple[HiveColumn, ...] = ()
+    comment: str = ""
+    location: str = ""
+    properties: dict[str, str] = field(default_factory=dict)
+    serde: str = ""
+    serde_properties: dict[str, str] = field(default_factory=dict)
+    stored_as: str = ""
+    input_format: str = ""
+    output_format: str = ""
+
+
+@dataclass(frozen=True)
+class PartitionSpec:
+    values: dict[str, str]
+    location: str = ""
+
+
+@dataclass(frozen=True)
+class AlterPartitions(Statement):
+    """Add, drop or move partitions, as ``kind`` says."""
+
+    name: TableName = TableName("", "")
+    partitions: tuple[PartitionSpec, ...] = ()
+    is_tolerant: bool = False
+
+
+@dataclass(frozen=True)
+class AlterTable(Statement):
+    """Set properties or the location, or add columns, as ``kind`` says."""
+
+    name: TableName = TableName("", "")
+    properties: dict[str, str] = field(default_factory=dict)
+    location: str = ""
+    columns: tuple[HiveColumn, ...] = ()
+
+
+@dataclass(frozen=True)
+class Repair(Statement):
+    name: TableName = TableName("", "")
+
+
+@dataclass(frozen=True)
+class Show(Statement):
+    """``SHOW …`` and ``DESCRIBE``; the pattern is a regular expression as Hive has it."""
+
+    name: TableName = TableName("", "")
+    pattern: str = ""
+
+
+@dataclass(frozen=True)
+class Prepared(Statement):
+    """``PREPARE``, ``EXECUTE`` and ``DEALLOCATE PREPARE``."""
+
+    name: str = ""
+    sql: str = ""
+    arguments: tuple[str, ...] = ()
+
+
+def parse_statement(text: str) -> Statement:
+    """Parse any statement.
+
+    Raises
+    ------
+    QueryFailed
+        ``SYNTAX_ERROR``, or that the statement is not supported.
+    """
+    reader = _Reader(text)
+    first = reader.peek().upper()
+    if first in ("SELECT", "WITH", "VALUES", "(", "TABLE"):
+        return Query("SELECT", parse_query(text))
+    parse = _PARSERS.get(first)
+    if parse is None:
+        raise reader.error()
+    reader.next()
+    statement = parse(reader)
+    reader.accept(";")
+    if not isinstance(statement, Query | Explain | CreateView | CreateTableAs | InsertInto | Prepared):
+        reader.end()
+    return statement
+
+
+@dataclass(frozen=True)
+class _Token:
+    text: str
+    start: int
+    end: int
+    kind: str
+
+
+class _Reader:
+    """Walks through the tokens of a statement."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._tokens = [
+            _Token(match[0], match.start(), match.end(), str(match.lastgroup))
+            for match in _TOKEN.finditer(text)
+            if match.lastgroup != "space"
+        ]
+        self._at = 0
+
+    def peek(self, ahead: int = 0) -> str:
+        at = self._at + ahead
+        return self._tokens[at].text if at < len(self._tokens) else ""
+
+    def next(self) -> _Token:
+        if self._at >= len(self._tokens):
+            raise self.error()
+        self._at += 1
+        return self._tokens[self._at - 1]
+
+    def accept(self, *words: str) -> bool:
+        """Step over some words, or none at all."""
+        if all(self.peek(i).upper() == word for i, word in enumerate(words)):
+            self._at += len(words)
+            return True
+        return False
+
+    def expect(self, *words: str) -> None:
+        for word in words:
+            if not self.accept(word):
+                raise self.error()
+
+    def end(self) -> None:
+        if self._at < len(self._tokens):
+            raise self.error()
+
+    def error(self) -> QueryFailed:
+        token = self._tokens[self._at] if self._at < len(self._tokens) else None
+        before = self.text[: token.start if token else len(self.text)]
+        line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+        return QueryFailed(
+            "SYNTAX_ERROR", f"mismatched input '{token.text if token else '<EOF>'}'", line, column
+        )
+
+    def identifier(self) -> str:
+        token = self.next()
+        if token.kind == "quoted":
+            return token.text[1:-1].replace('""', '"').lower()
+        if token.kind != "word":
+            self._at -= 1
+            raise self.error()
+        return token.text.lower()
+
+    def table(self) -> TableName:
+        parts = [self.identifier()]
+        while self.accept("."):
+            parts.append(self.identifier())
+        if len(parts) == 3:
+            parts = parts[1:]
+        return TableName(parts[0] if len(parts) > 1 else "", parts[-1])
+
+    def string(self) -> str:
+        token = self.next()
+        if token.kind != "text":
+            self._at -= 1
+            raise self.error()
+        return re.sub(r"\\(.)|''", lambda m: m[1] or "'", token.text[1:-1])
+
+    def properties(self) -> dict[str, str]:
+        """``('key' = 'value', …)``."""
+        self.expect("(")
+        found: dict[str, str] = {}
+        while not self.accept(")"):
+            key = self.string()
+            self.expect("=")
+            found[key] = self.string()
+            self.accept(",")
+        return found
+
+    def columns(self) -> tuple[HiveColumn, ...]:
+        """``(name type COMMENT 'text', …)``."""
+        self.expect("(")
+        found = []
+        while not self.accept(")"):
+            name, type_ = self.identifier(), self._type()
+            comment = self.string() if self.accept("COMMENT") else ""
+            found.append(HiveColumn(name, type_, comment))
+            if not self.accept(",") and self.peek() != ")":
+                raise self.error()
+        return tuple(found)
+
+    def _type(self) -> str:
+        parts: list[str] = []
+        depth = 0
+        while depth or not parts or self.peek() in "<(":
+            token = self.next()
+            depth += (token.text in "<(") - (token.text in ">)")
+            parts.append(token.text.lower())
+        return "".join(parts)
+
+    def names(self) -> tuple[str, ...]:
+        self.expect("(")
+        found = [self.identifier()]
+        while self.accept(","):
+            found.append(self.identifier())
+        self.expect(")")
+        return tuple(found)
+
+    def partition(self) -> dict[str, str]:
+        """``(key = 'value', …)``."""
+        self.expect("(")
+        found: dict[str, str] = {}
+        while not self.accept(")"):
+            key = self.identifier()
+            self.expect("=")
+            found[key] = self.string() if self.peek().startswith("'") else self.next().text
+            self.accept(",")
+        return found
+
+    def rest(self) -> str:
+        """The text from here to the end of the statement."""
+        if self._at >= len(self._tokens):
+            raise self.error()
+        start = self._tokens[self._at].start
+        self._at = len(self._tokens)
+        return self.text[start:].rstrip().removesuffix(";").rstrip()
+
+    def parenthesised(self) -> str:
+        """The text within a pair of parentheses."""
+        self.expect("(")
+        start, depth = self._tokens[self._at].start, 1
+        while depth:
+            token = self.next()
+            depth += (token.text == "(") - (token.text == ")")
+        return self.text[start : token.start]
+
+    def option_values(self) -> dict[str, Any]:
+        """``(key = value, …)`` of ``WITH``: text, numbers, booleans and arrays of text."""
+        self.expect("(")
+        found: dict[str, Any] = {}
+        while not self.accept(")"):
+            key = self.identifier()
+            self.expect("=")
+            found[key] = self._option()
+            self.accept(",")
+        return found
+
+    def _option(self) -> Any:
+        if self.accept("ARRAY"):
+            self.expect("[")
+            items = []
+            while not self.accept("]"):
+                items.append(self.string())
+                self.accept(",")
+            return items
+        return self.string() if self.peek().startswith("'") else self.next().text.lower()
+
+
+def _create(reader: _Reader) -> Statement:
+    if reader.accept("DATABASE") or reader.accept("SCHEMA"):
+        return _create_database(reader)
+    or_replace = reader.accept("OR", "REPLACE")
+    if reader.accept("VIEW"):
+        name = reader.table()
+        columns = reader.names() if reader.peek() == "(" else ()
+        reader.expect("AS")
+        return CreateView("CREATE_VIEW", name, reader.rest(), or_replace, columns)
+    is_external = reader.accept("EXTERNAL")
+    reader.expect("TABLE")
+    if_not_exists = reader.accept("IF", "NOT", "EXISTS")
+    name = reader.table()
+    if is_external:
+        return _create_table(reader, name, if_not_exists)
+    if reader.peek() == "(":
+        raise NotSupported("CREATE TABLE of an Iceberg table")
+    return _create_table_as(reader, name, if_not_exists)
+
+
+def _create_database(reader: _Reader) -> CreateDatabase:
+    if_not_exists = reader.accept("IF", "NOT", "EXISTS")
+    name = reader.identifier()
+    comment = reader.string() if reader.accept("COMMENT") else ""
+    location = reader.string() if reader.accept("LOCATION") else ""
+    properties = reader.properties() if reader.accept("WITH", "DBPROPERTIES") else {}
+    return CreateDatabase("CREATE_DATABASE", name, if_not_exists, comment, location, properties)
+
+
+def _create_table_as(reader: _Reader, name: TableName, if_not_exists: bool) -> CreateTableAs:
+    properties = reader.option_values() if reader.accept("WITH") else {}
+    reader.expect("AS")
+    sql = reader.rest()
+    without = re.search(r"\s+WITH\s+(NO\s+)?DATA$", sql, re.IGNORECASE)
+    if without:
+        sql = sql[: without.start()]
+    has_data = not (without and without[1])
+    return CreateTableAs(
+        "CREATE_TABLE_AS_SELECT", name, parse_query(sql), if_not_exists, has_data, properties
+    )
+
+
+def _create_table(reader: _Reader, name: TableName, if_not_exists: bool) -> CreateTable:
+    parts: dict[str, Any] = {"columns": reader.columns()}
+    while reader.peek() not in ("", ";"):
+        parts |= _table_clause(reader)
+    return CreateTable("CREATE_TABLE", name, if_not_exists, **parts)
+
+
+def _table_clause(reader: _Reader) -> dict[str, Any]:
+    if reader.accept("COMMENT"):
+        return {"comment": reader.string()}
+    if reader.accept("PARTITIONED", "BY"):
+        return {"partition_keys": reader.columns()}
+    if reader.accept("LOCATION"):
+        return {"location": reader.string()}
+    if reader.accept("TBLPROPERTIES"):
+        return {"properties": reader.properties()}
+    if reader.accept("ROW", "FORMAT", "SERDE"):
+        serde = reader.string()
+        return {
+            "serde": serde,
+            "serde_properties": reader.properties() if reader.accept("WITH", "SERDEPROPERTIES") else {},
+        }
+    if reader.accept("ROW", "FORMAT", "DELIMITED"):
+        return _delimited(reader)
+    if reader.accept("STORED", "AS", "INPUTFORMAT"):
+        input_format = reader.string()
+        reader.expect("OUTPUTFORMAT")
+        return {"input_format": input_format, "output_format": reader.string()}
+    if reader.accept("STORED", "AS"):
+        return {"stored_as": reader.identifier()}
+    raise reader.error()
+
+
+def _delimited(reader: _Reader) -> dict[str, Any]:
+    names = {"FIELDS": "field.delim", "LINES": "line.delim", "ESCAPED": "escape.delim"}
+    found: dict[str, str] = {}
+    while reader.peek().upper() in names:
+        key = names[reader.next().text.upper()]
+        reader.accept("TERMINATED")
+        reader.expect("BY")
+        found[key] = reader.string()
+    return {"serde": "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe", "serde_properties": found}
+
+
+def _drop(reader: _Reader) -> Drop:
+    if reader.accept("DATABASE") or reader.accept("SCHEMA"):
+        if_exists = reader.accept("IF", "EXISTS")
+        name = TableName(reader.identifier(), "")
+        is_cascade = reader.accept("CASCADE")
+        reader.accept("RESTRICT")
+        return Drop("DROP_DATABASE", name, if_exists, is_cascade)
+    kind = "DROP_VIEW" if reader.accept("VIEW") else "DROP_TABLE"
+    if kind == "DROP_TABLE":
+        reader.expect("TABLE")
+    if_exists = reader.accept("IF", "EXISTS")
+    name = reader.table()
+    reader.accept("PURGE")
+    return Drop(kind, name, if_exists)
+
+
+def _alter(reader: _Reader) -> Statement:
+    reader.expect("TABLE")
+    name = reader.table()
+    if reader.accept("ADD", "COLUMNS"):
+        return AlterTable("ALTER_TABLE_ADD_COLUMNS", name, columns=reader.columns())
+    if reader.accept("REPLACE", "COLUMNS"):
+        return AlterTable("ALTER_TABLE_REPLACE_COLUMNS", name, columns=reader.columns())
+    if reader.accept("ADD"):
+        tolerant = reader.accept("IF", "NOT", "EXISTS")
+        return AlterPartitions("ALTER_TABLE_ADD_PARTITION", name, _partitions(reader), tolerant)
+    if reader.accept("DROP"):
+        tolerant = reader.accept("IF", "EXISTS")
+        return AlterPartitions("ALTER_TABLE_DROP_PARTITION", name, _partitions(reader), tolerant)
+    if reader.accept("SET", "TBLPROPERTIES"):
+        return AlterTable("ALTER_TABLE_SET_TBLPROPERTIES", name, properties=reader.properties())
+    if reader.accept("SET", "LOCATION"):
+        return AlterTable("ALTER_TABLE_SET_LOCATION", name, location=reader.string())
+    reader.expect("PARTITION")
+    values = reader.partition()
+    reader.expect("SET", "LOCATION")
+    moved = PartitionSpec(values, reader.string())
+    return AlterPartitions("ALTER_TABLE_SET_LOCATION", name, (moved,))
+
+
+def _partitions(reader: _Reader) -> tuple[PartitionSpec, ...]:
+    found = []
+    while reader.accept("PARTITION"):
+        values = reader.partition()
+        found.append(PartitionSpec(values, reader.string() if reader.accept("LOCATION") else ""))
+        reader.accept(",")
+    if not found:
+        raise reader.error()
+    return tuple(found)
+
+
+def _repair(reader: _Reader) -> Repair:
+    reader.expect("REPAIR", "TABLE")
+    return Repair("MSCK_REPAIR_TABLE", reader.table())
+
+
+def _show(reader: _Reader) -> Show:
+    if reader.accept("DATABASES") or reader.accept("SCHEMAS"):
+        reader.accept("LIKE")
+        return Show("SHOW_DATABASES", pattern=reader.string() if reader.peek().startswith("'") else "")
+    if reader.peek().upper() in ("TABLES", "VIEWS"):
+        kind = f"SHOW_{reader.next().text.upper()}"
+        database = reader.identifier() if reader.accept("IN") or reader.accept("FROM") else ""
+        reader.accept("LIKE")
+        pattern = reader.string() if reader.peek().startswith("'") else ""
+        return Show(kind, TableName(database, ""), pattern)
+    if reader.accept("PARTITIONS"):
+        return Show("SHOW_PARTITIONS", reader.table())
+    if reader.accept("TBLPROPERTIES"):
+        return Show("SHOW_TBLPROPERTIES", reader.table())
+    if reader.accept("CREATE", "TABLE"):
+        return Show("SHOW_CREATE_TABLE", reader.table())
+    if reader.accept("CREATE", "VIEW"):
+        return Show("SHOW_CREATE_VIEW", reader.table())
+    reader.expect("COLUMNS")
+    if not (reader.accept("IN") or reader.accept("FROM")):
+        raise reader.error()
+    name = reader.table()
+    if reader.accept("IN") or reader.accept("FROM"):
+        name = TableName(reader.identifier(), name.table)
+    return Show("SHOW_COLUMNS", name)
+
+
+def _describe(reader: _Reader) -> Show:
+    if reader.accept("EXTENDED") or reader.accept("FORMATTED"):
+        raise NotSupported("DESCRIBE EXTENDED and DESCRIBE FORMATTED")
+    return Show("DESCRIBE_TABLE", reader.table())
+
+
+def _explain(reader: _Reader) -> Explain:
+    is_analyze = reader.accept("ANALYZE")
+    if reader.peek() == "(" and reader.peek(1).upper() in ("TYPE", "FORMAT"):
+        raise NotSupported("EXPLAIN with options")
+    return Explain("EXPLAIN", parse_query(reader.rest()), is_analyze)
+
+
+def _insert(reader: _Reader) -> InsertInto:
+    reader.expect("INTO")
+    name = reader.table()
+    columns = reader.names() if reader.peek() == "(" and reader.peek(1).upper() not in _QUERY_WORDS else ()
+    return InsertInto("INSERT", name, columns, parse_query(reader.rest()))
+
+
+def _unload(reader: _Reader) -> Unload:
+    node = parse_query(reader.parenthesised())
+    reader.expect("TO")
+    location = reader.string()
+    return Unload("UNLOAD", node, location, reader.option_values() if reader.accept("WITH") else {})
+
+
+def _prepare(reader: _Reader) -> Prepared:
+    name = reader.identifier()
+    reader.expect("FROM")
+    return Prepared("PREPARE", name, reader.rest())
+
+
+def _execute(reader: _Reader) -> Prepared:
+    name = reader.identifier()
+    if not reader.accept("USING"):
+        return Prepared("EXECUTE", name)
+    listed = parse_query(f"SELECT {reader.rest()}")
+    return Prepared("EXECUTE", name, arguments=tuple(e.sql("trino") for e in listed.expressions))
+
+
+def _deallocate(reader: _Reader) -> Prepared:
+    reader.expect("PREPARE")
+    return Prepared("DEALLOCATE_PREPARE", reader.identifier())
+
+
+_QUERY_WORDS = ("SELECT", "WITH", "VALUES", "(", "TABLE")
+_PARSERS: dict[str, Callable[[_Reader], Statement]] = {
+    "ALTER": _alter,
+    "CREATE": _create,
+    "DEALLOCATE": _deallocate,
+    "DESC": _describe,
+    "DESCRIBE": _describe,
+    "DROP": _drop,
+    "EXECUTE": _execute,
+    "EXPLAIN": _explain,
+    "INSERT": _insert,
+    "MSCK": _repair,
+    "PREPARE": _prepare,
+    "SHOW": _show,
+    "UNLOAD": _unload,
+}
+
+
+def bind(text: str, arguments: Sequence[str]) -> str:
+    """Put arguments, each the text of one expression, into the places of a statement's question marks.
+
+    Raises
+    ------
+    QueryFailed
+        If there are more or fewer arguments than places, or one of them is no expression.
+    """
+    places = [match for match in _TOKEN.finditer(text) if match[0] == "?" and match.lastgroup == "sign"]
+    if len(places) != len(arguments):
+        message = f"Incorrect number of parameters: expected {len(places)} but found {len(arguments)}"
+        raise QueryFailed("INVALID_PARAMETER_USAGE", message, 1, 1)
+    for argument in arguments:
+        parsed = parse_query(f"SELECT {argument}")
+        if not isinstance(parsed, exp.Select) or set(parsed.args) != {"expressions"}:
+            raise QueryFailed("INVALID_PARAMETER_USAGE", f"{argument!r} is not one expression")
+        if len(parsed.expressions) != 1:
+            raise QueryFailed("INVALID_PARAMETER_USAGE", f"{argument!r} is not one expression")
+    values = iter(arguments)
+    return _TOKEN.sub(lambda m: next(values) if m[0] == "?" and m.lastgroup == "sign" else m[0], text)
