@@ -67,11 +67,15 @@ class Engine:
         MillpondError
             If the port is taken, or if it does not answer in time; the error shows the end of its log.
         """
-        running = process.find(self._pid_file)
-        if running is None:
-            self._refuse_taken_port()
-            running = self._launch()
-        self._wait_until_healthy(running, timeout)
+        if (running := process.find(self._pid_file)) is not None:
+            self._wait_until_healthy(running, timeout)
+            return
+        self._refuse_taken_port()
+        try:
+            self._wait_until_healthy(self._launch(), timeout)
+        except BaseException:
+            self.stop()
+            raise
 
     def stop(self) -> None:
         """Stop it with every child of its planes; nothing happens if it does not run."""
@@ -193,8 +197,9 @@ class Engine:
 
 def listener_on(port: int) -> str | None:
     """Who listens on a TCP port: `` by NAME (process PID)``, empty if that is hidden, None if nobody does."""
+    addresses = {(host, port) for host in ("127.0.0.1", "0.0.0.0", "::")}  # noqa: S104
     for connection in psutil.net_connections("tcp"):
-        if connection.status != psutil.CONN_LISTEN or connection.laddr[1:] != (port,):
+        if connection.status != psutil.CONN_LISTEN or tuple(connection.laddr) not in addresses:
             continue
         if connection.pid is None:
             return ""

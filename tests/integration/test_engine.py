@@ -223,6 +223,7 @@ def test_engine_that_cannot_start_says_where_its_log_is(stopped_engine: RunningE
     with pytest.raises(MillpondError, match=r"did not answer within 0 seconds") as caught:
         stopped_engine.engine.start(timeout=0)
     assert caught.value.where == str(stopped_engine.engine.log_file)
+    assert not stopped_engine.engine.is_running
 
 
 def test_stop_leaves_no_process_and_the_next_start_begins_empty(stopped_engine: RunningEngine) -> None:

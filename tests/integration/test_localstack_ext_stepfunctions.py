@@ -37,6 +37,21 @@ def run(engine: RunningEngine, arn: str, seconds: float = 60) -> dict[str, Any]:
     return wait_for("end of the execution", ended, seconds)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def scheduled_machine(running_engine: RunningEngine) -> str:
+    """Started by a rule every minute, from the beginning, so that the last test need not wait for it."""
+    events = running_engine.client("events")
+    machine = running_engine.client("stepfunctions").create_state_machine(
+        name="scheduled",
+        roleArn=running_engine.role(),
+        definition=json.dumps({"StartAt": "Only", "States": {"Only": {"Type": "Pass", "End": True}}}),
+    )["stateMachineArn"]
+    target = {"Id": "1", "Arn": machine, "RoleArn": running_engine.role(), "Input": "{}"}
+    events.put_rule(Name="scheduled", ScheduleExpression="rate(1 minute)")
+    events.put_targets(Rule="scheduled", Targets=[target])
+    return str(machine)
+
+
 def test_lambda_invoke_gives_the_payload_and_fails_with_the_functions_error(
     running_engine: RunningEngine,
 ) -> None:
@@ -231,24 +246,14 @@ def test_eventbridge_rule_starts_a_state_machine(
 
 
 def test_eventbridge_schedule_starts_a_state_machine_with_an_empty_input(
-    running_engine: RunningEngine,
+    running_engine: RunningEngine, scheduled_machine: str
 ) -> None:
-    events, states = running_engine.client("events"), running_engine.client("stepfunctions")
-    machine = states.create_state_machine(
-        name="scheduled",
-        roleArn=running_engine.role(),
-        definition=json.dumps({"StartAt": "Only", "States": {"Only": {"Type": "Pass", "End": True}}}),
-    )["stateMachineArn"]
-    events.put_rule(Name="scheduled", ScheduleExpression="rate(1 minute)")
-    events.put_targets(
-        Rule="scheduled",
-        Targets=[{"Id": "1", "Arn": machine, "RoleArn": running_engine.role(), "Input": "{}"}],
-    )
+    states = running_engine.client("stepfunctions")
 
     def started() -> list[dict[str, Any]]:
-        executions: list[dict[str, Any]] = states.list_executions(stateMachineArn=machine)["executions"]
+        found = states.list_executions(stateMachineArn=scheduled_machine)
+        executions: list[dict[str, Any]] = found["executions"]
         return executions
 
-    assert wait_for("execution", started, 90)
-    events.remove_targets(Rule="scheduled", Ids=["1"])
-    events.delete_rule(Name="scheduled")
+    execution = wait_for("execution", started, 90)[0]
+    assert states.describe_execution(executionArn=execution["executionArn"])["input"] == "{}"
