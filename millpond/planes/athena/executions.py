@@ -12,7 +12,7 @@ from typing import Any
 
 from millpond.planes.athena.exceptions import InvalidRequestException
 from millpond.planes.athena.jobs import Job, Outcome
-from millpond.planes.athena.pool import WorkerDied, WorkerPool, WorkerProcess
+from millpond.planes.athena.pool import Worker, WorkerDied, WorkerPool
 from millpond.planes.athena.statements import Statement
 from millpond.planes.athena.workgroups import ENGINE_VERSION
 
@@ -57,7 +57,7 @@ class QueryExecution:
     started: dt.datetime | None = None
     completed: dt.datetime | None = None
     is_stopped: bool = False
-    worker: WorkerProcess | None = None
+    worker: Worker | None = None
 
     @property
     def query_id(self) -> str:

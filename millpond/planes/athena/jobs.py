@@ -10,6 +10,8 @@ from typing import Any
 JOB_FILE = "job.json"
 OUTCOME_FILE = "outcome.json"
 DOORBELL = "doorbell"
+PID_FILE = "pid-file"
+WORKER_LOG = "worker.log"
 
 
 @dataclass(frozen=True)

@@ -5,19 +5,21 @@ from __future__ import annotations
 import os
 import shutil
 import threading
+import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 from millpond import process
-from millpond.planes.athena.jobs import DOORBELL, Job, Outcome
+from millpond.planes.athena.jobs import DOORBELL, PID_FILE, WORKER_LOG, Job, Outcome
 from millpond.planes.context import PlaneContext
 
-_START_DEADLINE = 30.0
+_START_DEADLINE = 60.0
 _KILL_AFTER = 2.0
-_LOG = "worker.log"
+_LOOK = 0.01
 
 
 class WorkerDied(Exception):  # noqa: N818 - says what happened
@@ -25,19 +27,22 @@ class WorkerDied(Exception):  # noqa: N818 - says what happened
 
 
 @dataclass(frozen=True)
-class WorkerProcess:
-    """A process that runs one query.
+class Worker:
+    """A process that runs one query, or will as soon as it is there.
 
     Parameters
     ----------
-    owned : OwnedProcess
-        The process.
     directory : Path
         Its job, its outcome and its log.
+    pid_file : Path
+        Where the process records itself.
+    parent : OwnedProcess
+        The process that forks it.
     """
 
-    owned: process.OwnedProcess
     directory: Path
+    pid_file: Path
+    parent: process.OwnedProcess
 
     def give(self, job: Job) -> None:
         """Hand it its job.
@@ -48,25 +53,19 @@ class WorkerProcess:
             If it does not live to take it.
         """
         job.write(self.directory)
-        waited = threading.Event()
-        for _ in range(int(_START_DEADLINE / 0.02)):
-            try:
-                bell = os.open(self.directory / DOORBELL, os.O_WRONLY | os.O_NONBLOCK)
-            except OSError:
-                # Nobody has the other end open yet: it is still starting, or gone.
-                if not self.owned.is_running:
-                    break
-                waited.wait(0.02)
-                continue
-            os.write(bell, b"!")
-            os.close(bell)
-            return
-        raise WorkerDied(self.log())
+        ring(self.directory / DOORBELL, "!", lambda: self._is_coming)
 
-    def wait(self, seconds: float | None) -> bool:
+    @property
+    def _is_coming(self) -> bool:
+        return process.find(self.pid_file) is not None or self.parent.is_running
+
+    def wait(self, seconds: float) -> bool:
         """Wait until it has ended; False if it has not after so long."""
+        owned = process.find(self.pid_file)
+        if owned is None:
+            return True
         try:
-            psutil.Process(self.owned.pid).wait(timeout=seconds)
+            psutil.Process(owned.pid).wait(timeout=seconds)
         except psutil.NoSuchProcess:
             return True
         except psutil.TimeoutExpired:
@@ -77,16 +76,18 @@ class WorkerProcess:
         return Outcome.read(self.directory)
 
     def log(self) -> str:
-        return process.last_lines(self.directory / _LOG, 5)
+        return process.last_lines(self.directory / WORKER_LOG, 5)
 
     def stop(self) -> None:
         """End it, whatever it does, and remove what it left."""
-        self.owned.stop(_KILL_AFTER)
+        if owned := process.find(self.pid_file):
+            owned.stop(_KILL_AFTER)
+        self.pid_file.unlink(missing_ok=True)
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
 class WorkerPool:
-    """Starts workers; each is used once.
+    """Has workers forked; each is used once.
 
     Parameters
     ----------
@@ -97,22 +98,30 @@ class WorkerPool:
     def __init__(self, context: PlaneContext) -> None:
         self._context = context
         self._lock = threading.Lock()
-        self._spare: WorkerProcess | None = None
-        self._busy: set[WorkerProcess] = set()
+        self._home = context.state_dir / "athena"
+        self._parent: process.OwnedProcess | None = None
+        self._spare: Worker | None = None
+        self._busy: set[Worker] = set()
         self._is_closed = False
 
-    def take(self) -> WorkerProcess:
-        """A worker that nobody else has; another one starts to warm up in its place."""
+    def take(self) -> Worker:
+        """A worker that nobody else has; another one starts to warm up in its place.
+
+        Raises
+        ------
+        WorkerDied
+            If there can be none.
+        """
         with self._lock:
             if self._is_closed:
                 raise WorkerDied("the engine is stopping")
             spare = self._spare
-            worker = spare if spare is not None and spare.owned.is_running else self._start()
+            worker = spare if spare is not None and spare.parent.is_running else self._start()
             self._spare = self._start()
             self._busy.add(worker)
         return worker
 
-    def release(self, worker: WorkerProcess) -> None:
+    def release(self, worker: Worker) -> None:
         """A worker whose query has ended."""
         with self._lock:
             self._busy.discard(worker)
@@ -124,31 +133,41 @@ class WorkerPool:
             self._is_closed = True
             workers = [*self._busy, *([self._spare] if self._spare else [])]
             self._spare = None
+        if self._parent is not None:
+            self._parent.stop(_KILL_AFTER)
         for worker in workers:
             worker.stop()
 
-    def _start(self) -> WorkerProcess:
-        name = uuid.uuid4().hex[:12]
-        directory = self._context.state_dir / "athena" / name
-        directory.mkdir(parents=True)
-        os.mkfifo(directory / DOORBELL)
-        python = self._context.tools.harness_python
-        owned = process.start(
-            [python, "-m", "millpond.planes.athena.worker", directory],
-            pid_file=self._context.pid_dir / "athena" / f"{name}.pid",
-            log_file=directory / _LOG,
-            env=self._environment(directory),
-            cwd=directory,
-        )
-        return WorkerProcess(owned, directory)
+    def _start(self) -> Worker:
+        if self._parent is None or not self._parent.is_running:
+            self._parent = self._start_parent()
+        parent, name = self._parent, uuid.uuid4().hex[:12]
+        worker = Worker(self._home / name, self._context.pid_dir / "athena" / f"{name}.pid", parent)
+        worker.directory.mkdir(parents=True)
+        (worker.directory / PID_FILE).write_text(str(worker.pid_file))
+        os.mkfifo(worker.directory / DOORBELL)
+        ring(self._home / DOORBELL, f"{name}\n", lambda: parent.is_running)
+        return worker
 
-    def _environment(self, directory: Path) -> dict[str, str]:
+    def _start_parent(self) -> process.OwnedProcess:
+        self._home.mkdir(parents=True, exist_ok=True)
+        (self._home / DOORBELL).unlink(missing_ok=True)
+        os.mkfifo(self._home / DOORBELL)
+        return process.start(
+            [self._context.tools.harness_python, "-m", "millpond.planes.athena.worker", self._home],
+            pid_file=self._context.pid_dir / "athena" / "workers.pid",
+            log_file=self._context.state_dir / "logs" / "athena.log",
+            env=self._environment(),
+            cwd=self._home,
+        )
+
+    def _environment(self) -> dict[str, str]:
         return {
             "PATH": os.environ.get("PATH", os.defpath),
             "LANG": "C.UTF-8",
             "TZ": "UTC",
-            "HOME": str(directory),
-            "TMPDIR": str(directory),
+            "HOME": str(self._home),
+            "TMPDIR": str(self._home),
             "PYTHONUNBUFFERED": "1",
             "AWS_ENDPOINT_URL": self._context.endpoint_url,
             "AWS_DEFAULT_REGION": self._context.region,
@@ -157,3 +176,27 @@ class WorkerPool:
             "AWS_EC2_METADATA_DISABLED": "true",
             "NO_PROXY": "127.0.0.1,localhost",
         }
+
+
+def ring(doorbell: Path, message: str, is_alive: Callable[[], bool]) -> None:
+    """Write to a process that reads a named pipe, once it has opened it.
+
+    Raises
+    ------
+    WorkerDied
+        If the process ends before, or takes too long.
+    """
+    deadline = time.monotonic() + _START_DEADLINE
+    while is_alive() and time.monotonic() < deadline:
+        try:
+            handle = os.open(doorbell, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:
+            # ENXIO: nobody has opened the other end yet.
+            time.sleep(_LOOK)
+            continue
+        try:
+            os.write(handle, message.encode())
+        finally:
+            os.close(handle)
+        return
+    raise WorkerDied("the process that runs queries did not start")

@@ -39,7 +39,7 @@ class NamedQueries:
             if name in request
         }
         query_id = str(uuid.uuid4())
-        self._queries[query_id] = {**query, "NamedQueryId": query_id, "WorkGroup": group.name}
+        self._queries[query_id] = query | {"NamedQueryId": query_id, "WorkGroup": group.name}
         if token:
             self._tokens[token] = query_id
         return {"NamedQueryId": query_id}
