@@ -7,11 +7,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from millpond.errors import MillpondError
+
+# A table of results is not squeezed into fewer columns than it needs when nobody watches.
+MINIMUM_WIDTH = 110
 
 out = Console(soft_wrap=True)
 err = Console(stderr=True, soft_wrap=True)
@@ -50,12 +54,12 @@ def note(text: str) -> None:
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table of results on stdout; cells may hold Rich markup."""
-    table = Table(title=title or None, title_justify="left")
+    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    out.print(table)
+    out.print(table, width=max(out.width, MINIMUM_WIDTH))
 
 
 def show_json(content: Mapping[str, object] | Sequence[object]) -> None:

@@ -1,4 +1,4 @@
-"""One stack for all end-to-end tests: made by ``millpond demo``, on ports and a state directory of its own."""
+"""One stack for all end-to-end tests: made by ``millpond demo``, with ports and state of its own."""
 
 from __future__ import annotations
 
