@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from millpond.planes.context import PlaneContext
 
 if TYPE_CHECKING:
+    from millpond.planes.athena import AthenaPlane
     from millpond.planes.glue import GluePlane
 
 
@@ -25,14 +26,15 @@ def glue() -> GluePlane:
 
 
 @cache
-def athena() -> Any:
-    from millpond.planes import athena
+def athena() -> AthenaPlane:
+    from millpond.planes.athena import AthenaPlane
 
-    return athena.AthenaPlane(context()) if hasattr(athena, "AthenaPlane") else None
+    return AthenaPlane(context())
 
 
 def close() -> None:
     """End the children of the planes that were used."""
-    for plane in (glue, athena):
-        if plane.cache_info().currsize and plane():
-            plane().close()
+    if glue.cache_info().currsize:
+        glue().close()
+    if athena.cache_info().currsize:
+        athena().close()
