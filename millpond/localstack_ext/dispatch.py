@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from localstack.aws.api import CommonServiceException, RequestContext, ServiceException
 from localstack.aws.spec import load_service
 from localstack.services.moto import call_moto
 
 Handler = Callable[[RequestContext, Any], Any]
+
+# What moto answers with a success although nothing runs; refused unless a plane does it.
+PRETENDED_BY_MOTO: Mapping[str, frozenset[str]] = {
+    "codebuild": frozenset({"StartBuild"}),
+    "glue": frozenset(
+        {"CreateDevEndpoint", "CreateSession", "StartCrawler", "StartTrigger", "StartWorkflowRun"}
+    ),
+}
 
 
 class Plane(Protocol):
@@ -41,6 +49,7 @@ def dispatch_table(service: str, plane: Plane | None = None) -> dict[str, Handle
         If the plane names an operation that the service does not have.
     """
     table: dict[str, Handler] = dict.fromkeys(load_service(service).operation_names, _ask_moto)
+    table |= dict.fromkeys(PRETENDED_BY_MOTO.get(service, ()), _refuse)
     if plane is None:
         return table
     for operation, method in plane.OPERATIONS.items():
@@ -52,6 +61,11 @@ def dispatch_table(service: str, plane: Plane | None = None) -> dict[str, Handle
 
 def _ask_moto(context: RequestContext, _request: Any) -> Any:
     return call_moto(context)
+
+
+def _refuse(context: RequestContext, _request: Any) -> NoReturn:
+    name = context.operation.name if context.operation else "asked for"
+    raise NotImplementedError(f"The operation {name} has not been implemented")
 
 
 def _ask_plane(plane: Plane, operation: str, method: Callable[[dict[str, Any]], Any]) -> Handler:

@@ -11,7 +11,7 @@ from localstack.aws.forwarder import create_aws_request_context
 from localstack.aws.skeleton import Skeleton
 from localstack.aws.spec import load_service
 
-from millpond.localstack_ext.dispatch import dispatch_table
+from millpond.localstack_ext.dispatch import Plane, dispatch_table
 
 
 class RefusedError(Exception):
@@ -48,10 +48,15 @@ class FakePlane:
         raise AssertionError("left to moto")
 
 
-def ask(operation: str, parameters: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-    table = dispatch_table("athena", FakePlane())
-    context = create_aws_request_context("athena", operation, parameters=parameters, region="eu-west-1")
-    response = Skeleton(load_service("athena"), table).invoke(context)
+FAKE_PLANE = FakePlane()
+
+
+def ask(
+    operation: str, parameters: dict[str, Any], service: str = "athena", plane: Plane | None = FAKE_PLANE
+) -> tuple[int, dict[str, Any]]:
+    table = dispatch_table(service, plane)
+    context = create_aws_request_context(service, operation, parameters=parameters, region="eu-west-1")
+    response = Skeleton(load_service(service), table).invoke(context)
     return response.status_code, json.loads(response.data or "{}")
 
 
@@ -74,6 +79,18 @@ def test_request_that_the_plane_leaves_to_others_goes_to_moto() -> None:
 def test_operation_that_nobody_implements_is_an_error() -> None:
     status, answer = ask("GetSession", {"SessionId": "s"})
     assert (status, answer["__type"]) == (501, "InternalFailure")
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "parameters"),
+    [("codebuild", "StartBuild", {"projectName": "p"}), ("glue", "StartCrawler", {"Name": "c"})],
+)
+def test_operation_that_moto_only_pretends_to_do_is_an_error(
+    service: str, operation: str, parameters: dict[str, Any]
+) -> None:
+    status, answer = ask(operation, parameters, service, None)
+    assert (status, answer["__type"]) == (501, "InternalFailure")
+    assert answer["message"] == f"The operation {operation} has not been implemented"
 
 
 def test_refusal_of_a_plane_has_its_code_its_message_and_its_own_members() -> None:
