@@ -39,7 +39,7 @@ class CatalogTable:
     run_id : str
         That run.
     columns : list of (name, type)
-        Columns in order, then the partition keys.
+        Columns in order.
     parts : dict of PartitionValues to Files
         Its partitions; a table without partition keys is its own only part, ``()``.
     """
@@ -54,7 +54,7 @@ class CatalogTable:
         return sum(part.rows for part in self.parts.values())
 
     def has_structure(self, structure: TableStructure) -> bool:
-        """Whether its columns and partition keys are those of the structure."""
+        """Whether its columns are those of the structure."""
         return self.columns == _columns(structure)
 
 
@@ -81,13 +81,14 @@ class Version:
         return sum(part.rows for part in self.parts.values())
 
 
-def find_table(glue: Any, settings: JobSettings) -> CatalogTable | None:
+def find_table(glue: Any, settings: JobSettings, structure: TableStructure) -> CatalogTable | None:
     """The table as it is visible now, or None when there is none.
 
     Raises
     ------
     IngestError
-        If the table was not made by the ingest.
+        If the table was not made by the ingest, or has other partition keys than the structure: those
+        of a table with data cannot be changed.
     """
     database, name = settings.target_database, settings.target_table
     try:
@@ -97,10 +98,16 @@ def find_table(glue: Any, settings: JobSettings) -> CatalogTable | None:
     if _RUN_ID not in table.get("Parameters", {}):
         raise IngestError(f"The table {database}.{name} of the catalog was not made by the ingest.")
     descriptor, keys = table["StorageDescriptor"], table.get("PartitionKeys", [])
+    partition_names = [key["Name"] for key in keys]
+    if partition_names != structure.partition_names:
+        raise IngestError(
+            f"The table {database}.{name} of the catalog is partitioned by {partition_names}, "
+            f"table_structures says {structure.partition_names}; delete it from the catalog first."
+        )
     return CatalogTable(
         location=descriptor["Location"],
         run_id=table["Parameters"][_RUN_ID],
-        columns=[(column["Name"], column["Type"]) for column in [*descriptor["Columns"], *keys]],
+        columns=[(column["Name"], column["Type"]) for column in descriptor["Columns"]],
         parts=_find_partitions(glue, settings) if keys else {(): _files(table)},
     )
 
@@ -184,9 +191,7 @@ def _files(entry: Mapping[str, Any]) -> Files:
 
 
 def _columns(structure: TableStructure) -> list[tuple[str, str]]:
-    return [(column.name, column.type) for column in structure.columns] + [
-        (name, "string") for name in structure.partition_names
-    ]
+    return [(column.name, column.type) for column in structure.columns]
 
 
 def _table_input(settings: JobSettings, structure: TableStructure, version: Version) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def _ingest(arguments: JobArguments, engine: Engine, aws: Aws) -> Landed:
     structure = read_table_structure(aws.dynamodb, arguments.table_structures_table, arguments.table_id)
     check_settings(settings, structure)
     current = runs.read_current(aws.dynamodb.Table(arguments.ingest_runs_table), arguments.table_id)
-    previous = catalog.find_table(aws.glue, settings)
+    previous = catalog.find_table(aws.glue, settings, structure)
     directory = layout.table_location(arguments.lake_bucket, settings.target_database, settings.target_table)
     target = Target(
         settings=settings,

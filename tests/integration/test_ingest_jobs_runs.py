@@ -207,6 +207,26 @@ def test_new_structure_version_reads_an_incremental_table_again(lab: Lab) -> Non
     assert {row["extra"] for row in lab.rows(table_id)} == {7}
 
 
+def test_other_partition_keys_than_the_catalog_has_are_refused(lab: Lab) -> None:
+    table_id = make_items(lab, "regrouped")
+    lab.run("shell", table_id, "r1")
+    lab.declare("regrouped", structure={"version": 2, **structure(_COLUMNS)}, **_INCREMENTAL)
+    assert lab.attempt("shell", table_id, "r2").returncode != 0
+    assert "is partitioned by ['by_place'], table_structures says []" in lab.item(table_id, "r2")["error"]
+    assert lake_rows(lab, "regrouped") == source_rows(lab, "regrouped")
+
+
+def test_every_part_of_a_split_read_sees_the_same_snapshot(lab: Lab) -> None:
+    table_id = make_items(lab, "busy", split_column="id", split_partitions=3)
+    before = source_rows(lab, "busy")
+    with lab.database.connection() as connection:
+        admin = [connection.info.user, connection.info.password]
+    result = lab.python("-c", _DISTURBER, table_id, "r1", *admin, python=lab.tools.spark_python)
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert len(source_rows(lab, "busy")) == len(before) + 100
+    assert lake_rows(lab, "busy") == before
+
+
 @pytest.mark.parametrize("is_partitioned", [False, True])
 @pytest.mark.parametrize("engine", ["shell", "spark"])
 def test_empty_table_is_registered_with_no_rows(lab: Lab, engine: str, is_partitioned: bool) -> None:
@@ -311,6 +331,34 @@ aws = Aws.from_environment()
 setattr(aws.glue, sys.argv[1], lambda **_: os.kill(os.getpid(), signal.SIGKILL))
 arguments = JobArguments("settings", "structures", "runs", "lake", "onprem", sys.argv[2], sys.argv[3])
 ingest(arguments, ShellEngine(aws.s3), aws)
+"""
+
+
+_DISTURBER = """
+import sys
+from ingest import spark_engine
+from ingest.arguments import JobArguments
+from ingest.aws import Aws
+from ingest.run import ingest
+from pyspark.sql import SparkSession
+
+table_id, run_id, user, password = sys.argv[1:]
+spark = SparkSession.builder.getOrCreate()
+split = spark_engine.SparkSource._split
+
+def write_before_the_split_read(source, *arguments):
+    properties = {"user": user, "password": password}
+    connection = spark_engine.SparkEngine._open(source_engine, source._url, properties)
+    rows = "SELECT id, 2, 'new', 'new', NULL, now() FROM generate_series(1, 100) AS id"
+    connection.createStatement().execute(f"INSERT INTO {table_id} {rows}")
+    connection.close()
+    return split(source, *arguments)
+
+spark_engine.SparkSource._split = write_before_the_split_read
+aws = Aws.from_environment()
+source_engine = spark_engine.SparkEngine(spark, aws.s3)
+arguments = JobArguments("settings", "structures", "runs", "lake", "onprem", table_id, run_id)
+ingest(arguments, source_engine, aws)
 """
 
 
