@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from millpond.planes.athena.exceptions import NotSupported, QueryFailed
 from millpond.planes.athena.relations import Typed
-from millpond.planes.athena.types import TIMESTAMP_TZ, UNBOUNDED, UNKNOWN, Type, duckdb_type
+from millpond.planes.athena.types import TIMESTAMP_TZ, UNBOUNDED, UNKNOWN, Type, duckdb_type, quote
+
+Place = tuple[int | None, int | None]
 
 _FROM_TEXT = {"boolean", "tinyint", "smallint", "integer", "bigint", "real", "double", "decimal"} | {
     "date",
@@ -28,7 +30,7 @@ def cast(
     target: Type,
     *,
     is_try: bool = False,
-    place: tuple[int | None, int | None] = (None, None),
+    place: Place = (None, None),
 ) -> Typed:
     """Convert because the query says so.
 
@@ -41,7 +43,7 @@ def cast(
     return Typed(sql, target)
 
 
-def _convert(value: Typed, target: Type, is_try: bool, place: tuple[int | None, int | None]) -> str:
+def _convert(value: Typed, target: Type, is_try: bool, place: Place) -> str:
     source, sql = value.type, value.sql
     if source == target:
         return sql
@@ -65,17 +67,29 @@ def _convert(value: Typed, target: Type, is_try: bool, place: tuple[int | None, 
     if target.name == "array" and source.name == "array":
         inner = _convert(Typed("element", source.elements[0]), target.elements[0], is_try, place)
         return f"list_transform({sql}, lambda element: {inner})"
+    if target.name == "row" and source.name == "row":
+        return _row(sql, source, target, is_try, place)
     if _is_plain(source, target):
         return plain
     raise QueryFailed("TYPE_MISMATCH", f"Cannot cast {source} to {target}", *place)
 
 
+def _row(sql: str, source: Type, target: Type, is_try: bool, place: Place) -> str:
+    """Rows are converted field by field, in order; their names do not matter."""
+    if len(source.elements) != len(target.elements):
+        raise QueryFailed("TYPE_MISMATCH", f"Cannot cast {source} to {target}", *place)
+    fields = zip(source.fields, source.elements, target.fields, target.elements, strict=True)
+    parts = (
+        f"{quote(to)} := {_convert(Typed(f'({sql}).{quote(of)}', of_type), to_type, is_try, place)}"
+        for of, of_type, to, to_type in fields
+    )
+    return f"CASE WHEN {sql} IS NULL THEN NULL ELSE struct_pack({', '.join(parts)}) END"
+
+
 def _is_plain(source: Type, target: Type) -> bool:
     """Whether DuckDB's own conversion between two types is Trino's."""
-    if source.name in ("row", "map") and source.name == target.name:
-        pairs = list(zip(source.elements, target.elements, strict=False))
-        if len(source.elements) != len(target.elements):
-            return False
+    if source.name == target.name == "map":
+        pairs = list(zip(source.elements, target.elements, strict=True))
         if any(to.is_text and not of.is_text for of, to in pairs):
             raise NotSupported(f"The conversion of {source} to {target}")
         return all(of == to or _is_plain(of, to) for of, to in pairs)
@@ -111,7 +125,7 @@ def _shorten(sql: str, target: Type) -> str:
 def _seconds_digits(sql: str, target: Type) -> str:
     units = {0: "second", 3: "millisecond", 6: "microsecond"}
     if target.precision not in units:
-        raise NotSupported(f"The type {target}")
+        raise NotSupported(f"The conversion to {target}")
     return f"date_trunc('{units[target.precision]}', {sql})"
 
 

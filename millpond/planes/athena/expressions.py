@@ -13,9 +13,9 @@ from millpond.planes.athena.aggregates import AGGREGATES, WINDOW_ONLY, Aggregate
 from millpond.planes.athena.casts import cast, coerce
 from millpond.planes.athena.exceptions import NotSupported, QueryFailed
 from millpond.planes.athena.functions import UNSUPPORTED, arithmetic, call
+from millpond.planes.athena.grammar import position
 from millpond.planes.athena.macros import without_errors
 from millpond.planes.athena.relations import Column, Found, Relation, Scope, Typed
-from millpond.planes.athena.sql import position
 from millpond.planes.athena.types import (
     BIGINT,
     BOOLEAN,
@@ -266,7 +266,8 @@ class ExpressionCompiler:
         value = self.compile(node.this)
         if not isinstance(node.expression, exp.Null):
             raise NotSupported(f"IS {node.expression.sql('trino')}", *position(node))
-        return Typed(f"({value.sql} IS NULL)", BOOLEAN)
+        word = "IS NOT NULL" if node.args.get("negate") else "IS NULL"
+        return Typed(f"({value.sql} {word})", BOOLEAN)
 
     def _between(self, node: exp.Between) -> Typed:
         value = self.compile(node.this)
@@ -286,8 +287,10 @@ class ExpressionCompiler:
             types = ", ".join(str(option.type) for option in options)
             message = f"IN value and list items must be the same type or coercible: {value.type} and {types}"
             raise QueryFailed("TYPE_MISMATCH", message, *position(node))
-        listed = ", ".join(coerce(option, common).sql for option in options)
-        return Typed(f"({coerce(value, common).sql} IN ({listed}))", BOOLEAN)
+        sqls = [coerce(operand, common).sql for operand in (value, *options)]
+        if any(operand.type.name == "char" for operand in (value, *options)):
+            sqls = [f"rtrim({sql}, ' ')" for sql in sqls]
+        return Typed(f"({sqls[0]} IN ({', '.join(sqls[1:])}))", BOOLEAN)
 
     def _in_query(self, node: exp.In, query: exp.Expr) -> Typed:
         sql, columns = self._queries.subquery(query, self._scope)
@@ -324,7 +327,8 @@ class ExpressionCompiler:
             if not side.type.is_text and side.type != UNKNOWN:
                 message = f"Left side of LIKE expression must evaluate to a varchar (actual: {side.type})"
                 raise QueryFailed("TYPE_MISMATCH", message, *position(node))
-        return Typed(f"({value.sql} LIKE {pattern.sql}{escape})", BOOLEAN)
+        word = "NOT LIKE" if node.args.get("negate") else "LIKE"
+        return Typed(f"({value.sql} {word} {pattern.sql}{escape})", BOOLEAN)
 
     def _escaped(self, node: exp.Escape) -> Typed:
         if not isinstance(node.this, exp.Like):
@@ -717,6 +721,9 @@ def _typed_literal(text: str, target: Type, place: Place) -> Typed:
         raise QueryFailed("INVALID_LITERAL", f"'{text}' is not a valid DATE literal", *place)
     if target.name == "timestamp" and re.search(r"\d{2}:\d{2}.*([+-]\d{2}|[A-Za-z]{3,})", text):
         target = Type(TIMESTAMP_TZ, target.numbers)
+    if target.name == "timestamp":
+        # The type of such a constant has as many digits as were written, so there are none to cut.
+        return Typed(f"CAST({_text(text)} AS TIMESTAMP)", target)
     return cast(Typed(_text(text), varchar(len(text))), target, place=place)
 
 

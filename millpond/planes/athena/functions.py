@@ -316,10 +316,6 @@ def _array_join(arguments: Sequence[Typed]) -> str:
     return f"trino_array_join({texts}, {separator.sql})"
 
 
-def _zip(types: Sequence[Type]) -> Type:
-    return array(row([t.elements[0] for t in types]))
-
-
 def _one(parameters: Sequence[Parameter], result: Result, template: Template, **more: bool) -> list[Overload]:
     return [Overload(tuple(parameters), result, template, more.get("variadic", False))]
 
@@ -541,7 +537,9 @@ _NESTED_FUNCTIONS: dict[str, list[Overload]] = {
     "map_concat": _one(["map", "map"], _common, "map_concat({all})", variadic=True),
     "map_keys": _one(["map"], lambda types: array(types[0].elements[0]), "map_keys({0})"),
     "map_values": _one(["map"], lambda types: array(types[0].elements[1]), "map_values({0})"),
-    "map_entries": _one(["map"], lambda types: array(row(types[0].elements)), "map_entries({0})"),
+    "map_entries": _one(
+        ["map"], lambda types: array(row(types[0].elements, ["key", "value"])), "map_entries({0})"
+    ),
     "sequence": [
         Overload(
             (BIGINT, BIGINT),
@@ -570,7 +568,6 @@ _NESTED_FUNCTIONS: dict[str, list[Overload]] = {
         "{0}[CASE WHEN {1} < 0 THEN len({0}) + {1} + 1 ELSE {1} END:"
         "CASE WHEN {1} < 0 THEN len({0}) + {1} + {2} ELSE {1} + {2} - 1 END]",
     ),
-    "zip": _one(["array", "array"], _zip, "list_zip({all})", variadic=True),
 }
 
 _OTHER_FUNCTIONS: dict[str, list[Overload]] = {
@@ -601,7 +598,17 @@ SCALARS: dict[str, list[Overload]] = {
 UNSUPPORTED = frozenset(
     {"checksum", "xxhash64", "crc32", "sha512", "murmur3", "spooky_hash_v2_32", "spooky_hash_v2_64"}
     | {"hmac_md5", "hmac_sha1", "hmac_sha256", "hmac_sha512", "approx_set", "merge", "make_set_digest"}
-    | {"parse_datetime", "numeric_histogram", "map_union", "multimap_agg", "split_to_map", "url_encode"}
+    | {
+        "parse_datetime",
+        "numeric_histogram",
+        "map_union",
+        "multimap_agg",
+        "split_to_map",
+        "url_encode",
+        "zip",
+        "zip_with",
+        "ngrams",
+    }
 )
 
 

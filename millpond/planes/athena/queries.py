@@ -16,30 +16,13 @@ from sqlglot import exp
 from millpond.planes.athena.casts import coerce
 from millpond.planes.athena.exceptions import NotSupported, QueryFailed
 from millpond.planes.athena.expressions import ExpressionCompiler, direction, is_aggregate, own_nodes
+from millpond.planes.athena.grammar import position
 from millpond.planes.athena.relations import Column, Relation, Scope, Typed
-from millpond.planes.athena.sql import parse_query, position
+from millpond.planes.athena.sql import parse_query
 from millpond.planes.athena.types import BIGINT, TIMESTAMP_TZ, UNKNOWN, Type, common_type, duckdb_type, quote
 
 Place = tuple[int | None, int | None]
 
-_SELECT_PARTS = {
-    "with_",
-    "expressions",
-    "from_",
-    "joins",
-    "where",
-    "group",
-    "having",
-    "distinct",
-    "windows",
-} | {
-    "order",
-    "limit",
-    "offset",
-    "kind",
-    "hint",
-}
-_TABLE_PARTS = {"this", "db", "catalog", "alias", "joins"}
 _MAX_VIEW_DEPTH = 10
 _GROUPING: dict[type[exp.Expr], str] = {
     exp.GroupingSets: "GROUPING SETS",
@@ -241,7 +224,7 @@ class _QueryCompiler:
             inner = self._relation(node.this, outer)
             result = _From(f"({inner.sql})", inner.relations, inner.merged)
         elif isinstance(node, exp.Subquery):
-            sql, columns = self._bare_subquery(node, outer)
+            sql, columns = self.query(node, outer)
             result = self._derived(sql, columns, node)
         elif isinstance(node, exp.Values):
             sql, columns = self._values(node, outer)
@@ -257,12 +240,6 @@ class _QueryCompiler:
             result = self._join(result, join, outer)
         return result
 
-    def _bare_subquery(self, node: exp.Subquery, outer: Scope | None) -> tuple[str, list[Column]]:
-        parent = None if outer is None else outer
-        if node.args.get("sample") or node.args.get("pivots"):
-            raise NotSupported("TABLESAMPLE or PIVOT", *position(node))
-        return self.query(node.this, parent)
-
     def _derived(self, sql: str, columns: Sequence[Column], node: exp.Expr, prefix: str = "") -> _From:
         alias, names = self.fresh("r"), _alias_columns(node)
         called = node.alias.lower()
@@ -270,7 +247,6 @@ class _QueryCompiler:
         return _From(f"{prefix}({sql}) AS {quote(alias)}", [relation])
 
     def _table(self, node: exp.Table) -> _From:
-        _refuse_unknown(node, _TABLE_PARTS)
         if not isinstance(node.this, exp.Identifier):
             raise NotSupported(f"The table function {node.this.sql('trino')}", *position(node))
         name, database, catalog = node.name.lower(), node.db.lower(), node.catalog.lower()
@@ -346,8 +322,6 @@ class _QueryCompiler:
         return _From(f"LATERAL (SELECT {listed}) AS {quote(alias)}", [relation])
 
     def _join(self, left: _From, join: exp.Join, outer: Scope | None) -> _From:
-        if join.args.get("method") or join.args.get("match_condition"):
-            raise NotSupported(f"{join.args.get('method')} JOIN", *position(join))
         side, kind = (join.side or "").upper(), (join.kind or "").upper()
         target = join.this
         sees_left = isinstance(target, exp.Unnest | exp.Lateral)
@@ -399,7 +373,6 @@ class _QueryCompiler:
     # SELECT
 
     def _select(self, node: exp.Select, outer: Scope | None) -> tuple[str, list[Column]]:
-        _refuse_unknown(node, _SELECT_PARTS)
         source = self._from(node, outer)
         scope = source.scope(outer)
         where = self._where(node, scope)
@@ -413,8 +386,6 @@ class _QueryCompiler:
             f"{v.sql} AS {quote(c.sql_name)}" for (_, v), c in zip(items, columns, strict=True)
         )
         distinct = node.args.get("distinct")
-        if distinct is not None and distinct.args.get("on"):
-            raise NotSupported("DISTINCT ON", *position(node))
         parts = [f"SELECT {'DISTINCT ' if distinct else ''}{listed}"]
         if source.sql:
             parts.append(f"FROM {source.sql}")
@@ -467,8 +438,6 @@ class _QueryCompiler:
             clauses = [*node.expressions, node.args.get("having"), node.args.get("order")]
             uses = any(is_aggregate(n) for c in clauses if c is not None for n in own_nodes(c))
             return "", frozenset() if uses or node.args.get("having") is not None else None
-        if group.args.get("totals") or group.args.get("all"):
-            raise NotSupported("GROUP BY ALL", *position(group))
         known: list[str] = []
 
         def key(item: exp.Expr) -> str:
@@ -502,7 +471,6 @@ class _QueryCompiler:
     ) -> Iterable[tuple[str, Typed]]:
         for item in node.expressions:
             if isinstance(item, exp.Star):
-                _refuse_unknown(item, set())
                 if not scope.relations:
                     raise QueryFailed(
                         "COLUMN_NOT_FOUND",
@@ -552,8 +520,6 @@ class _QueryCompiler:
         parts = []
         limit, offset = node.args.get("limit"), node.args.get("offset")
         if isinstance(limit, exp.Fetch):
-            if (options := limit.args.get("limit_options")) is not None and options.args.get("with_ties"):
-                raise NotSupported("FETCH FIRST … WITH TIES", *position(node))
             limit_value = limit.args.get("count") or exp.Literal.number(1)
         else:
             limit_value = limit.expression if limit is not None else None
@@ -689,9 +655,3 @@ def _whole_number(node: exp.Expr) -> int:
     if not (isinstance(node, exp.Literal) and node.is_int):
         raise NotSupported(f"LIMIT or OFFSET {node.sql('trino')}", *position(node))
     return int(node.name)
-
-
-def _refuse_unknown(node: exp.Expr, known: set[str]) -> None:
-    for name, value in node.args.items():
-        if value and name not in known:
-            raise NotSupported(f"{name.strip('_').upper()} ({node.sql('trino')[:80]})", *position(node))

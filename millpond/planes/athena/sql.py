@@ -11,6 +11,7 @@ from sqlglot.errors import ParseError, TokenError
 from sqlglot.parsers.trino import TrinoParser
 
 from millpond.planes.athena.exceptions import QueryFailed
+from millpond.planes.athena.grammar import check
 
 _GRAMMATICAL = {"CAST", "TRY_CAST", "EXTRACT", "POSITION", "SUBSTRING", "TRIM", "LISTAGG"}
 
@@ -37,7 +38,7 @@ def parse_query(text: str) -> exp.Expr:
     Raises
     ------
     QueryFailed
-        ``SYNTAX_ERROR`` with the place of the first error.
+        ``SYNTAX_ERROR`` with the place of the first error, or that a part of it is not supported.
     """
     dialect = TrinoSql()
     try:
@@ -56,14 +57,5 @@ def parse_query(text: str) -> exp.Expr:
     found = [statement for statement in statements if statement is not None]
     if len(found) != 1:
         raise QueryFailed("", f"Only one sql statement is allowed. Got: {text}")
+    check(found[0])
     return found[0]
-
-
-def position(node: exp.Expr) -> tuple[int, int] | tuple[None, None]:
-    """Line and column, counted from one, where the leftmost token of a node begins."""
-    places = [
-        (n.meta["line"], n.meta["col"] - (n.meta["end"] - n.meta["start"]))
-        for n in node.walk()
-        if "line" in n.meta
-    ]
-    return min(places) if places else (None, None)
