@@ -58,25 +58,19 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
 
 
 def plan(event: Mapping[str, Any], sources: Sources) -> dict[str, Any]:
-    """Answer the state machine. The largest tables come first, so that no long one is left for the end."""
+    """Answer the state machine. What takes longest comes first, so that no long one is left for the end."""
     request = Request.from_event(event)
     parameters = read_parameters(sources)
-    sized = [
-        (settings, estimate_bytes(settings["table_id"], sources))
-        for settings in choose_tables(_scan(sources.job_settings), request.tables)
-    ]
-    sized.sort(key=lambda pair: (-(pair[1] or 0), pair[0]["table_id"]))
+    planned = []
+    for settings in choose_tables(_scan(sources.job_settings), request.tables):
+        size = estimate_bytes(settings["table_id"], sources)
+        engine = choose_engine(settings, size, parameters["spark_threshold_bytes"])
+        planned.append((size or 0, plan_table(settings, engine, sources.jobs)))
+    planned.sort(key=lambda pair: (pair[1]["engine"] != "spark", -pair[0], pair[1]["table_id"]))
     return {
         "run_id": request.run_id,
         "max_concurrency": parameters["max_concurrency"],
-        "tables": [
-            plan_table(
-                settings,
-                choose_engine(settings, size, parameters["spark_threshold_bytes"]),
-                sources.jobs,
-            )
-            for settings, size in sized
-        ],
+        "tables": [table for _, table in planned],
     }
 
 

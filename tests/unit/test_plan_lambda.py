@@ -164,7 +164,7 @@ def test_an_input_of_another_shape_is_refused(
         lake.plan(**event)
 
 
-def test_a_table_as_large_as_the_threshold_goes_to_spark_and_comes_first(lake: Lake) -> None:
+def test_a_table_as_large_as_the_threshold_goes_to_spark_and_the_largest_start_first(lake: Lake) -> None:
     row = 8 + 16  # bigint and decimal of the newest structure
     lake.add("erp.below", rows=THRESHOLD // row)
     lake.add("erp.at", rows=-(-THRESHOLD // row))
@@ -175,11 +175,13 @@ def test_a_table_as_large_as_the_threshold_goes_to_spark_and_comes_first(lake: L
     assert planned == [("erp.at", "spark"), ("erp.below", "shell"), ("erp.new", "shell")]
 
 
-def test_a_chosen_engine_holds_whatever_the_size(lake: Lake) -> None:
+def test_a_chosen_engine_holds_whatever_the_size_and_spark_starts_first(lake: Lake) -> None:
     lake.add("erp.large", engine="shell", rows=THRESHOLD)
     lake.add("erp.new", engine="spark")
 
-    assert [table["job_name"] for table in lake.plan()["tables"]] == ["ingest-shell", "ingest-spark"]
+    planned = [(table["table_id"], table["job_name"]) for table in lake.plan()["tables"]]
+
+    assert planned == [("erp.new", "ingest-spark"), ("erp.large", "ingest-shell")]
 
 
 def test_an_engine_that_does_not_exist_is_refused_with_its_table(lake: Lake, planning: ModuleType) -> None:
