@@ -137,6 +137,15 @@ class Jvm:
         port, length = struct.unpack_from(">ii", content)
         return port, content[8 : 8 + length].decode()
 
+    def end_by_itself(self, timeout: float) -> bool:
+        """Close its stdin, on which it ends in good order; whether it did in that many seconds."""
+        if self.child.stdin is not None:
+            self.child.stdin.close()
+        try:
+            return self.child.wait(timeout) == 0
+        except subprocess.TimeoutExpired:
+            return False
+
     def stop(self, timeout: float = 5.0) -> None:
         self.owned.stop(timeout)
         if self.child.stdin is not None:
@@ -224,13 +233,17 @@ class JvmPool:
             jvm.stop(timeout=0.5)
 
     def _archive(self, jvm: Jvm) -> None:
-        jvm.stop(_ARCHIVE_SECONDS)
+        partial = jvm.archives_to
+        is_written = jvm.end_by_itself(_ARCHIVE_SECONDS)
+        jvm.stop()
         with self._lock:
             self._retiring.remove(jvm)
             self._archiver = None
-            written = jvm.archives_to
-            if written is not None and written.exists() and jvm.child.returncode in (0, 143, -15):
-                written.rename(written.with_name(f"{written.name.partition('-')[0]}.jsa"))
+            if partial is not None and partial.exists():
+                if is_written and not self._is_closed:
+                    partial.rename(partial.with_name(f"{partial.name.partition('-')[0]}.jsa"))
+                else:
+                    partial.unlink()
 
     def _start(self, spec: JvmSpec) -> Jvm:
         name = f"jvm-{next(self._numbers)}"
