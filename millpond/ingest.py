@@ -201,7 +201,8 @@ def _failure(
     for event in failed:
         command = log_command(aws, event.job_name, event.table_id, run_id)
         commands.append(command)
-        lines += [f"{event.table_id}: {event.error or _reason(execution)}", f"  {command}"]
+        why = (event.error or _reason(execution)).removeprefix(f"{event.table_id}: ")
+        lines += [f"{event.table_id}: {why}", f"  {command}"]
     return MillpondError(
         f"{len(failed)} of {len(latest)} tables were not ingested: "
         + ", ".join(event.table_id for event in failed),
