@@ -58,11 +58,11 @@ def _configure_jvm() -> None:
     properties = _properties(os.environ["SPARK_CONF_DIR"])
     # The JVM may be older than the run: it has neither its environment nor its working directory.
     for option, variable in {
-        "access.key": "AWS_ACCESS_KEY_ID",
-        "secret.key": "AWS_SECRET_ACCESS_KEY",
-        "session.token": "AWS_SESSION_TOKEN",
+        "accessKeyId": "AWS_ACCESS_KEY_ID",
+        "secretKey": "AWS_SECRET_ACCESS_KEY",
+        "sessionToken": "AWS_SESSION_TOKEN",
     }.items():
-        properties[f"spark.hadoop.fs.s3a.{option}"] = os.environ[variable]
+        properties[f"aws.{option}"] = os.environ[variable]
     for variable, value in os.environ.items():
         if variable.startswith("AWS_") or variable == "PYTHONPATH":
             properties[f"spark.executorEnv.{variable}"] = value
