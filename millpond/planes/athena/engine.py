@@ -17,11 +17,12 @@ _EXTENSION = (
     / f"extensions/v{duckdb.__version__}/httpfs.duckdb_extension"
 )
 _THREADS = 2
+_MEMORY = "1GB"
 _OUR_ERROR = re.compile(r"\b([A-Z][A-Z_]{4,}): (.+)", re.DOTALL)
 
 
 def connect(
-    endpoint_url: str, region: str, access_key: str, secret_key: str, spill: Path
+    endpoint_url: str, region: str, access_key: str, secret_key: str, spill: Path, *, memory: str = _MEMORY
 ) -> duckdb.DuckDBPyConnection:
     """Open DuckDB so that a query can reach the objects of one S3 endpoint, and no file of this machine.
 
@@ -36,6 +37,8 @@ def connect(
         Whose requests it sees.
     spill : Path
         Directory for what does not fit into memory.
+    memory : str
+        What one query may use, as DuckDB writes it.
     """
     address = urlsplit(endpoint_url)
     connection = duckdb.connect(
@@ -50,6 +53,7 @@ def connect(
         *create_macros(),
         "SET TimeZone = 'UTC'",
         f"SET threads = {_THREADS}",
+        f"SET memory_limit = {_text(memory)}",
         f"SET temp_directory = {_text(str(spill))}",
         "SET parquet_metadata_cache = true",
         "SET scalar_subquery_error_on_multiple_rows = true",

@@ -702,6 +702,8 @@ def _text(value: str) -> str:
 def _number(text: str, place: Place) -> Typed:
     if "e" in text.lower():
         return Typed(f"CAST({text} AS DOUBLE)", DOUBLE)
+    if not re.fullmatch(r"-?(\d+(\.\d*)?|\.\d+)", text):
+        raise QueryFailed("INVALID_LITERAL", f"'{text}' is not a valid decimal literal", *place)
     if "." not in text:
         value = int(text)
         if -(2**31) <= value < 2**31:

@@ -16,8 +16,22 @@ from millpond.planes.athena.grammar import check
 _GRAMMATICAL = {"CAST", "TRY_CAST", "EXTRACT", "POSITION", "SUBSTRING", "TRIM", "LISTAGG"}
 
 
+def _decimal_literal(_parser: TrinoParser, text: exp.Expr, _type: exp.DataType) -> exp.Expr:
+    """``DECIMAL '1.50'`` has as many digits as are written; ``CAST('1.50' AS decimal)`` has not."""
+    whole, _, fraction = text.name.strip().lstrip("+-").partition(".")
+    digits = max(1, len(whole.lstrip("0")) + len(fraction))
+    sizes = [exp.DataTypeParam(this=exp.Literal.number(size)) for size in (digits, len(fraction))]
+    return exp.Cast(this=text, to=exp.DataType(this=exp.DType.DECIMAL, expressions=sizes))
+
+
 class _Parser(TrinoParser):
     """Every call keeps the name it was written with: what a name means is for the compiler to say."""
+
+    ARRAY_CONSTRUCTORS: ClassVar[dict[str, Any]] = {"ARRAY": exp.Array}
+    TYPE_LITERAL_PARSERS: ClassVar = {
+        **TrinoParser.TYPE_LITERAL_PARSERS,
+        exp.DType.DECIMAL: _decimal_literal,
+    }
 
     FUNCTIONS: ClassVar[dict[str, Callable[..., Any]]] = {}
     FUNCTION_PARSERS: ClassVar[dict[str, Callable[..., Any]]] = {

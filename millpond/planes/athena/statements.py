@@ -618,9 +618,8 @@ def bind(text: str, arguments: Sequence[str]) -> str:
         raise QueryFailed("INVALID_PARAMETER_USAGE", message, 1, 1)
     for argument in arguments:
         parsed = parse_query(f"SELECT {argument}")
-        if not isinstance(parsed, exp.Select) or set(parsed.args) != {"expressions"}:
-            raise QueryFailed("INVALID_PARAMETER_USAGE", f"{argument!r} is not one expression")
-        if len(parsed.expressions) != 1:
+        parts = {name for name, value in parsed.args.items() if value}
+        if parts != {"expressions"} or len(parsed.expressions) != 1:
             raise QueryFailed("INVALID_PARAMETER_USAGE", f"{argument!r} is not one expression")
     values = iter(arguments)
     return _TOKEN.sub(lambda m: next(values) if m[0] == "?" and m.lastgroup == "sign" else m[0], text)

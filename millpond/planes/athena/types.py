@@ -257,7 +257,9 @@ def _read_hive(text: str) -> tuple[Type, str]:
         return _read_nested(name, rest[1:])
     numbers: tuple[int, ...] = ()
     if rest.startswith("("):
-        inside, _, rest = rest[1:].partition(")")
+        inside, closing, rest = rest[1:].partition(")")
+        if not closing:
+            raise ValueError(f"{name}( is not closed")
         numbers = tuple(int(part) for part in inside.split(","))
     if name == "decimal":
         precision, scale = (*numbers, 10, 0)[:2] if len(numbers) != 1 else (numbers[0], 0)

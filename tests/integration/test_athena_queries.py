@@ -1,0 +1,367 @@
+"""Athena on the real engine: what is read, what comes back, and what is refused."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import time
+import urllib.request
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from athena_fixtures import BUCKET, RESULTS, Lake
+from botocore.exceptions import ClientError
+from engine_fixtures import RunningEngine, running_engine  # noqa: F401
+
+from millpond import process
+
+MICROSECONDS = dt.datetime(2024, 5, 6, 7, 8, 9, 123999)
+
+
+@pytest.fixture(scope="module")
+def lake(running_engine: RunningEngine) -> Lake:  # noqa: F811
+    return Lake(running_engine)
+
+
+@pytest.fixture
+def upload(lake: Lake, tmp_path: Path) -> Any:
+    """Write a Parquet file from columns and put it at a key."""
+
+    def put(key: str, **columns: Any) -> str:
+        path = tmp_path / "file.parquet"
+        pq.write_table(pa.table(columns), path)
+        return lake.upload(path, key)
+
+    return put
+
+
+@pytest.fixture(scope="module")
+def orders(lake: Lake, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A table of two partitions whose locations say nothing of their values."""
+    directory = tmp_path_factory.mktemp("orders")
+    columns = {"order_id": "bigint", "amount": "decimal(12,2)", "note": "string"}
+    lake.table("orders", columns, f"s3://{BUCKET}/orders/", {"day": "date"})
+    for number, day in enumerate(("2024-01-01", "2024-01-02", "__HIVE_DEFAULT_PARTITION__")):
+        path = directory / "part.parquet"
+        ids = pa.array(range(number * 1000, number * 1000 + 1000), pa.int64())
+        amounts = pa.array([Decimal("1.25")] * 1000, pa.decimal128(12, 2))
+        notes = pa.array([f"note {'x' * 50} {n}" for n in range(1000)])
+        pq.write_table(pa.table({"order_id": ids, "amount": amounts, "note": notes}), path)
+        lake.partition("orders", [day], lake.upload(path, f"elsewhere/run{number}/part.parquet"))
+    path.write_bytes(path.read_bytes())
+    lake.upload(path, "orders/day=2030-01-01/unregistered.parquet")
+    return "orders"
+
+
+def test_only_registered_partitions_are_read_each_from_its_own_location(lake: Lake, orders: str) -> None:
+    assert lake.rows("SELECT day, count(*), sum(amount) FROM orders GROUP BY day ORDER BY day") == [
+        ("2024-01-01", "1000", "1250.00"),
+        ("2024-01-02", "1000", "1250.00"),
+        (None, "1000", "1250.00"),
+    ]
+
+
+def test_a_condition_on_the_partition_key_reads_less(lake: Lake, orders: str) -> None:
+    every = lake.ask("SELECT sum(order_id) FROM orders")
+    one = lake.ask("SELECT sum(order_id) FROM orders WHERE day = DATE '2024-01-02'")
+    none = lake.ask("SELECT sum(order_id) FROM orders WHERE day > DATE '2025-01-01'")
+    assert (every.rows, one.rows, none.rows) == ([("4498500",)], [("1499500",)], [(None,)])
+    assert every.scanned > 2 * one.scanned > 0
+    assert none.scanned == 0
+
+
+def test_columns_are_found_by_name_and_have_the_types_of_the_catalog(lake: Lake, upload: Any) -> None:
+    location = upload(
+        "typed/a.parquet",
+        extra=pa.array([0]),
+        Whole=pa.array([7], pa.int32()),
+        at=pa.array([MICROSECONDS], pa.timestamp("us", "UTC")),
+        times=pa.array([[MICROSECONDS, None]], pa.list_(pa.timestamp("us"))),
+        price=pa.array([Decimal("1.50")], pa.decimal128(9, 2)),
+        text=pa.array(['ü\n"quoted"']),
+        bytes=pa.array([b"\x00\xff"]),
+        real=pa.array([0.1], pa.float32()),
+        empty=pa.array([""]),
+        pair=pa.array([{"b": "x", "a": 1}]),
+    )
+    columns = {
+        "whole": "bigint",
+        "at": "timestamp",
+        "times": "array<timestamp>",
+        "price": "decimal(12,2)",
+        "text": "string",
+        "bytes": "binary",
+        "real": "float",
+        "missing": "map<string,int>",
+        "empty": "string",
+        "pair": "struct<a:bigint,b:string,c:int>",
+    }
+    lake.table("typed", columns, location)
+    answer = lake.ask("SELECT * FROM typed")
+    assert answer.rows == [
+        (
+            "7",
+            "2024-05-06 07:08:09.123",
+            "[2024-05-06 07:08:09.123, null]",
+            "1.50",
+            'ü\n"quoted"',
+            "00 ff",
+            "0.1",
+            None,
+            "",
+            "{a=1, b=x, c=null}",
+        )
+    ]
+    types = [(c["Name"], c["Type"], c["Precision"], c["Scale"]) for c in answer.columns[:5]]
+    assert types == [
+        ("whole", "bigint", 19, 0),
+        ("at", "timestamp", 3, 0),
+        ("times", "array", 0, 0),
+        ("price", "decimal", 12, 2),
+        ("text", "varchar", 2147483647, 0),
+    ]
+
+
+def test_a_file_of_another_type_than_the_catalogs_is_bad_data(lake: Lake, upload: Any) -> None:
+    lake.table("bad", {"x": "bigint"}, upload("bad/a.parquet", x=pa.array(["one"])))
+    assert lake.reason("SELECT * FROM bad").startswith("HIVE_BAD_DATA: Field x's type VARCHAR in file s3://")
+
+
+def test_hidden_files_are_no_data_and_no_files_are_no_rows(lake: Lake, upload: Any) -> None:
+    upload("hidden/_temporary/a.parquet", x=pa.array([1]))
+    upload("hidden/.b.parquet", x=pa.array([2]))
+    lake.table("hidden", {"x": "bigint"}, f"s3://{BUCKET}/hidden")
+    answer = lake.ask("SELECT x, x + 1 FROM hidden")
+    assert (answer.rows, [c["Type"] for c in answer.columns]) == ([], ["bigint", "bigint"])
+    upload("hidden/sub/ä +[1]*.parquet", x=pa.array([3]))
+    assert lake.rows('SELECT x, "$path" FROM hidden') == [("3", f"s3://{BUCKET}/hidden/sub/ä +[1]*.parquet")]
+
+
+def test_result_and_metadata_are_where_the_api_says(lake: Lake, orders: str) -> None:
+    answer = lake.ask("SELECT 'a' AS x, NULL AS y, '' AS z, 'q\"' AS w")
+    assert answer.location == f"{RESULTS}{answer.execution['QueryExecutionId']}.csv"
+    key = answer.location.removeprefix(f"s3://{BUCKET}/")
+    content = lake.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    assert content == b'"x","y","z","w"\n"a",,"","q"""\n'
+    metadata = json.load(lake.s3.get_object(Bucket=BUCKET, Key=f"{key}.metadata")["Body"])
+    assert metadata["ColumnInfo"] == answer.columns
+
+
+def test_results_are_paged_with_the_header_on_the_first_page_only(lake: Lake, orders: str) -> None:
+    query_id = lake.ask("SELECT order_id FROM orders ORDER BY order_id").execution["QueryExecutionId"]
+    first = lake.athena.get_query_results(QueryExecutionId=query_id, MaxResults=3)
+    second = lake.athena.get_query_results(
+        QueryExecutionId=query_id, MaxResults=1000, NextToken=first["NextToken"]
+    )
+    texts = [[row["Data"][0]["VarCharValue"] for row in p["ResultSet"]["Rows"]] for p in (first, second)]
+    assert texts[0] == ["order_id", "0", "1"]
+    assert texts[1] == [str(n) for n in range(2, 1002)]
+    paginator = lake.athena.get_paginator("get_query_results").paginate(QueryExecutionId=query_id)
+    assert sum(len(p["ResultSet"]["Rows"]) for p in paginator) == 3001
+
+
+def test_execution_tells_its_life(lake: Lake, orders: str) -> None:
+    answer = lake.ask("SELECT count(*) FROM orders")
+    execution = answer.execution
+    assert (execution["StatementType"], execution["SubstatementType"]) == ("DML", "SELECT")
+    assert execution["QueryExecutionContext"] == {"Database": "lake", "Catalog": "awsdatacatalog"}
+    assert execution["Status"]["CompletionDateTime"] >= execution["Status"]["SubmissionDateTime"]
+    assert execution["Statistics"]["TotalExecutionTimeInMillis"] > 0
+    query_id = execution["QueryExecutionId"]
+    assert query_id in lake.athena.list_query_executions()["QueryExecutionIds"]
+    batch = lake.athena.batch_get_query_execution(QueryExecutionIds=[query_id, "0" * 36])
+    assert [e["QueryExecutionId"] for e in batch["QueryExecutions"]] == [query_id]
+    assert [e["QueryExecutionId"] for e in batch["UnprocessedQueryExecutionIds"]] == ["0" * 36]
+    statistics = lake.athena.get_query_runtime_statistics(QueryExecutionId=query_id)
+    assert statistics["QueryRuntimeStatistics"]["Rows"]["OutputRows"] == 1
+
+
+def test_failed_query_says_why_and_has_no_results(lake: Lake) -> None:
+    answer = lake.ask("SELECT * FROM lake.nope")
+    assert answer.state == "FAILED"
+    assert answer.reason == "TABLE_NOT_FOUND: line 1:15: Table 'awsdatacatalog.lake.nope' does not exist"
+    error = answer.execution["Status"]["AthenaError"]
+    assert (error["ErrorCategory"], error["Retryable"]) == (2, False)
+    with pytest.raises(ClientError, match="did not finish successfully"):
+        lake.athena.get_query_results(QueryExecutionId=answer.execution["QueryExecutionId"])
+
+
+def test_statement_that_cannot_be_parsed_is_refused_at_once(lake: Lake) -> None:
+    with pytest.raises(lake.athena.exceptions.InvalidRequestException) as raised:
+        lake.start("SELEC 1")
+    assert raised.value.response["AthenaErrorCode"] == "MALFORMED_QUERY"
+    assert "line 1:1: mismatched input 'SELEC'" in str(raised.value)
+
+
+def test_same_token_is_the_same_query(lake: Lake) -> None:
+    token = "t" * 32
+    first = lake.start("SELECT 1", ClientRequestToken=token)
+    assert lake.start("SELECT 1", ClientRequestToken=token) == first
+    with pytest.raises(ClientError, match="Idempotent parameters do not match"):
+        lake.start("SELECT 2", ClientRequestToken=token)
+
+
+def test_parameters_and_prepared_statements(lake: Lake, orders: str) -> None:
+    query = "SELECT count(*) FROM orders WHERE order_id < ? AND note LIKE ?"
+    assert lake.rows(query, ExecutionParameters=["10", "'note%'"]) == [("10",)]
+    lake.athena.create_prepared_statement(StatementName="below", WorkGroup="primary", QueryStatement=query)
+    assert lake.rows("EXECUTE below USING 20, 'note%'") == [("20",)]
+    assert lake.rows("EXECUTE below", ExecutionParameters=["30", "'note%'"]) == [("30",)]
+    with pytest.raises(ClientError, match="expected 2 but found 1"):
+        lake.start(query, ExecutionParameters=["10"])
+
+
+ENDLESS = (
+    "SELECT count(*) FROM UNNEST(sequence(1, 100000)) a (x), UNNEST(sequence(1, 100000)) b (y) "
+    "WHERE sqrt(x * y) < 0"
+)
+
+
+@pytest.fixture
+def running_query(lake: Lake) -> Iterator[str]:
+    query_id = lake.start(ENDLESS)
+    deadline = time.monotonic() + 60
+    while lake.execution(query_id)["Status"]["State"] == "QUEUED":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    yield query_id
+    lake.athena.stop_query_execution(QueryExecutionId=query_id)
+
+
+def workers(lake: Lake) -> set[int]:
+    """Processes of the plane."""
+    return {owned.pid for owned in process.find_all(lake.settings.state / "pids" / "athena")}
+
+
+def test_stopped_query_is_cancelled_and_its_process_is_gone(lake: Lake, running_query: str) -> None:
+    before = workers(lake)
+    with pytest.raises(ClientError, match="Current state: RUNNING"):
+        lake.athena.get_query_results(QueryExecutionId=running_query)
+    lake.athena.stop_query_execution(QueryExecutionId=running_query)
+    execution = lake.execution(running_query)
+    assert execution["Status"]["State"] == "CANCELLED"
+    assert len(before - workers(lake)) == 1
+
+
+def test_processes_of_the_plane_listen_nowhere(lake: Lake, running_query: str) -> None:
+    for pid in workers(lake):
+        assert [c for c in psutil.Process(pid).net_connections() if c.status == "LISTEN"] == []
+
+
+def test_workgroup_decides_where_results_go_and_whether_queries_run(lake: Lake) -> None:
+    own = {"OutputLocation": f"s3://{BUCKET}/own/"}
+    lake.athena.create_work_group(Name="strict", Configuration={"ResultConfiguration": own})
+    assert lake.ask("SELECT 1", WorkGroup="strict").location.startswith(f"s3://{BUCKET}/own/")
+    lake.athena.update_work_group(WorkGroup="strict", State="DISABLED")
+    with pytest.raises(ClientError, match="WorkGroup strict is disabled"):
+        lake.start("SELECT 1", WorkGroup="strict")
+    with pytest.raises(ClientError, match="is not empty"):
+        lake.athena.delete_work_group(WorkGroup="strict")
+    lake.athena.delete_work_group(WorkGroup="strict", RecursiveDeleteOption=True)
+    with pytest.raises(ClientError, match="WorkGroup strict is not found"):
+        lake.athena.get_work_group(WorkGroup="strict")
+    with pytest.raises(ClientError, match="No output location provided"):
+        lake.start("SELECT 1", ResultConfiguration={})
+
+
+def test_query_that_reads_too_much_is_cancelled(lake: Lake, upload: Any) -> None:
+    noise = pa.array([i * 7919 % 1000003 * 1.000001 for i in range(2_500_000)])
+    lake.table("big", {"x": "double"}, upload("big/a.parquet", x=noise))
+    limited = {"BytesScannedCutoffPerQuery": 10_000_000, "ResultConfiguration": {"OutputLocation": RESULTS}}
+    lake.athena.create_work_group(Name="limited", Configuration=limited)
+    assert lake.ask("SELECT sum(x) FROM big").scanned > 10_000_000
+    answer = lake.ask("SELECT sum(x) FROM big", WorkGroup="limited")
+    assert (answer.state, answer.reason) == ("CANCELLED", "Bytes scanned limit was exceeded")
+    assert lake.ask("SELECT 1", WorkGroup="limited").state == "SUCCEEDED"
+
+
+def test_queries_reach_no_file_of_the_machine(lake: Lake, tmp_path: Path) -> None:
+    (tmp_path / "a.parquet").write_bytes(b"x")
+    lake.table("local", {"x": "bigint"}, f"file://{tmp_path}")
+    assert lake.reason("SELECT * FROM local").startswith("HIVE_METASTORE_ERROR: ")
+    for function in ("read_text", "read_csv", "glob"):
+        assert lake.reason(f"SELECT * FROM {function}('/etc/passwd')").startswith("NOT_SUPPORTED: ")
+    assert lake.reason("SELECT getenv('HOME')").startswith("FUNCTION_NOT_FOUND: ")
+
+
+def test_tables_partitions_and_views_are_made_by_statements(lake: Lake, upload: Any) -> None:
+    upload("made/d=1/a.parquet", x=pa.array([1, 2]))
+    upload("made/d=2/a.parquet", x=pa.array([3]))
+    lake.rows(
+        f"CREATE EXTERNAL TABLE made (x bigint COMMENT 'number') PARTITIONED BY (d int) STORED AS PARQUET "
+        f"LOCATION 's3://{BUCKET}/made/' TBLPROPERTIES ('a'='b')"
+    )
+    assert lake.rows("SELECT count(*) FROM made") == [("0",)]
+    lake.rows("ALTER TABLE made ADD PARTITION (d = 1)")
+    assert lake.rows("SELECT x, d FROM made ORDER BY x") == [("1", "1"), ("2", "1")]
+    lake.rows("MSCK REPAIR TABLE made")
+    assert lake.rows("SHOW PARTITIONS made") == [("d=1",), ("d=2",)]
+    assert lake.rows("DESCRIBE made")[0] == (
+        "x                   \tbigint              \tnumber              ",
+    )
+    assert ("  `x` bigint COMMENT 'number')",) in lake.rows("SHOW CREATE TABLE made")
+    lake.rows("CREATE VIEW seen AS SELECT d, sum(x) AS total FROM made GROUP BY d")
+    assert lake.rows("SELECT * FROM seen ORDER BY d") == [("1", "3"), ("2", "3")]
+    lake.rows("CREATE OR REPLACE VIEW seen AS SELECT d FROM made WHERE x = 3")
+    assert lake.rows("SELECT * FROM seen") == [("2",)]
+    assert {("made",), ("seen",)} <= set(lake.rows("SHOW TABLES"))
+    lake.rows("ALTER TABLE made DROP PARTITION (d = 1)")
+    assert lake.rows("SELECT count(*) FROM made") == [("1",)]
+    lake.rows("DROP VIEW seen")
+    lake.rows("DROP TABLE made")
+    assert "made" in lake.reason("DROP TABLE made")
+
+
+def test_results_become_tables_and_rows_of_tables(lake: Lake, orders: str) -> None:
+    lake.rows(
+        "CREATE TABLE copied WITH (format = 'PARQUET', partitioned_by = ARRAY['part']) AS "
+        "SELECT order_id, amount, order_id % 2 AS part FROM orders WHERE order_id < 10"
+    )
+    assert lake.rows("SHOW PARTITIONS copied") == [("part=0",), ("part=1",)]
+    lake.rows("INSERT INTO copied VALUES (100, DECIMAL '9.99', 7), (101, NULL, 0)")
+    found = lake.rows("SELECT part, count(*), sum(amount) FROM copied GROUP BY part ORDER BY part")
+    assert found == [("0", "6", "6.25"), ("1", "5", "6.25"), ("7", "1", "9.99")]
+    assert lake.glue.get_table(DatabaseName="lake", Name="copied")["Table"]["PartitionKeys"] == [
+        {"Name": "part", "Type": "bigint"}
+    ]
+    lake.rows(f"UNLOAD (SELECT * FROM copied) TO 's3://{BUCKET}/unloaded/' WITH (format = 'PARQUET')")
+    lake.table("unloaded", {"order_id": "bigint", "part": "bigint"}, f"s3://{BUCKET}/unloaded/")
+    assert lake.rows("SELECT count(*), max(part) FROM unloaded") == [("12", "7")]
+    assert "TYPE_MISMATCH" in lake.reason("INSERT INTO copied VALUES ('x', 1, 1)")
+    assert "TABLE_ALREADY_EXISTS" in lake.reason("CREATE TABLE copied AS SELECT 1 AS x")
+
+
+def test_what_is_not_done_is_refused_by_name(lake: Lake) -> None:
+    lake.table("ice", {"x": "bigint"}, f"s3://{BUCKET}/ice/")
+    table = lake.glue.get_table(DatabaseName="lake", Name="ice")["Table"]
+    given = {k: table[k] for k in ("Name", "TableType", "PartitionKeys", "StorageDescriptor")}
+    lake.glue.update_table(DatabaseName="lake", TableInput={**given, "Parameters": {"table_type": "ICEBERG"}})
+    assert lake.reason("SELECT * FROM ice").startswith("NOT_SUPPORTED: line 1:15: The Iceberg table lake.ice")
+    with pytest.raises(ClientError, match="only AwsDataCatalog is"):
+        lake.athena.create_data_catalog(Name="other", Type="HIVE")
+
+
+def test_metadata_is_glues(lake: Lake, orders: str) -> None:
+    catalog = {"CatalogName": "AwsDataCatalog"}
+    assert lake.athena.get_database(**catalog, DatabaseName="lake")["Database"]["Name"] == "lake"
+    table = lake.athena.get_table_metadata(**catalog, DatabaseName="lake", TableName="orders")[
+        "TableMetadata"
+    ]
+    assert [c["Name"] for c in table["Columns"]] == ["order_id", "amount", "note"]
+    assert table["PartitionKeys"] == [{"Name": "day", "Type": "date"}]
+    with pytest.raises(lake.athena.exceptions.MetadataException, match="not found"):
+        lake.athena.get_database(**catalog, DatabaseName="nope")
+    names = [c["CatalogName"] for c in lake.athena.list_data_catalogs()["DataCatalogsSummary"]]
+    assert names == ["AwsDataCatalog"]
+
+
+def test_engine_answers_while_queries_run(lake: Lake, running_query: str) -> None:
+    with urllib.request.urlopen(f"{lake.settings.endpoint_url}/_localstack/health", timeout=5) as answer:
+        assert answer.status == 200
+    assert lake.rows("SELECT 1") == [("1",)]

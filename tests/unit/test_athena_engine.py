@@ -1,0 +1,54 @@
+"""The DuckDB of a query: what it may touch, and what it does when memory is short."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from millpond.planes.athena.engine import connect, scanned_bytes
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    address = "http://127.0.0.1:1"
+    with connect(address, "eu-west-1", "key", "secret", tmp_path / "spill", memory="60MB") as connection:
+        yield connection
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "FROM read_csv('/etc/passwd')",
+        "FROM read_text('/etc/passwd')",
+        "FROM glob('/etc/*')",
+        "FROM read_parquet('http://127.0.0.1:1/a.parquet')",
+        "COPY (SELECT 1) TO '/tmp/written.csv'",
+        "ATTACH '/tmp/written.db'",
+        "INSTALL spatial",
+        "LOAD spatial",
+    ],
+)
+def test_nothing_but_s3_is_reached(connection: duckdb.DuckDBPyConnection, statement: str) -> None:
+    with pytest.raises(duckdb.Error, match=r"disabled|not found|Cannot"):
+        connection.execute(statement)
+
+
+def test_configuration_is_locked(connection: duckdb.DuckDBPyConnection) -> None:
+    with pytest.raises(duckdb.InvalidInputException, match="locked"):
+        connection.execute("SET enable_external_access = true")
+
+
+def test_what_does_not_fit_into_memory_is_spilled(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    cursor = connection.execute("SELECT md5(i::VARCHAR) AS h FROM range(2000000) t(i) ORDER BY h")
+    assert list((tmp_path / "spill").iterdir())
+    assert cursor.fetchone() == ("00000f7264c27ba6fea0c837ed6aa0aa",)
+
+
+def test_nothing_is_scanned_before_a_query(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("SELECT 1").fetchall()
+    assert scanned_bytes(connection) == 0
