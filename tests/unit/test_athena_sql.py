@@ -297,6 +297,7 @@ FAILURES = [
     ("SELECT id FROM t\nWHERE nope > 1", "COLUMN_NOT_FOUND: line 2:7: Column 'nope'"),
     ("SELECT upper(1)", "FUNCTION_NOT_FOUND: line 1:8: Unexpected parameters (integer) for function upper"),
     ("SELECT 1 UNION SELECT 'a'", "TYPE_MISMATCH: "),
+    ("SELECT day + INTERVAL '1) day' DAY FROM t", "INVALID_LITERAL: "),
     ("SELECT DATE '2024-13'", "INVALID_LITERAL: line 1:13: '2024-13' is not a valid DATE literal"),
 ]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from millpond.planes.athena.casts import coerce
-from millpond.planes.athena.exceptions import NotSupported, QueryFailed
+from millpond.planes.athena.exceptions import NotSupported, Place, QueryFailed
 from millpond.planes.athena.functions import divide_exactly, unscaled
 from millpond.planes.athena.relations import Typed
 from millpond.planes.athena.types import (
@@ -48,7 +48,7 @@ class AggregateCall:
     is_distinct: bool
     inside: str
     after: str
-    place: tuple[int | None, int | None]
+    place: Place
 
     def sql(self, name: str, *arguments: str) -> str:
         """The call of a DuckDB function with everything that belongs to it."""

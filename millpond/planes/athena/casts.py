@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from millpond.planes.athena.exceptions import NotSupported, QueryFailed
+from millpond.planes.athena.exceptions import NotSupported, Place, QueryFailed
 from millpond.planes.athena.relations import Typed
 from millpond.planes.athena.types import TIMESTAMP_TZ, UNBOUNDED, UNKNOWN, Type, duckdb_type, quote
-
-Place = tuple[int | None, int | None]
 
 _FROM_TEXT = {"boolean", "tinyint", "smallint", "integer", "bigint", "real", "double", "decimal"} | {
     "date",

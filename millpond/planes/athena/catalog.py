@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from millpond.planes.athena.exceptions import NotSupported, QueryFailed
-from millpond.planes.athena.queries import Place, StoredTable, StoredView
+from millpond.planes.athena.exceptions import NotSupported, Place, QueryFailed
+from millpond.planes.athena.queries import StoredTable, StoredView
 from millpond.planes.athena.relations import Column
 from millpond.planes.athena.types import VARCHAR, Type, from_hive
 

@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from millpond.planes.athena import statements as st
 from millpond.planes.athena.catalog import GlueCatalog
 from millpond.planes.athena.exceptions import NotSupported, QueryFailed
+from millpond.planes.athena.queries import StoredView
 from millpond.planes.athena.results import text_columns
 from millpond.planes.athena.scans import is_hidden, list_files, partition_path, split_location
 from millpond.planes.athena.types import from_hive
@@ -348,8 +349,6 @@ def _quoted(text: str) -> str:
 
 
 def _show_create_view(statement: st.Show, session: Session) -> Shown:
-    from millpond.planes.athena.queries import StoredView
-
     database = session.database_of(statement.name)
     session.table(statement.name)
     view = session.catalog.find("awsdatacatalog", database, statement.name.table, (None, None))

@@ -11,6 +11,7 @@ import duckdb_extension_httpfs  # type: ignore[import-untyped]
 
 from millpond.planes.athena.exceptions import QueryFailed
 from millpond.planes.athena.macros import create_macros
+from millpond.planes.athena.types import literal
 
 _EXTENSION = (
     Path(duckdb_extension_httpfs.__file__).parent
@@ -46,15 +47,15 @@ def connect(
     )
     use_ssl = "true" if address.scheme == "https" else "false"
     for statement in (
-        f"LOAD {_text(str(_EXTENSION))}",
+        f"LOAD {literal(str(_EXTENSION))}",
         "SET allow_persistent_secrets = false",
-        f"CREATE SECRET (TYPE s3, KEY_ID {_text(access_key)}, SECRET {_text(secret_key)}, "
-        f"REGION {_text(region)}, ENDPOINT {_text(address.netloc)}, URL_STYLE 'path', USE_SSL {use_ssl})",
+        f"CREATE SECRET (TYPE s3, KEY_ID {literal(access_key)}, SECRET {literal(secret_key)}, "
+        f"REGION {literal(region)}, ENDPOINT {literal(address.netloc)}, URL_STYLE 'path', USE_SSL {use_ssl})",
         *create_macros(),
         "SET TimeZone = 'UTC'",
         f"SET threads = {_THREADS}",
-        f"SET memory_limit = {_text(memory)}",
-        f"SET temp_directory = {_text(str(spill))}",
+        f"SET memory_limit = {literal(memory)}",
+        f"SET temp_directory = {literal(str(spill))}",
         "SET parquet_metadata_cache = true",
         "SET scalar_subquery_error_on_multiple_rows = true",
         "CALL enable_logging('HTTP')",
@@ -95,8 +96,3 @@ def translated(error: duckdb.Error) -> QueryFailed:
     ]
     reason = next((name for kind, name in names if isinstance(error, kind)), "GENERIC_INTERNAL_ERROR")
     return QueryFailed(reason, message)
-
-
-def _text(value: str) -> str:
-    escaped = value.replace("'", "''")
-    return f"'{escaped}'"

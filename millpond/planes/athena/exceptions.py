@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+Place = tuple[int | None, int | None]
+"""Line and column in a statement, counted from one."""
+
 
 class AthenaException(Exception):  # noqa: N818 - the names of the API
     """An error of the API.

@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from millpond.planes.athena.aggregates import AGGREGATES, WINDOW_ONLY, AggregateCall
 from millpond.planes.athena.casts import cast, coerce
-from millpond.planes.athena.exceptions import NotSupported, QueryFailed
+from millpond.planes.athena.exceptions import NotSupported, Place, QueryFailed
 from millpond.planes.athena.functions import UNSUPPORTED, arithmetic, call
 from millpond.planes.athena.grammar import position
 from millpond.planes.athena.macros import without_errors
@@ -36,13 +36,12 @@ from millpond.planes.athena.types import (
     common_type,
     decimal,
     duckdb_type,
+    literal,
     map_of,
     quote,
     row,
     varchar,
 )
-
-Place = tuple[int | None, int | None]
 
 
 class SubqueryCompiler(Protocol):
@@ -185,7 +184,7 @@ class ExpressionCompiler:
 
     def _literal(self, node: exp.Literal) -> Typed:
         if node.is_string:
-            return Typed(_text(node.this), varchar(len(node.this)))
+            return Typed(literal(node.this), varchar(len(node.this)))
         return _number(node.this, position(node))
 
     def _boolean_literal(self, node: exp.Boolean) -> Typed:
@@ -398,7 +397,13 @@ class ExpressionCompiler:
         if not isinstance(unit, exp.Var) or value is None:
             raise NotSupported("An interval from one unit to another", *position(node))
         name = unit.name.lower().removesuffix("s")
-        amount = value.this if isinstance(value, exp.Literal) else self.compile(value).sql
+        amount = str(value.this) if isinstance(value, exp.Literal) else self.compile(value).sql
+        if name not in _UNITS or (
+            isinstance(value, exp.Literal) and not re.fullmatch(r"[+-]?\d+(\.\d+)?", amount)
+        ):
+            raise QueryFailed(
+                "INVALID_LITERAL", f"{node.sql('trino')} is not a valid interval", *position(node)
+            )
         type_ = INTERVAL_MONTH if name in ("year", "month", "quarter") else INTERVAL_DAY
         return Typed(f"INTERVAL ({amount}) {name}", type_)
 
@@ -694,11 +699,6 @@ _TYPES = {
 }
 
 
-def _text(value: str) -> str:
-    escaped = value.replace("'", "''")
-    return f"'{escaped}'"
-
-
 def _number(text: str, place: Place) -> Typed:
     if "e" in text.lower():
         return Typed(f"CAST({text} AS DOUBLE)", DOUBLE)
@@ -725,8 +725,8 @@ def _typed_literal(text: str, target: Type, place: Place) -> Typed:
         target = Type(TIMESTAMP_TZ, target.numbers)
     if target.name == "timestamp":
         # The type of such a constant has as many digits as were written, so there are none to cut.
-        return Typed(f"CAST({_text(text)} AS TIMESTAMP)", target)
-    return cast(Typed(_text(text), varchar(len(text))), target, place=place)
+        return Typed(f"CAST({literal(text)} AS TIMESTAMP)", target)
+    return cast(Typed(literal(text), varchar(len(text))), target, place=place)
 
 
 def _temporal_arithmetic(operator: str, left: Typed, right: Typed, place: Place) -> Typed:
@@ -803,6 +803,7 @@ _COMPARISONS: dict[type[exp.Expr], str] = {
     exp.NullSafeEQ: "IS NOT DISTINCT FROM",
     exp.NullSafeNEQ: "IS DISTINCT FROM",
 }
+_UNITS = {"second", "minute", "hour", "day", "week", "month", "quarter", "year"}
 _WITHOUT_ARGUMENTS = {"count", "row_number", "rank", "dense_rank", "percent_rank", "cume_dist"}
 
 _Method = Callable[[ExpressionCompiler, exp.Expr], Typed]

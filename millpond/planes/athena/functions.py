@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from millpond.planes.athena.casts import cast, coerce
-from millpond.planes.athena.exceptions import NotSupported, QueryFailed
+from millpond.planes.athena.exceptions import NotSupported, Place, QueryFailed
 from millpond.planes.athena.patterns import joda_to_strftime, mysql_to_strftime
 from millpond.planes.athena.relations import Typed
 from millpond.planes.athena.types import (
@@ -37,6 +37,7 @@ from millpond.planes.athena.types import (
     common_type,
     decimal,
     duckdb_type,
+    literal,
     map_of,
     row,
 )
@@ -106,7 +107,7 @@ def _fits(parameter: Parameter, type_: Type) -> bool:
     return can_coerce(type_, parameter)
 
 
-def call(name: str, arguments: Sequence[Typed], place: tuple[int | None, int | None]) -> Typed:
+def call(name: str, arguments: Sequence[Typed], place: Place) -> Typed:
     """The call of a scalar function.
 
     Raises
@@ -152,11 +153,6 @@ def _text_constant(argument: Typed, what: str) -> str:
     if match is None:
         raise NotSupported(f"{what} that is not a constant")
     return match[1].replace("''", "'")
-
-
-def _text(value: str) -> str:
-    escaped = value.replace("'", "''")
-    return f"'{escaped}'"
 
 
 def _same_type(template: str) -> Callable[[Sequence[Typed]], str]:
@@ -208,17 +204,17 @@ def _date_diff(arguments: Sequence[Typed]) -> str:
 
 def _date_format(arguments: Sequence[Typed]) -> str:
     value, pattern = arguments
-    return f"strftime({value.sql}, {_text(mysql_to_strftime(_text_constant(pattern, 'A date pattern')))})"
+    return f"strftime({value.sql}, {literal(mysql_to_strftime(_text_constant(pattern, 'A date pattern')))})"
 
 
 def _date_parse(arguments: Sequence[Typed]) -> str:
     value, pattern = arguments
-    return f"strptime({value.sql}, {_text(mysql_to_strftime(_text_constant(pattern, 'A date pattern')))})"
+    return f"strptime({value.sql}, {literal(mysql_to_strftime(_text_constant(pattern, 'A date pattern')))})"
 
 
 def _format_datetime(arguments: Sequence[Typed]) -> str:
     value, pattern = arguments
-    return f"strftime({value.sql}, {_text(joda_to_strftime(_text_constant(pattern, 'A date pattern')))})"
+    return f"strftime({value.sql}, {literal(joda_to_strftime(_text_constant(pattern, 'A date pattern')))})"
 
 
 def _regexp_replace(arguments: Sequence[Typed]) -> str:
@@ -227,7 +223,7 @@ def _regexp_replace(arguments: Sequence[Typed]) -> str:
     if len(arguments) == 3:
         written = _text_constant(arguments[2], "A replacement")
         replacement = re.sub(r"\$(\d)", r"\\\1", written.replace("\\", "\\\\"))
-    return f"regexp_replace({value.sql}, {pattern.sql}, {_text(replacement)}, 'g')"
+    return f"regexp_replace({value.sql}, {pattern.sql}, {literal(replacement)}, 'g')"
 
 
 def _round(arguments: Sequence[Typed]) -> str:
@@ -284,11 +280,11 @@ def _format(arguments: Sequence[Typed]) -> str:
         if conversion[-1] in "dxX" and not value.type.is_integral:
             raise QueryFailed("INVALID_FUNCTION_ARGUMENT", f"Invalid format string: {pattern}")
         sqls.append(f"CAST({value.sql} AS DOUBLE)" if conversion.endswith("f") else value.sql)
-    return f"printf({', '.join([_text(pattern), *sqls])})"
+    return f"printf({', '.join([literal(pattern), *sqls])})"
 
 
 def _typeof(arguments: Sequence[Typed]) -> str:
-    return _text(str(arguments[0].type))
+    return literal(str(arguments[0].type))
 
 
 def _concat_text(arguments: Sequence[Typed]) -> str:
@@ -612,7 +608,7 @@ UNSUPPORTED = frozenset(
 )
 
 
-def arithmetic(operator: str, left: Typed, right: Typed, place: tuple[int | None, int | None]) -> Typed:
+def arithmetic(operator: str, left: Typed, right: Typed, place: Place) -> Typed:
     """``+ - * / %`` on numbers.
 
     Decimals follow Trino's "Decimal functions and operators": the scale of a quotient is the larger of both.

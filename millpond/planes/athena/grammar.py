@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from millpond.planes.athena.exceptions import NotSupported
+from millpond.planes.athena.exceptions import NotSupported, Place
 
 _BINARY = {"this", "expression"}
 _UNARY = {"this"}
@@ -111,7 +111,7 @@ def check(tree: exp.Expr) -> None:
                 raise NotSupported(f"{part} of {type(node).__name__} ({_shortened(node)})", *position(node))
 
 
-def position(node: exp.Expr) -> tuple[int, int] | tuple[None, None]:
+def position(node: exp.Expr) -> Place:
     """Line and column, counted from one, where the leftmost token of a node begins."""
     places = [
         (n.meta["line"], n.meta["col"] - (n.meta["end"] - n.meta["start"]))

@@ -14,14 +14,21 @@ from typing import Protocol
 from sqlglot import exp
 
 from millpond.planes.athena.casts import coerce
-from millpond.planes.athena.exceptions import NotSupported, QueryFailed
+from millpond.planes.athena.exceptions import NotSupported, Place, QueryFailed
 from millpond.planes.athena.expressions import ExpressionCompiler, direction, is_aggregate, own_nodes
 from millpond.planes.athena.grammar import position
 from millpond.planes.athena.relations import Column, Relation, Scope, Typed
 from millpond.planes.athena.sql import parse_query
-from millpond.planes.athena.types import BIGINT, TIMESTAMP_TZ, UNKNOWN, Type, common_type, duckdb_type, quote
-
-Place = tuple[int | None, int | None]
+from millpond.planes.athena.types import (
+    BIGINT,
+    TIMESTAMP_TZ,
+    UNKNOWN,
+    Type,
+    common_type,
+    duckdb_type,
+    literal,
+    quote,
+)
 
 _MAX_VIEW_DEPTH = 10
 _GROUPING: dict[type[exp.Expr], str] = {
@@ -603,7 +610,7 @@ def _unnested(value: Typed) -> list[tuple[str, Type]]:
     if element.name != "row":
         return [(f"unnest({value.sql})", element)]
     return [
-        (f"unnest(list_transform({value.sql}, lambda e: struct_extract(e, '{name}')))", type_)
+        (f"unnest(list_transform({value.sql}, lambda e: struct_extract(e, {literal(name)})))", type_)
         for name, type_ in zip(element.fields, element.elements, strict=True)
     ]
 

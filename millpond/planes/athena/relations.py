@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from millpond.planes.athena.exceptions import QueryFailed
+from millpond.planes.athena.exceptions import Place, QueryFailed
 from millpond.planes.athena.types import Type, quote
 
 
@@ -110,7 +110,7 @@ class Scope:
                 if not column.is_hidden and column.name not in self.merged:
                     yield column.name, relation.reference(column)
 
-    def find(self, parts: Sequence[str], place: tuple[int | None, int | None]) -> Found | None:
+    def find(self, parts: Sequence[str], place: Place) -> Found | None:
         """Look up ``column`` or ``qualifier.column`` here and in the scopes around.
 
         Raises
@@ -127,7 +127,7 @@ class Scope:
             scope = scope.parent
         return None
 
-    def _find_here(self, parts: Sequence[str], place: tuple[int | None, int | None]) -> Found | None:
+    def _find_here(self, parts: Sequence[str], place: Place) -> Found | None:
         *qualifier, name = parts
         if not qualifier and (parameter := self.parameters.get(name) or self.merged.get(name)):
             return Found(parameter)

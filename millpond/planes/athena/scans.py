@@ -17,7 +17,7 @@ from millpond.planes.athena.catalog import HIDDEN_PATH, NULL_PARTITION, GlueCata
 from millpond.planes.athena.exceptions import NotSupported, QueryFailed
 from millpond.planes.athena.queries import Scan
 from millpond.planes.athena.relations import Column
-from millpond.planes.athena.types import INTEGRAL, Type, duckdb_type, quote
+from millpond.planes.athena.types import INTEGRAL, Type, duckdb_type, literal, quote
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -174,7 +174,7 @@ def _key_columns(scan: Scan) -> list[Column]:
 
 
 def _partition_table(files: Iterable[StoredFile], keys: Sequence[Column]) -> str:
-    rows = ", ".join(f"({_text(f.path)}, {_typed_values(f.values, keys)})" for f in files)
+    rows = ", ".join(f"({literal(f.path)}, {_typed_values(f.values, keys)})" for f in files)
     names = ", ".join(quote(name) for name in (_FILES, *(k.sql_name for k in keys)))
     return f"(VALUES {rows}) AS p ({names})"
 
@@ -186,7 +186,7 @@ def _typed_values(values: Sequence[str], keys: Sequence[Column]) -> str:
 def _partition_value(value: str, type_: Type) -> str:
     if value == NULL_PARTITION:
         return f"CAST(NULL AS {duckdb_type(type_)})"
-    return f"CAST({_text(value)} AS {duckdb_type(type_)})"
+    return f"CAST({literal(value)} AS {duckdb_type(type_)})"
 
 
 def _empty(columns: Sequence[Column]) -> str:
@@ -197,15 +197,15 @@ def _empty(columns: Sequence[Column]) -> str:
 def _read_function(
     storage: dict[str, Any], parameters: dict[str, str], paths: Sequence[str], columns: Sequence[Column]
 ) -> str:
-    listed = ", ".join(_text(_escape_glob(path)) for path in paths)
+    listed = ", ".join(literal(_escape_glob(path)) for path in paths)
     serde = storage.get("SerdeInfo") or {}
     library = str(serde.get("SerializationLibrary", "")).lower()
-    common = f"hive_partitioning = false, filename = {_text(_FILE)}"
+    common = f"hive_partitioning = false, filename = {literal(_FILE)}"
     if "parquet" in library or "parquet" in str(storage.get("InputFormat", "")).lower():
         return f"read_parquet([{listed}], union_by_name = true, {common})"
     options = serde.get("Parameters") or {}
     if "json" in library:
-        types = ", ".join(f"{_text(c.sql_name)}: {_text(duckdb_type(c.type))}" for c in columns)
+        types = ", ".join(f"{literal(c.sql_name)}: {literal(duckdb_type(c.type))}" for c in columns)
         return f"read_json([{listed}], format = 'newline_delimited', columns = {{{types}}}, {common})"
     if "opencsv" in library:
         dialect = [
@@ -231,9 +231,9 @@ def _csv(
     quotes: str,
     escape: str,
 ) -> str:
-    types = ", ".join(f"{_text(c.sql_name)}: 'VARCHAR'" for c in columns)
+    types = ", ".join(f"{literal(c.sql_name)}: 'VARCHAR'" for c in columns)
     skipped = int(parameters.get("skip.header.line.count", "0"))
-    dialect = f"delim = {_text(separator)}, quote = {_text(quotes)}, escape = {_text(escape)}"
+    dialect = f"delim = {literal(separator)}, quote = {literal(quotes)}, escape = {literal(escape)}"
     return (
         f"read_csv([{listed}], auto_detect = false, header = false, skip = {skipped}, null_padding = true, "
         f"{dialect}, columns = {{{types}}}, {common})"
@@ -301,8 +301,3 @@ def _escape_glob(path: str) -> str:
     if "?" in path:
         raise NotSupported(f"The file name {path}")
     return "".join(f"[{c}]" if c in "*[" else c for c in path)
-
-
-def _text(value: str) -> str:
-    escaped = value.replace("'", "''")
-    return f"'{escaped}'"

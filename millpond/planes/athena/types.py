@@ -220,6 +220,12 @@ def quote(identifier: str) -> str:
     return f'"{escaped}"'
 
 
+def literal(value: str) -> str:
+    """A text as a constant of SQL."""
+    escaped = value.replace("'", "''")
+    return f"'{escaped}'"
+
+
 _HIVE = {
     "int": INTEGER,
     "integer": INTEGER,

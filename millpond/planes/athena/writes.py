@@ -15,13 +15,14 @@ from sqlglot import exp
 
 from millpond.planes.athena import statements as st
 from millpond.planes.athena.casts import coerce
-from millpond.planes.athena.catalog import GlueCatalog
+from millpond.planes.athena.catalog import GlueCatalog, view_text
 from millpond.planes.athena.ddl import register_partitions, updatable
 from millpond.planes.athena.exceptions import NotSupported, QueryFailed
 from millpond.planes.athena.queries import CompiledQuery, StoredTable, compile_query
 from millpond.planes.athena.relations import Column, Typed
 from millpond.planes.athena.scans import Scanner, list_files, split_location
-from millpond.planes.athena.types import can_coerce, duckdb_type, quote, to_hive
+from millpond.planes.athena.sql import parse_query
+from millpond.planes.athena.types import can_coerce, duckdb_type, literal, quote, to_hive
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -128,9 +129,6 @@ class Writer:
 
     def create_view(self, statement: st.CreateView) -> None:
         """Store a view, once its query has been found to compile."""
-        from millpond.planes.athena.catalog import view_text
-        from millpond.planes.athena.sql import parse_query
-
         database, name = statement.name.database or self._database, statement.name.table
         query = compile_query(parse_query(statement.sql), self._catalog, self._database)
         _check_names(query.columns, [], statement.columns)
@@ -183,7 +181,7 @@ class Writer:
             target = target.rstrip("/")
         else:
             target = f"{target}{self._query_id}.parquet"
-        found = self._connection.execute(f"COPY ({sql}) TO {_text(target)} ({options})").fetchone()
+        found = self._connection.execute(f"COPY ({sql}) TO {literal(target)} ({options})").fetchone()
         rows = int(found[0]) if found else 0
         files = [
             path
@@ -297,8 +295,3 @@ def _view_type(column: Column) -> str:
         return to_hive(column.type)
     except ValueError:
         return str(column.type)
-
-
-def _text(value: str) -> str:
-    escaped = value.replace("'", "''")
-    return f"'{escaped}'"
