@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, Protocol
 
@@ -48,19 +49,27 @@ def dispatch_table(service: str, plane: Plane | None = None) -> dict[str, Handle
     ValueError
         If the plane names an operation that the service does not have.
     """
-    table: dict[str, Handler] = dict.fromkeys(load_service(service).operation_names, _ask_moto)
+    ask_moto = _moto_one_at_a_time()
+    table: dict[str, Handler] = dict.fromkeys(load_service(service).operation_names, ask_moto)
     table |= dict.fromkeys(PRETENDED_BY_MOTO.get(service, ()), _refuse)
     if plane is None:
         return table
     for operation, method in plane.OPERATIONS.items():
         if operation not in table:
             raise ValueError(f"{type(plane).__name__} handles {operation}, which {service} does not have")
-        table[operation] = _ask_plane(plane, operation, getattr(plane, method))
+        table[operation] = _ask_plane(plane, operation, getattr(plane, method), ask_moto)
     return table
 
 
-def _ask_moto(context: RequestContext, _request: Any) -> Any:
-    return call_moto(context)
+def _moto_one_at_a_time() -> Handler:
+    """Moto keeps a service's state in dictionaries that it changes and iterates without a lock."""
+    lock = threading.Lock()
+
+    def ask_moto(context: RequestContext, _request: Any) -> Any:
+        with lock:
+            return call_moto(context)
+
+    return ask_moto
 
 
 def _refuse(context: RequestContext, _request: Any) -> NoReturn:
@@ -68,13 +77,15 @@ def _refuse(context: RequestContext, _request: Any) -> NoReturn:
     raise NotImplementedError(f"The operation {name} has not been implemented")
 
 
-def _ask_plane(plane: Plane, operation: str, method: Callable[[dict[str, Any]], Any]) -> Handler:
+def _ask_plane(
+    plane: Plane, operation: str, method: Callable[[dict[str, Any]], Any], ask_moto: Handler
+) -> Handler:
     handles: Callable[[str, dict[str, Any]], bool] = getattr(plane, "handles", lambda *_: True)
 
     def handle(context: RequestContext, request: Any) -> Any:
         arguments = dict(request or {})
         if not handles(operation, arguments):
-            return _ask_moto(context, request)
+            return ask_moto(context, request)
         try:
             return method(arguments)
         except ServiceException:

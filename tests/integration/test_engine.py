@@ -8,11 +8,14 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import boto3
 import psutil
 import pytest
 from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
 from botocore.exceptions import ClientError
 from engine_fixtures import RunningEngine, free_port, new_engine, running_engine, started_engine, wait_for
 
@@ -207,6 +210,40 @@ def test_conditional_write_is_refused_when_the_condition_fails(running_engine: R
         )
     items = dynamodb.scan(TableName="runs")["Items"]
     assert items == [{"id": {"S": "CURRENT"}, "committed": {"S": "two"}}]
+
+
+def test_transactions_and_writes_at_the_same_time_all_succeed(running_engine: RunningEngine) -> None:
+    settings = running_engine.settings
+    dynamodb = boto3.client(
+        "dynamodb",
+        endpoint_url=settings.endpoint_url,
+        region_name=settings.region,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+    dynamodb.create_table(
+        TableName="busy",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+    for start in range(0, 500, 25):
+        puts = [{"PutRequest": {"Item": {"id": {"S": str(start + n)}}}} for n in range(25)]
+        dynamodb.batch_write_item(RequestItems={"busy": puts})
+
+    def write(worker: int) -> None:
+        for number in range(30):
+            item = {"id": {"S": f"{worker}-{number}"}}
+            if worker % 2:
+                dynamodb.put_item(TableName="busy", Item=item)
+            else:
+                dynamodb.transact_write_items(TransactItems=[{"Put": {"TableName": "busy", "Item": item}}])
+
+    with ThreadPoolExecutor(8) as workers:
+        list(workers.map(write, range(8)))
+    assert dynamodb.scan(TableName="busy", Select="COUNT")["Count"] == 740
 
 
 def test_taken_port_is_refused_with_its_holder_and_the_setting(tmp_path: Path) -> None:
