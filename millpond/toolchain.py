@@ -242,6 +242,8 @@ def ensure(settings: Settings, on_component: Callable[[Component], None] | None 
         jars_dir=_required(paths, "jars"),
         glue_runtime=CHECKOUT / "glue_runtime",
         lambda_python={"python3.13": _required(paths, "lambda")},
+        terraform=_required(paths, "terraform"),
+        terraform_mirror=paths["aws provider"],
     )
     tools_file = settings.home / "tools.json"
     if not tools_file.exists() or tools_file.read_text() != tools.to_json():

@@ -29,6 +29,10 @@ class Tools:
         Directory that goes on the ``PYTHONPATH`` of every Glue job; it holds ``awsglue``.
     lambda_python : dict of str to Path
         Lambda runtime name, for example ``python3.13``, to the interpreter that runs it.
+    terraform : Path, optional
+        Terraform or OpenTofu, for builds that run it.
+    terraform_mirror : Path, optional
+        Directory that its providers are taken from; None for its registry.
     """
 
     java_home: Path
@@ -38,6 +42,8 @@ class Tools:
     jars_dir: Path
     glue_runtime: Path
     lambda_python: Mapping[str, Path]
+    terraform: Path | None = None
+    terraform_mirror: Path | None = None
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), default=str, indent=2, sort_keys=True)
@@ -46,7 +52,7 @@ class Tools:
     def from_json(cls, text: str) -> Tools:
         content = json.loads(text)
         runtimes = {name: Path(path) for name, path in content.pop("lambda_python").items()}
-        paths = {f.name: Path(content[f.name]) for f in fields(cls) if f.name != "lambda_python"}
+        paths = {f.name: Path(content[f.name]) for f in fields(cls) if content.get(f.name)}
         return cls(**paths, lambda_python=runtimes)
 
 
