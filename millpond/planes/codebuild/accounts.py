@@ -1,0 +1,116 @@
+"""What CodeBuild keeps beside projects and builds: credentials of source providers, and webhooks.
+
+Source: ``ImportSourceCredentials`` and ``CreateWebhook`` in the CodeBuild API Reference.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from millpond.planes.codebuild.builds import Shape
+from millpond.planes.codebuild.exceptions import (
+    InvalidInputException,
+    ResourceAlreadyExistsException,
+    ResourceNotFoundException,
+)
+from millpond.planes.codebuild.sources import GitCredentials
+
+_SERVERS = ("GITHUB", "BITBUCKET", "GITHUB_ENTERPRISE", "GITLAB", "GITLAB_SELF_MANAGED")
+_AUTH_TYPES = ("OAUTH", "BASIC_AUTH", "PERSONAL_ACCESS_TOKEN", "CODECONNECTIONS", "SECRETS_MANAGER")
+_WITH_WEBHOOK = ("GITHUB", "BITBUCKET", "GITHUB_ENTERPRISE", "GITLAB", "GITLAB_SELF_MANAGED")
+# What a provider wants as the user's name when the password is a token.
+_TOKEN_USER = {"GITHUB": "x-access-token", "GITHUB_ENTERPRISE": "x-access-token", "BITBUCKET": "x-token-auth"}
+
+
+@dataclass(frozen=True, repr=False)
+class SourceCredentials:
+    """Credentials of one source provider; the token is in memory only, and never shown.
+
+    Parameters
+    ----------
+    info : dict
+        ``SourceCredentialsInfo`` of the API.
+    git : GitCredentials
+        What Git is given.
+    """
+
+    info: Shape
+    git: GitCredentials
+
+
+class SourceCredentialStore:
+    """At most one for each provider.
+
+    Parameters
+    ----------
+    arn_prefix : str
+        What the ARNs begin with.
+    """
+
+    def __init__(self, arn_prefix: str) -> None:
+        self._arn_prefix = arn_prefix
+        self._found: dict[str, SourceCredentials] = {}
+
+    def put(self, request: Mapping[str, Any]) -> str:
+        """``ImportSourceCredentials``; the ARN."""
+        server, kind, token = (request.get(name) or "" for name in ("serverType", "authType", "token"))
+        if server not in _SERVERS:
+            raise InvalidInputException(f"Invalid server type: {server}")
+        if kind not in _AUTH_TYPES or not token:
+            raise InvalidInputException("authType and token are required")
+        if kind == "BASIC_AUTH" and not request.get("username"):
+            raise InvalidInputException("username is required for BASIC_AUTH")
+        arn = f"{self._arn_prefix}:token/{server.lower()}"
+        if arn in self._found and not request.get("shouldOverwrite", True):
+            raise ResourceAlreadyExistsException(f"Access token with server type {server} already exists")
+        user = request.get("username") or _TOKEN_USER.get(server, "oauth2")
+        info = {"arn": arn, "serverType": server, "authType": kind}
+        if kind in ("CODECONNECTIONS", "SECRETS_MANAGER"):
+            info["resource"] = token
+        self._found[arn] = SourceCredentials(info, GitCredentials(user, token))
+        return arn
+
+    def all(self) -> list[Shape]:
+        return [dict(one.info) for one in self._found.values()]
+
+    def remove(self, arn: str) -> None:
+        if self._found.pop(arn, None) is None:
+            raise ResourceNotFoundException(f"Source credentials with ARN {arn} not found")
+
+    def of_source(self, source: Mapping[str, Any]) -> GitCredentials | None:
+        """What Git is given for a source; None if nothing fits, or if it is not a token."""
+        found = self._found.get(f"{self._arn_prefix}:token/{source['type'].lower()}")
+        if found is None or "resource" in found.info:
+            return None
+        return found.git if str(source.get("location", "")).startswith("https://") else None
+
+
+def define_webhook(project: Mapping[str, Any], request: Mapping[str, Any]) -> Shape:
+    """The ``Webhook`` structure for ``CreateWebhook``; nothing outside calls it here.
+
+    Raises
+    ------
+    InvalidInputException
+        If the project's source has no webhooks.
+    """
+    kind = project["source"]["type"]
+    if kind not in _WITH_WEBHOOK:
+        raise InvalidInputException(f"Webhooks are not supported for source type {kind}")
+    webhook = {"url": f"{project['source']['location']}/hooks", "payloadUrl": "", "buildType": "BUILD"}
+    return webhook | {"secret": secrets.token_urlsafe(24)} | webhook_members(request)
+
+
+def webhook_members(request: Mapping[str, Any]) -> Shape:
+    """The members of a webhook that a request names."""
+    names = (
+        "branchFilter",
+        "filterGroups",
+        "buildType",
+        "manualCreation",
+        "scopeConfiguration",
+        "pullRequestBuildPolicy",
+    )
+    return {name: request[name] for name in names if request.get(name) is not None}

@@ -1,0 +1,590 @@
+"""CodeBuild's API: projects, builds, reports, and what belongs to them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from millpond import process
+from millpond.planes.codebuild import accounts, builds, cache, projects, reports
+from millpond.planes.codebuild.builds import Build, Shape, Status
+from millpond.planes.codebuild.credentials import Clients
+from millpond.planes.codebuild.exceptions import (
+    AccountLimitExceededException,
+    InvalidInputException,
+    ResourceAlreadyExistsException,
+    ResourceNotFoundException,
+)
+from millpond.planes.codebuild.paging import page
+from millpond.planes.codebuild.sources import GitCredentials
+from millpond.planes.codebuild.supervisor import ActiveBuild, Execution, Limits
+from millpond.planes.context import PlaneContext
+
+Request = Mapping[str, Any]
+
+OPERATIONS: Mapping[str, str] = {
+    "CreateProject": "create_project",
+    "UpdateProject": "update_project",
+    "BatchGetProjects": "batch_get_projects",
+    "ListProjects": "list_projects",
+    "DeleteProject": "delete_project",
+    "InvalidateProjectCache": "invalidate_project_cache",
+    "StartBuild": "start_build",
+    "BatchGetBuilds": "batch_get_builds",
+    "ListBuilds": "list_builds",
+    "ListBuildsForProject": "list_builds_for_project",
+    "StopBuild": "stop_build",
+    "RetryBuild": "retry_build",
+    "BatchDeleteBuilds": "batch_delete_builds",
+    "StartBuildBatch": "start_build_batch",
+    "ImportSourceCredentials": "import_source_credentials",
+    "ListSourceCredentials": "list_source_credentials",
+    "DeleteSourceCredentials": "delete_source_credentials",
+    "CreateWebhook": "create_webhook",
+    "UpdateWebhook": "update_webhook",
+    "DeleteWebhook": "delete_webhook",
+    "CreateReportGroup": "create_report_group",
+    "UpdateReportGroup": "update_report_group",
+    "BatchGetReportGroups": "batch_get_report_groups",
+    "ListReportGroups": "list_report_groups",
+    "DeleteReportGroup": "delete_report_group",
+    "BatchGetReports": "batch_get_reports",
+    "ListReports": "list_reports",
+    "ListReportsForReportGroup": "list_reports_for_report_group",
+    "DescribeTestCases": "describe_test_cases",
+    "DeleteReport": "delete_report",
+}
+
+_STOP_SECONDS = 60.0
+_MAX_BATCH = 100
+
+
+@dataclass(frozen=True)
+class CodeBuildSettings:
+    """What can be set of the plane.
+
+    Parameters
+    ----------
+    max_running : int
+        How many builds run at a time; others wait in the queue.
+    seconds_per_timeout_minute : float
+        How many seconds a minute of a timeout lasts.
+    stop_seconds : float
+        How long the processes of a build that is stopped may take to end by themselves: Terraform saves its
+        state meanwhile.
+    """
+
+    max_running: int = 4
+    seconds_per_timeout_minute: float = 60.0
+    stop_seconds: float = 30.0
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> CodeBuildSettings:
+        """Read ``MILLPOND_CODEBUILD_MAX_RUNNING``; what is not set has its default."""
+        env = os.environ if environment is None else environment
+        return cls(max_running=int(env.get("MILLPOND_CODEBUILD_MAX_RUNNING", cls.max_running)))
+
+
+class CodeBuildPlane:
+    """The operations in ``OPERATIONS``, each a method that takes the request and returns the response.
+
+    Parameters
+    ----------
+    context : PlaneContext
+        The stack it serves.
+    settings : CodeBuildSettings, optional
+        Read from the environment unless given.
+
+    Examples
+    --------
+    >>> plane = CodeBuildPlane(context)  # doctest: +SKIP
+    >>> plane.start_build({"projectName": "seed"})["build"]["id"]  # doctest: +SKIP
+    'seed:…'
+    """
+
+    OPERATIONS: ClassVar[Mapping[str, str]] = OPERATIONS
+
+    def __init__(self, context: PlaneContext, settings: CodeBuildSettings | None = None) -> None:
+        settings = settings or CodeBuildSettings.from_environment()
+        self._context = context
+        self._clients = Clients(context)
+        self._limits = Limits(
+            threading.Semaphore(settings.max_running),
+            settings.seconds_per_timeout_minute,
+            settings.stop_seconds,
+        )
+        self._lock = threading.RLock()
+        self._projects: dict[str, Shape] = {}
+        self._builds: dict[str, Build] = {}
+        self._active: dict[str, ActiveBuild] = {}
+        self._numbers: dict[str, int] = {}
+        self._tokens: dict[str, tuple[Shape, str]] = {}
+        self._generations: dict[str, int] = {}
+        self._webhooks: dict[str, Shape] = {}
+        self._groups: dict[str, Shape] = {}
+        self._reports: dict[str, Shape] = {}
+        self._cases: dict[str, list[Shape]] = {}
+        self._arn_prefix = f"arn:aws:codebuild:{context.region}:{context.account_id}"
+        self._credentials = accounts.SourceCredentialStore(self._arn_prefix)
+        self._is_closed = False
+        for left_over in process.find_all(context.pid_dir / "codebuild"):
+            left_over.stop()
+        shutil.rmtree(context.state_dir / "codebuild" / "builds", ignore_errors=True)
+
+    def close(self) -> None:
+        """Stop every build."""
+        with self._lock:
+            self._is_closed = True
+            active = list(self._active.values())
+            for one in active:
+                one.stop.set()
+        for one in active:
+            if one.thread is not None:
+                one.thread.join(timeout=_STOP_SECONDS)
+
+    # Projects
+
+    def create_project(self, request: Request) -> Shape:
+        name = _required(request, "name")
+        with self._lock:
+            if name in self._projects:
+                raise ResourceAlreadyExistsException(f"Project already exists: {self._arn('project', name)}")
+            self._projects[name] = self._define(name, request)
+            return {"project": self._shown(name)}
+
+    def update_project(self, request: Request) -> Shape:
+        name = _required(request, "name")
+        with self._lock:
+            self._projects[name] = self._define(name, request, self._project(name))
+            return {"project": self._shown(name)}
+
+    def batch_get_projects(self, request: Request) -> Shape:
+        with self._lock:
+            names = [name.rsplit("/", 1)[-1] for name in _batch(request, "names")]
+            return {
+                "projects": [self._shown(name) for name in names if name in self._projects],
+                "projectsNotFound": [name for name in names if name not in self._projects],
+            }
+
+    def list_projects(self, request: Request) -> Shape:
+        by = request.get("sortBy") or "NAME"
+        members = {"NAME": "name", "CREATED_TIME": "created", "LAST_MODIFIED_TIME": "lastModified"}
+        if by not in members:
+            raise InvalidInputException(f"Invalid sort by: {by}")
+        with self._lock:
+            ordered = sorted(self._projects.values(), key=lambda one: (one[members[by]], one["name"]))
+        found, token = page([one["name"] for one in ordered], request)
+        return {"projects": found, **token}
+
+    def delete_project(self, request: Request) -> Shape:
+        """Forget a project; its builds stay, and AWS answers the same when there was none."""
+        name = _required(request, "name").rsplit("/", 1)[-1]
+        with self._lock:
+            self._projects.pop(name, None)
+            self._webhooks.pop(name, None)
+        cache.forget(self._context.state_dir / "codebuild" / "cache" / name)
+        return {}
+
+    def invalidate_project_cache(self, request: Request) -> Shape:
+        name = _required(request, "projectName")
+        with self._lock:
+            self._project(name)
+            self._generations[name] = self._generations.get(name, 0) + 1
+        cache.forget(self._context.state_dir / "codebuild" / "cache" / name)
+        return {}
+
+    # Builds
+
+    def start_build(self, request: Request) -> Shape:
+        with self._lock:
+            if known := self._known_token(request):
+                return {"build": known.to_api()}
+            project = self._project(_required(request, "projectName").rsplit("/", 1)[-1])
+            build = self._begin(project, request, {})
+            if token := request.get("idempotencyToken"):
+                self._tokens[token] = (dict(request), build.id)
+            return {"build": build.to_api()}
+
+    def retry_build(self, request: Request) -> Shape:
+        with self._lock:
+            if known := self._known_token(request):
+                return {"build": known.to_api()}
+            old = self._build(_required(request, "id"))
+            if not old.is_complete:
+                raise InvalidInputException(f"Build {old.id} has not ended and cannot be retried")
+            build = self._begin(self._project(old.project_name), old.request, {})
+            if token := request.get("idempotencyToken"):
+                self._tokens[token] = (dict(request), build.id)
+            return {"build": build.to_api()}
+
+    def start_build_batch(self, request: Request) -> Shape:
+        with self._lock:
+            self._project(_required(request, "projectName"))
+        raise InvalidInputException("Batch builds are not available here: start each build with StartBuild")
+
+    def batch_get_builds(self, request: Request) -> Shape:
+        ids = _batch(request, "ids")
+        with self._lock:
+            keys = {one: self._find(one) for one in ids}
+            return {
+                "builds": [found.to_api() for found in keys.values() if found],
+                "buildsNotFound": [one for one, found in keys.items() if found is None],
+            }
+
+    def list_builds(self, request: Request) -> Shape:
+        with self._lock:
+            ids = list(self._builds)
+        found, token = page(ids, {"sortOrder": "DESCENDING", **request})
+        return {"ids": found, **token}
+
+    def list_builds_for_project(self, request: Request) -> Shape:
+        name = _required(request, "projectName")
+        with self._lock:
+            self._project(name)
+            ids = [one.id for one in self._builds.values() if one.project_name == name]
+        found, token = page(ids, {"sortOrder": "DESCENDING", **request})
+        return {"ids": found, **token}
+
+    def stop_build(self, request: Request) -> Shape:
+        with self._lock:
+            build = self._build(_required(request, "id"))
+            if active := self._active.get(build.id):
+                active.stop.set()
+            return {"build": build.to_api()}
+
+    def batch_delete_builds(self, request: Request) -> Shape:
+        deleted: list[str] = []
+        kept: list[Shape] = []
+        with self._lock:
+            for given in _batch(request, "ids"):
+                build = self._find(given)
+                if build is None or not build.is_complete:
+                    status = "NOT_FOUND" if build is None else "BUILD_IN_PROGRESS"
+                    kept.append({"id": given, "statusCode": status})
+                else:
+                    del self._builds[build.id]
+                    deleted.append(build.arn)
+        return {"buildsDeleted": deleted, "buildsNotDeleted": kept}
+
+    # Source credentials and webhooks
+
+    def import_source_credentials(self, request: Request) -> Shape:
+        with self._lock:
+            return {"arn": self._credentials.put(request)}
+
+    def list_source_credentials(self, request: Request) -> Shape:  # noqa: ARG002 (it has no members)
+        with self._lock:
+            return {"sourceCredentialsInfos": self._credentials.all()}
+
+    def delete_source_credentials(self, request: Request) -> Shape:
+        with self._lock:
+            arn = _required(request, "arn")
+            self._credentials.remove(arn)
+        return {"arn": arn}
+
+    def create_webhook(self, request: Request) -> Shape:
+        name = _required(request, "projectName")
+        with self._lock:
+            project = self._project(name)
+            if name in self._webhooks:
+                raise ResourceAlreadyExistsException(f"Webhook for project {name} already exists")
+            self._webhooks[name] = accounts.define_webhook(project, request)
+            return {"webhook": dict(self._webhooks[name])}
+
+    def update_webhook(self, request: Request) -> Shape:
+        name = _required(request, "projectName")
+        with self._lock:
+            project = self._project(name)
+            webhook = self._webhook(name) | accounts.webhook_members(request)
+            if request.get("rotateSecret"):
+                webhook["secret"] = accounts.define_webhook(project, {})["secret"]
+                webhook["lastModifiedSecret"] = _now()
+            self._webhooks[name] = webhook
+            return {"webhook": _without_secret(webhook)}
+
+    def delete_webhook(self, request: Request) -> Shape:
+        name = _required(request, "projectName")
+        with self._lock:
+            self._project(name)
+            self._webhook(name)
+            del self._webhooks[name]
+        return {}
+
+    # Reports
+
+    def create_report_group(self, request: Request) -> Shape:
+        arn = self._arn("report-group", request.get("name") or "")
+        with self._lock:
+            if arn in self._groups:
+                raise ResourceAlreadyExistsException(f"Report group already exists: {arn}")
+            self._groups[arn] = reports.define_group(request, arn=arn, now=_now())
+            return {"reportGroup": dict(self._groups[arn])}
+
+    def update_report_group(self, request: Request) -> Shape:
+        with self._lock:
+            group = self._group(_required(request, "arn"))
+            if request.get("exportConfig") is not None:
+                group["exportConfig"] = reports.export_config(request["exportConfig"])
+            if request.get("tags") is not None:
+                group["tags"] = list(request["tags"])
+            group["lastModified"] = _now()
+            return {"reportGroup": dict(group)}
+
+    def batch_get_report_groups(self, request: Request) -> Shape:
+        arns = _batch(request, "reportGroupArns")
+        with self._lock:
+            return {
+                "reportGroups": [dict(self._groups[arn]) for arn in arns if arn in self._groups],
+                "reportGroupsNotFound": [arn for arn in arns if arn not in self._groups],
+            }
+
+    def list_report_groups(self, request: Request) -> Shape:
+        members = {"NAME": "name", "CREATED_TIME": "created", "LAST_MODIFIED_TIME": "lastModified"}
+        by = request.get("sortBy") or "CREATED_TIME"
+        if by not in members:
+            raise InvalidInputException(f"Invalid sort by: {by}")
+        with self._lock:
+            ordered = sorted(self._groups.values(), key=lambda one: (one[members[by]], one["name"]))
+        found, token = page([one["arn"] for one in ordered], request)
+        return {"reportGroups": found, **token}
+
+    def delete_report_group(self, request: Request) -> Shape:
+        arn = _required(request, "arn")
+        with self._lock:
+            held = self._reports_of(arn)
+            if held and not request.get("deleteReports"):
+                raise InvalidInputException(
+                    f"Report group {arn} has reports; delete them, or set deleteReports"
+                )
+            for report in held:
+                self._forget_report(report["arn"])
+            self._groups.pop(arn, None)
+        return {}
+
+    def batch_get_reports(self, request: Request) -> Shape:
+        arns = _batch(request, "reportArns")
+        with self._lock:
+            return {
+                "reports": [dict(self._reports[arn]) for arn in arns if arn in self._reports],
+                "reportsNotFound": [arn for arn in arns if arn not in self._reports],
+            }
+
+    def list_reports(self, request: Request) -> Shape:
+        with self._lock:
+            return _listed_reports(list(self._reports.values()), request)
+
+    def list_reports_for_report_group(self, request: Request) -> Shape:
+        with self._lock:
+            arn = self._group(_required(request, "reportGroupArn"))["arn"]
+            return _listed_reports(self._reports_of(arn), request)
+
+    def describe_test_cases(self, request: Request) -> Shape:
+        arn = _required(request, "reportArn")
+        wanted = request.get("filter") or {}
+        with self._lock:
+            if arn not in self._reports:
+                raise ResourceNotFoundException(f"Report not found: {arn}")
+            cases = [
+                case
+                for case in self._cases[arn]
+                if wanted.get("status") in (None, case["status"])
+                and (wanted.get("keyword") or "") in f"{case['prefix']}.{case['name']}"
+            ]
+        found, token = page(cases, request)
+        return {"testCases": found, **token}
+
+    def delete_report(self, request: Request) -> Shape:
+        with self._lock:
+            self._forget_report(_required(request, "arn"))
+        return {}
+
+    # What a build asks the plane
+
+    def git_credentials(self, source: Mapping[str, Any]) -> GitCredentials | None:
+        """What Git is given for a source."""
+        with self._lock:
+            return self._credentials.of_source(source)
+
+    def cache_generation(self, project: str) -> int:
+        """How often a project's cache was invalidated."""
+        with self._lock:
+            return self._generations.get(project, 0)
+
+    def begin_report(self, build: Build, name_or_arn: str) -> Shape:
+        """A report of a build; the group is made if there is none of that name."""
+        name = reports.group_name(build.project_name, name_or_arn)
+        with self._lock:
+            arn = self._arn("report-group", name)
+            if arn not in self._groups:
+                self._groups[arn] = reports.define_group({"name": name, "type": "TEST"}, arn=arn, now=_now())
+            now = _now()
+            report = {
+                "arn": self._arn("report", f"{name}:{uuid.uuid4()}"),
+                "type": self._groups[arn]["type"],
+                "name": f"{name}-{build.number}",
+                "reportGroupArn": arn,
+                "executionId": build.arn,
+                "status": "GENERATING",
+                "created": now,
+                "expired": now + reports.KEPT,
+                "exportConfig": self._groups[arn]["exportConfig"],
+                "truncated": False,
+            }
+            self._reports[report["arn"]] = report
+            self._cases[report["arn"]] = []
+            return report
+
+    def complete_report(self, report: Shape, status: str, cases: list[Shape]) -> None:
+        """Give a report its test cases."""
+        with self._lock:
+            self._cases[report["arn"]] = [
+                {"reportArn": report["arn"], "expired": report["expired"], **case} for case in cases
+            ]
+            report |= {"status": status, "testSummary": reports.summary(cases)}
+
+    # Builds in progress
+
+    def _begin(self, project: Shape, request: Request, auto_retry: Shape) -> Build:
+        if self._is_closed:
+            raise InvalidInputException("The stack is stopping: no build can be started")
+        config = builds.configuration(project, request)
+        name = str(project["name"])
+        limit = project.get("concurrentBuildLimit")
+        going = sum(one.build.project_name == name for one in self._active.values())
+        if limit is not None and going >= limit:
+            raise AccountLimitExceededException(
+                f"Cannot have more than {limit} active builds for the project"
+            )
+        key = str(uuid.uuid4())
+        self._numbers[name] = self._numbers.get(name, 0) + 1
+        context = self._context
+        build = Build(
+            id=f"{name}:{key}",
+            arn=self._arn("build", f"{name}:{key}"),
+            number=self._numbers[name],
+            config=config,
+            request=dict(request),
+            start=_now(),
+            initiator="root",
+            logs=builds.logs_location(config, key, context.region, context.account_id),
+            auto_retry=auto_retry
+            or {"autoRetryLimit": config.get("autoRetryLimit", 0), "autoRetryNumber": 0},
+        )
+        build.enter(builds.Phase.SUBMITTED, build.start)
+        active = ActiveBuild(build)
+        self._builds[build.id] = build
+        self._active[build.id] = active
+        active.thread = threading.Thread(
+            target=self._work, args=(active,), name=f"codebuild {key[:8]}", daemon=True
+        )
+        active.thread.start()
+        return build
+
+    def _work(self, active: ActiveBuild) -> None:
+        Execution(active, self._context, self._clients, self._limits, self).run()
+        build = active.build
+        with self._lock:
+            del self._active[build.id]
+            limit = max(build.auto_retry["autoRetryLimit"], active.retries)
+            number = build.auto_retry["autoRetryNumber"]
+            can_retry = build.status is Status.FAILED and number < limit and not self._is_closed
+            if can_retry and build.project_name in self._projects:
+                retry = {
+                    "autoRetryLimit": limit,
+                    "autoRetryNumber": number + 1,
+                    "previousAutoRetry": build.arn,
+                }
+                following = self._begin(self._projects[build.project_name], build.request, retry)
+                build.auto_retry["nextAutoRetry"] = following.arn
+
+    # Looking up; the lock is held
+
+    def _define(self, name: str, request: Request, old: Shape | None = None) -> Shape:
+        context = self._context
+        return projects.define(
+            name, request, region=context.region, account_id=context.account_id, now=_now(), old=old
+        )
+
+    def _shown(self, name: str) -> Shape:
+        project = dict(self._projects[name])
+        if name in self._webhooks:
+            project["webhook"] = _without_secret(self._webhooks[name])
+        return project
+
+    def _project(self, name: str) -> Shape:
+        if name not in self._projects:
+            raise ResourceNotFoundException(f"Project cannot be found: {self._arn('project', name)}")
+        return self._projects[name]
+
+    def _webhook(self, name: str) -> Shape:
+        if name not in self._webhooks:
+            raise ResourceNotFoundException(f"Webhook for project {name} cannot be found")
+        return self._webhooks[name]
+
+    def _group(self, arn: str) -> Shape:
+        if arn not in self._groups:
+            raise ResourceNotFoundException(f"Report group cannot be found: {arn}")
+        return self._groups[arn]
+
+    def _reports_of(self, group: str) -> list[Shape]:
+        return [one for one in self._reports.values() if one["reportGroupArn"] == group]
+
+    def _forget_report(self, arn: str) -> None:
+        self._reports.pop(arn, None)
+        self._cases.pop(arn, None)
+
+    def _find(self, id_or_arn: str) -> Build | None:
+        return self._builds.get(id_or_arn.removeprefix(self._arn("build", "")))
+
+    def _build(self, id_or_arn: str) -> Build:
+        found = self._find(id_or_arn)
+        if found is None:
+            raise ResourceNotFoundException(f"Build cannot be found: {id_or_arn}")
+        return found
+
+    def _known_token(self, request: Request) -> Build | None:
+        token = request.get("idempotencyToken")
+        if not token or token not in self._tokens:
+            return None
+        former, build_id = self._tokens[token]
+        if former != dict(request):
+            raise InvalidInputException("The idempotency token was used with other parameters")
+        return self._builds.get(build_id)
+
+    def _arn(self, kind: str, name: str) -> str:
+        return f"{self._arn_prefix}:{kind}/{name}"
+
+
+def _listed_reports(found: list[Shape], request: Request) -> Shape:
+    status = (request.get("filter") or {}).get("status")
+    arns = [one["arn"] for one in found if status in (None, one["status"])]
+    listed, token = page(arns, {"sortOrder": "DESCENDING", **request})
+    return {"reports": listed, **token}
+
+
+def _without_secret(webhook: Shape) -> Shape:
+    return {name: value for name, value in webhook.items() if name != "secret"}
+
+
+def _batch(request: Request, member: str) -> list[str]:
+    values = list(dict.fromkeys(_required(request, member)))
+    if len(values) > _MAX_BATCH:
+        raise InvalidInputException(f"{member} must have at most {_MAX_BATCH} members")
+    return values
+
+
+def _required(request: Request, member: str) -> Any:
+    value = request.get(member)
+    if value is None or value == "":
+        raise InvalidInputException(f"{member} must not be null or empty")
+    return value
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,274 @@
+"""Where a build's source comes from: Git, S3, or nowhere.
+
+Source: ``ProjectSource`` in the CodeBuild API Reference, and "Source version sample with AWS CodeBuild" in
+the User Guide.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import shutil
+import subprocess
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from millpond.planes.codebuild.exceptions import BuildspecError, ClientFailure
+
+DEFAULT_BUILDSPEC = "buildspec.yml"
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_TOKEN_VARIABLE = "CODEBUILD_GIT_TOKEN"  # noqa: S105 (the name of a variable)
+
+RunGit = Callable[[list[str], Mapping[str, str], Path], int]
+
+
+@dataclass(frozen=True)
+class GitCredentials:
+    """What Git answers when a server asks who it is; never printed or written."""
+
+    username: str
+    token: str
+
+    def to_environment(self) -> dict[str, str]:
+        return {_TOKEN_VARIABLE: self.token}
+
+    def helper(self) -> str:
+        """A credential helper that finds the token in the environment."""
+        return f'!f() {{ echo "username={self.username}"; echo "password=${_TOKEN_VARIABLE}"; }}; f'
+
+
+@dataclass(frozen=True)
+class GitSource:
+    """A repository, and what is wanted of it.
+
+    Parameters
+    ----------
+    location : str
+        Address or path.
+    version : str or None
+        Branch, tag, commit, reference or ``pr/NUMBER``; None for the default branch.
+    depth : int
+        Commits to fetch; 0 for all.
+    has_submodules : bool
+        Whether they are fetched.
+    label : str
+        ``primary source``, or the identifier, for messages.
+    """
+
+    location: str
+    version: str | None
+    depth: int
+    has_submodules: bool
+    label: str
+
+    @classmethod
+    def of(cls, source: Mapping[str, Any], version: str | None) -> GitSource:
+        identifier = source.get("sourceIdentifier")
+        return cls(
+            location=source["location"],
+            version=version or None,
+            depth=int(source.get("gitCloneDepth") or 0),
+            has_submodules=bool((source.get("gitSubmodulesConfig") or {}).get("fetchSubmodules")),
+            label=f"source {identifier}" if identifier else "primary source",
+        )
+
+
+class GitDownload:
+    """Fetches repositories.
+
+    Parameters
+    ----------
+    run : callable
+        Runs ``git`` with arguments, environment and a file for what it prints; the exit code.
+    environment : mapping
+        What every ``git`` gets.
+    output : Path
+        Scratch file.
+    mirrors : Path, optional
+        Where repositories are kept from build to build.
+    """
+
+    def __init__(
+        self, run: RunGit, environment: Mapping[str, str], output: Path, mirrors: Path | None = None
+    ) -> None:
+        self._run = run
+        self._environment = {
+            **environment,
+            "GIT_TERMINAL_PROMPT": "0",
+            "GIT_SSH_COMMAND": "ssh -oBatchMode=yes",
+        }
+        self._output = output
+        self._mirrors = mirrors
+
+    def fetch(self, source: GitSource, directory: Path, credentials: GitCredentials | None = None) -> str:
+        """Check a source out into an empty directory; the commit.
+
+        Raises
+        ------
+        ClientFailure
+            If the repository or the version cannot be had.
+        """
+        environment = dict(self._environment)
+        prefix: list[str] = []
+        if credentials is not None:
+            environment |= credentials.to_environment()
+            prefix = ["-c", f"credential.helper={credentials.helper()}"]
+        origin = self._mirrored(source, prefix, environment)
+        if source.depth and not _COMMIT.fullmatch(source.version or ""):
+            self._git(["init", "-q", str(directory)], source, environment)
+            reference = _reference(source.version)
+            fetch = ["fetch", "-q", f"--depth={source.depth}", origin, reference]
+            self._git([*prefix, "-C", str(directory), *fetch], source, environment)
+            commit = "FETCH_HEAD"
+        else:
+            clone = ["clone", "-q", "--no-checkout", origin, str(directory)]
+            self._git([*prefix, *clone], source, environment)
+            commit = self._find(source, directory, prefix, environment)
+        self._git(["-C", str(directory), "checkout", "-q", "--detach", commit], source, environment)
+        set_url = ["remote", "set-url" if "origin" in self._remotes(directory) else "add", "origin"]
+        self._git(["-C", str(directory), *set_url, source.location], source, environment)
+        if source.has_submodules:
+            update = ["submodule", "update", "-q", "--init", "--recursive"]
+            self._git([*prefix, "-C", str(directory), *update], source, environment)
+        return self._answer(directory, ["rev-parse", "HEAD"])
+
+    def _mirrored(self, source: GitSource, prefix: list[str], environment: Mapping[str, str]) -> str:
+        if self._mirrors is None:
+            return source.location
+        mirror = self._mirrors / hashlib.sha256(source.location.encode()).hexdigest()[:24]
+        if mirror.exists():
+            update = ["-C", str(mirror), "fetch", "-q", "--prune"]
+        else:
+            update = ["clone", "-q", "--mirror", source.location, str(mirror)]
+        self._git([*prefix, *update], source, environment)
+        return mirror.as_uri()
+
+    def _find(
+        self, source: GitSource, directory: Path, prefix: list[str], environment: Mapping[str, str]
+    ) -> str:
+        if source.version is None:
+            return "origin/HEAD"
+        if _reference(source.version).startswith("refs/pull/"):
+            fetch = ["-C", str(directory), "fetch", "-q", "origin", _reference(source.version)]
+            self._git([*prefix, *fetch], source, environment)
+            return "FETCH_HEAD"
+        name = source.version.removeprefix("refs/heads/")
+        for candidate in (f"refs/remotes/origin/{name}", f"refs/tags/{name}", name):
+            if commit := self._answer(directory, ["rev-parse", "-q", "--verify", f"{candidate}^{{commit}}"]):
+                return commit
+        raise ClientFailure(f"reference not found for {source.label} and source version {source.version}")
+
+    def _git(self, arguments: list[str], source: GitSource, environment: Mapping[str, str]) -> None:
+        self._output.unlink(missing_ok=True)
+        if self._run(arguments, environment, self._output) == 0:
+            return
+        said = self._output.read_text(errors="replace").splitlines() if self._output.exists() else []
+        text = " ".join(line.strip() for line in said if line.strip())
+        what = "reference not found" if "find remote ref" in text else "git failed"
+        raise ClientFailure(f"{what} for {source.label} and source version {source.version or ''}: {text}")
+
+    def _remotes(self, directory: Path) -> str:
+        return self._answer(directory, ["remote"])
+
+    def _answer(self, directory: Path, arguments: list[str]) -> str:
+        answer = subprocess.run(
+            ["git", "-C", directory, *arguments],
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return answer.stdout.strip()
+
+
+def _reference(version: str | None) -> str:
+    if version is None:
+        return "HEAD"
+    pull = re.fullmatch(r"pr/(\d+)", version)
+    return f"refs/pull/{pull[1]}/head" if pull else version
+
+
+def fetch_s3(s3: Any, location: str, version: str | None, directory: Path) -> str:
+    """Bring a ZIP file, or everything below a prefix that ends with a slash; the object's version.
+
+    Raises
+    ------
+    ClientFailure
+        If it cannot be read, or is not a ZIP file.
+    """
+    bucket, _, key = location.removeprefix("arn:aws:s3:::").partition("/")
+    try:
+        if key.endswith("/") or not key:
+            return _fetch_prefix(s3, bucket, key, directory)
+        versioned = {"VersionId": version} if version else {}
+        answer = s3.get_object(Bucket=bucket, Key=key, **versioned)
+        content = answer["Body"].read()
+    except ClientError as error:
+        raise ClientFailure(
+            f"{error.response['Error']['Code']}: {error.response['Error'].get('Message', '')} "
+            f"for source {location} and source version {version or ''}"
+        ) from error
+    try:
+        unzip(content, directory)
+    except zipfile.BadZipFile:
+        raise ClientFailure(f"the source {location} is not a ZIP file") from None
+    return str(answer.get("VersionId") or "")
+
+
+def _fetch_prefix(s3: Any, bucket: str, prefix: str, directory: Path) -> str:
+    for listed in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for entry in listed.get("Contents", []):
+            target = directory / entry["Key"][len(prefix) :]
+            if entry["Key"].endswith("/") or not target.resolve().is_relative_to(directory.resolve()):
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            s3.download_file(bucket, entry["Key"], str(target))
+    return ""
+
+
+def unzip(content: bytes, directory: Path) -> None:
+    """Unpack a ZIP file with the permissions in it; ``zipfile`` keeps members within the directory."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        for member in archive.infolist():
+            target = Path(archive.extract(member, directory))
+            mode = member.external_attr >> 16 & 0o777
+            if mode and target.is_file():
+                target.chmod(mode)
+
+
+def buildspec_text(s3: Any, given: str | None, directory: Path) -> str:
+    """The buildspec: given as YAML, as the ARN of an object, as a path in the source, or found in its root.
+
+    Raises
+    ------
+    BuildspecError
+        If there is none.
+    """
+    given = (given or "").strip()
+    if "\n" in given or given.startswith(("version:", "{")):
+        return given
+    if given.startswith("arn:"):
+        bucket, _, key = given.partition(":::")[2].partition("/")
+        try:
+            return str(s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode())
+        except ClientError as error:
+            raise BuildspecError(f"cannot read {given}: {error.response['Error']['Code']}") from error
+    path = directory / (given or DEFAULT_BUILDSPEC)
+    if not path.resolve().is_relative_to(directory.resolve()):
+        raise BuildspecError(f"{given} is outside the source")
+    if not path.is_file():
+        raise BuildspecError(f"YAML file does not exist: stat {path}: no such file or directory")
+    return path.read_text()
+
+
+def empty(directory: Path) -> None:
+    """Make a directory that is there an empty one."""
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
