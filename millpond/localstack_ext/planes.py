@@ -9,6 +9,7 @@ from millpond.planes.context import PlaneContext
 
 if TYPE_CHECKING:
     from millpond.planes.athena import AthenaPlane
+    from millpond.planes.codebuild import CodeBuildPlane
     from millpond.planes.glue import GluePlane
 
 
@@ -32,8 +33,17 @@ def athena() -> AthenaPlane:
     return AthenaPlane(context())
 
 
+@cache
+def codebuild() -> CodeBuildPlane:
+    from millpond.planes.codebuild import CodeBuildPlane
+
+    return CodeBuildPlane(context())
+
+
 def close() -> None:
     """End the children of the planes that were used."""
+    if codebuild.cache_info().currsize:
+        codebuild().close()
     if glue.cache_info().currsize:
         glue().close()
     if athena.cache_info().currsize:

@@ -58,7 +58,7 @@ def _athena() -> Service:
 
 
 def _codebuild() -> Service:
-    return _service("codebuild")
+    return _service("codebuild", planes.codebuild())
 
 
 athena = aws_provider(api="athena", name="millpond")(_athena)

@@ -191,7 +191,7 @@ class Engine:
             )
 
     def _stop_children_of_planes(self) -> None:
-        for plane in ("glue", "athena", "functions"):
+        for plane in ("glue", "athena", "functions", "codebuild"):
             for child in process.find_all(self._settings.state / "pids" / plane):
                 child.stop()
 
