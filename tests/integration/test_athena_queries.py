@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from athena_fixtures import BUCKET, RESULTS, Lake
 from botocore.exceptions import ClientError
-from engine_fixtures import RunningEngine, running_engine  # noqa: F401
+from engine_fixtures import RunningEngine, running_engine, started_engine  # noqa: F401
 
 from millpond import process
 
@@ -365,3 +365,15 @@ def test_engine_answers_while_queries_run(lake: Lake, running_query: str) -> Non
     with urllib.request.urlopen(f"{lake.settings.endpoint_url}/_localstack/health", timeout=5) as answer:
         assert answer.status == 200
     assert lake.rows("SELECT 1") == [("1",)]
+
+
+def test_nothing_of_the_plane_outlives_the_engine(tmp_path: Path) -> None:
+    with started_engine(tmp_path) as running:
+        lake = Lake(running)
+        lake.start(ENDLESS)
+        deadline = time.monotonic() + 60
+        while len(found := workers(lake)) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        processes = [psutil.Process(pid) for pid in found]
+    assert [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == []

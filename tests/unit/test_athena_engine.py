@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,3 +54,8 @@ def test_what_does_not_fit_into_memory_is_spilled(
 def test_nothing_is_scanned_before_a_query(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("SELECT 1").fetchall()
     assert scanned_bytes(connection) == 0
+
+
+def test_process_that_forks_workers_has_one_thread() -> None:
+    code = "import os, millpond.planes.athena.worker; print(len(os.listdir('/proc/self/task')))"
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout == b"1\n"

@@ -1,8 +1,11 @@
 """The processes that run queries: ``python -m millpond.planes.athena.worker DIRECTORY``.
 
-This process loads everything a query needs and waits. For every name it is told, it forks; the child opens
-DuckDB, waits until the plane rings, runs the one job it finds in the directory of that name, writes the
-outcome there, and ends. So a query has a process of its own, and does not wait for one to start.
+This process loads what a query needs and waits. For every name it is told, it forks; the child opens DuckDB,
+waits until the plane rings, runs the one job it finds in the directory of that name, writes the outcome
+there, and ends. So a query has a process of its own, and does not wait for one to start.
+
+DuckDB is loaded by the child: it starts a thread when it is imported, and a process of several threads must
+not fork.
 """
 
 from __future__ import annotations
@@ -19,9 +22,8 @@ import boto3
 from botocore.config import Config
 
 from millpond import process
-from millpond.planes.athena.engine import connect
+from millpond.planes.athena import ddl, writes  # noqa: F401 - loaded once, for every child
 from millpond.planes.athena.jobs import DOORBELL, PID_FILE, WORKER_LOG, Job
-from millpond.planes.athena.runner import QueryRunner
 
 if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
@@ -41,6 +43,9 @@ def _wait(handle: int, parent: int) -> bytes:
 
 def _run_one(directory: Path, parent: int, s3: S3Client, glue: GlueClient) -> None:
     """Be the process of one query."""
+    from millpond.planes.athena.engine import connect
+    from millpond.planes.athena.runner import QueryRunner
+
     process.record(os.getpid(), Path((directory / PID_FILE).read_text()))
     environment = os.environ
     connection = connect(
