@@ -374,7 +374,7 @@ def diagnostic_error(errors: Sequence[Mapping[str, Any]], source: Path) -> Millp
     """The error a person sees for Terraform's diagnostics: the first in full, the others in a line each."""
     first, *others = errors
     detail = [first.get("detail", "")]
-    detail += [f"also: {other['summary']} ({_place(other, source)})" for other in others]
+    detail += [f"also: {_headline(other)} ({_place(other, source)})" for other in others]
     text = f"{first['summary']} {first.get('detail', '')}"
     is_unknown_to_state = any(
         word in text for word in ("already exists", "AlreadyExists", "AlreadyOwnedByYou")
@@ -385,6 +385,11 @@ def diagnostic_error(errors: Sequence[Mapping[str, Any]], source: Path) -> Millp
         next_step=EMPTY_THE_STACK if is_unknown_to_state else "correct it, then run millpond deploy",
         detail="\n".join(line for line in detail if line),
     )
+
+
+def _headline(diagnostic: Mapping[str, Any]) -> str:
+    lines = str(diagnostic.get("detail", "")).strip().splitlines()
+    return f"{diagnostic['summary']}: {lines[0]}" if lines else str(diagnostic["summary"])
 
 
 def _place(diagnostic: Mapping[str, Any], source: Path) -> str:

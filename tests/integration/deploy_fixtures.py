@@ -102,7 +102,8 @@ def write_fixtures(directory: Path, tables: Sequence[str], **settings: Mapping[s
             "nullable": False,
         }
         structure = {"table_id": table_id, "version": 1, "columns": [column], "partitions": []}
-        _write(directory / "job_settings" / f"{table_id}.json", {**usual, **settings.get(table, {})})
+        job_settings = {**usual, **settings.get(table, {})}
+        _write(directory / "job_settings" / f"{job_settings['table_id']}.json", job_settings)
         _write(directory / "table_structures" / f"{table_id}.json", structure)
     return directory
 
