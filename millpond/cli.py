@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -86,10 +86,10 @@ def status(as_json: Json = False) -> None:
         )
         for s in services
     ]
-    console.show_table("", ("service", "state", "address", "log"), rows)
+    console.show_table(("service", "state", "address", "log"), rows)
     if outputs:
-        shown = [(name, escape(str(value))) for name, value in sorted(outputs.items())]
-        console.show_table("deployed", ("output", "value"), shown)
+        shown = [(name, escape(value)) for name, value in sorted(_flat(outputs))]
+        console.show_table(("output", "value"), shown, title="deployed")
     else:
         console.note("nothing is deployed; next: millpond deploy")
 
@@ -113,7 +113,7 @@ def doctor(
         console.show_json([_component_dict(name, value) for name, value in found.items()])
     elif not quiet:
         console.show_table(
-            "", ("component", "version", "where", "note"), [_component_row(n, v) for n, v in found.items()]
+            ("component", "version", "where", "note"), [_component_row(n, v) for n, v in found.items()]
         )
     for error in broken.values():
         console.show_error(error)
@@ -203,7 +203,7 @@ def query(sql: str, as_json: Json = False) -> None:
         console.show_json(result.to_dict())
         return
     rows = [tuple("[dim]NULL[/dim]" if v is None else escape(v) for v in row) for row in result.rows]
-    console.show_table("", [escape(column) for column in result.columns], rows)
+    console.show_table([escape(column) for column in result.columns], rows)
     console.note(f"{len(rows)} rows, {result.seconds:.2f} s, {result.scanned_bytes:,} bytes scanned")
     console.note(result.output_location)
 
@@ -360,6 +360,14 @@ def _deployed_outputs(settings: Settings) -> dict[str, object]:
     return outputs
 
 
+def _flat(outputs: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    for name, value in outputs.items():
+        if isinstance(value, dict):
+            yield from ((f"{name}.{key}", str(inner)) for key, inner in value.items())
+        else:
+            yield name, ", ".join(value) if isinstance(value, list) else str(value)
+
+
 def _load(settings: Settings) -> None:
     with console.step("Loading the on-premises database") as say:
         result = onprem_load.load(settings, progress=say)
@@ -398,13 +406,13 @@ def _verify(settings: Settings) -> list[TableComparison]:
 def _show_comparisons(comparisons: Sequence[TableComparison]) -> None:
     columns = (
         "table",
-        "rows in PostgreSQL",
-        "rows in Athena",
-        "checksum in PostgreSQL",
-        "checksum in Athena",
+        "PostgreSQL\nrows",
+        "Athena\nrows",
+        "PostgreSQL\nchecksum",
+        "Athena\nchecksum",
         "",
     )
-    console.show_table("", columns, [_comparison_row(comparison) for comparison in comparisons])
+    console.show_table(columns, [_comparison_row(comparison) for comparison in comparisons])
     different = [comparison for comparison in comparisons if not comparison.is_equal]
     for comparison in different:
         console.err.print(f"[red]{comparison.table_id}[/red] differs: {escape(_what_differs(comparison))}")

@@ -14,10 +14,10 @@ from rich.table import Table
 
 from millpond.errors import MillpondError
 
-# A table of results is not squeezed into fewer columns than it needs when nobody watches.
-MINIMUM_WIDTH = 110
-
 out = Console(soft_wrap=True)
+if not out.is_terminal:
+    # Into a file or a pipe a table goes in full; a terminal has the width it has.
+    out = Console(soft_wrap=True, width=160)
 err = Console(stderr=True, soft_wrap=True)
 
 
@@ -52,14 +52,18 @@ def note(text: str) -> None:
     err.print(f"  [dim]{escape(text)}[/dim]")
 
 
-def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table of results on stdout; cells may hold Rich markup."""
-    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD)
-    for column in columns:
-        table.add_column(column, overflow="fold")
+def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str | None = None) -> None:
+    """A table of results on stdout; cells may hold Rich markup, numbers stand on the right."""
+    table = Table(
+        title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
+    )
+    for number, column in enumerate(columns):
+        cells = [row[number] for row in rows if row[number]]
+        is_number = bool(cells) and all(cell.replace(",", "").isdigit() for cell in cells)
+        table.add_column(column, overflow="fold", justify="right" if is_number else "left")
     for row in rows:
         table.add_row(*row)
-    out.print(table, width=max(out.width, MINIMUM_WIDTH))
+    out.print(table)
 
 
 def show_json(content: Mapping[str, object] | Sequence[object]) -> None:
