@@ -35,6 +35,9 @@ MAX_RETRIES = 3
 PLAN_FILE = "millpond.tfplan"
 TIMEOUT = 900.0
 STOP_TIMEOUT = 60.0
+# How services say that something is there already, for example after an apply that was interrupted:
+# DynamoDB refuses with a condition to put an item that Terraform did not put.
+EXISTS = ("already exists", "AlreadyExists", "AlreadyOwnedByYou", "ConditionalCheckFailed")
 EMPTY_THE_STACK = "the stack holds what Terraform does not know of: millpond down, up, then deploy"
 # Of its environment a child keeps what reaches the registry, and nothing that reaches an account.
 INHERITED = (
@@ -375,10 +378,8 @@ def diagnostic_error(errors: Sequence[Mapping[str, Any]], source: Path) -> Millp
     first, *others = errors
     detail = [first.get("detail", "")]
     detail += [f"also: {_headline(other)} ({_place(other, source)})" for other in others]
-    text = f"{first['summary']} {first.get('detail', '')}"
-    is_unknown_to_state = any(
-        word in text for word in ("already exists", "AlreadyExists", "AlreadyOwnedByYou")
-    )
+    text = " ".join(f"{error['summary']} {error.get('detail', '')}" for error in errors)
+    is_unknown_to_state = any(word in text for word in EXISTS)
     return MillpondError(
         f"Terraform: {first['summary']}",
         where=_place(first, source),

@@ -149,8 +149,11 @@ def test_a_failed_apply_shows_terraforms_own_diagnostics_with_their_place(tmp_pa
     assert raised.value.detail.splitlines() == ["AccessDenied", "also: second ()"]
 
 
-def test_resources_that_terraform_does_not_know_of_tell_how_to_empty_the_stack(tmp_path: Path) -> None:
-    lines = [diagnostic("creating S3 Bucket: BucketAlreadyOwnedByYou")]
+@pytest.mark.parametrize(
+    "refusal", ["S3 Bucket: BucketAlreadyOwnedByYou", "Item: ConditionalCheckFailedException"]
+)
+def test_what_terraform_does_not_know_of_tells_how_to_empty_the_stack(tmp_path: Path, refusal: str) -> None:
+    lines = [diagnostic(f"creating {refusal}")]
     child = make(tmp_path, binary=stand_in(tmp_path, lines, exit_code=1))
     child.prepare()
 
