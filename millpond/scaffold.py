@@ -25,6 +25,7 @@ from millpond.stack.onprem import OnPremDatabase
 FIXTURES = CHECKOUT / "fixtures"
 SCHEMAS = ("erp", "tpch")
 MAX_DECIMAL_PRECISION = 38
+MAX_CHAR_LENGTH = 255
 
 _DEFAULTS = {
     "engine": "auto",
@@ -46,6 +47,7 @@ _PLAIN_TYPES = {
     "text": "string",
     "character varying": "string",
     "character": "string",
+    "bpchar": "string",
     "uuid": "string",
     "json": "string",
     "jsonb": "string",
@@ -228,6 +230,9 @@ def _scalar_type(column: SourceColumn, source_type: str) -> str:
     if bounded:
         precision, scale = int(bounded[1]), int(bounded[2])
         return f"decimal({precision},{scale})" if scale <= precision <= MAX_DECIMAL_PRECISION else "string"
+    padded = re.fullmatch(r"character\((\d+)\)", source_type)
+    if padded and int(padded[1]) <= MAX_CHAR_LENGTH:
+        return f"char({padded[1]})"
     plain = _PLAIN_TYPES.get(re.sub(r"\(-?\d+(,-?\d+)?\)", "", source_type))
     if plain is None:
         raise MillpondError(

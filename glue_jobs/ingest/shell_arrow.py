@@ -42,6 +42,8 @@ def arrow_type(catalog_type: str) -> pa.DataType:
     if catalog_type.startswith("decimal("):
         precision, scale = catalog_type[len("decimal(") : -1].split(",")
         return pa.decimal128(int(precision), int(scale))
+    if catalog_type.startswith("char("):
+        return pa.string()
     return _SCALARS[catalog_type]
 
 

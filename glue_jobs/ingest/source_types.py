@@ -26,6 +26,7 @@ INTEGERS = ("smallint", "integer", "bigint")
 TIMESTAMPS = ("timestamp without time zone", "timestamp with time zone")
 
 _MAX_PRECISION = 38
+_MAX_CHAR_LENGTH = 255
 
 
 @dataclass(frozen=True)
@@ -78,10 +79,17 @@ class SourceType:
         return precision <= _MAX_PRECISION and 0 <= scale <= precision
 
     @property
+    def is_char(self) -> bool:
+        """Whether the catalog has a ``char`` as long."""
+        return self.name == "character" and len(self.arguments) == 1 and self.arguments[0] <= _MAX_CHAR_LENGTH
+
+    @property
     def catalog_type(self) -> str:
         """The Hive type that it is landed as; what has no counterpart is landed as text."""
         if self.is_decimal:
             scalar = "decimal({},{})".format(*self.arguments)
+        elif self.is_char:
+            scalar = "char({})".format(*self.arguments)
         else:
             scalar = _CATALOG_TYPES.get(self.name, "string")
         return f"array<{scalar}>" if self.is_array else scalar

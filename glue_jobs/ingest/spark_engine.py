@@ -7,6 +7,7 @@ is as consistent as a single one.
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import Any, Iterator, Mapping, Sequence
 
@@ -220,7 +221,12 @@ def _schema(target: Target) -> str:
     structure = target.structure
     columns = [(column.name, column.type) for column in structure.columns]
     columns += [(name, "string") for name in structure.partition_names]
-    return ", ".join(f"{_quoted(name)} {kind}" for name, kind in columns)
+    return ", ".join(f"{_quoted(name)} {_spark_type(kind)}" for name, kind in columns)
+
+
+def _spark_type(catalog_type: str) -> str:
+    """The type of a catalog type's values in Spark, which knows ``char`` only as the type of a table's column."""
+    return re.sub(r"char\(\d+\)", "string", catalog_type)
 
 
 def _quoted(name: str) -> str:
@@ -232,19 +238,21 @@ def _from_wire(wire: Column, catalog_type: str) -> Column:
     if catalog_type.startswith("array<"):
         element_type = catalog_type[len("array<") : -1]
         texts = f.from_json(wire, "array<string>", {"mode": "FAILFAST"})
-        return f.transform(texts, lambda text: _element_from_wire(text, element_type)).cast(catalog_type)
+        return f.transform(texts, lambda text: _element_from_wire(text, element_type)).cast(
+            _spark_type(catalog_type)
+        )
     if catalog_type == "date":
         return f.date_from_unix_date(wire)
     if catalog_type == "timestamp":
         return f.timestamp_micros(wire)
-    return wire.cast(catalog_type)
+    return wire.cast(_spark_type(catalog_type))
 
 
 def _element_from_wire(text: Column, element_type: str) -> Column:
     if element_type == "binary":
         return f.unhex(f.regexp_replace(text, r"^\\x", ""))
     travels_as = {"date": "int", "timestamp": "bigint"}.get(element_type, element_type)
-    return _from_wire(text.cast(travels_as), element_type)
+    return _from_wire(text.cast(_spark_type(travels_as)), element_type)
 
 
 def _values(row: Sequence[str | None]) -> PartitionValues:

@@ -69,6 +69,10 @@ def athena_text(expression: str, catalog_type: str) -> str:
     match catalog_type.split("(")[0]:
         case "string":
             return expression
+        case "char":
+            # A cast of char(n) pads in engine version 3 and trims in later releases of Trino.
+            length = catalog_type.removeprefix("char(").removesuffix(")")
+            return f"rpad(CAST({expression} AS varchar), {length}, ' ')"
         case "smallint" | "int" | "bigint" | "boolean" | "decimal" | "date":
             return f"CAST({expression} AS varchar)"
         case "float":

@@ -67,7 +67,9 @@ TYPES: list[tuple[str, str, str, list[tuple[str, Any]]]] = [
         [("E'a\\nb\\r\\n\"c\",\\\\.\\t''é🦆'", 'a\nb\r\n"c",\\.\t\'é🦆'), ("''", ""), ("NULL", None)],
     ),
     ("vc", "character varying(5)", "string", [("'ab '", "ab "), ("'NULL'", "NULL"), ("NULL", None)]),
-    ("ch", "character(5)", "string", [("'ab'", "ab   "), ("''", "     "), ("NULL", None)]),
+    ("chars", "character(256)", "string", [("'ab'", "ab".ljust(256)), ("''", " " * 256), ("NULL", None)]),
+    ("bp", "bpchar", "string", [("'ab '", "ab"), ("''", ""), ("NULL", None)]),
+    ("ch", "character(5)", "char(5)", [("'ab'", "ab   "), ("''", "     "), ("NULL", None)]),
     ("mood", "lab.mood", "string", [("'so, so'", "so, so"), ("'fine'", "fine"), ("NULL", None)]),
     (
         "id",
@@ -174,7 +176,7 @@ TYPES: list[tuple[str, str, str, list[tuple[str, Any]]]] = [
     (
         "codes",
         "character(3)[]",
-        "array<string>",
+        "array<char(3)>",
         [("'{a,NULL}'", ["a  ", None]), ("'{}'", []), ("NULL", None)],
     ),
     (

@@ -102,6 +102,8 @@ def _arrow_type(catalog_type: str) -> pa.DataType:
     if catalog_type.startswith("array<"):
         return pa.list_(_arrow_type(catalog_type[6:-1]))
     decimal = re.fullmatch(r"decimal\((\d+),(\d+)\)", catalog_type)
+    if catalog_type.startswith("char("):
+        return pa.string()
     return pa.decimal128(int(decimal[1]), int(decimal[2])) if decimal else _ARROW[catalog_type]
 
 

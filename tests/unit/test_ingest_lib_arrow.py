@@ -36,6 +36,7 @@ def test_value_that_does_not_fit_names_table_and_column() -> None:
     ("catalog", "expected"),
     [
         ("decimal(12,2)", pa.decimal128(12, 2)),
+        ("char(3)", pa.string()),
         ("timestamp", pa.timestamp("us", tz="UTC")),
         ("array<binary>", pa.list_(pa.field("element", pa.binary()))),
     ],

@@ -75,6 +75,7 @@ def test_a_table_without_a_key_is_told_apart_by_its_rows() -> None:
 
 def test_char_keeps_its_padding_and_text_is_left_alone() -> None:
     assert postgres_text('"c"', "character(12)") == 'rpad("c"::text, 12)'
+    assert athena_text('"c"', "char(12)") == """rpad(CAST("c" AS varchar), 12, ' ')"""
     assert athena_text('"c"', "string") == '"c"'
 
 
