@@ -10,16 +10,20 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from millpond import process
 from millpond.aws import Aws
 from millpond.config import CHECKOUT, Settings
 from millpond.stack.onprem import OnPremDatabase
 
 MILLPOND = Path(sys.executable).parent / "millpond"
+# Names the test process a state directory belongs to; not "*.pid", so that `down` never takes it for a child.
+OWNER = "test-owner"
 
 
 def free_port() -> int:
@@ -93,24 +97,38 @@ class Checkout:
         return rows
 
 
-@pytest.fixture(scope="session")
-def new_checkout() -> Iterator[Checkout]:
-    """A stack that is not up yet; whatever a test starts in it is stopped at the end."""
+@contextmanager
+def checkout_of_its_own() -> Iterator[Checkout]:
+    """A stack that is not up yet; whatever is started in it is stopped at the end."""
     base = CHECKOUT / ".millpond"
-    base.mkdir(exist_ok=True)
+    for abandoned in base.glob("test-state-*"):
+        if process.find(abandoned / OWNER) is None:
+            discard(Checkout(abandoned))
     checkout = Checkout(Path(tempfile.mkdtemp(prefix="test-state-", dir=base)))
-    yield checkout
+    process.record(os.getpid(), checkout.state_dir / OWNER)
+    try:
+        yield checkout
+    finally:
+        discard(checkout)
+
+
+def discard(checkout: Checkout) -> None:
+    (checkout.state_dir / OWNER).unlink(missing_ok=True)
     checkout.run("down")
     shutil.rmtree(checkout.state_dir, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def new_checkout() -> Iterator[Checkout]:
+    with checkout_of_its_own() as checkout:
+        yield checkout
 
 
 @pytest.fixture
 def another_checkout() -> Iterator[Checkout]:
     """A second one beside it, for one test."""
-    checkout = Checkout(Path(tempfile.mkdtemp(prefix="test-state-", dir=CHECKOUT / ".millpond")))
-    yield checkout
-    checkout.run("down")
-    shutil.rmtree(checkout.state_dir, ignore_errors=True)
+    with checkout_of_its_own() as checkout:
+        yield checkout
 
 
 @pytest.fixture(scope="session")
