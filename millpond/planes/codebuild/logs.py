@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,8 +56,12 @@ class BuildLog:
     def say(self, text: str) -> None:
         """Write a line of CodeBuild's own."""
         now = datetime.now(UTC)
-        with self._path.open("a") as file:
-            file.write(f"[Container] {now:%Y/%m/%d %H:%M:%S.%f} {text}\n")
+        with self._path.open("ab+") as file:
+            if file.tell() > 0:
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":
+                    file.write(b"\n")
+            file.write(f"[Container] {now:%Y/%m/%d %H:%M:%S.%f} {text}\n".encode())
 
     def ship(self, *, is_last: bool = False) -> None:
         """Send what is new."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 import uuid
 from collections.abc import Mapping
@@ -22,6 +21,7 @@ from millpond.planes.codebuild.exceptions import (
     ResourceNotFoundException,
 )
 from millpond.planes.codebuild.paging import page
+from millpond.planes.codebuild.shell import BuildFolder
 from millpond.planes.codebuild.sources import GitCredentials
 from millpond.planes.codebuild.supervisor import ActiveBuild, Execution, Limits
 from millpond.planes.context import PlaneContext
@@ -135,7 +135,8 @@ class CodeBuildPlane:
         self._is_closed = False
         for left_over in process.find_all(context.pid_dir / "codebuild"):
             left_over.stop()
-        shutil.rmtree(context.state_dir / "codebuild" / "builds", ignore_errors=True)
+        for folder in (context.state_dir / "codebuild" / "builds").glob("*"):
+            BuildFolder(folder).remove()
 
     def close(self) -> None:
         """Stop every build."""

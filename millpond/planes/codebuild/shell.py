@@ -12,6 +12,7 @@ import os
 import pwd
 import select
 import shlex
+import shutil
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -42,7 +43,8 @@ class BuildFolder:
 
     @property
     def tmp(self) -> Path:
-        return self.path / "tmp"
+        """Where programs make their sockets, whose paths may have 108 characters only."""
+        return Path("/tmp") / f"codebuild-{self.path.name[:13]}"  # noqa: S108 (of its owner, and made new)
 
     @property
     def programs(self) -> Path:
@@ -64,11 +66,17 @@ class BuildFolder:
 
     def create(self) -> None:
         self.path.mkdir(parents=True, mode=0o700)
-        for directory in (self.home, self.tmp, self.programs, self.control, self.source("")):
+        self.tmp.mkdir(mode=0o700)
+        for directory in (self.home, self.programs, self.control, self.source("")):
             directory.mkdir()
         # Repositories that belong to somebody else are read, never run.
         (self.home / ".gitconfig").write_text("[safe]\n\tdirectory = *\n")
         self.log.touch()
+
+    def remove(self) -> None:
+        """Remove everything."""
+        for directory in (self.tmp, self.path):
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -297,7 +305,8 @@ class BuildShell:
 
     def _hand_over(self, user: User) -> None:
         """Give the build's files to who runs the next command, as they are in a container of theirs."""
-        for directory, _, files in os.walk(self._folder.path):
-            os.chown(directory, user.uid, user.gid)
-            for name in files:
-                os.chown(Path(directory) / name, user.uid, user.gid, follow_symlinks=False)
+        for root in (self._folder.path, self._folder.tmp):
+            for directory, _, files in os.walk(root):
+                os.chown(directory, user.uid, user.gid)
+                for name in files:
+                    os.chown(Path(directory) / name, user.uid, user.gid, follow_symlinks=False)

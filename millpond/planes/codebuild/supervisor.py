@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import shutil
 import threading
 import time
 from collections.abc import Mapping
@@ -465,7 +464,7 @@ class Execution:
             _LOG.exception("what build %s left could not be cleaned up", self._build.id)
             self._status = Status.FAULT
         finally:
-            shutil.rmtree(self._folder.path, ignore_errors=True)
+            self._folder.remove()
 
     def _end_runner(self) -> None:
         assert self._runner is not None
