@@ -225,7 +225,7 @@ def _schema(target: Target) -> str:
 
 
 def _spark_type(catalog_type: str) -> str:
-    """The type of a catalog type's values in Spark, which knows ``char`` only as the type of a table's column."""
+    """The type of a catalog type's values in Spark, which has ``char`` only for columns of its own tables."""
     return re.sub(r"char\(\d+\)", "string", catalog_type)
 
 

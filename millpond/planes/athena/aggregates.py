@@ -178,7 +178,8 @@ def _histogram(call: AggregateCall) -> Typed:
 
 
 def _listagg(call: AggregateCall) -> Typed:
-    return Typed(call.sql("string_agg"), VARCHAR)
+    texts = [call.as_type(VARCHAR, index).sql for index in range(len(call.arguments))]
+    return Typed(call.sql("string_agg", *texts), VARCHAR)
 
 
 def _bits(name: str) -> Builder:

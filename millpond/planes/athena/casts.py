@@ -1,6 +1,12 @@
-"""``CAST`` and ``TRY_CAST`` as Trino does them, in DuckDB's SQL."""
+"""``CAST`` and ``TRY_CAST`` as Trino does them, in DuckDB's SQL.
+
+A ``char(n)`` is held as text of exactly ``n`` characters, blanks at its end. So DuckDB's own comparison,
+grouping, and order of two values of one char type are Trino's, which pays no heed to those blanks.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from millpond.planes.athena.exceptions import NotSupported, Place, QueryFailed
 from millpond.planes.athena.relations import Typed
@@ -14,13 +20,51 @@ _FROM_TEXT = {"boolean", "tinyint", "smallint", "integer", "bigint", "real", "do
 }
 _TO_TEXT = _FROM_TEXT | {"json"}
 _SCALARS = _FROM_TEXT | {"varchar", "char"}
+_LONGEST_PADDED = 255
 
 
 def coerce(value: Typed, target: Type) -> Typed:
     """Convert without being asked; the SQL is unchanged where DuckDB holds both types alike."""
     if value.type == target or (value.type != UNKNOWN and duckdb_type(value.type) == duckdb_type(target)):
-        return Typed(value.sql, target)
-    return Typed(f"CAST({value.sql} AS {duckdb_type(target)})", target)
+        sql = value.sql
+    else:
+        sql = f"CAST({value.sql} AS {duckdb_type(target)})"
+    if target.holds_char and value.type not in (target, UNKNOWN):
+        sql = padded(sql, target)
+    return Typed(sql, target)
+
+
+def padded(sql: str, type_: Type, depth: int = 0) -> str:
+    """A value with blanks at the end of every char in it, up to the length of its type."""
+    if type_.name == "char":
+        return f"trino_char({sql}, {type_.precision})"
+    if not type_.holds_char:
+        return sql
+    item = f"item{depth}"
+    if type_.name == "array":
+        return f"list_transform({sql}, lambda {item}: {padded(item, type_.elements[0], depth + 1)})"
+    if type_.name == "map":
+        key, value = (
+            padded(f"{item}.{part}", element, depth + 1)
+            for part, element in zip(("key", "value"), type_.elements, strict=True)
+        )
+        entries = f"list_transform(map_entries({sql}), lambda {item}: struct_pack(k := {key}, v := {value}))"
+        return f"map_from_entries({entries})"
+    fields = (
+        f"{quote(name)} := {padded(f'({sql}).{quote(name)}', element, depth)}"
+        for name, element in zip(type_.fields, type_.elements, strict=True)
+    )
+    return f"CASE WHEN {sql} IS NULL THEN NULL ELSE struct_pack({', '.join(fields)}) END"
+
+
+def comparable(values: Sequence[Typed], common: Type) -> list[str]:
+    """SQL of values that DuckDB compares as Trino does once they are coerced to their common type.
+
+    Where that is a long char, as with text of any length, the blanks are taken away instead of added.
+    """
+    if common.name == "char" and common.precision > _LONGEST_PADDED:
+        return [f"rtrim({value.sql}, ' ')" for value in values]
+    return [coerce(value, common).sql for value in values]
 
 
 def cast(
@@ -49,6 +93,8 @@ def _convert(value: Typed, target: Type, is_try: bool, place: Place) -> str:
     plain = f"{verb}({sql} AS {duckdb_type(target)})"
     if source == UNKNOWN:
         return f"CAST({sql} AS {duckdb_type(target)})"
+    if "char" in (source.name, target.name) and not (source.is_text and target.is_text):
+        raise QueryFailed("TYPE_MISMATCH", f"Cannot cast {source} to {target}", *place)
     if target.is_text and (source.is_text or source.name in _TO_TEXT):
         return _shorten(_as_text(sql, source), target)
     if "json" in (source.name, target.name):
@@ -88,7 +134,7 @@ def _is_plain(source: Type, target: Type) -> bool:
     """Whether DuckDB's own conversion between two types is Trino's."""
     if source.name == target.name == "map":
         pairs = list(zip(source.elements, target.elements, strict=True))
-        if any(to.is_text and not of.is_text for of, to in pairs):
+        if any((to.is_text and not of.is_text) or (to.holds_char and of != to) for of, to in pairs):
             raise NotSupported(f"The conversion of {source} to {target}")
         return all(of == to or _is_plain(of, to) for of, to in pairs)
     if source.is_text:

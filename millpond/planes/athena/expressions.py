@@ -10,7 +10,7 @@ from typing import Protocol
 from sqlglot import exp
 
 from millpond.planes.athena.aggregates import AGGREGATES, WINDOW_ONLY, AggregateCall
-from millpond.planes.athena.casts import cast, coerce
+from millpond.planes.athena.casts import cast, coerce, comparable, padded
 from millpond.planes.athena.exceptions import NotSupported, Place, QueryFailed
 from millpond.planes.athena.functions import UNSUPPORTED, arithmetic, call
 from millpond.planes.athena.grammar import position
@@ -221,9 +221,7 @@ class ExpressionCompiler:
             raise QueryFailed(
                 "TYPE_MISMATCH", f"Cannot apply operator: {left.type} {shown} {right.type}", *place
             )
-        one, other = coerce(left, common).sql, coerce(right, common).sql
-        if "char" in (left.type.name, right.type.name):
-            one, other = f"rtrim({one}, ' ')", f"rtrim({other}, ' ')"
+        one, other = comparable([left, right], common)
         return Typed(f"({one} {operator} {other})", BOOLEAN)
 
     def _quantified(self, node: exp.Binary) -> Typed | None:
@@ -239,9 +237,9 @@ class ExpressionCompiler:
                 "TYPE_MISMATCH", f"Cannot compare {left.type} with {inner.type}", *position(node)
             )
         word = "ALL" if isinstance(node.right, exp.All) else "ANY"
-        column = coerce(Typed(quote(columns[0].sql_name), columns[0].type), common).sql
+        value, column = comparable([left, Typed(quote(columns[0].sql_name), columns[0].type)], common)
         operator = _COMPARISONS[type(node)]
-        return Typed(f"({coerce(left, common).sql} {operator} {word}(SELECT {column} FROM ({sql})))", BOOLEAN)
+        return Typed(f"({value} {operator} {word}(SELECT {column} FROM ({sql})))", BOOLEAN)
 
     def _compared(self, node: exp.Binary) -> Typed:
         return self._quantified(node) or self._comparison(node)
@@ -286,9 +284,7 @@ class ExpressionCompiler:
             types = ", ".join(str(option.type) for option in options)
             message = f"IN value and list items must be the same type or coercible: {value.type} and {types}"
             raise QueryFailed("TYPE_MISMATCH", message, *position(node))
-        sqls = [coerce(operand, common).sql for operand in (value, *options)]
-        if any(operand.type.name == "char" for operand in (value, *options)):
-            sqls = [f"rtrim({sql}, ' ')" for sql in sqls]
+        sqls = comparable([value, *options], common)
         return Typed(f"({sqls[0]} IN ({', '.join(sqls[1:])}))", BOOLEAN)
 
     def _in_query(self, node: exp.In, query: exp.Expr) -> Typed:
@@ -303,7 +299,7 @@ class ExpressionCompiler:
                 "TYPE_MISMATCH", "The value and the query of IN have different types", *position(node)
             )
         pairs = [
-            (coerce(v, t).sql, coerce(Typed(quote(c.sql_name), c.type), t).sql)
+            comparable([v, Typed(quote(c.sql_name), c.type)], t)
             for v, c, t in zip(values, columns, commons, strict=True)
             if t is not None
         ]
@@ -383,6 +379,9 @@ class ExpressionCompiler:
         target = to_type(node.args["to"], node)
         is_try = isinstance(node, exp.TryCast)
         if isinstance(node.this, exp.Literal) and node.this.is_string and not is_try:
+            # ``CHAR 'abc'`` is a char(3) and ``CAST('abc' AS char)`` a char(1); both are parsed to this.
+            if node.args["to"] == exp.DataType(this=exp.DType.CHAR) and len(node.this.this) > 1:
+                raise NotSupported("CHAR without its length", *position(node))
             return _typed_literal(node.this.this, target, position(node))
         return cast(self.compile(node.this), target, is_try=is_try, place=position(node))
 
@@ -434,7 +433,10 @@ class ExpressionCompiler:
         name = {"LEADING": "ltrim", "TRAILING": "rtrim"}.get(node.args.get("position") or "", "trim")
         value = self.compile(node.this)
         characters = f", {self.compile(node.expression).sql}" if node.expression else ""
-        return Typed(f"{name}({value.sql}{characters})", VARCHAR)
+        trimmed = f"{name}({value.sql}{characters})"
+        if value.type.name == "char":
+            return Typed(padded(trimmed, value.type), value.type)
+        return Typed(trimmed, VARCHAR)
 
     def _position(self, node: exp.StrPosition) -> Typed:
         return self._named("strpos", node, node.this, node.args["substr"])

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from millpond.planes.athena.casts import cast, coerce
+from millpond.planes.athena.casts import cast, coerce, comparable, padded
 from millpond.planes.athena.exceptions import NotSupported, Place, QueryFailed
 from millpond.planes.athena.patterns import joda_to_strftime, mysql_to_strftime
 from millpond.planes.athena.relations import Typed
@@ -22,6 +22,7 @@ from millpond.planes.athena.types import (
     INTEGER,
     INTERVAL_DAY,
     JSON,
+    MAX_CHAR_LENGTH,
     MAX_PRECISION,
     REAL,
     TIMESTAMP,
@@ -34,12 +35,14 @@ from millpond.planes.athena.types import (
     array,
     as_decimal,
     can_coerce,
+    char,
     common_type,
     decimal,
     duckdb_type,
     literal,
     map_of,
     row,
+    varchar,
 )
 
 Parameter = Type | str
@@ -51,6 +54,8 @@ _KINDS: dict[str, Callable[[Type], bool]] = {
     "numeric": lambda t: t.is_numeric,
     "integral": lambda t: t.is_integral,
     "decimal": lambda t: t.name == "decimal",
+    "text": lambda t: t.is_text,
+    "char": lambda t: t.name == "char",
     "array": lambda t: t.name == "array",
     "map": lambda t: t.name == "map",
     "time": lambda t: t.name in ("date", "timestamp", TIMESTAMP_TZ),
@@ -132,6 +137,10 @@ def call(name: str, arguments: Sequence[Typed], place: Place) -> Typed:
 
 def _first(types: Sequence[Type]) -> Type:
     return types[0]
+
+
+def _as_varchar(types: Sequence[Type]) -> Type:
+    return varchar(types[0].precision)
 
 
 def _common(types: Sequence[Type]) -> Type:
@@ -291,6 +300,54 @@ def _concat_text(arguments: Sequence[Typed]) -> str:
     return "(" + " || ".join(a.sql for a in arguments) + ")"
 
 
+def _joined_chars(types: Sequence[Type]) -> Type:
+    length = sum(char(type_.precision).precision for type_ in types)
+    if length > MAX_CHAR_LENGTH:
+        message = f"CHAR length must be in range [0, {MAX_CHAR_LENGTH}], got {length}"
+        raise QueryFailed("INVALID_FUNCTION_ARGUMENT", message)
+    return char(length)
+
+
+def _concat_chars(arguments: Sequence[Typed]) -> str:
+    return _concat_text([coerce(a, char(a.type.precision)) for a in arguments])
+
+
+def _trimmed(name: str) -> list[Overload]:
+    """A char that loses its blanks is a char of the same length still."""
+    return [
+        Overload((VARCHAR,), VARCHAR, f"{name}({{0}})"),
+        Overload(("char",), _first, lambda given: padded(f"{name}({given[0].sql})", given[0].type)),
+    ]
+
+
+def _of_same_length(name: str) -> list[Overload]:
+    return [
+        Overload((VARCHAR,), VARCHAR, f"{name}({{0}})"),
+        Overload(("char",), _first, f"{name}({{0}})"),
+    ]
+
+
+def _nullif(arguments: Sequence[Typed]) -> str:
+    one, other = comparable(arguments, _common([a.type for a in arguments]))
+    return f"CASE WHEN {one} = {other} THEN NULL ELSE {arguments[0].sql} END"
+
+
+def _of_element(template: str) -> Callable[[Sequence[Typed]], str]:
+    """An array and a value, both brought to what array and value have in common."""
+
+    def build(arguments: Sequence[Typed]) -> str:
+        values, value = arguments
+        element = _common([_element([values.type]), value.type])
+        return template.format(coerce(values, array(element)).sql, coerce(value, element).sql)
+
+    return build
+
+
+def _map_value(arguments: Sequence[Typed]) -> str:
+    entries, key = arguments
+    return f"map_extract({entries.sql}, {coerce(key, entries.type.elements[0]).sql})[1]"
+
+
 def _concat_lists(arguments: Sequence[Typed]) -> str:
     target = _common([a.type for a in arguments])
     sql = coerce(arguments[0], target).sql
@@ -337,6 +394,7 @@ _TEXT_FUNCTIONS: dict[str, list[Overload]] = {
     "codepoint": _one([VARCHAR], INTEGER, "ord({0})"),
     "concat": [
         Overload((VARCHAR, VARCHAR), VARCHAR, _concat_text, True),
+        Overload(("text", "text"), _joined_chars, _concat_chars),
         Overload((VARBINARY, VARBINARY), VARBINARY, _concat_text, True),
         Overload(("array", "array"), _common, _concat_lists, True),
     ],
@@ -345,13 +403,13 @@ _TEXT_FUNCTIONS: dict[str, list[Overload]] = {
     "from_utf8": _one([VARBINARY], VARCHAR, "decode({0})"),
     "hamming_distance": _one([VARCHAR, VARCHAR], BIGINT, "hamming({0}, {1})"),
     "length": [
-        Overload((VARCHAR,), BIGINT, "length({0})"),
+        Overload(("text",), BIGINT, "length({0})"),
         Overload((VARBINARY,), BIGINT, "octet_length({0})"),
     ],
     "levenshtein_distance": _one([VARCHAR, VARCHAR], BIGINT, "levenshtein({0}, {1})"),
-    "lower": _one([VARCHAR], VARCHAR, "lower({0})"),
+    "lower": _of_same_length("lower"),
     "lpad": _one([VARCHAR, BIGINT, VARCHAR], VARCHAR, "trino_lpad({0}, {1}, {2})"),
-    "ltrim": _one([VARCHAR], VARCHAR, "ltrim({0})"),
+    "ltrim": _trimmed("ltrim"),
     "replace": [
         Overload((VARCHAR, VARCHAR), VARCHAR, "replace({0}, {1}, '')"),
         Overload((VARCHAR, VARCHAR, VARCHAR), VARCHAR, "replace({0}, {1}, {2})"),
@@ -361,7 +419,7 @@ _TEXT_FUNCTIONS: dict[str, list[Overload]] = {
         Overload(("array",), _first, "list_reverse({0})"),
     ],
     "rpad": _one([VARCHAR, BIGINT, VARCHAR], VARCHAR, "trino_rpad({0}, {1}, {2})"),
-    "rtrim": _one([VARCHAR], VARCHAR, "rtrim({0})"),
+    "rtrim": _trimmed("rtrim"),
     "split": _one([VARCHAR, VARCHAR], array(VARCHAR), "string_split({0}, {1})"),
     "split_part": _one([VARCHAR, VARCHAR, BIGINT], VARCHAR, "trino_split_part({0}, {1}, {2})"),
     "starts_with": _one([VARCHAR, VARCHAR], BOOLEAN, "starts_with({0}, {1})"),
@@ -369,13 +427,15 @@ _TEXT_FUNCTIONS: dict[str, list[Overload]] = {
     "substr": [
         Overload((VARCHAR, BIGINT), VARCHAR, "trino_substr({0}, {1})"),
         Overload((VARCHAR, BIGINT, BIGINT), VARCHAR, "trino_substr_length({0}, {1}, {2})"),
+        Overload(("char", BIGINT), _as_varchar, "trino_substr({0}, {1})"),
+        Overload(("char", BIGINT, BIGINT), _as_varchar, "trino_substr_length({0}, {1}, {2})"),
         Overload((VARBINARY, BIGINT), VARBINARY, "trino_substr_bytes({0}, {1}, octet_length({0}))"),
         Overload((VARBINARY, BIGINT, BIGINT), VARBINARY, "trino_substr_bytes({0}, {1}, {2})"),
     ],
     "to_utf8": _one([VARCHAR], VARBINARY, "encode({0})"),
     "translate": _one([VARCHAR, VARCHAR, VARCHAR], VARCHAR, "translate({0}, {1}, {2})"),
-    "trim": _one([VARCHAR], VARCHAR, "trim({0})"),
-    "upper": _one([VARCHAR], VARCHAR, "upper({0})"),
+    "trim": _trimmed("trim"),
+    "upper": _of_same_length("upper"),
     "regexp_count": _one([VARCHAR, VARCHAR], BIGINT, "len(regexp_extract_all({0}, {1}))"),
     "regexp_extract": [
         Overload((VARCHAR, VARCHAR), VARCHAR, "trino_regexp_extract({0}, {1}, 0)"),
@@ -499,27 +559,35 @@ _TIME_FUNCTIONS: dict[str, list[Overload]] = {
 _NESTED_FUNCTIONS: dict[str, list[Overload]] = {
     "array_distinct": _one(["array"], _first, "list_distinct({0})"),
     "array_except": _one(
-        ["array", "array"], _common, "list_filter(list_distinct({0}), lambda e: NOT list_contains({1}, e))"
+        ["array", "array"],
+        _common,
+        _same_type("list_filter(list_distinct({0}), lambda e: NOT list_contains({1}, e))"),
     ),
-    "array_intersect": _one(["array", "array"], _common, "list_intersect({0}, {1})"),
+    "array_intersect": _one(["array", "array"], _common, _same_type("list_intersect({0}, {1})")),
     "array_join": [
         Overload(("array", VARCHAR), VARCHAR, _array_join),
         Overload(("array", VARCHAR, VARCHAR), VARCHAR, _array_join),
     ],
     "array_max": _one(["array"], _element, "trino_array_extreme({0}, list_max({0}))"),
     "array_min": _one(["array"], _element, "trino_array_extreme({0}, list_min({0}))"),
-    "array_position": _one(["array", "any"], BIGINT, "coalesce(list_position({0}, {1}), 0)"),
-    "array_remove": _one(["array", "any"], _first, "list_filter({0}, lambda e: e <> {1})"),
+    "array_position": _one(["array", "any"], BIGINT, _of_element("coalesce(list_position({0}, {1}), 0)")),
+    "array_remove": _one(
+        ["array", "any"],
+        lambda types: array(_common([_element(types), types[1]])),
+        _of_element("list_filter({0}, lambda e: e <> {1})"),
+    ),
     "array_sort": _one(["array"], _first, "list_sort({0}, 'ASC', 'NULLS LAST')"),
-    "array_union": _one(["array", "array"], _common, "list_distinct(trino_list_concat({0}, {1}))"),
+    "array_union": _one(
+        ["array", "array"], _common, _same_type("list_distinct(trino_list_concat({0}, {1}))")
+    ),
     "cardinality": [
         Overload(("array",), BIGINT, "len({0})"),
         Overload(("map",), BIGINT, "cardinality({0})"),
     ],
-    "contains": _one(["array", "any"], BOOLEAN, "trino_contains({0}, {1})"),
+    "contains": _one(["array", "any"], BOOLEAN, _of_element("trino_contains({0}, {1})")),
     "element_at": [
         Overload(("array", BIGINT), _element, "trino_element_at({0}, {1})"),
-        Overload(("map", "any"), lambda types: types[0].elements[1], "map_extract({0}, {1})[1]"),
+        Overload(("map", "any"), lambda types: types[0].elements[1], _map_value),
     ],
     "flatten": _one(["array"], _element, "flatten({0})"),
     "map": [
@@ -577,7 +645,7 @@ _OTHER_FUNCTIONS: dict[str, list[Overload]] = {
     "json_format": _one([JSON], VARCHAR, "CAST({0} AS VARCHAR)"),
     "json_parse": _one([VARCHAR], JSON, "json({0})"),
     "json_size": _one([VARCHAR, VARCHAR], BIGINT, "json_array_length({0}, {1})"),
-    "nullif": _one(["any", "any"], _first, _same_type("nullif({0}, {1})")),
+    "nullif": _one(["any", "any"], _first, _nullif),
     "typeof": _one(["any"], VARCHAR, _typeof),
     "uuid": _one([], VARCHAR, "CAST(uuid() AS VARCHAR)"),
 }

@@ -46,6 +46,12 @@ MACROS: tuple[str, ...] = (
        strftime(t, '%Y-%m-%d %H:%M:%S')
        || CASE WHEN digits = 0 THEN '' ELSE '.' || substr(strftime(t, '%f'), 1, digits) END""",
     # Text.
+    """trino_char(s, size) AS
+       rpad(rtrim(s, ' '), CAST(greatest(length(rtrim(s, ' ')), size) AS INTEGER), ' ')""",
+    """trino_stored_char(s, size) AS
+       CASE WHEN length(rtrim(s, ' ')) > size
+              THEN error('INVALID_CAST_ARGUMENT: Cannot truncate non-space characters on INSERT')
+            ELSE rpad(s, size, ' ') END""",
     """trino_substr(s, start) AS
        CASE WHEN start > 0 THEN substr(s, start)
             WHEN start = 0 OR -start > length(s) THEN substr(s, 1, 0)

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from sqlglot import exp
 
-from millpond.planes.athena.casts import coerce
+from millpond.planes.athena.casts import coerce, comparable
 from millpond.planes.athena.exceptions import NotSupported, Place, QueryFailed
 from millpond.planes.athena.expressions import ExpressionCompiler, direction, is_aggregate, own_nodes
 from millpond.planes.athena.grammar import position
@@ -372,7 +372,7 @@ class _QueryCompiler:
             if common is None:
                 raise QueryFailed("TYPE_MISMATCH", f"Column types of '{name}' do not match", *place)
             a, b = coerce(one.value, common), coerce(other.value, common)
-            conditions.append(f"{a.sql} = {b.sql}")
+            conditions.append(" = ".join(comparable([one.value, other.value], common)))
             values = {"FULL": f"coalesce({a.sql}, {b.sql})", "RIGHT": b.sql}
             both.merged[name] = Typed(values.get(side, a.sql), common)
         return " AND ".join(conditions)
@@ -631,15 +631,13 @@ def _renamed(columns: Sequence[Column], names: Sequence[str], place: Place = (No
 
 
 def _as_columns(sql: str, given: Sequence[Column], wanted: Sequence[Column]) -> str:
-    if all(
-        duckdb_type(a.type) == duckdb_type(b.type) and a.sql_name == b.sql_name
-        for a, b in zip(given, wanted, strict=True)
-    ):
+    values = [
+        coerce(Typed(quote(a.sql_name), a.type), b.type).sql for a, b in zip(given, wanted, strict=True)
+    ]
+    names = [quote(column.sql_name) for column in wanted]
+    if values == names:
         return sql
-    listed = ", ".join(
-        f"CAST({quote(a.sql_name)} AS {duckdb_type(b.type)}) AS {quote(b.sql_name)}"
-        for a, b in zip(given, wanted, strict=True)
-    )
+    listed = ", ".join(f"{value} AS {name}" for value, name in zip(values, names, strict=True))
     return f"SELECT {listed} FROM ({sql})"
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from millpond.planes.athena.casts import padded
 from millpond.planes.athena.catalog import HIDDEN_PATH, NULL_PARTITION, GlueCatalog, Partition
 from millpond.planes.athena.exceptions import NotSupported, QueryFailed
 from millpond.planes.athena.queries import Scan
@@ -186,6 +187,8 @@ def _typed_values(values: Sequence[str], keys: Sequence[Column]) -> str:
 def _partition_value(value: str, type_: Type) -> str:
     if value == NULL_PARTITION:
         return f"CAST(NULL AS {duckdb_type(type_)})"
+    if type_.name == "char":
+        return f"rpad({literal(value)}, {type_.precision}, ' ')"
     return f"CAST({literal(value)} AS {duckdb_type(type_)})"
 
 
@@ -294,7 +297,7 @@ def _converted(sql: str, stored: str, wanted: Type) -> str:
         return f"rpad(substr({sql}, 1, {wanted.precision}), {wanted.precision}, ' ')"
     if stored == "VARCHAR" and not wanted.is_text:
         return f"TRY_CAST({sql} AS {target})"
-    return sql if stored == target else f"CAST({sql} AS {target})"
+    return padded(sql if stored == target else f"CAST({sql} AS {target})", wanted)
 
 
 def _escape_glob(path: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 MAX_PRECISION = 38
 UNBOUNDED = 2147483647
+MAX_CHAR_LENGTH = 65536
 
 INTEGRAL = {"tinyint": 3, "smallint": 5, "integer": 10, "bigint": 19}
 TIMESTAMP_TZ = "timestamp with time zone"
@@ -73,6 +74,11 @@ class Type:
     def is_text(self) -> bool:
         return self.name in ("varchar", "char")
 
+    @property
+    def holds_char(self) -> bool:
+        """Whether it is a char, or nests one."""
+        return self.name == "char" or any(element.holds_char for element in self.elements)
+
 
 UNKNOWN = Type("unknown")
 BOOLEAN = Type("boolean")
@@ -94,6 +100,10 @@ INTERVAL_MONTH = Type(YEAR_TO_MONTH)
 
 def varchar(length: int) -> Type:
     return Type("varchar", (min(length, UNBOUNDED),))
+
+
+def char(length: int) -> Type:
+    return Type("char", (min(length, MAX_CHAR_LENGTH),))
 
 
 def decimal(precision: int, scale: int) -> Type:
@@ -118,7 +128,10 @@ def as_decimal(type_: Type) -> Type:
 
 
 def common_type(left: Type, right: Type) -> Type | None:
-    """The type that both sides of a comparison, ``CASE`` or ``UNION`` are coerced to, if there is one."""
+    """The type that both sides of a comparison, ``CASE`` or ``UNION`` are coerced to, if there is one.
+
+    A varchar is coerced to char, never the other way round.
+    """
     if left == right or right == UNKNOWN:
         return left
     if left == UNKNOWN:
@@ -126,8 +139,8 @@ def common_type(left: Type, right: Type) -> Type | None:
     if left.is_numeric and right.is_numeric:
         return _common_number(left, right)
     if left.is_text and right.is_text:
-        name = "char" if left.name == right.name == "char" else "varchar"
-        return Type(name, (max(left.precision, right.precision),))
+        length = max(left.precision, right.precision)
+        return char(length) if "char" in (left.name, right.name) else varchar(length)
     return _common_temporal(left, right) or _common_nested(left, right)
 
 
@@ -167,9 +180,7 @@ def _widened(type_: Type | None) -> Type | None:
     """A type without the lengths that do not decide whether a coercion is allowed."""
     if type_ is None:
         return None
-    if type_.is_text:
-        return VARCHAR
-    if type_.name in ("decimal", "timestamp", TIMESTAMP_TZ):
+    if type_.is_text or type_.name in ("decimal", "timestamp", TIMESTAMP_TZ):
         return Type(type_.name)
     return Type(type_.name, (), tuple(_widened(e) or e for e in type_.elements))
 

@@ -22,7 +22,7 @@ from millpond.planes.athena.queries import CompiledQuery, StoredTable, compile_q
 from millpond.planes.athena.relations import Column, Typed
 from millpond.planes.athena.scans import Scanner, list_files, split_location
 from millpond.planes.athena.sql import parse_query
-from millpond.planes.athena.types import can_coerce, duckdb_type, literal, quote, to_hive
+from millpond.planes.athena.types import Type, can_coerce, duckdb_type, literal, quote, to_hive
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -228,15 +228,27 @@ def _aligned(query: CompiledQuery, targets: Sequence[Column], names: Sequence[st
         source = given.get(target.name)
         if source is None:
             value = f"CAST(NULL AS {duckdb_type(target.type)})"
-        elif not can_coerce(source.type, target.type) and not (
-            source.type.is_integral and target.type.is_integral
-        ):
+        elif not _is_storable(source.type, target.type):
             message = f"Insert query has mismatched column types: {target.type} and {source.type}"
             raise QueryFailed("TYPE_MISMATCH", message, 1, 1)
         else:
-            value = coerce(Typed(quote(source.sql_name), source.type), target.type).sql
+            value = _stored(Typed(quote(source.sql_name), source.type), target.type)
         parts.append(f"{value} AS {quote(target.sql_name)}")
     return f"SELECT {', '.join(parts)} FROM ({query.sql})"
+
+
+def _is_storable(source: Type, target: Type) -> bool:
+    return (
+        can_coerce(source, target)
+        or (source.is_integral and target.is_integral)
+        or (source.is_text and target.is_text)
+    )
+
+
+def _stored(value: Typed, target: Type) -> str:
+    if target.name == "char" and value.type.is_text:
+        return f"trino_stored_char({value.sql}, {target.precision})"
+    return coerce(value, target).sql
 
 
 def _new_table(name: str, columns: Sequence[Column], keys: Sequence[str], location: str) -> dict[str, Any]:
