@@ -23,6 +23,12 @@ def _s3() -> Service:
     return Service.for_provider(S3Provider(EphemeralS3ObjectStore(str(directory))))
 
 
+def _cloudwatch() -> Service:
+    from millpond.localstack_ext.cloudwatch import TaggingCloudwatchProvider
+
+    return Service.for_provider(TaggingCloudwatchProvider())
+
+
 def _dynamodb() -> Service:
     return _service("dynamodb")
 
@@ -62,6 +68,7 @@ def _codebuild() -> Service:
 
 
 athena = aws_provider(api="athena", name="millpond")(_athena)
+cloudwatch = aws_provider(api="cloudwatch", name="millpond")(_cloudwatch)
 codebuild = aws_provider(api="codebuild", name="millpond")(_codebuild)
 dynamodb = aws_provider(api="dynamodb", name="millpond")(_dynamodb)
 dynamodbstreams = aws_provider(api="dynamodbstreams", name="millpond")(_dynamodbstreams)

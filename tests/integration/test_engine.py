@@ -212,6 +212,30 @@ def test_conditional_write_is_refused_when_the_condition_fails(running_engine: R
     assert items == [{"id": {"S": "CURRENT"}, "committed": {"S": "two"}}]
 
 
+def test_alarm_has_the_tags_it_was_made_with_and_a_change_of_it_leaves_them(
+    running_engine: RunningEngine,
+) -> None:
+    cloudwatch = running_engine.client("cloudwatch")
+
+    def put(owner: str) -> list[dict[str, str]]:
+        cloudwatch.put_metric_alarm(
+            AlarmName="late",
+            Namespace="Lake",
+            MetricName="Age",
+            Statistic="Maximum",
+            Period=60,
+            EvaluationPeriods=1,
+            Threshold=1,
+            ComparisonOperator="GreaterThanThreshold",
+            Tags=[{"Key": "owner", "Value": owner}],
+        )
+        arn = cloudwatch.describe_alarms(AlarmNames=["late"])["MetricAlarms"][0]["AlarmArn"]
+        return list(cloudwatch.list_tags_for_resource(ResourceARN=arn)["Tags"])
+
+    assert put("lake") == [{"Key": "owner", "Value": "lake"}]
+    assert put("other") == [{"Key": "owner", "Value": "lake"}]
+
+
 def test_transactions_and_writes_at_the_same_time_all_succeed(running_engine: RunningEngine) -> None:
     settings = running_engine.settings
     dynamodb = boto3.client(
