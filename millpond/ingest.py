@@ -201,7 +201,7 @@ def _failure(
     for event in failed:
         command = log_command(aws, event.job_name, event.table_id, run_id)
         commands.append(command)
-        why = (event.error or _reason(execution)).removeprefix(f"{event.table_id}: ")
+        why = without_frames((event.error or _reason(execution)).removeprefix(f"{event.table_id}: "))
         lines += [f"{event.table_id}: {why}", f"  {command}"]
     return MillpondError(
         f"{len(failed)} of {len(latest)} tables were not ingested: "
@@ -210,6 +210,14 @@ def _failure(
         next_step=commands[0] if commands else "",
         detail="\n".join(lines),
     )
+
+
+def without_frames(error: str, lines: int = 4) -> str:
+    """An error without its Java stack frames, and no longer than a few lines: the log has all of it."""
+    said = [
+        line for line in error.splitlines() if line.strip() and not line.strip().startswith(("at ", "... "))
+    ]
+    return "\n".join(said[:lines])
 
 
 def _reason(execution: DescribeExecutionOutputTypeDef) -> str:
