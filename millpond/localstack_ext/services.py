@@ -23,6 +23,17 @@ def _s3() -> Service:
     return Service.for_provider(S3Provider(EphemeralS3ObjectStore(str(directory))))
 
 
+def _cloudformation() -> Service:
+    from localstack.services.cloudformation.v2.provider import CloudformationProviderV2
+
+    from millpond.localstack_ext.cloudformation import install_providers
+    from millpond.localstack_ext.stacks import install_executor
+
+    install_providers()
+    install_executor()
+    return Service.for_provider(CloudformationProviderV2())
+
+
 def _cloudwatch() -> Service:
     from millpond.localstack_ext.cloudwatch import TaggingCloudwatchProvider
 
@@ -68,6 +79,7 @@ def _codebuild() -> Service:
 
 
 athena = aws_provider(api="athena", name="millpond")(_athena)
+cloudformation = aws_provider(api="cloudformation", name="millpond")(_cloudformation)
 cloudwatch = aws_provider(api="cloudwatch", name="millpond")(_cloudwatch)
 codebuild = aws_provider(api="codebuild", name="millpond")(_codebuild)
 dynamodb = aws_provider(api="dynamodb", name="millpond")(_dynamodb)

@@ -27,6 +27,7 @@ LAMBDA_IDLE_SECONDS = 300
 PLUGIN = "millpond"
 SERVICES_WE_PROVIDE = (
     "athena",
+    "cloudformation",
     "cloudwatch",
     "codebuild",
     "dynamodb",

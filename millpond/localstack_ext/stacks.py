@@ -1,0 +1,133 @@
+"""How a stack changes: what fails is rolled back, and what cannot be deleted is said.
+
+Source: "Understand CloudFormation stack creation events" and the stack status codes in the CloudFormation
+User Guide. LocalStack leaves a half-made change as it is and forgets what the stack held.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from localstack.aws.api.cloudformation import ChangeAction, ChangeSetType, StackStatus
+from localstack.services.cloudformation.engine.v2.change_set_model import is_nothing
+from localstack.services.cloudformation.engine.v2.change_set_model_executor import (
+    ChangeSetModelExecutor,
+    ChangeSetModelExecutorResult,
+    TriggerRollback,
+)
+from localstack.services.cloudformation.engine.v2.change_set_model_preproc import PreprocProperties
+from localstack.services.cloudformation.resource_provider import OperationStatus
+from localstack.services.cloudformation.v2 import provider as stack_provider
+
+from millpond.localstack_ext.resources import Properties, names
+
+_REMOVED = "DELETE_FAILED"
+
+
+class RollingBackExecutor(ChangeSetModelExecutor):
+    """LocalStack's executor, which undoes what it has done when it cannot do the rest."""
+
+    def execute(self) -> ChangeSetModelExecutorResult:
+        stack = self._change_set.stack
+        if stack.status == StackStatus.DELETE_IN_PROGRESS:
+            return self._delete()
+        try:
+            self.process()
+        except TriggerRollback as error:
+            return self._roll_back(str(error.reason))
+        except Exception as error:
+            # Whatever it was, the stack has to end as it began; the reason is shown as the stack's.
+            return self._roll_back(str(error))
+        if self._deferred_actions:
+            stack.set_stack_status(StackStatus.UPDATE_COMPLETE_CLEANUP_IN_PROGRESS)
+            for deferred in reversed(self._deferred_actions):
+                deferred.action()
+        return ChangeSetModelExecutorResult(
+            resources=self.resources, outputs=self.outputs, failure_message=None
+        )
+
+    def _execute_resource_change(self, name: str, before: Any, after: Any) -> None:
+        """Replace a resource only if a property that cannot be changed has another value.
+
+        LocalStack does so as soon as such a property refers to a resource that changes, and then deletes the
+        former one, which is the same.
+        """
+        if getattr(after, "requires_replacement", False) and not is_nothing(before):
+            provider: Any = self.resource_provider_executor.try_load_resource_provider(after.resource_type)
+            fixed = names(provider.SCHEMA.get("createOnlyProperties"))
+            had, wanted = before.properties.properties, after.properties.properties
+            after.requires_replacement = any(had.get(one) != wanted.get(one) for one in fixed)
+        super()._execute_resource_change(name=name, before=before, after=after)
+
+    def _delete(self) -> ChangeSetModelExecutorResult:
+        result = super().execute()
+        kept = [name for name, one in result.resources.items() if one.get("ResourceStatus") == _REMOVED]
+        if kept:
+            raise RuntimeError(f"The following resources failed to delete: {', '.join(sorted(kept))}")
+        return result
+
+    def _roll_back(self, reason: str) -> ChangeSetModelExecutorResult:
+        change_set, stack = self._change_set, self._change_set.stack
+        is_update = change_set.change_set_type == ChangeSetType.UPDATE
+        prefix = "UPDATE_ROLLBACK" if is_update else "ROLLBACK"
+        stack.set_stack_status(StackStatus(f"{prefix}_IN_PROGRESS"), reason)
+        before: dict[str, Any] = dict(stack.resolved_resources)
+        problems = [
+            name
+            for name, resource in reversed(list(self.resources.items()))
+            if not self._undo(name, resource, before.get(name) or {})
+        ]
+        stack.set_stack_status(StackStatus(f"{prefix}_{'FAILED' if problems else 'COMPLETE'}"), reason)
+        if is_update:
+            # What the provider copies to the stack next is what the stack was.
+            change_set.resolved_parameters = stack.resolved_parameters
+            change_set.template = stack.template
+            change_set.processed_template = stack.processed_template
+            change_set.template_body = stack.template_body or ""
+        else:
+            template: dict[str, Any] = change_set.processed_template or {}
+            kept = {name: template["Resources"][name] for name in problems}
+            change_set.processed_template = {**template, "Resources": kept, "Outputs": {}}
+        left = before if is_update else {name: self.resources[name] for name in problems}
+        return ChangeSetModelExecutorResult(resources=left, outputs=[], failure_message=reason)
+
+    def _undo(self, name: str, resource: Any, before: Properties) -> bool:
+        """Make one resource what it was, which is nothing if it is new; whether that went well."""
+        status = str(resource.get("ResourceStatus", ""))
+        if resource is before or status.startswith("DELETE") or status == "CREATE_FAILED":
+            return True
+        is_same = (
+            status == "UPDATE_FAILED" or before.get("PhysicalResourceId") == resource["PhysicalResourceId"]
+        )
+        if before and is_same:
+            action = ChangeAction.Modify
+            former = resource["Properties"] or before["Properties"]
+            wanted = PreprocProperties(self._settable(resource, before["Properties"]))
+        else:
+            action, former, wanted = ChangeAction.Remove, resource["Properties"], None
+        event = self._execute_resource_action(
+            action=action,
+            logical_resource_id=name,
+            resource_type=resource["Type"],
+            before_properties=PreprocProperties(properties=former),
+            after_properties=wanted,
+        )
+        self._process_event(
+            action=action,
+            logical_resource_id=name,
+            event_status=event.status,
+            resource_type=resource["Type"],
+            reason=event.message or "",
+        )
+        return event.status is OperationStatus.SUCCESS
+
+    def _settable(self, resource: Any, properties: Properties) -> Properties:
+        """Properties without those that only the service sets."""
+        provider: Any = self.resource_provider_executor.try_load_resource_provider(resource["Type"])
+        read_only = names(provider.SCHEMA.get("readOnlyProperties"))
+        return {name: value for name, value in properties.items() if name not in read_only}
+
+
+def install_executor() -> None:
+    """Let LocalStack's stacks change like this."""
+    setattr(stack_provider, "ChangeSetModelExecutor", RollingBackExecutor)  # noqa: B010
