@@ -62,6 +62,15 @@ ATHENA_ACTIONS = {
 }
 
 
+# "Optimized AWS CodeBuild APIs" of the developer guide, without those of batch builds.
+CODEBUILD_ACTIONS = {
+    "startBuild": "StartBuild",
+    "stopBuild": "StopBuild",
+    "batchDeleteBuilds": "BatchDeleteBuilds",
+    "batchGetReports": "BatchGetReports",
+}
+
+
 @dataclass(frozen=True)
 class _Job:
     """How to ask for a job's result, and how to end the job. A task in a Map has many, so it holds none."""
@@ -129,7 +138,7 @@ class AthenaTask(StateTaskServiceCallback):
                 case "SUCCEEDED":
                     return output
                 case "FAILED" | "CANCELLED":
-                    raise FailureEventException(self._task_failed(env, output))
+                    raise FailureEventException(_task_failed(self, env, output))
             return None
 
         return _Job(resolve, lambda: athena.stop_query_execution(QueryExecutionId=query_id))
@@ -138,36 +147,8 @@ class AthenaTask(StateTaskServiceCallback):
         outcome = super()._eval_sync(env=env, sync_resolver=sync_resolver, **arguments)
         return sync_resolver.outcome_or_cancelled(outcome)
 
-    def _task_failed(self, env: Environment, output: dict[str, Any]) -> FailureEvent:
-        details = TaskFailedEventDetails(
-            resource=self._get_sfn_resource(),
-            resourceType=self._get_sfn_resource_type(),
-            error=StatesErrorNameType.StatesTaskFailed.to_name(),
-            cause=to_json_str(output),
-        )
-        return FailureEvent(
-            env=env,
-            error_name=StatesErrorName(typ=StatesErrorNameType.StatesTaskFailed),
-            event_type=HistoryEventType.TaskFailed,
-            event_details=EventDetails(taskFailedEventDetails=details),
-        )
-
     def _from_error(self, env: Environment, ex: Exception) -> FailureEvent:
-        if not isinstance(ex, ClientError):
-            return super()._from_error(env=env, ex=ex)
-        error = f"Athena.{ex.response['Error']['Code']}"
-        details = TaskFailedEventDetails(
-            resource=self._get_sfn_resource(),
-            resourceType=self._get_sfn_resource_type(),
-            error=error,
-            cause=ex.response["Error"]["Message"],
-        )
-        return FailureEvent(
-            env=env,
-            error_name=CustomErrorName(error),
-            event_type=HistoryEventType.TaskFailed,
-            event_details=EventDetails(taskFailedEventDetails=details),
-        )
+        return _failed_call(self, env, ex, "Athena") or super()._from_error(env=env, ex=ex)
 
 
 class GlueTask(StateTaskServiceGlue):
@@ -193,6 +174,66 @@ class GlueTask(StateTaskServiceGlue):
         return sync_resolver.outcome_or_cancelled(outcome)
 
 
+class CodeBuildTask(StateTaskServiceCallback):
+    """A task of ``arn:aws:states:::codebuild:…``, with ``.sync`` for ``startBuild``.
+
+    Parameters and results have capital first letters there, as in "Call AWS CodeBuild builds".
+    """
+
+    def __init__(self) -> None:
+        super().__init__({ResourceCondition.Sync})  # type: ignore[arg-type]
+
+    def _get_supported_parameters(self) -> set[str] | None:
+        operation = CODEBUILD_ACTIONS.get(self.resource.api_action)
+        is_sync = self.resource.condition is not None
+        if operation is None or (is_sync and operation != "StartBuild"):
+            return None
+        shape = load_service("codebuild").operation_model(operation).input_shape
+        members = set(shape.members) if isinstance(shape, StructureShape) else set()
+        return {_capitalised(name) for name in members}
+
+    def _eval_service_task(
+        self,
+        env: Environment,
+        resource_runtime_part: ResourceRuntimePart,
+        normalised_parameters: dict[str, Any],
+        state_credentials: StateCredentials,
+    ) -> None:
+        codebuild = boto_client_for("codebuild", resource_runtime_part.region, state_credentials)
+        parameters = _renamed(normalised_parameters, lambda name: name[0].lower() + name[1:])
+        response = getattr(codebuild, self._get_boto_service_action())(**parameters)
+        response.pop("ResponseMetadata", None)
+        env.stack.append(_renamed(response, _capitalised))
+
+    def _build_sync_resolver(
+        self,
+        env: Environment,
+        resource_runtime_part: ResourceRuntimePart,
+        normalised_parameters: dict[str, Any],  # noqa: ARG002
+        state_credentials: StateCredentials,
+    ) -> Callable[[], Any | None]:
+        codebuild: Any = boto_client_for("codebuild", resource_runtime_part.region, state_credentials)
+        build_id = env.stack.pop()["Build"]["Id"]
+
+        def resolve() -> Any | None:
+            [build] = codebuild.batch_get_builds(ids=[build_id])["builds"]
+            if not build["buildComplete"]:
+                return None
+            output = {"Build": _with_epoch_milliseconds(_renamed(build, _capitalised))}
+            if build["buildStatus"] != "SUCCEEDED":
+                raise FailureEventException(_task_failed(self, env, output))
+            return output
+
+        return _Job(resolve, lambda: codebuild.stop_build(id=build_id))
+
+    def _eval_sync(self, env: Environment, sync_resolver: _Job, **arguments: Any) -> Any:  # type: ignore[override]
+        outcome = super()._eval_sync(env=env, sync_resolver=sync_resolver, **arguments)
+        return sync_resolver.outcome_or_cancelled(outcome)
+
+    def _from_error(self, env: Environment, ex: Exception) -> FailureEvent:
+        return _failed_call(self, env, ex, "CodeBuild") or super()._from_error(env=env, ex=ex)
+
+
 def install_tasks() -> None:
     """Let LocalStack's state machines use the tasks above."""
     factory: Any = state_task_factory
@@ -202,11 +243,63 @@ def install_tasks() -> None:
         match service_name:
             case "athena":
                 return AthenaTask()
+            case "codebuild":
+                return CodeBuildTask()
             case "glue":
                 return GlueTask()  # type: ignore[no-untyped-call]
         return others(service_name)
 
     factory.state_task_service_for = state_task_service_for
+
+
+def _task_failed(task: StateTaskServiceCallback, env: Environment, output: dict[str, Any]) -> FailureEvent:
+    """The task has ended with its job, and without success."""
+    details = TaskFailedEventDetails(
+        resource=task._get_sfn_resource(),
+        resourceType=task._get_sfn_resource_type(),
+        error=StatesErrorNameType.StatesTaskFailed.to_name(),
+        cause=to_json_str(output),
+    )
+    return FailureEvent(
+        env=env,
+        error_name=StatesErrorName(typ=StatesErrorNameType.StatesTaskFailed),
+        event_type=HistoryEventType.TaskFailed,
+        event_details=EventDetails(taskFailedEventDetails=details),
+    )
+
+
+def _failed_call(
+    task: StateTaskServiceCallback, env: Environment, error: Exception, service: str
+) -> FailureEvent | None:
+    """A call that the service has refused, under the name that a state machine catches it by."""
+    if not isinstance(error, ClientError):
+        return None
+    name = f"{service}.{error.response['Error']['Code']}"
+    details = TaskFailedEventDetails(
+        resource=task._get_sfn_resource(),
+        resourceType=task._get_sfn_resource_type(),
+        error=name,
+        cause=error.response["Error"]["Message"],
+    )
+    return FailureEvent(
+        env=env,
+        error_name=CustomErrorName(name),
+        event_type=HistoryEventType.TaskFailed,
+        event_details=EventDetails(taskFailedEventDetails=details),
+    )
+
+
+def _capitalised(name: str) -> str:
+    return name[0].upper() + name[1:]
+
+
+def _renamed(value: Any, rename: Callable[[str], str]) -> Any:
+    """A request or response with other names for its members."""
+    if isinstance(value, dict):
+        return {rename(key): _renamed(item, rename) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_renamed(item, rename) for item in value]
+    return value
 
 
 def _with_epoch_milliseconds(value: Any) -> Any:
