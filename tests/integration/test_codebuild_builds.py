@@ -1,0 +1,501 @@
+"""Builds that really run, on a real engine."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from codebuild_fixtures import CodeBuild, commit, contexts, git, git_repository, phases
+from engine_fixtures import RunningEngine, running_engine, wait_for, zipped
+
+from millpond.planes.codebuild import CodeBuildPlane, CodeBuildSettings
+from millpond.planes.context import PlaneContext, Tools
+
+__all__ = ["running_engine"]
+
+
+@pytest.fixture(scope="module")
+def codebuild(running_engine: RunningEngine) -> CodeBuild:
+    return CodeBuild(running_engine)
+
+
+def spec(**commands: list[str]) -> str:
+    """A buildspec of these commands, phase by phase."""
+    return json.dumps(
+        {"version": "0.2", "phases": {name: {"commands": one} for name, one in commands.items()}}
+    )
+
+
+def test_successful_build_passes_every_phase_in_order(codebuild: CodeBuild) -> None:
+    build = codebuild.run("good", spec(build=["echo hello"]))
+    assert build["buildStatus"] == "SUCCEEDED"
+    assert phases(build) == {
+        **dict.fromkeys(
+            [
+                "SUBMITTED",
+                "QUEUED",
+                "PROVISIONING",
+                "DOWNLOAD_SOURCE",
+                "INSTALL",
+                "PRE_BUILD",
+                "BUILD",
+                "POST_BUILD",
+                "UPLOAD_ARTIFACTS",
+                "FINALIZING",
+            ],
+            "SUCCEEDED",
+        ),
+        "COMPLETED": "",
+    }
+    assert build["logs"]["groupName"] == "/aws/codebuild/good"
+    assert build["id"] == f"good:{build['logs']['streamName']}"
+    assert codebuild.printed(build) == ["hello"]
+    assert any(line.endswith("Running command echo hello") for line in codebuild.log(build))
+
+
+def test_failed_command_fails_the_build_and_post_build_still_runs(codebuild: CodeBuild) -> None:
+    build = codebuild.run(
+        "bad",
+        spec(build=["exit 3", "echo never"], post_build=["echo succeeding=$CODEBUILD_BUILD_SUCCEEDING"]),
+    )
+    assert build["buildStatus"] == "FAILED"
+    assert contexts(build, "BUILD") == [
+        ("COMMAND_EXECUTION_ERROR", "Error while executing command: exit 3. Reason: exit status 3")
+    ]
+    assert phases(build)["POST_BUILD"] == "SUCCEEDED"
+    assert codebuild.printed(build) == ["succeeding=0"]
+
+
+def test_failure_before_the_build_phase_runs_nothing_after_it(codebuild: CodeBuild) -> None:
+    build = codebuild.run("early", spec(pre_build=["false"], build=["echo no"], post_build=["echo no"]))
+    assert list(phases(build))[4:] == ["INSTALL", "PRE_BUILD", "FINALIZING", "COMPLETED"]
+    assert codebuild.printed(build) == []
+
+
+def test_on_failure_and_finally_are_followed(codebuild: CodeBuild) -> None:
+    build = codebuild.run(
+        "clauses",
+        """
+version: 0.2
+phases:
+  pre_build: {on-failure: CONTINUE, commands: ["false"], finally: ["echo cleaned"]}
+  build: {on-failure: ABORT, commands: ["echo built", "exit 1"]}
+  post_build: {commands: ["echo no"]}
+""",
+    )
+    assert codebuild.printed(build) == ["cleaned", "built"]
+    assert "POST_BUILD" not in phases(build)
+    assert build["buildStatus"] == "FAILED"
+
+
+def test_variables_directory_and_functions_last_from_command_to_command(codebuild: CodeBuild) -> None:
+    build = codebuild.run(
+        "lasting",
+        """
+version: 0.2
+env:
+  shell: bash
+  variables: {GREETING: hello, QUOTED: "it's $5"}
+  exported-variables: [RESULT, GREETING]
+phases:
+  install: {commands: ["export GREETING=hej", "PLAIN=kept", "mkdir sub; cd sub", "say() { echo said; }"]}
+  build:
+    commands:
+      - echo $GREETING $PLAIN $(basename $PWD) "$QUOTED"
+      - say
+      - |
+        set -e
+        export RESULT="two
+        lines"
+        exit 0
+  post_build: {commands: ["echo $RESULT"]}
+""",
+    )
+    printed = codebuild.printed(build)
+    assert (printed[:2], printed[-1]) == (["hej kept sub it's $5", "said"], "two lines")
+    assert build["exportedEnvironmentVariables"] == [
+        {"name": "RESULT", "value": "two\nlines"},
+        {"name": "GREETING", "value": "hej"},
+    ]
+
+
+def test_parameters_and_secrets_reach_the_build_and_no_log(codebuild: CodeBuild) -> None:
+    codebuild.engine.client("ssm").put_parameter(Name="/b/p", Value="from-ssm", Type="SecureString")
+    codebuild.engine.client("secretsmanager").create_secret(
+        Name="b/s", SecretString=json.dumps({"user": "ann", "password": "pass-word"})
+    )
+    build = codebuild.run(
+        "secrets",
+        """
+version: 0.2
+env:
+  parameter-store: {P: /b/p}
+  secrets-manager: {S: "b/s:password"}
+phases: {build: {commands: ['test "$P$S$U" = from-ssmpass-wordann && echo right', 'echo $P $S']}}
+""",
+        variables={"U": {"name": "U", "value": "b/s:user:AWSCURRENT", "type": "SECRETS_MANAGER"}},
+    )
+    assert codebuild.printed(build) == ["right", "*** ***"]
+    missing = codebuild.run(
+        "no-secret",
+        json.dumps(
+            {
+                "version": "0.2",
+                "env": {"parameter-store": {"P": "/b/none"}},
+                "phases": {"build": {"commands": ["echo"]}},
+            }
+        ),
+    )
+    assert contexts(missing, "DOWNLOAD_SOURCE") == [
+        ("Decrypted Variables Error", "parameter does not exist: /b/none")
+    ]
+
+
+def test_build_acts_as_its_role_and_sees_nothing_of_the_engine(codebuild: CodeBuild) -> None:
+    build = codebuild.run("role", spec(build=["env | cut -d= -f1 | sort | tr '\\n' ' '", "echo $HOME $PATH"]))
+    names, paths = codebuild.printed(build)
+    assert {"AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "CODEBUILD_BUILD_ARN"} <= set(names.split())
+    assert [name for name in names.split() if name.startswith(("MILLPOND", "PYTHON", "LOCALSTACK"))] == []
+    home, path = paths.split()
+    assert home.endswith("/home")
+    assert path.split(":")[1:] == [
+        "/usr/local/sbin",
+        "/usr/local/bin",
+        "/usr/sbin",
+        "/usr/bin",
+        "/sbin",
+        "/bin",
+    ]
+
+
+def test_role_that_does_not_exist_fails_provisioning(codebuild: CodeBuild) -> None:
+    build = codebuild.run("norole", spec(build=["echo"]), serviceRole="arn:aws:iam::000000000000:role/none")
+    assert phases(build)["PROVISIONING"] == "FAILED"
+    assert "sts:AssumeRole" in contexts(build, "PROVISIONING")[0][1]
+
+
+def test_git_source_is_checked_out_at_branch_tag_commit_and_depth(
+    codebuild: CodeBuild, tmp_path: Path
+) -> None:
+    repository = tmp_path / "repository"
+    first = git_repository(
+        repository, {"buildspec.yml": spec(build=["cat file", "git rev-list --count HEAD"])}
+    )
+    (repository / "file").write_text("one\n")
+    second = commit(repository, "second")
+    git(repository, "tag", "v1")
+    git(repository, "checkout", "-q", "-b", "topic")
+    (repository / "file").write_text("two\n")
+    third = commit(repository, "third")
+    git(repository, "checkout", "-q", "main")
+    source = {"type": "GITHUB", "location": repository.as_uri()}
+    project = codebuild.project("git", "", source=source)
+    outcomes = {}
+    for version in ("", "topic", "v1", second):
+        build = codebuild.ended(codebuild.start(project, **({"sourceVersion": version} if version else {})))
+        outcomes[version] = (build["resolvedSourceVersion"], codebuild.printed(build))
+    assert outcomes == {
+        "": (second, ["one", "2"]),
+        "topic": (third, ["two", "3"]),
+        "v1": (second, ["one", "2"]),
+        second: (second, ["one", "2"]),
+    }
+    shallow = codebuild.ended(codebuild.start(project, sourceVersion="topic", gitCloneDepthOverride=1))
+    assert codebuild.printed(shallow) == ["two", "1"]
+    failed = codebuild.ended(codebuild.start(project, sourceVersion=first))
+    assert contexts(failed, "BUILD")[0][0] == "COMMAND_EXECUTION_ERROR"
+    unknown = codebuild.ended(codebuild.start(project, sourceVersion="nowhere"))
+    assert contexts(unknown, "DOWNLOAD_SOURCE") == [
+        ("CLIENT_ERROR", "reference not found for primary source and source version nowhere")
+    ]
+    lost = codebuild.ended(codebuild.start(project, sourceLocationOverride=(tmp_path / "none").as_uri()))
+    assert contexts(lost, "DOWNLOAD_SOURCE")[0][0] == "CLIENT_ERROR"
+
+
+def test_secondary_sources_and_s3_sources_lie_where_the_variables_say(
+    codebuild: CodeBuild, tmp_path: Path
+) -> None:
+    git_repository(tmp_path / "second", {"name": "from git"})
+    s3 = bucket(codebuild, "sources")
+    s3.put_object(Bucket="sources", Key="code.zip", Body=zipped({"ci/spec.yml": spec(build=["cat $FILE"])}))
+    project = codebuild.project(
+        "many",
+        "",
+        source={"type": "S3", "location": "sources/code.zip", "buildspec": "ci/spec.yml"},
+        secondarySources=[
+            {
+                "type": "CODECOMMIT",
+                "location": str(tmp_path / "second"),
+                "sourceIdentifier": "other",
+            }
+        ],
+        variables={"FILE": "ci/spec.yml"},
+    )
+    override = spec(build=["ls $CODEBUILD_SRC_DIR", "cat $CODEBUILD_SRC_DIR_other/name"])
+    build = codebuild.ended(codebuild.start(project, buildspecOverride=override))
+    assert codebuild.printed(build) == ["ci", "from git"]
+    assert codebuild.ended(codebuild.start(project))["buildStatus"] == "SUCCEEDED"
+
+
+@pytest.mark.parametrize(
+    ("name", "buildspec", "words"),
+    [
+        ("syntax", "version: 0.2\nphases: [", "YAML file is not valid"),
+        ("version", "version: 9\nphases: {build: {commands: [a]}}\n", "invalid buildspec version '9'"),
+        ("phase", "version: 0.2\nphases: {prebuild: {commands: [a]}}\n", "unknown phase 'prebuild'"),
+        (
+            "runtime",
+            "version: 0.2\nphases: {install: {runtime-versions: {python: 2.6}}}\n",
+            "Unknown runtime version named '2.6' of python",
+        ),
+    ],
+)
+def test_unusable_buildspec_fails_with_yaml_file_error(
+    codebuild: CodeBuild, name: str, buildspec: str, words: str
+) -> None:
+    build = codebuild.run(f"yaml-{name}", buildspec)
+    [(code, message)] = contexts(build, "DOWNLOAD_SOURCE")
+    assert code == "YAML_FILE_ERROR"
+    assert words in message
+
+
+def test_artifacts_and_reports_are_uploaded(codebuild: CodeBuild) -> None:
+    s3 = bucket(codebuild, "artifacts")
+    build = codebuild.run(
+        "artifacts",
+        """
+version: 0.2
+phases:
+  build:
+    commands:
+      - mkdir -p out/deep; echo a > out/a.txt; echo b > out/deep/b.txt; echo c > out/c.log
+      - >-
+        echo '<testsuite name="s"><testcase classname="k" name="ok" time="0.5"/>
+        <testcase classname="k" name="no"><failure message="broken"/></testcase></testsuite>' > junit.xml
+artifacts:
+  base-directory: out
+  files: ["**/*"]
+  exclude-paths: ["**/*.log"]
+  name: built-$CODEBUILD_BUILD_NUMBER.zip
+  secondary-artifacts:
+    flat: {files: ["out/**/*.txt"], discard-paths: yes}
+reports:
+  unit: {files: [junit.xml]}
+""",
+        artifacts={
+            "type": "S3",
+            "location": "artifacts",
+            "path": "p",
+            "packaging": "ZIP",
+            "namespaceType": "BUILD_ID",
+            "overrideArtifactName": True,
+        },
+        secondaryArtifacts=[
+            {"type": "S3", "location": "artifacts", "name": "flat", "artifactIdentifier": "flat"}
+        ],
+    )
+    assert build["buildStatus"] == "SUCCEEDED", codebuild.log(build)
+    key = f"p/{build['id'].partition(':')[2]}/built-1.zip"
+    assert build["artifacts"]["location"] == f"arn:aws:s3:::artifacts/{key}"
+    with zipfile.ZipFile(io.BytesIO(s3.get_object(Bucket="artifacts", Key=key)["Body"].read())) as archive:
+        assert {name: archive.read(name) for name in archive.namelist()} == {
+            "a.txt": b"a\n",
+            "deep/b.txt": b"b\n",
+        }
+    listed = s3.list_objects_v2(Bucket="artifacts", Prefix="flat/")["Contents"]
+    assert [one["Key"] for one in listed] == ["flat/a.txt", "flat/b.txt"]
+
+    [report] = codebuild.client.batch_get_reports(reportArns=build["reportArns"])["reports"]
+    assert (report["status"], report["testSummary"]["total"]) == ("FAILED", 2)
+    assert report["testSummary"]["statusCounts"]["FAILED"] == 1
+    cases = codebuild.client.describe_test_cases(reportArn=report["arn"])["testCases"]
+    assert [(one["name"], one["status"], one["message"]) for one in cases] == [
+        ("ok", "SUCCEEDED", ""),
+        ("no", "FAILED", "broken"),
+    ]
+    groups = codebuild.client.batch_get_report_groups(reportGroupArns=[report["reportGroupArn"]])
+    assert groups["reportGroups"][0]["name"] == "artifacts-unit"
+
+
+@pytest.mark.parametrize("kind", ["S3", "LOCAL"])
+def test_cached_paths_are_there_in_the_next_build_until_invalidated(codebuild: CodeBuild, kind: str) -> None:
+    bucket(codebuild, "caches")
+    settings = {
+        "S3": {"type": "S3", "location": "caches/prefix"},
+        "LOCAL": {"type": "LOCAL", "modes": ["LOCAL_CUSTOM_CACHE"]},
+    }
+    buildspec = """
+version: 0.2
+phases:
+  build:
+    commands:
+      - cat kept/file ~/.m2/jar || echo none
+      - mkdir -p kept ~/.m2; echo x > kept/file; echo y > ~/.m2/jar
+cache: {paths: ["kept/**/*", "/root/.m2/**/*"]}
+"""
+    project = codebuild.project(f"cache-{kind.lower()}", buildspec, cache=settings[kind])
+    first, second = (codebuild.ended(codebuild.start(project)) for _ in range(2))
+    codebuild.client.invalidate_project_cache(projectName=project)
+    third = codebuild.ended(codebuild.start(project))
+    assert codebuild.printed(first)[-1] == "none"
+    assert codebuild.printed(second) == ["x", "y"]
+    assert codebuild.printed(third)[-1] == "none"
+
+
+def test_stopped_build_leaves_no_process_not_even_one_in_a_session_of_its_own(codebuild: CodeBuild) -> None:
+    project = codebuild.project(
+        "stopped", spec(build=["setsid sleep 4242 & (sleep 4243 &) ; echo up; sleep 4244"])
+    )
+    build_id = codebuild.start(project)
+    wait_for("sleepers", lambda: len(sleepers()) == 3)
+    codebuild.client.stop_build(id=build_id)
+    build = codebuild.ended(build_id)
+    assert (build["buildStatus"], phases(build)["BUILD"]) == ("STOPPED", "STOPPED")
+    assert sleepers() == []
+    assert "up" in codebuild.printed(build)
+
+
+def test_process_left_in_the_background_ends_with_the_build(codebuild: CodeBuild) -> None:
+    build = codebuild.run("left", spec(build=["setsid sleep 4242 >/dev/null 2>&1 &"]))
+    assert build["buildStatus"] == "SUCCEEDED"
+    assert sleepers() == []
+
+
+def sleepers() -> list[psutil.Process]:
+    return [
+        one
+        for one in psutil.process_iter(["cmdline"])
+        if (one.info["cmdline"] or [""])[0] == "sleep" and one.info["cmdline"][1].startswith("424")
+    ]
+
+
+@pytest.fixture
+def fast_plane(running_engine: RunningEngine, tmp_path: Path) -> Iterator[CodeBuildPlane]:
+    """A plane of the test's own, in which a minute is 0.2 seconds and one build runs at a time."""
+    settings = running_engine.settings
+    tools = Tools.from_json((settings.state.parent / "tools.json").read_text())
+    context = PlaneContext(settings.endpoint_url, settings.region, settings.account_id, tmp_path, tools)
+    plane = CodeBuildPlane(context, CodeBuildSettings(1, seconds_per_timeout_minute=0.2, stop_seconds=1))
+    yield plane
+    plane.close()
+
+
+def planned(plane: CodeBuildPlane, codebuild: CodeBuild, name: str, **settings: Any) -> str:
+    plane.create_project(
+        {
+            "name": name,
+            "source": {"type": "NO_SOURCE", "buildspec": spec(build=["sleep 60"])},
+            "artifacts": {"type": "NO_ARTIFACTS"},
+            "environment": {"type": "LINUX_CONTAINER", "image": "i", "computeType": "c"},
+            "serviceRole": codebuild.role(),
+            **settings,
+        }
+    )
+    return str(plane.start_build({"projectName": name})["build"]["id"])
+
+
+def outcome(plane: CodeBuildPlane, build_id: str) -> dict[str, Any]:
+    def probe() -> dict[str, Any] | None:
+        [build] = plane.batch_get_builds({"ids": [build_id]})["builds"]
+        return build if build["buildComplete"] else None
+
+    return wait_for("end", probe)
+
+
+def test_build_over_its_timeout_ends_as_timed_out(fast_plane: CodeBuildPlane, codebuild: CodeBuild) -> None:
+    began = time.monotonic()
+    build = outcome(fast_plane, planned(fast_plane, codebuild, "slow", timeoutInMinutes=10))
+    assert build["buildStatus"] == "TIMED_OUT"
+    assert contexts(build, "BUILD") == [("BUILD_TIMED_OUT", "Build has timed out.")]
+    assert time.monotonic() - began < 20
+
+
+def test_builds_beyond_the_limit_wait_in_the_queue(fast_plane: CodeBuildPlane, codebuild: CodeBuild) -> None:
+    running = planned(fast_plane, codebuild, "running", timeoutInMinutes=480, concurrentBuildLimit=1)
+    queued = planned(fast_plane, codebuild, "queued", queuedTimeoutInMinutes=5)
+    assert outcome(fast_plane, queued)["buildStatus"] == "TIMED_OUT"
+    with pytest.raises(Exception, match="Cannot have more than 1 active builds for the project"):
+        fast_plane.start_build({"projectName": "running"})
+    fast_plane.stop_build({"id": running})
+    assert outcome(fast_plane, running)["buildStatus"] == "STOPPED"
+
+
+def test_events_tell_of_phases_and_states(codebuild: CodeBuild) -> None:
+    queue = codebuild.engine.client("sqs")
+    url = queue.create_queue(QueueName="build-events")["QueueUrl"]
+    arn = queue.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    events = codebuild.engine.client("events")
+    pattern = {"source": ["aws.codebuild"], "detail": {"project-name": ["told"]}}
+    events.put_rule(Name="builds", EventPattern=json.dumps(pattern))
+    events.put_targets(Rule="builds", Targets=[{"Id": "q", "Arn": arn}])
+    build = codebuild.run("told", spec(build=["exit 1"]))
+    found: list[dict[str, Any]] = []
+
+    def probe() -> bool:
+        for message in queue.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
+            found.append(json.loads(message["Body"]))
+            queue.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return len([one for one in found if "State" in one["detail-type"]]) == 2
+
+    wait_for("events", probe)
+    states = {one["detail"]["build-status"]: one for one in found if "State" in one["detail-type"]}
+    assert set(states) == {"IN_PROGRESS", "FAILED"}
+    assert states["FAILED"]["resources"] == [build["arn"]]
+    assert states["FAILED"]["detail"]["additional-information"]["build-complete"] is True
+    ended = {
+        one["detail"]["completed-phase"]: one["detail"] for one in found if "Phase" in one["detail-type"]
+    }
+    assert ended["BUILD"]["completed-phase-status"] == "FAILED"
+    assert "exit status 1" in ended["BUILD"]["completed-phase-context"]
+
+
+def test_state_machine_waits_for_a_build_and_fails_with_it(codebuild: CodeBuild) -> None:
+    states = codebuild.engine.client("stepfunctions")
+    codebuild.project("ok-build", spec(build=['test "$X" = 1']))
+    definition = {
+        "StartAt": "Build",
+        "States": {
+            "Build": {
+                "Type": "Task",
+                "Resource": "arn:aws:states:::codebuild:startBuild.sync",
+                "Parameters": {
+                    "ProjectName": "ok-build",
+                    "EnvironmentVariablesOverride": [{"Name": "X", "Value.$": "$.x"}],
+                },
+                "End": True,
+            }
+        },
+    }
+    machine = states.create_state_machine(
+        name="builder", definition=json.dumps(definition), roleArn=codebuild.engine.role()
+    )["stateMachineArn"]
+
+    def run(x: str) -> dict[str, Any]:
+        arn = states.start_execution(stateMachineArn=machine, input=json.dumps({"x": x}))["executionArn"]
+
+        def probe() -> dict[str, Any] | None:
+            found = states.describe_execution(executionArn=arn)
+            return None if found["status"] == "RUNNING" else dict(found)
+
+        return wait_for("end", probe)
+
+    good, bad = run("1"), run("2")
+    assert good["status"] == "SUCCEEDED", good
+    assert json.loads(good["output"])["Build"]["BuildStatus"] == "SUCCEEDED"
+    assert (bad["status"], bad["error"]) == ("FAILED", "States.TaskFailed")
+    assert json.loads(bad["cause"])["Build"]["BuildStatus"] == "FAILED"
+
+
+def bucket(codebuild: CodeBuild, name: str) -> Any:
+    s3 = codebuild.engine.client("s3")
+    if name not in [one["Name"] for one in s3.list_buckets()["Buckets"]]:
+        location = {"LocationConstraint": codebuild.engine.settings.region}
+        s3.create_bucket(Bucket=name, CreateBucketConfiguration=location)
+    return s3
