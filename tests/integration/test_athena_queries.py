@@ -128,6 +128,23 @@ def test_columns_are_found_by_name_and_have_the_types_of_the_catalog(lake: Lake,
     ]
 
 
+def test_char_has_its_length_whatever_the_files_hold(lake: Lake, upload: Any) -> None:
+    pairs = pa.array([{"code": "a"}, None], pa.struct([("code", pa.string())]))
+    location = upload("chars/part.parquet", code=["ab", "ab   "], codes=[["x"], None], pair=pairs)
+    columns = {"code": "char(3)", "codes": "array<char(2)>", "pair": "struct<code:char(2)>"}
+    lake.table("chars", columns, location, {"country": "char(3)"})
+    lake.partition("chars", ["DE"], location)
+    answer = lake.ask("SELECT code, count(*) FROM chars WHERE country = 'DE' AND code = 'ab' GROUP BY code")
+    assert answer.rows == [("ab ", "2")]
+    assert (answer.columns[0]["Type"], answer.columns[0]["Precision"]) == ("char", 3)
+    nested = "SELECT count(*) FROM chars WHERE pair.code = 'a' AND contains(codes, 'x') AND country < 'DF'"
+    assert lake.rows(nested) == [("1",)]
+    lake.rows("CREATE TABLE chars_copied AS SELECT code FROM chars WHERE pair IS NULL")
+    lake.rows("INSERT INTO chars_copied VALUES 'xyz  '")
+    assert lake.rows("SELECT concat(code, '|') FROM chars_copied ORDER BY 1") == [("ab |",), ("xyz|",)]
+    assert "INVALID_CAST_ARGUMENT" in lake.reason("INSERT INTO chars_copied VALUES 'wxyz'")
+
+
 def test_a_file_of_another_type_than_the_catalogs_is_bad_data(lake: Lake, upload: Any) -> None:
     lake.table("bad", {"x": "bigint"}, upload("bad/a.parquet", x=pa.array(["one"])))
     assert lake.reason("SELECT * FROM bad").startswith("HIVE_BAD_DATA: Field x's type VARCHAR in file s3://")
