@@ -24,20 +24,18 @@ def _s3() -> Service:
 
 
 def _cloudformation() -> Service:
-    from localstack.services.cloudformation.v2.provider import CloudformationProviderV2
-
     from millpond.localstack_ext.cloudformation import install_providers
-    from millpond.localstack_ext.stacks import install_executor
+    from millpond.localstack_ext.stacks import StackProvider, install_executor
 
     install_providers()
     install_executor()
-    return Service.for_provider(CloudformationProviderV2())
+    return Service.for_provider(StackProvider())
 
 
 def _cloudwatch() -> Service:
     from millpond.localstack_ext.cloudwatch import TaggingCloudwatchProvider
 
-    return Service.for_provider(TaggingCloudwatchProvider())
+    return Service.for_provider(TaggingCloudwatchProvider())  # type: ignore[no-untyped-call]
 
 
 def _dynamodb() -> Service:

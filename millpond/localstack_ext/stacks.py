@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from localstack.aws.api import RequestContext, handler
 from localstack.aws.api.cloudformation import ChangeAction, ChangeSetType, StackStatus
+from localstack.services.cloudformation import api_utils
+from localstack.services.cloudformation.engine import template_preparer
 from localstack.services.cloudformation.engine.v2.change_set_model import is_nothing
 from localstack.services.cloudformation.engine.v2.change_set_model_executor import (
     ChangeSetModelExecutor,
@@ -16,12 +19,19 @@ from localstack.services.cloudformation.engine.v2.change_set_model_executor impo
     TriggerRollback,
 )
 from localstack.services.cloudformation.engine.v2.change_set_model_preproc import PreprocProperties
+from localstack.services.cloudformation.engine.validations import ValidationError
 from localstack.services.cloudformation.resource_provider import OperationStatus
+from localstack.services.cloudformation.stores import get_cloudformation_store
 from localstack.services.cloudformation.v2 import provider as stack_provider
+from localstack.services.cloudformation.v2.entities import Stack
+from localstack.services.cloudformation.v2.provider import CloudformationProviderV2
 
+from millpond.localstack_ext import parameters
 from millpond.localstack_ext.resources import Properties, names
 
 _REMOVED = "DELETE_FAILED"
+# States of a stack that can only be deleted.
+_BEYOND_UPDATE = (StackStatus.ROLLBACK_COMPLETE, StackStatus.ROLLBACK_FAILED, StackStatus.CREATE_FAILED)
 
 
 class RollingBackExecutor(ChangeSetModelExecutor):
@@ -126,6 +136,66 @@ class RollingBackExecutor(ChangeSetModelExecutor):
         provider: Any = self.resource_provider_executor.try_load_resource_provider(resource["Type"])
         read_only = names(provider.SCHEMA.get("readOnlyProperties"))
         return {name: value for name, value in properties.items() if name not in read_only}
+
+
+class StackProvider(CloudformationProviderV2):
+    """LocalStack's CloudFormation, which also checks what a stack is asked for."""
+
+    @handler("CreateChangeSet", expand=False)
+    def create_change_set(self, context: RequestContext, request: Any) -> Any:  # type: ignore[override]
+        is_update = request.get("ChangeSetType", "UPDATE") == ChangeSetType.UPDATE
+        _check(context, request, is_update=is_update)
+        return super().create_change_set(context, request)
+
+    @handler("CreateStack", expand=False)
+    def create_stack(self, context: RequestContext, request: Any) -> Any:  # type: ignore[override]
+        _check(context, request, is_update=False)
+        return super().create_stack(context, request)
+
+    @handler("UpdateStack", expand=False)
+    def update_stack(self, context: RequestContext, request: Any) -> Any:  # type: ignore[override]
+        _check(context, request, is_update=True)
+        return super().update_stack(context, request)
+
+    @handler("DeleteStack", expand=False)
+    def delete_stack(self, context: RequestContext, request: Any) -> Any:  # type: ignore[override]
+        stack = _find(context, request["StackName"])
+        if stack is not None and stack.enable_termination_protection:
+            raise _refused(
+                f"Stack [{stack.stack_name}] cannot be deleted while TerminationProtection is enabled"
+            )
+        return super().delete_stack(context, request["StackName"])
+
+
+def _check(context: RequestContext, request: Any, *, is_update: bool) -> None:
+    stack = _find(context, request.get("StackName", ""))
+    if is_update and stack is not None and stack.status in _BEYOND_UPDATE:
+        raise _refused(f"Stack:{stack.stack_id} is in {stack.status} state and can not be updated.")
+    if request.get("UsePreviousTemplate") and stack is not None:
+        template: Any = stack.template
+    else:
+        template = template_preparer.parse_template(api_utils.extract_template_body(request))
+    known: Any = stack.resolved_parameters if stack is not None else {}
+    values: dict[str, str] = {}
+    for one in request.get("Parameters") or []:
+        former = known.get(one["ParameterKey"], {})
+        value = former.get("given_value") if one.get("UsePreviousValue") else one.get("ParameterValue")
+        if value is not None:
+            values[one["ParameterKey"]] = value
+    try:
+        parameters.check(template, values)
+    except parameters.ParameterProblem as problem:
+        raise _refused(str(problem)) from problem
+
+
+def _refused(message: str) -> Exception:
+    error: Exception = ValidationError(message)  # type: ignore[no-untyped-call]
+    return error
+
+
+def _find(context: RequestContext, name: str) -> Stack | None:
+    store = get_cloudformation_store(context.account_id, context.region)
+    return stack_provider.find_stack_v2(store, name)
 
 
 def install_executor() -> None:

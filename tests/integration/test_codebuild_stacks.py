@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from codebuild_fixtures import TRUST, CodeBuild
 from engine_fixtures import RunningEngine, running_engine, wait_for
 
@@ -439,3 +440,42 @@ def test_bucket_with_objects_stays_and_says_why(running_engine: RunningEngine) -
     assert stack.delete() == "DELETE_FAILED"
     assert "not empty" in stack.reasons()
     assert s3.get_object(Bucket="full", Key="precious")["Body"].read() == b"rows"
+
+
+def test_values_that_a_template_does_not_accept_are_refused(running_engine: RunningEngine) -> None:
+    strict = {
+        "Parameters": {
+            "Environment": {"Type": "String", "AllowedValues": ["dev", "prod"]},
+            "Approval": {"Type": "String", "Default": "no"},
+        },
+        "Rules": {
+            "Prod": {
+                "RuleCondition": {"Fn::Equals": [{"Ref": "Environment"}, "prod"]},
+                "Assertions": [
+                    {
+                        "Assert": {"Fn::Equals": [{"Ref": "Approval"}, "yes"]},
+                        "AssertDescription": "approve it",
+                    }
+                ],
+            }
+        },
+        "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
+    }
+    stack = Stack(running_engine, "strict")
+    with pytest.raises(ClientError, match="Parameter Environment failed to satisfy constraint"):
+        stack.deploy(strict, Environment="test")
+    with pytest.raises(ClientError, match="Rule Prod failed: approve it"):
+        stack.deploy(strict, Environment="prod")
+    assert stack.deploy(strict, Environment="prod", Approval="yes") == "CREATE_COMPLETE"
+    stack.client.update_termination_protection(StackName="strict", EnableTerminationProtection=True)
+    with pytest.raises(ClientError, match="TerminationProtection is enabled"):
+        stack.delete()
+
+
+def test_rolled_back_stack_can_only_be_deleted(running_engine: RunningEngine) -> None:
+    stack = Stack(running_engine, "rolled-back")
+    failing = {"Resources": {"Odd": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "No Name"}}}}
+    assert stack.deploy(failing) == "ROLLBACK_COMPLETE"
+    with pytest.raises(ClientError, match="is in ROLLBACK_COMPLETE state and can not be updated"):
+        stack.deploy(failing)
+    assert stack.delete() == "DELETE_COMPLETE"

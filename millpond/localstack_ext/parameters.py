@@ -1,0 +1,121 @@
+"""A template's constraints on its parameters, and its rules.
+
+Source: "Parameters" and "Rules" in the CloudFormation User Guide. Of the rule functions, those that look a
+parameter's value up in the account (``Fn::RefAll``, ``Fn::ValueOf``, ``Fn::ValueOfAll``) are refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+Values = Mapping[str, str]
+
+
+class ParameterProblem(Exception):  # noqa: N818
+    """The values are not what the template asks for."""
+
+
+def check(template: Mapping[str, Any], given: Values) -> None:
+    """Refuse values that a template does not accept.
+
+    Parameters
+    ----------
+    template : mapping
+        The template.
+    given : mapping
+        Parameter to value; what is missing has its default.
+
+    Raises
+    ------
+    ParameterProblem
+        With the words that CloudFormation's user reads.
+    """
+    declared = template.get("Parameters") or {}
+    if unknown := sorted(set(given) - set(declared)):
+        raise ParameterProblem(f"Parameters: [{', '.join(unknown)}] do not exist in the template")
+    values = {name: str(one["Default"]) for name, one in declared.items() if "Default" in one} | dict(given)
+    for name, value in values.items():
+        _check_parameter(name, declared[name], value)
+    resolved = {name: _members(declared[name], value) for name, value in values.items()}
+    for name, rule in (template.get("Rules") or {}).items():
+        _check_rule(name, rule, resolved)
+
+
+def _check_parameter(name: str, declared: Mapping[str, Any], value: str) -> None:
+    members = _members(declared, value)
+    for one in members if isinstance(members, list) else [members]:
+        if (reason := _refusal(declared, one)) is not None:
+            note = declared.get("ConstraintDescription") or reason
+            raise ParameterProblem(f"Parameter {name} failed to satisfy constraint: {note}")
+
+
+def _refusal(declared: Mapping[str, Any], value: str) -> str | None:
+    allowed = declared.get("AllowedValues")
+    if allowed is not None and value not in [str(one) for one in allowed]:
+        return f"must be one of: {', '.join(str(one) for one in allowed)}"
+    pattern = declared.get("AllowedPattern")
+    if pattern is not None and not re.fullmatch(pattern, value):
+        return f"must match pattern {pattern}"
+    if len(value) < int(declared.get("MinLength", 0)):
+        return f"must have at least {declared['MinLength']} characters"
+    if "MaxLength" in declared and len(value) > int(declared["MaxLength"]):
+        return f"must have at most {declared['MaxLength']} characters"
+    return _number_refusal(declared, value) if "Number" in declared.get("Type", "") else None
+
+
+def _number_refusal(declared: Mapping[str, Any], value: str) -> str | None:
+    try:
+        number = float(value)
+    except ValueError:
+        return "must be a number"
+    if "MinValue" in declared and number < float(declared["MinValue"]):
+        return f"must be at least {declared['MinValue']}"
+    if "MaxValue" in declared and number > float(declared["MaxValue"]):
+        return f"must be at most {declared['MaxValue']}"
+    return None
+
+
+def _members(declared: Mapping[str, Any], value: str) -> str | list[str]:
+    kind = declared.get("Type", "String")
+    if kind == "CommaDelimitedList" or kind.startswith("List<"):
+        return [one.strip() for one in value.split(",")] if value else []
+    return value
+
+
+def _check_rule(name: str, rule: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    if "RuleCondition" in rule and not evaluate(rule["RuleCondition"], values):
+        return
+    for assertion in rule["Assertions"]:
+        if not evaluate(assertion["Assert"], values):
+            note = assertion.get("AssertDescription") or "an assertion does not hold"
+            raise ParameterProblem(f"Template validation error: Rule {name} failed: {note}")
+
+
+def evaluate(expression: Any, values: Mapping[str, Any]) -> Any:
+    """The value of an expression in a rule."""
+    if isinstance(expression, list):
+        return [evaluate(one, values) for one in expression]
+    if not isinstance(expression, Mapping):
+        return expression
+    [(function, argument)] = expression.items()
+    if function == "Ref":
+        return values.get(argument, "")
+    arguments = evaluate(argument, values)
+    match function:
+        case "Fn::Equals":
+            return str(arguments[0]) == str(arguments[1])
+        case "Fn::Not":
+            return not arguments[0]
+        case "Fn::And":
+            return all(arguments)
+        case "Fn::Or":
+            return any(arguments)
+        case "Fn::Contains":
+            return arguments[1] in arguments[0]
+        case "Fn::EachMemberEquals":
+            return all(one == arguments[1] for one in arguments[0])
+        case "Fn::EachMemberIn":
+            return all(one in arguments[1] for one in arguments[0])
+    raise ParameterProblem(f"Template validation error: {function} is not available in rules here")

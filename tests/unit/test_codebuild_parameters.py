@@ -1,0 +1,48 @@
+"""Constraints and rules of a template, as the engine checks them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from millpond.localstack_ext.parameters import ParameterProblem, check, evaluate
+
+
+@pytest.mark.parametrize(
+    ("declared", "value", "words"),
+    [
+        ({"AllowedPattern": "[a-z]+"}, "a1", r"must match pattern \[a-z\]\+"),
+        ({"AllowedPattern": "[a-z]+", "ConstraintDescription": "letters"}, "a1", "constraint: letters"),
+        ({"AllowedValues": ["a", "b"]}, "c", "must be one of: a, b"),
+        ({"MinLength": "3"}, "ab", "at least 3 characters"),
+        ({"MaxLength": 1}, "ab", "at most 1 characters"),
+        ({"Type": "Number"}, "x", "must be a number"),
+        ({"Type": "Number", "MinValue": 2}, "1", "at least 2"),
+        ({"Type": "List<Number>", "MaxValue": 2}, "1,3", "at most 2"),
+        ({"Type": "CommaDelimitedList", "AllowedValues": ["a"]}, "a,b", "must be one of: a"),
+    ],
+)
+def test_value_that_breaks_a_constraint_is_refused(declared: dict[str, Any], value: str, words: str) -> None:
+    with pytest.raises(ParameterProblem, match=words):
+        check({"Parameters": {"P": declared}}, {"P": value})
+
+
+def test_default_counts_and_unknown_parameter_is_refused() -> None:
+    check({"Parameters": {"P": {"Default": "a", "AllowedValues": ["a"]}}}, {})
+    with pytest.raises(ParameterProblem, match=r"\[Q\] do not exist"):
+        check({"Parameters": {}}, {"Q": "1"})
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ({"Fn::Equals": [{"Ref": "E"}, "prod"]}, True),
+        ({"Fn::Not": [{"Fn::Equals": [{"Ref": "E"}, "prod"]}]}, False),
+        ({"Fn::Or": [{"Fn::Equals": ["a", "b"]}, {"Fn::Contains": [["x", "prod"], {"Ref": "E"}]}]}, True),
+        ({"Fn::And": [{"Fn::EachMemberIn": [{"Ref": "L"}, ["a", "b", "c"]]}]}, True),
+        ({"Fn::EachMemberEquals": [{"Ref": "L"}, "a"]}, False),
+    ],
+)
+def test_rule_function(expression: dict[str, Any], expected: bool) -> None:
+    assert evaluate(expression, {"E": "prod", "L": ["a", "b"]}) is expected
