@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import pwd
 import time
 import zipfile
 from collections.abc import Iterator
@@ -172,6 +174,18 @@ def test_build_acts_as_its_role_and_sees_nothing_of_the_engine(codebuild: CodeBu
         "/usr/bin",
         "/sbin",
         "/bin",
+    ]
+
+
+def test_run_as_is_accepted_for_the_own_user_and_refused_for_one_that_is_not_there(
+    codebuild: CodeBuild,
+) -> None:
+    me = pwd.getpwuid(os.getuid()).pw_name
+    good = codebuild.run("run-as", f"version: 0.2\nrun-as: {me}\nphases: {{build: {{commands: [id -un]}}}}\n")
+    assert codebuild.printed(good) == [me]
+    bad = codebuild.run("run-no", "version: 0.2\nrun-as: nemo\nphases: {build: {commands: [id -un]}}\n")
+    assert contexts(bad, "DOWNLOAD_SOURCE") == [
+        ("CLIENT_ERROR", "run-as: there is no user nemo on this machine")
     ]
 
 
