@@ -244,7 +244,8 @@ ENDLESS = (
 def running_query(lake: Lake) -> Iterator[str]:
     query_id = lake.start(ENDLESS)
     deadline = time.monotonic() + 60
-    while lake.execution(query_id)["Status"]["State"] == "QUEUED":
+    # The process that forks, the one that runs the query, and the one that waits for the next.
+    while lake.execution(query_id)["Status"]["State"] == "QUEUED" or len(workers(lake)) < 3:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     yield query_id
@@ -264,6 +265,12 @@ def test_stopped_query_is_cancelled_and_its_process_is_gone(lake: Lake, running_
     execution = lake.execution(running_query)
     assert execution["Status"]["State"] == "CANCELLED"
     assert len(before - workers(lake)) == 1
+
+
+def test_query_that_is_stopped_before_its_process_is_there_is_cancelled(lake: Lake) -> None:
+    for query_id in [lake.start(ENDLESS) for _ in range(4)]:
+        lake.athena.stop_query_execution(QueryExecutionId=query_id)
+        assert lake.execution(query_id)["Status"]["State"] == "CANCELLED"
 
 
 def test_processes_of_the_plane_listen_nowhere(lake: Lake, running_query: str) -> None:

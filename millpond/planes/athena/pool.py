@@ -57,7 +57,9 @@ class Worker:
 
     @property
     def _is_coming(self) -> bool:
-        return process.find(self.pid_file) is not None or self.parent.is_running
+        # Without its directory it was stopped before it had started.
+        is_wanted = self.directory.exists()
+        return is_wanted and (process.find(self.pid_file) is not None or self.parent.is_running)
 
     def wait(self, seconds: float) -> bool:
         """Wait until it has ended; False if it has not after so long."""
