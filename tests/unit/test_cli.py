@@ -11,9 +11,22 @@ from millpond import cli, console
 from millpond.config import CHECKOUT
 from millpond.errors import MillpondError
 
-VERBS = (
-    "up down status deploy load workload ingest verify plan query logs demo doctor clean"  # noqa: SIM905
-).split()
+VERBS = [
+    "up",
+    "down",
+    "status",
+    "deploy",
+    "load",
+    "workload",
+    "ingest",
+    "verify",
+    "plan",
+    "query",
+    "logs",
+    "demo",
+    "doctor",
+    "clean",
+]
 
 
 def run(monkeypatch, *arguments: str) -> int:
