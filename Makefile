@@ -27,7 +27,7 @@ demo: setup ## Set everything up, run the whole lake, show source and lake side 
 
 test: setup-dev lint ## Every check and test, on a stack of its own
 	@$(MILLPOND) doctor --quiet
-	@$(BIN)pytest -n 2 --dist loadfile
+	@$(BIN)pytest -n 3 --dist loadfile
 
 ##@ The stack
 up: setup ## Start the engine and the on-premises database

@@ -108,7 +108,10 @@ def doctor(
         for name, component in tools.find_all(settings):
             found[name] = component
             shown.update(f"Looking at the toolchain: {name} done")
+    working = {name: value for name, value in found.items() if not isinstance(value, MillpondError)}
     broken = {name: value for name, value in found.items() if isinstance(value, MillpondError)}
+    if not broken:
+        tools.record(settings, working)
     if as_json:
         console.show_json([_component_dict(name, value) for name, value in found.items()])
     elif not quiet:

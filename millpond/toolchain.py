@@ -18,7 +18,7 @@ import tempfile
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -227,13 +227,27 @@ def ensure(settings: Settings, on_component: Callable[[Component], None] | None 
     MillpondError
         For the first component that cannot be had.
     """
-    paths: dict[str, Path | None] = {}
+    components: dict[str, Component] = {}
     for name, found in find_all(settings):
         if isinstance(found, MillpondError):
             raise found
-        paths[name] = found.path
+        components[name] = found
         if on_component:
             on_component(found)
+    return record(settings, components)
+
+
+def record(settings: Settings, components: Mapping[str, Component]) -> Toolchain:
+    """Write down where everything is, for the processes of a stack: ``tools.json``.
+
+    Parameters
+    ----------
+    settings : Settings
+        Where to.
+    components : mapping of str to Component
+        Every one that :func:`find_all` finds.
+    """
+    paths = {name: component.path for name, component in components.items()}
     tools = Tools(
         java_home=_required(paths, "java"),
         spark_python=_required(paths, "spark"),

@@ -107,8 +107,7 @@ def wait_until[T](what: str, probe: Callable[[], T | None], seconds: float = RUN
 @pytest.fixture(scope="module")
 def glue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GlueStack]:
     tools_file = load_settings().home / "tools.json"
-    if not tools_file.exists():
-        pytest.skip(f"{tools_file} is missing: run `millpond doctor`")
+    assert tools_file.exists(), "the toolchain is not installed: run `millpond doctor`"
     directory = tmp_path_factory.mktemp("glue")
     with started_engine(directory) as engine:
         context = PlaneContext(

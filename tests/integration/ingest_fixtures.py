@@ -14,7 +14,6 @@ from typing import Any
 
 import boto3
 import pyarrow as pa
-import pytest
 from pyarrow import parquet
 
 from millpond.config import CHECKOUT, Settings
@@ -218,8 +217,7 @@ class Lab:
 def open_lab(directory: Path) -> Iterator[Lab]:
     """Start everything, and stop it."""
     tools_file = CHECKOUT / ".millpond" / "tools.json"
-    if not tools_file.exists():
-        pytest.skip(f"{tools_file} is missing: the toolchain is not installed")
+    assert tools_file.exists(), "the toolchain is not installed: run `millpond doctor`"
     settings = Settings(state_dir=directory / "state", onprem_port=_free_port(), gateway_port=_free_port())
     database, engine = OnPremDatabase(settings), Engine(settings, tools_file)
     try:
