@@ -2,6 +2,9 @@
 
 The same sources give the same bytes on every machine, so that a deploy changes only what changed:
 names are sorted, times and modes fixed, and nothing is compressed.
+
+``python3 -m millpond.package DIRECTORY`` needs nothing but the standard library, so that a build that has
+only the checkout can run it.
 """
 
 from __future__ import annotations
@@ -10,24 +13,29 @@ import base64
 import hashlib
 import io
 import json
+import re
 import shutil
+import sys
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
-
 from millpond import __version__
-from millpond.config import CHECKOUT
 from millpond.errors import MillpondError
 
+CHECKOUT = Path(__file__).resolve().parent.parent
 SHELL_PYTHON = "3.9"
 SHELL_REQUIREMENTS = Path("requirements/glue-shell")
 LIBRARY = "ingest"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _REGULAR_FILE = 0o100644 << 16
+_REQUIREMENT = re.compile(
+    r"(?P<name>[\w.-]+)(?:\[(?P<extras>[\w, .-]+)\])?(?P<pin>==[^\s;]+)?\s*(?:;\s*(?P<marker>.+))?"
+)
+_COMPARISON = re.compile(r"(?P<name>\w+) (?P<operator><|<=|==|!=|>=|>) '(?P<value>[^']*)'")
+# What Glue's Python shell jobs run on.
+_SHELL_ENVIRONMENT = {"implementation_name": "cpython", "sys_platform": "linux", "platform_machine": "x86_64"}
 
 
 @dataclass(frozen=True)
@@ -147,24 +155,72 @@ def pinned_modules(requirements: Path, python: str) -> tuple[str, ...]:
     python : str
         Version of the interpreter they are for, for example ``3.9``.
     """
-    asked = [Requirement(line) for line in _requirement_lines(requirements.with_suffix(".in"))]
-    environment = {"python_version": python, "python_full_version": f"{python}.0"}
+    asked = [_requirement(line) for line in _requirement_lines(requirements.with_suffix(".in"))]
     locked = {
-        canonicalize_name(requirement.name): str(requirement.specifier)
-        for requirement in map(Requirement, _requirement_lines(requirements.with_suffix(".txt")))
-        if requirement.marker is None or requirement.marker.evaluate(environment)
+        _normal(one["name"]): one["pin"]
+        for one in map(_requirement, _requirement_lines(requirements.with_suffix(".txt")))
+        if one["marker"] is None or _holds(one["marker"], python)
     }
     modules = []
-    for requirement in asked:
-        if canonicalize_name(requirement.name) not in locked:
+    for one in asked:
+        if _normal(one["name"]) not in locked:
             raise MillpondError(
-                f"{requirement.name} is not locked for Python {python}.",
+                f"{one['name']} is not locked for Python {python}.",
                 where=str(requirements.with_suffix(".txt")),
                 next_step="make lock",
             )
-        extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
-        modules.append(f"{requirement.name}{extras}{locked[canonicalize_name(requirement.name)]}")
+        extras = f"[{one['extras'].replace(' ', '')}]" if one["extras"] else ""
+        modules.append(f"{one['name']}{extras}{locked[_normal(one['name'])]}")
     return tuple(modules)
+
+
+def _requirement(line: str) -> re.Match[str]:
+    """One requirement, in the form that ``uv pip compile`` writes (PEP 508 without addresses)."""
+    found = _REQUIREMENT.fullmatch(line)
+    if not found:
+        raise MillpondError(f"This is not a requirement: {line}", next_step="make lock")
+    return found
+
+
+def _holds(marker: str, python: str) -> bool:
+    """Whether a marker of the lock, comparisons joined by ``and``, is true of a Python shell job."""
+    return all(_is_true(comparison.strip(), python) for comparison in marker.split(" and "))
+
+
+def _is_true(comparison: str, python: str) -> bool:
+    found = _COMPARISON.fullmatch(comparison)
+    if found and found["name"] == "python_full_version":
+        wanted = _numbers(found["value"].removesuffix(".*"))
+        own = _numbers(python)
+        if found["value"].endswith(".*"):
+            own = own[: len(wanted)]
+        return _compare(own, found["operator"], wanted)
+    if found and found["name"] in _SHELL_ENVIRONMENT:
+        return _compare(_SHELL_ENVIRONMENT[found["name"]], found["operator"], found["value"])
+    raise MillpondError(
+        f"The lock has a marker that nobody foresaw: {comparison}", where=str(SHELL_REQUIREMENTS)
+    )
+
+
+def _compare(left: str | tuple[int, ...], operator: str, right: str | tuple[int, ...]) -> bool:
+    is_less, is_equal = left < right, left == right  # type: ignore[operator]
+    return {
+        "<": is_less,
+        "<=": is_less or is_equal,
+        "==": is_equal,
+        "!=": not is_equal,
+        ">=": not is_less,
+        ">": not is_less and not is_equal,
+    }[operator]
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+def _normal(name: str) -> str:
+    """A distribution's name as PEP 503 compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _requirement_lines(path: Path) -> list[str]:
@@ -208,3 +264,20 @@ def _digest(content: bytes) -> PackagedFile:
 
 def _url_safe(content: bytes) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Build into the directory that is named, ``dist`` unless given, and print the manifest."""
+    output = Path(arguments[0]) if arguments else CHECKOUT / "dist"
+    try:
+        manifest = build(output)
+    except MillpondError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    for name, digest in manifest.files.items():
+        sys.stdout.write(f"{digest.sha256}  {name}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

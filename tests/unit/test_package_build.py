@@ -139,3 +139,33 @@ def test_this_checkout_packages_both_jobs_and_every_lambda(tmp_path: Path) -> No
 
     assert {"glue/ingest_spark.py", "glue/ingest_shell.py", "lambdas/plan.zip"} <= set(manifest.files)
     assert all("==" in module for module in manifest.shell_modules)
+
+
+def test_the_build_needs_nothing_but_the_standard_library(tmp_path: Path) -> None:
+    answer = subprocess.run(
+        [
+            sys.executable,
+            "-I",
+            "-S",
+            "-c",
+            f"import sys; sys.path.insert(0, {str(CHECKOUT)!r});"
+            "import runpy; runpy.run_module('millpond.package', run_name='__main__', alter_sys=True)",
+            str(tmp_path / "dist"),
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert answer.returncode == 0, answer.stderr
+    lines = dict(reversed(line.split("  ")) for line in answer.stdout.splitlines())
+    assert (
+        lines["lambdas/plan.zip"]
+        == hashlib.sha256((tmp_path / "dist/lambdas/plan.zip").read_bytes()).hexdigest()
+    )
+
+
+def test_a_marker_that_nobody_foresaw_is_refused(checkout: Path) -> None:
+    lock = checkout / "requirements/glue-shell.txt"
+    lock.write_text("psycopg==3.2.13 ; platform_release == '6' or python_full_version >= '3.10'\n")
+
+    with pytest.raises(MillpondError, match="marker"):
+        pinned_modules(checkout / "requirements/glue-shell", "3.9")
