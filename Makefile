@@ -10,7 +10,7 @@ MILLPOND := $(or $(MILLPOND_HOME),.millpond)/venvs/harness/bin/millpond
 BIN := $(dir $(MILLPOND))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev doctor up down status deploy plan load workload ingest verify query logs demo test unit lint format lock clean
+.PHONY: help setup setup-dev doctor up down status deploy plan destroy package load workload ingest verify query logs demo test unit lint format lock clean
 
 help: ## List the verbs
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,11 +47,17 @@ clean: ## Stop everything and remove all that Millpond made in this checkout
 	@rm -rf $(or $(MILLPOND_HOME),.millpond) dist
 
 ##@ The platform
-deploy: setup ## Apply the Terraform
+deploy: setup ## Make the stack of the build, and let the build run Terraform
 	@$(MILLPOND) deploy
 
-plan: setup ## Show what Terraform would change
+plan: setup ## Show what a deployment would change
 	@$(MILLPOND) plan
+
+destroy: setup ## Remove the platform with its data, then the stack of the build
+	@$(MILLPOND) destroy
+
+package: ## Build what Terraform uploads into dist/, with the hash of each file
+	@$(PYTHON) -m millpond.package dist
 
 load: setup ## Create and fill the on-premises database
 	@$(MILLPOND) load

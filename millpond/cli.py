@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
@@ -26,9 +26,9 @@ from millpond.aws import Aws
 from millpond.config import Settings, load_settings
 from millpond.errors import MillpondError
 from millpond.query import run_query
+from millpond.seed import StackChange
 from millpond.stack.embedded import EmbeddedStack
 from millpond.stack.onprem import OnPremDatabase
-from millpond.terraform import TerraformEvent, TerraformTool
 from millpond.verify import TableComparison
 
 app = typer.Typer(
@@ -39,6 +39,12 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Target = Annotated[Literal["local", "aws"], typer.Option(help="The local stack, or an AWS account.")]
+Branch = Annotated[str | None, typer.Option(help="Branch to deploy; the work tree when not given.")]
+GitKey = Annotated[Path | None, typer.Option(help="Private key that may read the repository.")]
+Parameters = Annotated[Path | None, typer.Option(help="JSON file of the template's parameters, for aws.")]
+Region = Annotated[str | None, typer.Option(help="AWS region, for aws; the usual one when not given.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Answer every question with yes.")]
 
 
 @app.command()
@@ -125,22 +131,81 @@ def doctor(
 
 
 @app.command()
-def deploy() -> None:
-    """Apply the Terraform to the running stack."""
+def deploy(
+    target: Target = "local",
+    branch: Branch = None,
+    git_key: GitKey = None,
+    parameters: Parameters = None,
+    region: Region = None,
+    unlock: Annotated[
+        str, typer.Option(help="Remove a lock that was left behind first: DIRECTORY=LOCK-ID.")
+    ] = "",
+    yes: Yes = False,
+) -> None:
+    """Make the stack of the build, and let the build run Terraform: locally, or in an AWS account."""
     settings = load_settings()
+    if target == "aws":
+        deployer = deployment.aws(
+            settings,
+            _narrator(is_approved=yes),
+            region=region,
+            parameters=parameters,
+            branch=branch,
+            git_key=git_key,
+        )
+        _show_deployment(deployer.deploy(unlock=unlock))
+        return
     with _exclusive(settings):
         _up(settings)
-        _deploy(settings)
+        deployer = deployment.local(
+            settings, _terraform(settings), _narrator(is_approved=yes), branch=branch, git_key=git_key
+        )
+        result = deployer.deploy(unlock=unlock)
+        _keep_outputs(settings, result.outputs)
+    _show_deployment(result)
 
 
 @app.command()
-def plan() -> None:
-    """Show what Terraform would change against what is deployed."""
+def plan(
+    target: Target = "local",
+    branch: Branch = None,
+    parameters: Parameters = None,
+    region: Region = None,
+) -> None:
+    """Show what a deployment would change, as a build of its own plans it."""
     settings = load_settings()
-    with _exclusive(settings):
-        with console.step("Planning"):
-            result = deployment.plan(settings, _terraform_tool(settings))
-        console.out.print(result.text, markup=False, highlight=False)
+    with console.step("Planning") as say:
+        watcher = deployment.Watcher(progress=say, line=say)
+        if target == "aws":
+            result = deployment.aws(
+                settings, watcher, region=region, parameters=parameters, branch=branch
+            ).plan()
+        else:
+            with _exclusive(settings):
+                result = deployment.local(settings, _terraform(settings), watcher, branch=branch).plan()
+    console.out.print(result.text, markup=False, highlight=False)
+
+
+@app.command()
+def destroy(
+    target: Target = "local",
+    parameters: Parameters = None,
+    region: Region = None,
+    yes: Yes = False,
+) -> None:
+    """Remove the platform with its data, by a build, and then the stack of the build."""
+    settings = load_settings()
+    if target == "aws":
+        changes = deployment.aws(
+            settings, _narrator(is_approved=yes), region=region, parameters=parameters
+        ).destroy()
+    else:
+        with _exclusive(settings):
+            _require_running(settings)
+            watcher = _narrator(is_approved=yes)
+            changes = deployment.local(settings, _terraform(settings), watcher).destroy()
+            _outputs_file(settings).unlink(missing_ok=True)
+    console.note(str(changes))
 
 
 @app.command()
@@ -332,17 +397,58 @@ def _up(settings: Settings) -> None:
         _stack(settings).up(say)
 
 
-def _terraform_tool(settings: Settings) -> TerraformTool:
-    found = tools.ensure(settings)
-    return TerraformTool(found.terraform, found.mirror)
+def _terraform(settings: Settings) -> Path:
+    return tools.ensure(settings).terraform
 
 
 def _deploy(settings: Settings) -> None:
-    with console.step("Deploying the Terraform") as say:
-        result = deployment.deploy(settings, _terraform_tool(settings), lambda event: say(_progress(event)))
-    changes = result.changes
-    console.note(f"{changes.add} added, {changes.change} changed, {changes.remove} removed")
-    _outputs_file(settings).write_text(json.dumps(result.outputs, indent=2))
+    with console.step("Deploying the platform") as say:
+        watcher = deployment.Watcher(
+            progress=say, event=lambda event: say(f"{event.done}/{event.total} {event.address}")
+        )
+        result = deployment.local(settings, _terraform(settings), watcher).deploy()
+    console.note(str(result.changes))
+    _keep_outputs(settings, result.outputs)
+
+
+def _narrator(*, is_approved: bool) -> deployment.Watcher:
+    """Shows all that a deployment says, and asks a person."""
+
+    def approve(proposal: deployment.Proposal) -> bool:
+        if is_approved:
+            return True
+        for line in proposal.lines:
+            console.err.print(line, markup=False, highlight=False)
+        if not sys.stdin.isatty():
+            raise MillpondError(
+                f"{proposal.title}? Nobody is there to answer.",
+                next_step="run it in a terminal, or add --yes",
+            )
+        return typer.confirm(f"{proposal.title}?", err=True)
+
+    def show_stack(changes: Sequence[StackChange]) -> None:
+        console.note(
+            f"stack of the build: {len(changes)} changes" if changes else "stack of the build: no change"
+        )
+        for change in changes:
+            console.note(str(change))
+
+    return deployment.Watcher(
+        progress=console.note,
+        line=lambda line: console.err.print(line, markup=False, highlight=False),
+        stack=show_stack,
+        approve=approve,
+    )
+
+
+def _show_deployment(result: deployment.Deployment) -> None:
+    console.note(f"{result.changes} in {console.duration(result.seconds)}, build {result.build_id}")
+    shown = [(name, escape(json.dumps(value))) for name, value in sorted(result.outputs.items())]
+    console.show_table(("output", "value"), shown)
+
+
+def _keep_outputs(settings: Settings, outputs: Mapping[str, object]) -> None:
+    _outputs_file(settings).write_text(json.dumps(outputs, indent=2))
 
 
 def _outputs_file(settings: Settings) -> Path:
@@ -378,10 +484,6 @@ def _load(settings: Settings) -> None:
         onprem_load.put_secret(settings, Aws(settings).secretsmanager, database.secret())
     done = f"loaded {', '.join(result.loaded)}" if result.loaded else "already loaded"
     console.note(f"{done}: {sum(result.rows.values()):,} rows in {len(result.rows)} tables")
-
-
-def _progress(event: TerraformEvent) -> str:
-    return f"{event.done}/{event.total} {event.address}"
 
 
 def _ingest(settings: Settings, tables: Sequence[str] | None) -> None:

@@ -80,9 +80,10 @@ data "aws_iam_policy_document" "glue_assume" {
 resource "aws_iam_role" "glue_job" {
   for_each = local.glue_jobs
 
-  name               = "${local.prefix}-glue-ingest-${each.key}"
-  description        = "What the Glue job ${local.prefix}-ingest-${each.key} may do."
-  assume_role_policy = data.aws_iam_policy_document.glue_assume.json
+  name                 = "${local.prefix}-glue-ingest-${each.key}"
+  description          = "What the Glue job ${local.prefix}-ingest-${each.key} may do."
+  assume_role_policy   = data.aws_iam_policy_document.glue_assume.json
+  permissions_boundary = var.permissions_boundary
 }
 
 data "aws_iam_policy_document" "glue_job" {

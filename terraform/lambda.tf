@@ -46,9 +46,10 @@ data "aws_iam_policy_document" "lambda_assume" {
 }
 
 resource "aws_iam_role" "plan" {
-  name               = "${local.prefix}-plan"
-  description        = "What the planning Lambda may do."
-  assume_role_policy = data.aws_iam_policy_document.lambda_assume.json
+  name                 = "${local.prefix}-plan"
+  description          = "What the planning Lambda may do."
+  assume_role_policy   = data.aws_iam_policy_document.lambda_assume.json
+  permissions_boundary = var.permissions_boundary
 }
 
 data "aws_iam_policy_document" "plan" {

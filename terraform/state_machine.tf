@@ -50,9 +50,10 @@ data "aws_iam_policy_document" "state_machine_assume" {
 }
 
 resource "aws_iam_role" "state_machine" {
-  name               = local.state_machine_name
-  description        = "What the ingest state machine may do."
-  assume_role_policy = data.aws_iam_policy_document.state_machine_assume.json
+  name                 = local.state_machine_name
+  description          = "What the ingest state machine may do."
+  assume_role_policy   = data.aws_iam_policy_document.state_machine_assume.json
+  permissions_boundary = var.permissions_boundary
 }
 
 data "aws_iam_policy_document" "state_machine" {

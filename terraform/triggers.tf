@@ -31,9 +31,10 @@ data "aws_iam_policy_document" "schedule_assume" {
 }
 
 resource "aws_iam_role" "schedule" {
-  name               = "${local.prefix}-ingest-schedule"
-  description        = "Lets the schedule start the state machine, and nothing else."
-  assume_role_policy = data.aws_iam_policy_document.schedule_assume.json
+  name                 = "${local.prefix}-ingest-schedule"
+  description          = "Lets the schedule start the state machine, and nothing else."
+  assume_role_policy   = data.aws_iam_policy_document.schedule_assume.json
+  permissions_boundary = var.permissions_boundary
 }
 
 data "aws_iam_policy_document" "schedule" {

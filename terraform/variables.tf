@@ -148,3 +148,9 @@ variable "is_protected" {
   default     = true
   nullable    = false
 }
+
+variable "permissions_boundary" {
+  description = "ARN of the policy that limits every role made here; null for none."
+  type        = string
+  default     = null
+}
