@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import time
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 TIMEOUT = 8 * 3600.0
 STOP_TIMEOUT = 90.0
 APPROVED = "approved"
-_COMMAND = "Running command "
+_END_OF_COMMAND = re.compile(r"\)?\W*(?:Reason: |exit status )")
 
 OnLine = Callable[[str], None]
 
@@ -229,11 +230,11 @@ class _Log:
         return [event["message"] for event in page["events"]]
 
     def _take(self, line: str) -> None:
-        """Keep what the build printed; a command of several lines is in the log as it is in the buildspec."""
+        """Keep what the build printed: CodeBuild says each command, too, as it is in the buildspec."""
         if line.startswith("[Container]"):
-            self._is_command = _COMMAND in line
+            self._is_command = True
             return
-        if self._is_command and line.strip() in self._commands:
+        if self._is_command and (line.strip() in self._commands or _END_OF_COMMAND.match(line)):
             return
         self._is_command = False
         self.lines.append(line)

@@ -86,7 +86,7 @@ def build_error(build: FinishedBuild) -> MillpondError:
                     detail=_end(build.lines),
                 )
     return MillpondError(
-        f"The build ended as {build.status}: {build.reason or 'CodeBuild gives no reason'}",
+        f"The build ended as {build.status}: {build.reason.rpartition('Reason: ')[2] or 'nothing says why'}",
         where=where,
         next_step=f"aws logs tail {build.log}" if build.log else "correct what it says, then millpond deploy",
         detail=_end(build.lines),

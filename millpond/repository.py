@@ -15,6 +15,7 @@ from pathlib import Path
 from millpond.errors import MillpondError
 
 DEFAULT_BRANCH = "main"
+NO_DATE = "1980-01-01T00:00:00Z"
 _AUTHOR = {"NAME": "Millpond", "EMAIL": "millpond@localhost"}
 
 
@@ -105,7 +106,10 @@ class Mirror:
         else:
             parent = ("-p", head) if head else ()
             message = ("-m", "The work tree, with what is not committed")
-            commit = self._git("commit-tree", tree, *parent, *message, in_store=True).strip()
+            # The same files give the same commit.
+            date = self._git("show", "-s", "--format=%cI", head, in_store=True).strip() if head else NO_DATE
+            dates = {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
+            commit = self._git("commit-tree", tree, *parent, *message, in_store=True, extra=dates).strip()
         self._git("update-ref", f"refs/heads/{branch}", commit, in_store=True)
         self._git("symbolic-ref", "HEAD", f"refs/heads/{branch}", in_store=True)
 

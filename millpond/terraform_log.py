@@ -15,6 +15,7 @@ _PLAN = re.compile(
 _DONE = re.compile(r"(?P<address>\S.*): (?P<action>Creation|Modifications|Destruction) complete after \S+")
 _ACTIONS = {"Creation": "create", "Modifications": "update", "Destruction": "delete"}
 _PLACE = re.compile(r"on (?P<file>\S+) line (?P<line>\d+)")
+_NOT_OF_AN_ERROR = ("Warning: ", "FAILED: ", "== ", "Releasing state lock")
 _ADDRESS = re.compile(r"with (?P<address>[^,]+),$")
 
 
@@ -106,19 +107,18 @@ class Diagnostic:
 
 
 def diagnostics(lines: Iterable[str]) -> list[Diagnostic]:
-    """The errors that Terraform printed, each of which it frames."""
-    found: list[Diagnostic] = []
-    block: list[str] | None = None
+    """The errors that Terraform printed, each up to the next one or to the end of what Terraform said."""
+    blocks: list[list[str]] = []
+    is_error = False
     for line in lines:
-        if line.startswith("╷"):
-            block = []
-        elif line.startswith("╵"):
-            if block and block[0].startswith("Error: "):
-                found.append(_diagnostic(block))
-            block = None
-        elif block is not None:
-            block.append(line.removeprefix("│").strip())
-    return found
+        if line.startswith("Error: "):
+            blocks.append([line])
+            is_error = True
+        elif line.startswith(_NOT_OF_AN_ERROR):
+            is_error = False
+        elif is_error:
+            blocks[-1].append(line.strip())
+    return [_diagnostic(block) for block in blocks]
 
 
 def _diagnostic(block: Sequence[str]) -> Diagnostic:

@@ -60,6 +60,13 @@ def test_what_is_not_committed_is_deployed_and_the_checkout_stays_as_it_is(
     assert (git(checkout, "status", "--porcelain"), git(checkout, "rev-parse", "HEAD")) == before
 
 
+def test_the_same_files_give_the_same_commit(checkout: Path, tmp_path: Path) -> None:
+    (checkout / "main.tf").write_text("changed")
+    first = Mirror(checkout, tmp_path / "first.git").snapshot().commit
+
+    assert Mirror(checkout, tmp_path / "second.git").snapshot().commit == first
+
+
 def test_a_file_that_was_removed_is_gone_in_the_next_snapshot(checkout: Path, tmp_path: Path) -> None:
     mirror = Mirror(checkout, tmp_path / "mirror.git")
     (checkout / "new.tf").write_text("new")
