@@ -1,7 +1,7 @@
 """Parameters of stacks that are lists and numbers: what they were is of the same type as what they are.
 
-LocalStack gives a list parameter its type in the template that is to be, and leaves it a text in the template that
-was, where ``Fn::Join`` and ``Ref`` of it then fail or seem to change.
+LocalStack gives a list parameter its type in the template that is to be, and leaves it a text in the template
+that was, where ``Fn::Join`` and ``Ref`` of it then fail or seem to change.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from localstack.services.cloudformation.engine.v2.change_set_model import is_not
 from localstack.services.cloudformation.engine.v2.change_set_model_preproc import ChangeSetModelPreproc
 
 
-def install_parameters() -> None:
+def install_list_parameters() -> None:
     """Let LocalStack's stacks read parameters like this."""
     theirs = ChangeSetModelPreproc.visit_node_parameter
 

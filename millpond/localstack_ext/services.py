@@ -25,10 +25,14 @@ def _s3() -> Service:
 
 def _cloudformation() -> Service:
     from millpond.localstack_ext.cloudformation import install_providers
+    from millpond.localstack_ext.list_parameters import install_list_parameters
+    from millpond.localstack_ext.logs import install_log_keys
     from millpond.localstack_ext.stacks import StackProvider, install_executor
 
     install_providers()
     install_executor()
+    install_list_parameters()
+    install_log_keys()
     return Service.for_provider(StackProvider())
 
 
