@@ -95,7 +95,8 @@ def build_error(build: FinishedBuild) -> MillpondError:
 
 def _terraform_error(found: Sequence[Diagnostic], build: FinishedBuild) -> MillpondError:
     """Terraform's diagnostics: the first in full, the others in a line each."""
-    first, *others = found
+    # One that names a place says more than one that only announces others.
+    first, *others = sorted(found, key=lambda one: not one.place)
     lock = _LOCK_ID.search(first.detail)
     if lock and "state lock" in first.summary:
         path = _LOCK_PATH.search(first.detail)
@@ -106,7 +107,7 @@ def _terraform_error(found: Sequence[Diagnostic], build: FinishedBuild) -> Millp
             next_step=f"if nothing deploys right now: millpond deploy --unlock {directory}={lock['id']}",
             detail=first.detail,
         )
-    detail = [first.detail, *(f"also: {other.summary} ({other.place})" for other in others)]
+    detail = [first.detail, *(f"also: {one.summary} ({one.place}): {one.detail}" for one in others)]
     text = f"{first.summary} {first.detail}"
     next_step = "correct it, then millpond deploy; what was made so far is in the state"
     if any(words in text for words in _IS_THERE_ALREADY):

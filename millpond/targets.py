@@ -68,7 +68,9 @@ class Target:
             If there are no credentials, no region, or the credentials are not accepted.
         """
         try:
-            target = cls(boto3.Session(region_name=region), None, AWS_POLL_SECONDS, is_local=False)
+            # Every SDK but this one reads AWS_REGION.
+            session = boto3.Session(region_name=region or os.environ.get("AWS_REGION"))
+            target = cls(session, None, AWS_POLL_SECONDS, is_local=False)
             if not target.session.region_name:
                 raise MillpondError("No AWS region is chosen.", next_step="export AWS_REGION=…, or --region")
             target.account()

@@ -15,7 +15,9 @@ _PLAN = re.compile(
 _DONE = re.compile(r"(?P<address>\S.*): (?P<action>Creation|Modifications|Destruction) complete after \S+")
 _ACTIONS = {"Creation": "create", "Modifications": "update", "Destruction": "delete"}
 _PLACE = re.compile(r"on (?P<file>\S+) line (?P<line>\d+)")
-_NOT_OF_AN_ERROR = ("Warning: ", "FAILED: ", "== ", "Releasing state lock")
+# How the build announces each directory.
+_DIRECTORY = "== "
+_NOT_OF_AN_ERROR = ("Warning: ", "FAILED: ", _DIRECTORY, "Releasing state lock")
 _ADDRESS = re.compile(r"with (?P<address>[^,]+),$")
 
 
@@ -108,23 +110,28 @@ class Diagnostic:
 
 def diagnostics(lines: Iterable[str]) -> list[Diagnostic]:
     """The errors that Terraform printed, each up to the next one or to the end of what Terraform said."""
-    blocks: list[list[str]] = []
+    found: list[tuple[str, list[str]]] = []
+    directory = ""
     is_error = False
     for line in lines:
         if line.startswith("Error: "):
-            blocks.append([line])
+            found.append((directory, [line]))
             is_error = True
         elif line.startswith(_NOT_OF_AN_ERROR):
             is_error = False
+            if line.startswith(_DIRECTORY):
+                directory = line.split()[-1]
         elif is_error:
-            blocks[-1].append(line.strip())
-    return [_diagnostic(block) for block in blocks]
+            found[-1][1].append(line.strip())
+    return [_diagnostic(block, where) for where, block in found]
 
 
-def _diagnostic(block: Sequence[str]) -> Diagnostic:
+def _diagnostic(block: Sequence[str], directory: str) -> Diagnostic:
     summary = block[0].removeprefix("Error: ")
     address = next((match["address"] for line in block if (match := _ADDRESS.match(line))), "")
     place = next((f"{match['file']}:{match['line']}" for line in block if (match := _PLACE.match(line))), "")
+    if place and directory:
+        place = f"{directory}/{place}"
     rest = [line for line in block[1:] if line and not _ADDRESS.match(line) and not _PLACE.match(line)]
     where = f"{place} ({address})" if place and address else place or address
     return Diagnostic(summary, where, "\n".join(line for line in rest if not re.match(r"\d+: ", line)))

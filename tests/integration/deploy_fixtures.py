@@ -1,11 +1,12 @@
-"""A deployed stack of its own for a test module: the engine, Terraform and nothing on-premises."""
+"""An engine of its own for a test module, and checkouts that are deployed to it."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,53 +16,115 @@ from millpond import deploy, toolchain
 from millpond.aws import Aws
 from millpond.config import CHECKOUT, Settings
 from millpond.stack.engine import Engine
-from millpond.terraform import Changes, TerraformTool
+from millpond.terraform_log import Changes
+
+DEPLOYED = ("CFN", "terraform", "glue_jobs", "lambdas", "requirements", "fixtures")
+PACKAGING = ("millpond/__init__.py", "millpond/errors.py", "millpond/package.py")
+
+SMALL_CONFIGURATION = """
+terraform {
+  required_providers {
+    aws = { source = "hashicorp/aws" }
+  }
+  backend "s3" {}
+}
+provider "aws" { region = var.region }
+variable "region" { type = string }
+variable "project" { type = string }
+variable "environment" { type = string }
+resource "aws_ssm_parameter" "greeting" {
+  name           = "/${var.project}/${var.environment}/greeting"
+  type           = "String"
+  insecure_value = "hello"
+}
+output "greeting" { value = aws_ssm_parameter.greeting.name }
+output "hidden" {
+  value     = aws_ssm_parameter.greeting.arn
+  sensitive = true
+}
+"""
+
+
+@dataclass
+class Lines:
+    """A watcher's ears: what a deployment said, and what it is answered."""
+
+    answer: bool = True
+    lines: list[str] = field(default_factory=list)
+    asked: list[deploy.Proposal] = field(default_factory=list)
+    changes: list[str] = field(default_factory=list)
+
+    @property
+    def watcher(self) -> deploy.Watcher:
+        return deploy.Watcher(
+            line=self.lines.append,
+            stack=lambda changes: self.changes.extend(map(str, changes)),
+            approve=self._approve,
+        )
+
+    def _approve(self, proposal: deploy.Proposal) -> bool:
+        self.asked.append(proposal)
+        return self.answer
 
 
 @dataclass(frozen=True)
 class Stack:
-    """An engine, and what deploys to it.
+    """An engine, and the checkout that is deployed to it.
 
     Parameters
     ----------
-    fixtures : Path
-        Job settings and table structures that are deployed.
+    checkout : Path
+        What is deployed.
     """
 
     settings: Settings
     engine: Engine
-    tool: TerraformTool
-    fixtures: Path
+    terraform: Path
+    checkout: Path
+    heard: Lines = field(default_factory=Lines)
 
     @property
     def aws(self) -> Aws:
         return Aws(self.settings)
 
+    def client(self, service: str) -> Any:
+        return self.aws.session.client(service, endpoint_url=self.settings.endpoint_url)
+
+    @property
+    def fixtures(self) -> Path:
+        return self.checkout / "fixtures"
+
+    @property
+    def state_bucket(self) -> str:
+        return self.deployer().stack.outputs["StateBucket"]
+
     @property
     def terraform_state(self) -> str:
-        return (self.settings.state / "terraform/terraform.tfstate").read_text()
+        answer = self.aws.s3.get_object(Bucket=self.state_bucket, Key="terraform/terraform.tfstate")
+        return answer["Body"].read().decode()
+
+    def deployer(self, **options: Any) -> deploy.Deployer:
+        watcher = options.pop("watcher", self.heard.watcher)
+        return deploy.local(self.settings, self.terraform, watcher, checkout=self.checkout, **options)
 
     def deploy(self) -> deploy.Deployment:
-        return deploy.deploy(self.settings, self.tool, fixtures=self.fixtures)
+        return self.deployer().deploy()
 
     def plan(self) -> deploy.PlanResult:
-        return deploy.plan(self.settings, self.tool, fixtures=self.fixtures)
+        return self.deployer().plan()
 
     def destroy(self) -> Changes:
-        return deploy.destroy(self.settings, self.tool, fixtures=self.fixtures)
+        return self.deployer().destroy()
 
 
 @contextmanager
-def started_stack(directory: Path, fixtures: Path = CHECKOUT / "fixtures") -> Iterator[Stack]:
+def started_stack(directory: Path, checkout: Path = CHECKOUT, **settings: Any) -> Iterator[Stack]:
     """Start an engine in a directory; nothing is deployed yet."""
-    settings = Settings(state_dir=directory / "state", gateway_port=free_port(), onprem_port=free_port())
-    found = toolchain.ensure(settings)
-    stack = Stack(
-        settings,
-        Engine(settings, found.tools_file),
-        TerraformTool(found.terraform, found.mirror),
-        fixtures,
+    chosen = Settings(
+        state_dir=directory / "state", gateway_port=free_port(), onprem_port=free_port(), **settings
     )
+    found = toolchain.ensure(chosen)
+    stack = Stack(chosen, Engine(chosen, found.tools_file), found.terraform, checkout)
     stack.engine.start()
     try:
         yield stack
@@ -69,14 +132,34 @@ def started_stack(directory: Path, fixtures: Path = CHECKOUT / "fixtures") -> It
         stack.engine.stop()
 
 
+def copy_checkout(directory: Path) -> Path:
+    """What a build needs of this checkout, to be changed by a test."""
+    for name in DEPLOYED:
+        ignored = shutil.ignore_patterns("__pycache__", ".terraform")
+        shutil.copytree(CHECKOUT / name, directory / name, ignore=ignored)
+    for name in PACKAGING:
+        (directory / name).parent.mkdir(exist_ok=True)
+        shutil.copy(CHECKOUT / name, directory / name)
+    return directory
+
+
+def small_checkout(directory: Path) -> Path:
+    """The template, and a configuration of one parameter."""
+    shutil.copytree(CHECKOUT / "CFN", directory / "CFN")
+    (directory / "terraform").mkdir()
+    (directory / "terraform/main.tf").write_text(SMALL_CONFIGURATION)
+    return directory
+
+
 def write_fixtures(directory: Path, tables: Sequence[str], **settings: Mapping[str, Any]) -> Path:
-    """Settings and a structure of one column for each table of the database ``lab``.
+    """Settings and a structure of one column for each table of the database ``lab``, and nothing else.
 
     Parameters
     ----------
     settings : mapping
         By table: what is not as usual.
     """
+    shutil.rmtree(directory, ignore_errors=True)
     for table in tables:
         table_id = f"lab.{table}"
         usual = {

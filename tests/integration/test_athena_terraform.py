@@ -7,9 +7,7 @@ from pathlib import Path
 import pytest
 from athena_fixtures import BUCKET
 from engine_fixtures import RunningEngine, running_engine  # noqa: F401
-
-from millpond import toolchain
-from millpond.terraform import Terraform, TerraformTool
+from terraform_fixtures import BareTerraform
 
 VERSIONS = """
 terraform {
@@ -63,34 +61,20 @@ def source(tmp_path: Path) -> Path:
     return directory
 
 
-def test_athena_resources_round_trip(running_engine: RunningEngine, source: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_athena_resources_round_trip(running_engine: RunningEngine, source: Path) -> None:  # noqa: F811
     settings = running_engine.settings
     running_engine.client("s3").create_bucket(
         Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": settings.region}
     )
-    found = toolchain.ensure(settings)
+    terraform = BareTerraform.of(settings, source)
+    terraform.must("init", "-input=false")
 
-    def terraform(limit: int) -> Terraform:
-        made = Terraform(
-            TerraformTool(found.terraform, found.mirror),
-            source=source,
-            work=tmp_path / "work",
-            cache=settings.home / "terraform" / "providers",
-            pid_file=tmp_path / "terraform.pid",
-            log_file=tmp_path / "terraform.log",
-            endpoint_url=settings.endpoint_url,
-            region=settings.region,
-            variables={"limit": limit},
-        )
-        made.prepare()
-        return made
-
-    assert terraform(20_000_000).apply()[0].total == 4
-    assert terraform(20_000_000).plan()[0].total == 0
-    assert terraform(30_000_000).apply()[0].total == 1
-    assert terraform(30_000_000).plan()[0].total == 0
+    assert "4 added" in terraform.must("apply", "-auto-approve", "-no-color", "-var=limit=20000000")
+    assert not terraform.has_changes("-var=limit=20000000")
+    assert "1 changed" in terraform.must("apply", "-auto-approve", "-no-color", "-var=limit=30000000")
+    assert not terraform.has_changes("-var=limit=30000000")
     athena = running_engine.client("athena")
     group = athena.get_work_group(WorkGroup="lab")["WorkGroup"]
     assert group["Configuration"]["BytesScannedCutoffPerQuery"] == 30_000_000
-    assert terraform(30_000_000).destroy().total == 4
+    assert "4 destroyed" in terraform.must("destroy", "-auto-approve", "-no-color", "-var=limit=30000000")
     assert [g["Name"] for g in athena.list_work_groups()["WorkGroups"]] == ["primary"]

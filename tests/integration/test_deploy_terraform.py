@@ -1,20 +1,48 @@
-"""The Terraform of the platform, applied for real."""
+"""The platform, deployed for real: stack, build, Terraform."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
+import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import boto3
 import pytest
-from deploy_fixtures import Stack, started_stack, write_fixtures
+from deploy_fixtures import Stack, copy_checkout, started_stack, write_fixtures
+from terraform_fixtures import BareTerraform
 
 from millpond.config import CHECKOUT
 from millpond.errors import MillpondError
 
 SECRET = "millpond/dev/onprem-db"
+# Operations whose permission has another name: the Service Authorization Reference.
+ACTIONS = {
+    "s3:DeleteObjects": "s3:DeleteObject",
+    "s3:DeletePublicAccessBlock": "s3:PutBucketPublicAccessBlock",
+    "s3:GetBucketAccelerateConfiguration": "s3:GetAccelerateConfiguration",
+    "s3:GetBucketEncryption": "s3:GetEncryptionConfiguration",
+    "s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
+    "s3:GetBucketReplication": "s3:GetReplicationConfiguration",
+    "s3:GetObjectLockConfiguration": "s3:GetBucketObjectLockConfiguration",
+    "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
+    "s3:HeadBucket": "s3:ListBucket",
+    "s3:HeadObject": "s3:GetObject",
+    "s3:ListObjectVersions": "s3:ListBucketVersions",
+    "s3:ListObjectsV2": "s3:ListBucket",
+    "s3:PutBucketEncryption": "s3:PutEncryptionConfiguration",
+    "s3:PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
+    "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
+}
+# What the harness and the services themselves ask for while a build runs, and what asks for no permission.
+NOT_OF_THE_BUILD = ("cloudformation", "codebuild", "ec2", "kms", "sts")
+NOT_OF_TERRAFORM = {"events:PutEvents", "logs:GetLogEvents", "s3:ListBuckets"}
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +54,9 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture
 def empty(tmp_path: Path) -> Iterator[Stack]:
-    fixtures = write_fixtures(tmp_path / "fixtures", ["one"])
-    with started_stack(tmp_path / "stack", fixtures) as stack:
+    checkout = copy_checkout(tmp_path / "checkout")
+    write_fixtures(checkout / "fixtures", ["one"])
+    with started_stack(tmp_path / "stack", checkout) as stack:
         yield stack
 
 
@@ -42,10 +71,12 @@ def test_every_resource_has_the_name_that_the_contracts_give_it(deployed: Stack)
     aws, account = deployed.aws, deployed.settings.account_id
 
     assert {bucket["Name"] for bucket in aws.s3.list_buckets()["Buckets"]} == {
-        f"millpond-dev-{purpose}-{account}-eu-west-1" for purpose in ("lake", "artifacts", "athena-results")
+        f"millpond-dev-{purpose}-{account}-eu-west-1"
+        for purpose in ("lake", "artifacts", "athena-results", "tfstate")
     }
     assert set(aws.dynamodb.list_tables()["TableNames"]) == {
-        f"millpond-dev-{name}" for name in ("job_settings", "table_structures", "ingest_runs")
+        *(f"millpond-dev-{name}" for name in ("job_settings", "table_structures", "ingest_runs")),
+        "tf-state-lock-bootstrap",
     }
     assert {database["Name"] for database in aws.glue.get_databases()["DatabaseList"]} == {"erp", "tpch"}
     assert set(aws.glue.list_jobs()["JobNames"]) == {"millpond-dev-ingest-spark", "millpond-dev-ingest-shell"}
@@ -102,35 +133,84 @@ def test_the_checkout_is_left_as_it_was(deployed: Stack) -> None:
     assert written == []
 
 
-def test_the_configuration_is_formatted_and_valid(deployed: Stack) -> None:
-    work = deployed.settings.state / "terraform"
-    environment = {"PATH": "/usr/bin:/bin", "TF_CLI_CONFIG_FILE": str(work / "terraform.rc")}
-    for arguments in (["fmt", "-check", "-diff", "-recursive", str(CHECKOUT / "terraform")], ["validate"]):
-        answer = subprocess.run(
-            [deployed.tool.binary, *arguments], cwd=work, env=environment, capture_output=True, text=True
-        )
-        assert answer.returncode == 0, answer.stdout + answer.stderr
+def test_what_was_uploaded_are_the_bytes_of_the_package(deployed: Stack, tmp_path: Path) -> None:
+    copy = copy_checkout(tmp_path / "elsewhere")
+    manifests = []
+    for checkout, name in ((CHECKOUT, "first"), (copy, "second")):
+        command = [sys.executable, "-m", "millpond.package", str(tmp_path / name)]
+        subprocess.run(command, cwd=checkout, check=True, capture_output=True)
+        manifests.append((tmp_path / name / "manifest.json").read_text())
+    assert manifests[0] == manifests[1]
+    bucket = f"millpond-dev-artifacts-{deployed.settings.account_id}-eu-west-1"
+    for key, digest in json.loads(manifests[0])["files"].items():
+        uploaded = deployed.aws.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        assert hashlib.sha256(uploaded).hexdigest() == digest["sha256"], key
+        assert uploaded == (tmp_path / "second" / key).read_bytes()
 
 
-def test_a_stack_is_deployed_anew_after_its_engine_was_restarted_and_destroyed_with_its_data(
+def test_every_role_has_the_boundary(deployed: Stack) -> None:
+    iam = deployed.client("iam")
+    roles = [one for one in iam.list_roles()["Roles"] if one["RoleName"].startswith("millpond-dev-")]
+    assert len(roles) > 4
+    for role in roles:
+        boundary = iam.get_role(RoleName=role["RoleName"])["Role"]["PermissionsBoundary"]
+        arn = f"arn:aws:iam::{deployed.settings.account_id}:policy/millpond-dev-boundary"
+        assert boundary["PermissionsBoundaryArn"] == arn
+
+
+def test_the_log_of_the_build_is_where_aws_logs_tail_looks(deployed: Stack) -> None:
+    group = "/aws/codebuild/millpond-dev-deploy"
+    pages = deployed.aws.logs.get_paginator("filter_log_events").paginate(logGroupName=group)
+    assert any("Apply complete!" in event["message"] for page in pages for event in page["events"])
+
+
+def test_the_configuration_is_formatted_and_valid(deployed: Stack, tmp_path: Path) -> None:
+    shutil.copytree(CHECKOUT / "terraform", tmp_path / "terraform")
+    (tmp_path / "dist").mkdir()
+    (tmp_path / "dist/manifest.json").write_text("{}")
+    terraform = BareTerraform.of(deployed.settings, tmp_path / "terraform")
+    terraform.must("fmt", "-check", "-diff", "-recursive")
+    terraform.must("init", "-backend=false", "-input=false")
+    terraform.must("validate")
+
+
+def test_a_stack_is_deployed_anew_after_its_engine_was_restarted_then_changed_then_destroyed_with_its_data(
     empty: Stack,
 ) -> None:
     first = empty.deploy()
+    allowed = allowed_actions(empty)
     empty.engine.stop()
     empty.engine.start()
 
-    again = empty.deploy()
+    with calls_of_builds(empty) as calls:
+        again = empty.deploy()
+        change_a_job_a_function_and_a_name(empty.checkout)
+        planned = empty.plan().changes
+        changed = empty.deploy()
     assert again.changes == first.changes
     assert again.outputs == first.outputs
+    # The connection is made anew under its name; two jobs, an object, the function and policies change.
+    assert changed.changes == planned
+    assert (planned.add, planned.remove) == (1, 1)
+    assert 4 <= planned.change <= 8
+    connections = empty.aws.glue.get_connections()["ConnectionList"]
+    assert [one["Name"] for one in connections] == ["millpond-dev-premises"]
+    assert empty.aws.glue.get_job(JobName="millpond-dev-ingest-shell")["Job"]["Timeout"] == 7
 
     empty.aws.s3.put_object(Bucket=again.outputs["buckets"]["lake"], Key="lab/one/part-0.parquet", Body=b"x")
     empty.aws.secretsmanager.put_secret_value(SecretId=again.outputs["secret_name"], SecretString="{}")
-    removed = empty.destroy()
+    with calls_of_builds(empty) as last_calls:
+        removed = empty.destroy()
     assert removed.remove == first.changes.add
     assert empty.aws.s3.list_buckets()["Buckets"] == []
     assert empty.aws.dynamodb.list_tables()["TableNames"] == []
     assert empty.aws.glue.get_databases()["DatabaseList"] == []
     assert empty.aws.secretsmanager.list_secrets()["SecretList"] == []
+    assert empty.deployer().stack.status is None
+
+    needed = {action for call in calls | last_calls if (action := iam_action(call))}
+    assert len(needed) > 80
+    assert {one for one in needed if not any(fnmatchcase(one.lower(), a.lower()) for a in allowed)} == set()
 
 
 def test_settings_that_cannot_work_are_refused_before_anything_is_made(empty: Stack) -> None:
@@ -150,4 +230,47 @@ def test_settings_that_cannot_work_are_refused_before_anything_is_made(empty: St
     assert "job_settings/lab.one.json: engine is auto, shell or spark." in text
     assert "job_settings/lab.two.json: an incremental load needs a watermark_column." in text
     assert "job_settings/lab.three.json is about the table lab.four" in text
-    assert empty.aws.s3.list_buckets()["Buckets"] == []
+    assert [one["Name"] for one in empty.aws.s3.list_buckets()["Buckets"]] == [empty.state_bucket]
+
+
+def allowed_actions(stack: Stack) -> set[str]:
+    """What the build's role may do, boundary aside."""
+    iam = stack.client("iam")
+    role = "millpond-dev-deploy"
+    documents = [iam.get_role_policy(RoleName=role, PolicyName="build")["PolicyDocument"]]
+    for attached in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
+        arn = attached["PolicyArn"]
+        version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+        found = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]
+        documents.append(found["Document"])
+    statements = [one for document in documents for one in document["Statement"]]
+    assert all(one["Effect"] == "Allow" for one in statements)
+    actions = [one["Action"] for one in statements]
+    return {name for names in actions for name in ([names] if isinstance(names, str) else names)}
+
+
+@contextmanager
+def calls_of_builds(stack: Stack) -> Iterator[set[str]]:
+    """What the engine is asked meanwhile, by Terraform and by the build."""
+    calls: set[str] = set()
+    before = stack.engine.log_file.stat().st_size
+    yield calls
+    log = stack.engine.log_file.read_bytes()[before:].decode(errors="replace")
+    calls |= set(re.findall(r"AWS (\w+\.\w+) =>", log))
+
+
+def iam_action(call: str) -> str | None:
+    """The permission that a request needs of the build; None when it is not the build's."""
+    service, _, operation = call.partition(".")
+    action = f"{'states' if service == 'stepfunctions' else service}:{operation}"
+    is_other = service in NOT_OF_THE_BUILD or action in NOT_OF_TERRAFORM
+    return None if is_other else ACTIONS.get(action, action)
+
+
+def change_a_job_a_function_and_a_name(checkout: Path) -> None:
+    jobs = checkout / "terraform/glue_jobs.tf"
+    jobs.write_text(re.sub(r"(timeout +)= var.job_timeout_minutes", r"\1= 7", jobs.read_text()))
+    handler = checkout / "lambdas/plan/handler.py"
+    handler.write_text(handler.read_text() + "\n# changed\n")
+    catalog = checkout / "terraform/catalog.tf"
+    catalog.write_text(catalog.read_text().replace("${local.prefix}-onprem", "${local.prefix}-premises"))
