@@ -16,6 +16,7 @@ VERBS = [
     "down",
     "status",
     "deploy",
+    "destroy",
     "load",
     "workload",
     "ingest",
