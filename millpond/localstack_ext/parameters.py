@@ -1,23 +1,61 @@
 """A template's constraints on its parameters, and its rules.
 
-Source: "Parameters" and "Rules" in the CloudFormation User Guide. Of the rule functions, those that look a
-parameter's value up in the account (``Fn::RefAll``, ``Fn::ValueOf``, ``Fn::ValueOfAll``) are refused.
+Source: "Parameters" and "Rules" in the CloudFormation User Guide.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 Values = Mapping[str, str]
+# Type, id and attribute to its value.
+Attribute = Callable[[str, str, str], str]
 
 
 class ParameterProblem(Exception):  # noqa: N818
     """The values are not what the template asks for."""
 
 
-def check(template: Mapping[str, Any], given: Values) -> None:
+@dataclass(frozen=True)
+class Lookup:
+    """What a rule can ask for: parameters, and attributes of the resources that they name.
+
+    Parameters
+    ----------
+    declared : mapping
+        The template's parameters.
+    values : mapping
+        Their values, lists as such.
+    attribute : callable or None
+        Answers an attribute of a resource.
+    """
+
+    declared: Mapping[str, Any]
+    values: Mapping[str, Any]
+    attribute: Attribute | None
+
+    def names_of(self, kind: str) -> list[str]:
+        """The parameters of a type such as ``AWS::EC2::VPC::Id``, and of lists of it."""
+        return [name for name, one in self.declared.items() if one.get("Type") in (kind, f"List<{kind}>")]
+
+    def all_of(self, kind: str) -> list[str]:
+        return [value for name in self.names_of(kind) for value in self._members(name)]
+
+    def attributes_of(self, name: str, attribute: str) -> list[str]:
+        kind = self.declared[name]["Type"].removeprefix("List<").removesuffix(">")
+        if self.attribute is None:
+            raise ParameterProblem("Template validation error: no resource can be looked up here")
+        return [self.attribute(kind, value, attribute) for value in self._members(name)]
+
+    def _members(self, name: str) -> list[str]:
+        value = self.values.get(name, [])
+        return value if isinstance(value, list) else [value]
+
+
+def check(template: Mapping[str, Any], given: Values, attribute: Attribute | None = None) -> None:
     """Refuse values that a template does not accept.
 
     Parameters
@@ -26,6 +64,8 @@ def check(template: Mapping[str, Any], given: Values) -> None:
         The template.
     given : mapping
         Parameter to value; what is missing has its default.
+    attribute : callable, optional
+        Answers an attribute of a resource in the account, for the rule functions that ask for one.
 
     Raises
     ------
@@ -40,7 +80,7 @@ def check(template: Mapping[str, Any], given: Values) -> None:
         _check_parameter(name, declared[name], value)
     resolved = {name: _members(declared[name], value) for name, value in values.items()}
     for name, rule in (template.get("Rules") or {}).items():
-        _check_rule(name, rule, resolved)
+        _check_rule(name, rule, Lookup(declared, resolved, attribute))
 
 
 def _check_parameter(name: str, declared: Mapping[str, Any], value: str) -> None:
@@ -84,25 +124,25 @@ def _members(declared: Mapping[str, Any], value: str) -> str | list[str]:
     return value
 
 
-def _check_rule(name: str, rule: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-    if "RuleCondition" in rule and not evaluate(rule["RuleCondition"], values):
+def _check_rule(name: str, rule: Mapping[str, Any], lookup: Lookup) -> None:
+    if "RuleCondition" in rule and not evaluate(rule["RuleCondition"], lookup):
         return
     for assertion in rule["Assertions"]:
-        if not evaluate(assertion["Assert"], values):
+        if not evaluate(assertion["Assert"], lookup):
             note = assertion.get("AssertDescription") or "an assertion does not hold"
             raise ParameterProblem(f"Template validation error: Rule {name} failed: {note}")
 
 
-def evaluate(expression: Any, values: Mapping[str, Any]) -> Any:
+def evaluate(expression: Any, lookup: Lookup) -> Any:
     """The value of an expression in a rule."""
     if isinstance(expression, list):
-        return [evaluate(one, values) for one in expression]
+        return [evaluate(one, lookup) for one in expression]
     if not isinstance(expression, Mapping):
         return expression
     [(function, argument)] = expression.items()
     if function == "Ref":
-        return values.get(argument, "")
-    arguments = evaluate(argument, values)
+        return lookup.values.get(argument, "")
+    arguments = evaluate(argument, lookup)
     match function:
         case "Fn::Equals":
             return str(arguments[0]) == str(arguments[1])
@@ -118,4 +158,11 @@ def evaluate(expression: Any, values: Mapping[str, Any]) -> Any:
             return all(one == arguments[1] for one in arguments[0])
         case "Fn::EachMemberIn":
             return all(one in arguments[1] for one in arguments[0])
+        case "Fn::RefAll":
+            return lookup.all_of(arguments)
+        case "Fn::ValueOf":
+            return lookup.attributes_of(arguments[0], arguments[1])[0]
+        case "Fn::ValueOfAll":
+            names = lookup.names_of(arguments[0])
+            return [value for name in names for value in lookup.attributes_of(name, arguments[1])]
     raise ParameterProblem(f"Template validation error: {function} is not available in rules here")

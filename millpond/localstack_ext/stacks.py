@@ -6,10 +6,13 @@ User Guide. LocalStack leaves a half-made change as it is and forgets what the s
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
+from botocore.exceptions import ClientError
 from localstack.aws.api import RequestContext, handler
 from localstack.aws.api.cloudformation import ChangeAction, ChangeSetType, StackStatus
+from localstack.aws.connect import connect_to
 from localstack.services.cloudformation import api_utils
 from localstack.services.cloudformation.engine import template_preparer
 from localstack.services.cloudformation.engine.v2.change_set_model import is_nothing
@@ -183,9 +186,24 @@ def _check(context: RequestContext, request: Any, *, is_update: bool) -> None:
         if value is not None:
             values[one["ParameterKey"]] = value
     try:
-        parameters.check(template, values)
+        parameters.check(template, values, partial(_attribute, context))
     except parameters.ParameterProblem as problem:
         raise _refused(str(problem)) from problem
+
+
+def _attribute(context: RequestContext, kind: str, value: str, name: str) -> str:
+    """An attribute that a rule asks for: of subnets and VPCs, as EC2 describes them."""
+    if kind not in ("AWS::EC2::Subnet::Id", "AWS::EC2::VPC::Id"):
+        raise parameters.ParameterProblem(f"Template validation error: {kind} cannot be looked up here")
+    ec2 = connect_to(aws_access_key_id=context.account_id, region_name=context.region).ec2
+    try:
+        if kind == "AWS::EC2::VPC::Id":
+            found: Any = ec2.describe_vpcs(VpcIds=[value])["Vpcs"][0]
+        else:
+            found = ec2.describe_subnets(SubnetIds=[value])["Subnets"][0]
+    except ClientError as error:
+        raise parameters.ParameterProblem(error.response["Error"].get("Message", str(error))) from error
+    return str(found[name])
 
 
 def _refused(message: str) -> Exception:

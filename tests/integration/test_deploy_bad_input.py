@@ -212,6 +212,9 @@ def test_a_change_that_would_lose_the_state_is_refused(stack: Stack) -> None:
 def test_a_value_that_the_template_does_not_take_is_refused_with_its_name(stack: Stack) -> None:
     with pytest.raises(MillpondError, match="TerraformVersion"):
         with_parameters(stack, TerraformVersion="newest").deploy()
+    administrator = "arn:aws:iam::aws:policy/AdministratorAccess"
+    with pytest.raises(MillpondError, match="works without AdministratorAccess"):
+        with_parameters(stack, IAMCodeBuildPoliciesARNs=administrator).deploy()
     assert stack.deploy().stack_changes == ()
 
 

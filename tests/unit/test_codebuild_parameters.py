@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from millpond.localstack_ext.parameters import ParameterProblem, check, evaluate
+from millpond.localstack_ext.parameters import Lookup, ParameterProblem, check, evaluate
 
 
 @pytest.mark.parametrize(
@@ -45,4 +45,36 @@ def test_default_counts_and_unknown_parameter_is_refused() -> None:
     ],
 )
 def test_rule_function(expression: dict[str, Any], expected: bool) -> None:
-    assert evaluate(expression, {"E": "prod", "L": ["a", "b"]}) is expected
+    assert evaluate(expression, Lookup({}, {"E": "prod", "L": ["a", "b"]}, None)) is expected
+
+
+def test_a_rule_can_ask_for_attributes_of_what_the_parameters_name() -> None:
+    template = {
+        "Parameters": {
+            "Vpc": {"Type": "AWS::EC2::VPC::Id"},
+            "Subnets": {"Type": "List<AWS::EC2::Subnet::Id>"},
+        },
+        "Rules": {
+            "SubnetsAreOfTheVpc": {
+                "Assertions": [
+                    {
+                        "Assert": {
+                            "Fn::EachMemberIn": [
+                                {"Fn::ValueOfAll": ["AWS::EC2::Subnet::Id", "VpcId"]},
+                                {"Fn::RefAll": "AWS::EC2::VPC::Id"},
+                            ]
+                        }
+                    }
+                ]
+            }
+        },
+    }
+    vpcs = {"subnet-1": "vpc-1", "subnet-2": "vpc-2"}
+
+    def attribute(kind: str, value: str, name: str) -> str:
+        assert (kind, name) == ("AWS::EC2::Subnet::Id", "VpcId")
+        return vpcs[value]
+
+    check(template, {"Vpc": "vpc-1", "Subnets": "subnet-1"}, attribute)
+    with pytest.raises(ParameterProblem, match="SubnetsAreOfTheVpc"):
+        check(template, {"Vpc": "vpc-1", "Subnets": "subnet-1,subnet-2"}, attribute)

@@ -15,7 +15,8 @@ from cfnlint.decode import cfn_yaml
 
 from millpond.config import CHECKOUT, Settings
 from millpond.errors import MillpondError
-from millpond.localstack_ext.parameters import check, typed
+from millpond.localstack_ext.list_parameters import typed
+from millpond.localstack_ext.parameters import ParameterProblem, check
 from millpond.planes.codebuild import buildspec
 from millpond.targets import NEEDED_ON_AWS, aws_parameters
 
@@ -141,11 +142,12 @@ def test_no_value_in_the_clear_would_be_hidden_in_the_log() -> None:
     ],
 )
 def test_values_are_constrained(name: str, value: str, is_fine: bool) -> None:
+    template = {"Parameters": {name: TEMPLATE["Parameters"][name]}}
     if is_fine:
-        check(name, value, TEMPLATE["Parameters"][name])
+        check(template, {name: value})
         return
-    with pytest.raises(Exception, match=f"'{name}' failed to satisfy constraint"):
-        check(name, value, TEMPLATE["Parameters"][name])
+    with pytest.raises(ParameterProblem, match=f"{name} failed to satisfy constraint"):
+        check(template, {name: value})
 
 
 def test_a_former_value_has_the_type_of_its_parameter() -> None:
