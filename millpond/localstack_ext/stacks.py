@@ -184,7 +184,8 @@ def _check(context: RequestContext, request: Any, *, is_update: bool) -> None:
         former = known.get(one["ParameterKey"], {})
         value = former.get("given_value") if one.get("UsePreviousValue") else one.get("ParameterValue")
         if value is not None:
-            values[one["ParameterKey"]] = value
+            # LocalStack keeps the number of a parameter of that type, not the text that was given.
+            values[one["ParameterKey"]] = str(value)
     try:
         parameters.check(template, values, partial(_attribute, context))
     except parameters.ParameterProblem as problem:
