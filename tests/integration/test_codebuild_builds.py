@@ -364,29 +364,29 @@ cache: {paths: ["kept/**/*", "/root/.m2/**/*"]}
 
 
 def test_stopped_build_leaves_no_process_not_even_one_in_a_session_of_its_own(codebuild: CodeBuild) -> None:
+    nap = f"{os.getpid()}.1"
     project = codebuild.project(
-        "stopped", spec(build=["setsid sleep 4242 & (sleep 4243 &) ; echo up; sleep 4244"])
+        "stopped", spec(build=[f"setsid sleep {nap} & (sleep {nap} &) ; echo up; sleep {nap}"])
     )
     build_id = codebuild.start(project)
-    wait_for("sleepers", lambda: len(sleepers()) == 3)
+    wait_for("sleepers", lambda: len(sleepers(nap)) == 3)
     codebuild.client.stop_build(id=build_id)
     build = codebuild.ended(build_id)
     assert (build["buildStatus"], phases(build)["BUILD"]) == ("STOPPED", "STOPPED")
-    assert sleepers() == []
+    assert sleepers(nap) == []
     assert "up" in codebuild.printed(build)
 
 
 def test_process_left_in_the_background_ends_with_the_build(codebuild: CodeBuild) -> None:
-    build = codebuild.run("left", spec(build=["setsid sleep 4242 >/dev/null 2>&1 &"]))
+    nap = f"{os.getpid()}.2"
+    build = codebuild.run("left", spec(build=[f"setsid sleep {nap} >/dev/null 2>&1 &"]))
     assert build["buildStatus"] == "SUCCEEDED"
-    assert sleepers() == []
+    assert sleepers(nap) == []
 
 
-def sleepers() -> list[psutil.Process]:
+def sleepers(seconds: str) -> list[psutil.Process]:
     return [
-        one
-        for one in psutil.process_iter(["cmdline"])
-        if (one.info["cmdline"] or [""])[0] == "sleep" and one.info["cmdline"][1].startswith("424")
+        one for one in psutil.process_iter(["cmdline"]) if one.info["cmdline"] == ["sleep", seconds]
     ]
 
 

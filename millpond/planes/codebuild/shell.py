@@ -7,6 +7,7 @@ and ``set -e`` end one command only; it begins with the variables and the direct
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pwd
@@ -17,6 +18,8 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from millpond import process
 from millpond.planes.codebuild.exceptions import ClientFailure
@@ -205,6 +208,11 @@ class CommandRunner:
         grace : float
             Seconds between the request to end and the end.
         """
+        for one in self._owned.tree():
+            with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
+                # What has left the group is not asked with it.
+                if os.getpgid(one.pid) != self._leader.pid:
+                    one.terminate()
         self._owned.stop(grace)
         for stream in (self._leader.stdin, self._leader.stdout):
             assert stream is not None
