@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from engine_fixtures import RunningEngine, wait_for
+
+from millpond.planes.codebuild import CodeBuildPlane, CodeBuildSettings
+from millpond.planes.context import PlaneContext, Tools
 
 ENVIRONMENT = {
     "type": "LINUX_CONTAINER",
@@ -94,6 +98,31 @@ class CodeBuild:
     def printed(self, build: Mapping[str, Any]) -> list[str]:
         """What the commands of the build printed."""
         return [line for line in self.log(build) if not line.startswith("[Container]")]
+
+
+@contextmanager
+def own_plane(
+    engine: RunningEngine, directory: Path, settings: CodeBuildSettings | None = None
+) -> Iterator[CodeBuildPlane]:
+    """A plane beside that of the engine, with its own directory and settings."""
+    stack = engine.settings
+    tools = Tools.from_json((stack.state.parent / "tools.json").read_text())
+    context = PlaneContext(stack.endpoint_url, stack.region, stack.account_id, directory, tools)
+    plane = CodeBuildPlane(context, settings)
+    try:
+        yield plane
+    finally:
+        plane.close()
+
+
+def outcome(plane: CodeBuildPlane, build_id: str) -> dict[str, Any]:
+    """A build of a plane when it is complete."""
+
+    def probe() -> dict[str, Any] | None:
+        [build] = plane.batch_get_builds({"ids": [build_id]})["builds"]
+        return build if build["buildComplete"] else None
+
+    return wait_for("end", probe, 60)
 
 
 def phases(build: Mapping[str, Any]) -> dict[str, str]:

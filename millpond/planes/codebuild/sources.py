@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
@@ -38,9 +39,11 @@ class GitCredentials:
     def to_environment(self) -> dict[str, str]:
         return {_TOKEN_VARIABLE: self.token}
 
-    def helper(self) -> str:
-        """A credential helper that finds the token in the environment."""
-        return f'!f() {{ echo "username={self.username}"; echo "password=${_TOKEN_VARIABLE}"; }}; f'
+    def setting(self, location: str) -> tuple[str, str]:
+        """Key and value of Git's configuration that give one host the token in the environment."""
+        address = urlsplit(location)
+        answers = f'echo "username={self.username}"; echo "password=${_TOKEN_VARIABLE}"'
+        return f"credential.{address.scheme}://{address.netloc}.helper", f"!f() {{ {answers}; }}; f"
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,8 @@ class GitSource:
         Commits to fetch; 0 for all.
     has_submodules : bool
         Whether they are fetched.
+    is_insecure : bool
+        Whether any TLS certificate is accepted.
     label : str
         ``primary source``, or the identifier, for messages.
     """
@@ -65,7 +70,13 @@ class GitSource:
     version: str | None
     depth: int
     has_submodules: bool
+    is_insecure: bool
     label: str
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is on this machine's disk."""
+        return self.location.startswith(("/", "file://"))
 
     @classmethod
     def of(cls, source: Mapping[str, Any], version: str | None) -> GitSource:
@@ -75,6 +86,7 @@ class GitSource:
             version=version or None,
             depth=int(source.get("gitCloneDepth") or 0),
             has_submodules=bool((source.get("gitSubmodulesConfig") or {}).get("fetchSubmodules")),
+            is_insecure=bool(source.get("insecureSsl")),
             label=f"source {identifier}" if identifier else "primary source",
         )
 
@@ -90,18 +102,25 @@ class GitDownload:
         What every ``git`` gets.
     output : Path
         Scratch file.
+    ssh : str
+        What Git reaches SSH servers with.
     mirrors : Path, optional
         Where repositories are kept from build to build.
     """
 
     def __init__(
-        self, run: RunGit, environment: Mapping[str, str], output: Path, mirrors: Path | None = None
+        self,
+        run: RunGit,
+        environment: Mapping[str, str],
+        output: Path,
+        ssh: str,
+        mirrors: Path | None = None,
     ) -> None:
         self._run = run
         self._environment = {
             **environment,
             "GIT_TERMINAL_PROMPT": "0",
-            "GIT_SSH_COMMAND": "ssh -oBatchMode=yes",
+            "GIT_SSH_COMMAND": f"{ssh} -oBatchMode=yes",
         }
         self._output = output
         self._mirrors = mirrors
@@ -118,7 +137,9 @@ class GitDownload:
         prefix: list[str] = []
         if credentials is not None:
             environment |= credentials.to_environment()
-            prefix = ["-c", f"credential.helper={credentials.helper()}"]
+            prefix = ["-c", "=".join(credentials.setting(source.location))]
+        if source.is_insecure:
+            environment["GIT_SSL_NO_VERIFY"] = "1"
         origin = self._mirrored(source, prefix, environment)
         if source.depth and not _COMMIT.fullmatch(source.version or ""):
             self._git(["init", "-q", str(directory)], source, environment)
@@ -135,7 +156,9 @@ class GitDownload:
         self._git(["-C", str(directory), *set_url, source.location], source, environment)
         if source.has_submodules:
             update = ["submodule", "update", "-q", "--init", "--recursive"]
-            self._git([*prefix, "-C", str(directory), *update], source, environment)
+            # Git takes submodules from the disk only if it is told to.
+            local = ["-c", "protocol.file.allow=always"] if source.is_local else []
+            self._git([*prefix, *local, "-C", str(directory), *update], source, environment)
         return self._answer(directory, ["rev-parse", "HEAD"])
 
     def _mirrored(self, source: GitSource, prefix: list[str], environment: Mapping[str, str]) -> str:
@@ -144,9 +167,19 @@ class GitDownload:
         mirror = self._mirrors / hashlib.sha256(source.location.encode()).hexdigest()[:24]
         if mirror.exists():
             update = ["-C", str(mirror), "fetch", "-q", "--prune"]
-        else:
-            update = ["clone", "-q", "--mirror", source.location, str(mirror)]
-        self._git([*prefix, *update], source, environment)
+            # Two builds may fetch at once, and one of them find the other's lock: it goes to the source.
+            is_fresh = self._run([*prefix, *update], environment, self._output) == 0
+            return mirror.as_uri() if is_fresh else source.location
+        # Under its name only when it is whole, whatever happens to the build.
+        partial = self._output.with_name("mirror")
+        self._git([*prefix, "clone", "-q", "--mirror", source.location, str(partial)], source, environment)
+        self._mirrors.mkdir(parents=True, exist_ok=True)
+        try:
+            partial.rename(mirror)
+        except OSError:
+            if not mirror.exists():
+                raise
+            shutil.rmtree(partial)  # another build was first
         return mirror.as_uri()
 
     def _find(

@@ -92,11 +92,14 @@ class Limits:
         How long a minute of a timeout lasts.
     stop_seconds : float
         Between asking a build's processes to end and ending them.
+    ssh : str
+        What Git reaches SSH servers with.
     """
 
     slots: threading.Semaphore
     seconds_per_minute: float
     stop_seconds: float
+    ssh: str
 
 
 class Execution:
@@ -306,7 +309,10 @@ class Execution:
         if self._runner is not None:
             self._end_runner()
         self._log.ship()
-        self._log.store()
+        try:
+            self._log.store()
+        except (ClientError, BotoCoreError) as error:
+            raise ClientFailure(f"Error while uploading logs: {error}") from error
 
     # Sources and the shell
 
@@ -325,7 +331,8 @@ class Execution:
 
         modes = self._build.config["cache"].get("modes") or []
         mirrors = self._local_cache / "git" if "LOCAL_SOURCE_CACHE" in modes else None
-        download = GitDownload(run_git, self._base_environment(), self._folder.control / "git", mirrors)
+        output = self._folder.control / "git"
+        download = GitDownload(run_git, self._base_environment(), output, self._limits.ssh, mirrors)
         directory.rmdir()
         return download.fetch(GitSource.of(source, version), directory, self._records.git_credentials(source))
 
@@ -362,16 +369,18 @@ class Execution:
 
     def _git_helper(self) -> dict[str, str]:
         """Let Git commands of the build use the credentials of its source, if the buildspec says so."""
-        credentials = self._records.git_credentials(self._build.config["source"])
+        source = self._build.config["source"]
+        credentials = self._records.git_credentials(source)
         if credentials is None or not self._spec.uses_git_credential_helper:
             return {}
         assert self._log is not None
         self._log.hidden.append(credentials.token)
+        key, value = credentials.setting(source["location"])
         return {
             **credentials.to_environment(),
             "GIT_CONFIG_COUNT": "1",
-            "GIT_CONFIG_KEY_0": "credential.helper",
-            "GIT_CONFIG_VALUE_0": credentials.helper(),
+            "GIT_CONFIG_KEY_0": key,
+            "GIT_CONFIG_VALUE_0": value,
         }
 
     def _base_environment(self) -> dict[str, str]:
@@ -460,6 +469,8 @@ class Execution:
                 self._end_runner()
             if self._log is not None:
                 self._log.ship(is_last=True)
+                if self._build.phase is not Phase.FINALIZING:
+                    self._log.store()
         except Exception:
             _LOG.exception("what build %s left could not be cleaned up", self._build.id)
             self._status = Status.FAULT
