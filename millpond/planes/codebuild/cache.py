@@ -1,7 +1,8 @@
 """Caches: paths that a build finds as an earlier build of the project left them.
 
 Source: "Cache builds to improve performance" in the CodeBuild User Guide. What lies in the source directory
-or in the home directory of a build can be kept; on AWS that home is ``/root``.
+or in the home directory of a build can be kept; on AWS that home is ``/root``. A local cache keeps only
+directories, and what the source brings wins over what was kept.
 """
 
 from __future__ import annotations
@@ -56,10 +57,14 @@ class PathCache:
         if content is None:
             return False
         roots = {"source": source, "home": home}
+        source_wins = self._settings["type"] == "LOCAL"
         with tarfile.open(fileobj=io.BytesIO(content)) as archive:
             for member in archive.getmembers():
                 root, _, name = member.name.partition("/")
-                archive.extract(member.replace(name=name), roots[root], filter="data")
+                if source_wins and (roots[root] / name).exists():
+                    continue
+                # Links may lead anywhere, as in a virtual environment; nothing is written through one.
+                archive.extract(member.replace(name=name), roots[root], filter="tar")
         return True
 
     def store(self, source: Path, home: Path, patterns: Sequence[str]) -> int:
@@ -68,8 +73,9 @@ class PathCache:
             return 0
         buffer = io.BytesIO()
         count = 0
+        is_local = self._settings["type"] == "LOCAL"
         with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-            for name, path in sorted(_kept(source, home, patterns)):
+            for name, path in sorted(set(_kept(source, home, patterns, directories_only=is_local))):
                 archive.add(path, name)
                 count += 1
         self._write(buffer.getvalue())
@@ -105,7 +111,9 @@ def forget(directory: Path) -> None:
     shutil.rmtree(directory, ignore_errors=True)
 
 
-def _kept(source: Path, home: Path, patterns: Sequence[str]) -> Iterator[tuple[str, Path]]:
+def _kept(
+    source: Path, home: Path, patterns: Sequence[str], *, directories_only: bool
+) -> Iterator[tuple[str, Path]]:
     for pattern in patterns:
         root, label = source, "source"
         if pattern.startswith(_HOME_ON_AWS):
@@ -116,7 +124,7 @@ def _kept(source: Path, home: Path, patterns: Sequence[str]) -> Iterator[tuple[s
             root, label, pattern = home, "home", pattern.removeprefix(f"{home}/")
         elif pattern.startswith(f"{source}/"):
             pattern = pattern.removeprefix(f"{source}/")
-        if Path(pattern).is_absolute():
+        if Path(pattern).is_absolute() or (directories_only and (root / pattern).is_file()):
             continue
         if (root / pattern).is_dir():
             pattern = f"{pattern.rstrip('/')}/**/*"
