@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import os
 import pwd
+import tempfile
 import time
 import zipfile
 from collections.abc import Iterator
@@ -14,11 +16,19 @@ from typing import Any
 
 import psutil
 import pytest
-from codebuild_fixtures import CodeBuild, commit, contexts, git, git_repository, phases
+from codebuild_fixtures import (
+    CodeBuild,
+    commit,
+    contexts,
+    git,
+    git_repository,
+    outcome,
+    own_plane,
+    phases,
+)
 from engine_fixtures import RunningEngine, running_engine, wait_for, zipped
 
 from millpond.planes.codebuild import CodeBuildPlane, CodeBuildSettings
-from millpond.planes.context import PlaneContext, Tools
 
 __all__ = ["running_engine"]
 
@@ -95,6 +105,91 @@ phases:
     assert codebuild.printed(build) == ["cleaned", "built"]
     assert "POST_BUILD" not in phases(build)
     assert build["buildStatus"] == "FAILED"
+
+
+def test_on_failure_continue_runs_all_phases_and_the_build_fails_all_the_same(codebuild: CodeBuild) -> None:
+    build = codebuild.run(
+        "continued",
+        """
+version: 0.2
+phases:
+  install: {on-failure: CONTINUE, commands: ["exit 1", "echo no"]}
+  build: {commands: ["echo succeeding=$CODEBUILD_BUILD_SUCCEEDING"]}
+""",
+    )
+    assert codebuild.printed(build) == ["succeeding=0"]
+    assert [phase for phase, status in phases(build).items() if status == "FAILED"] == ["INSTALL"]
+    assert build["buildStatus"] == "FAILED"
+
+
+def test_on_failure_retry_builds_again_while_the_message_matches(codebuild: CodeBuild) -> None:
+    text = "version: 0.2\nphases: {build: {on-failure: RETRY-%s, commands: [exit 7]}}\n"
+    first_id = codebuild.start(codebuild.project("retried", text % "1-exit status 7"), sourceVersion="v")
+
+    def followed() -> str | None:
+        return str(codebuild.get(first_id)["autoRetryConfig"].get("nextAutoRetry") or "")
+
+    second = codebuild.ended(wait_for("second build", followed))
+    first = codebuild.get(first_id)
+    assert first["buildStatus"] == "FAILED"
+    assert list(phases(first))[-3:] == ["BUILD", "FINALIZING", "COMPLETED"]
+    assert (second["buildNumber"], second["sourceVersion"]) == (2, "v")
+    assert second["autoRetryConfig"] == {
+        "autoRetryLimit": 1,
+        "autoRetryNumber": 1,
+        "previousAutoRetry": first["arn"],
+    }
+    other = codebuild.run("not-retried", text % "exit status 3")
+    # A retry would have taken its number before this build could.
+    again = codebuild.client.retry_build(id=other["id"], idempotencyToken="t")["build"]
+    assert codebuild.client.retry_build(id=other["id"], idempotencyToken="t")["build"]["id"] == again["id"]
+    assert codebuild.ended(again["id"])["buildNumber"] == 2
+    assert codebuild.client.list_builds_for_project(projectName="retried")["ids"] == [second["id"], first_id]
+
+
+def test_log_is_kept_in_s3_without_secrets_even_of_a_stopped_build(codebuild: CodeBuild) -> None:
+    s3 = bucket(codebuild, "build-logs")
+    logs = {
+        "cloudWatchLogs": {"status": "DISABLED"},
+        "s3Logs": {"status": "ENABLED", "location": "build-logs/some/where"},
+    }
+    codebuild.engine.client("ssm").put_parameter(Name="/l/p", Value="hidden-value", Type="SecureString")
+    project = codebuild.project(
+        "s3-logs",
+        spec(build=["echo begin $P", 'until [ -n "$END" ]; do sleep 0.1; done'], post_build=["echo end"]),
+        logsConfig=logs,
+        variables={"P": {"name": "P", "value": "/l/p", "type": "PARAMETER_STORE"}},
+    )
+    yes = [{"name": "END", "value": "1"}]
+    whole = codebuild.ended(codebuild.start(project, environmentVariablesOverride=yes))
+    stopped_id = codebuild.start(project)
+    wait_for("commands", lambda: codebuild.get(stopped_id)["currentPhase"] == "BUILD")
+    codebuild.client.stop_build(id=stopped_id)
+    stopped = codebuild.ended(stopped_id)
+    texts = []
+    for build in (whole, stopped):
+        key = f"some/where/{build['id'].partition(':')[2]}.gz"
+        assert build["logs"]["s3LogsArn"] == f"arn:aws:s3:::build-logs/{key}"
+        texts.append(gzip.decompress(s3.get_object(Bucket="build-logs", Key=key)["Body"].read()).decode())
+    assert "\nbegin ***\n" in texts[0]
+    assert "\nend\n" in texts[0]
+    assert "Phase complete: BUILD State: STOPPED" in texts[1]
+    assert "groupName" not in whole["logs"]
+    lost = {**logs, "s3Logs": {"status": "ENABLED", "location": "no-such-bucket"}}
+    failed = codebuild.ended(
+        codebuild.start(project, logsConfigOverride=lost, environmentVariablesOverride=yes)
+    )
+    assert failed["buildStatus"] == "FAILED"
+    assert "NoSuchBucket" in contexts(failed, "FINALIZING")[0][1]
+
+
+def test_runtime_version_that_is_there_is_what_the_commands_find(codebuild: CodeBuild) -> None:
+    build = codebuild.run(
+        "runtime-good",
+        "version: 0.2\nphases:\n  install: {runtime-versions: {python: 3.13}}\n"
+        "  build: {commands: [python --version, python3 --version]}\n",
+    )
+    assert [line.rpartition(".")[0] for line in codebuild.printed(build)] == ["Python 3.13"] * 2
 
 
 def test_variables_directory_and_functions_last_from_command_to_command(codebuild: CodeBuild) -> None:
@@ -187,6 +282,26 @@ def test_run_as_is_accepted_for_the_own_user_and_refused_for_one_that_is_not_the
     assert contexts(bad, "DOWNLOAD_SOURCE") == [
         ("CLIENT_ERROR", "run-as: there is no user nemo on this machine")
     ]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can run commands as somebody else")
+def test_run_as_of_a_phase_wins_over_that_of_the_build(
+    running_engine: RunningEngine, codebuild: CodeBuild
+) -> None:
+    text = """
+version: 0.2
+run-as: nobody
+phases:
+  install: {run-as: root, commands: ['test "$(id -un)" = root', "mkdir sub; cd sub; export KEPT=1"]}
+  build: {commands: ['test "$(id -un) $KEPT $(basename $PWD)" = "nobody 1 sub"', "touch there $HOME/x"]}
+  post_build: {run-as: root, commands: ['test "$(id -un) $(stat -c %U there)" = "root nobody"']}
+"""
+    with tempfile.TemporaryDirectory() as directory:
+        # pytest's own directories are closed to other users.
+        Path(directory).chmod(0o711)
+        with own_plane(running_engine, Path(directory)) as plane:
+            build = outcome(plane, planned(plane, codebuild, "as-nobody", text))
+    assert build["buildStatus"] == "SUCCEEDED", build["phases"]
 
 
 def test_role_that_does_not_exist_fails_provisioning(codebuild: CodeBuild) -> None:
@@ -385,27 +500,24 @@ def test_process_left_in_the_background_ends_with_the_build(codebuild: CodeBuild
 
 
 def sleepers(seconds: str) -> list[psutil.Process]:
-    return [
-        one for one in psutil.process_iter(["cmdline"]) if one.info["cmdline"] == ["sleep", seconds]
-    ]
+    return [one for one in psutil.process_iter(["cmdline"]) if one.info["cmdline"] == ["sleep", seconds]]
 
 
 @pytest.fixture
 def fast_plane(running_engine: RunningEngine, tmp_path: Path) -> Iterator[CodeBuildPlane]:
     """A plane of the test's own, in which a minute is 0.2 seconds and one build runs at a time."""
-    settings = running_engine.settings
-    tools = Tools.from_json((settings.state.parent / "tools.json").read_text())
-    context = PlaneContext(settings.endpoint_url, settings.region, settings.account_id, tmp_path, tools)
-    plane = CodeBuildPlane(context, CodeBuildSettings(1, seconds_per_timeout_minute=0.2, stop_seconds=1))
-    yield plane
-    plane.close()
+    settings = CodeBuildSettings(1, seconds_per_timeout_minute=0.2, stop_seconds=1)
+    with own_plane(running_engine, tmp_path, settings) as plane:
+        yield plane
 
 
-def planned(plane: CodeBuildPlane, codebuild: CodeBuild, name: str, **settings: Any) -> str:
+def planned(
+    plane: CodeBuildPlane, codebuild: CodeBuild, name: str, buildspec: str = "", **settings: Any
+) -> str:
     plane.create_project(
         {
             "name": name,
-            "source": {"type": "NO_SOURCE", "buildspec": spec(build=["sleep 60"])},
+            "source": {"type": "NO_SOURCE", "buildspec": buildspec or spec(build=["sleep 60"])},
             "artifacts": {"type": "NO_ARTIFACTS"},
             "environment": {"type": "LINUX_CONTAINER", "image": "i", "computeType": "c"},
             "serviceRole": codebuild.role(),
@@ -413,14 +525,6 @@ def planned(plane: CodeBuildPlane, codebuild: CodeBuild, name: str, **settings: 
         }
     )
     return str(plane.start_build({"projectName": name})["build"]["id"])
-
-
-def outcome(plane: CodeBuildPlane, build_id: str) -> dict[str, Any]:
-    def probe() -> dict[str, Any] | None:
-        [build] = plane.batch_get_builds({"ids": [build_id]})["builds"]
-        return build if build["buildComplete"] else None
-
-    return wait_for("end", probe)
 
 
 def test_build_over_its_timeout_ends_as_timed_out(fast_plane: CodeBuildPlane, codebuild: CodeBuild) -> None:

@@ -15,6 +15,7 @@ from millpond.localstack_ext.resources import ip_permission, lifecycle_rule
 from millpond.planes.codebuild import CodeBuildPlane, artifacts, builds, environment, reports, runtimes
 from millpond.planes.codebuild.builds import Phase, next_phase
 from millpond.planes.codebuild.buildspec import parse
+from millpond.planes.codebuild.cache import PathCache
 from millpond.planes.codebuild.environment import SecretReference, Variable
 from millpond.planes.codebuild.exceptions import (
     InvalidInputException,
@@ -172,6 +173,9 @@ def test_names_that_exist_and_names_that_do_not_have_awss_errors(plane: CodeBuil
             call({"name": "none", "projectName": "none"})
     with pytest.raises(InvalidInputException, match="Batch builds are not available"):
         plane.start_build_batch({"projectName": "seed"})
+    assert plane.list_build_batches_for_project({"projectName": "seed"}) == {"ids": []}
+    with pytest.raises(ResourceNotFoundException):
+        plane.stop_build_batch({"id": "seed:none"})
     assert plane.delete_project({"name": "none"}) == {}
 
 
@@ -211,7 +215,9 @@ def test_token_of_a_source_provider_is_never_shown(plane: CodeBuildPlane) -> Non
     assert "very-secret" not in str(plane.list_source_credentials({}))
     given = plane.git_credentials({"type": "GITHUB", "location": "https://host/repository"})
     assert given is not None
-    assert "very-secret" not in given.helper()
+    key, value = given.setting("https://host/repository")
+    assert key == "credential.https://host.helper"
+    assert "very-secret" not in value
     plane.delete_source_credentials({"arn": arn})
     assert plane.list_source_credentials({}) == {"sourceCredentialsInfos": []}
 
@@ -223,6 +229,60 @@ def test_webhook_is_part_of_its_project_without_its_secret(plane: CodeBuildPlane
     [project] = plane.batch_get_projects({"names": ["seed"]})["projects"]
     assert project["webhook"]["branchFilter"] == "main"
     assert "secret" not in project["webhook"]
+    with pytest.raises(ResourceAlreadyExistsException):
+        plane.create_webhook({"projectName": "seed"})
+    groups = [[{"type": "EVENT", "pattern": "PUSH"}]]
+    changed = plane.update_webhook({"projectName": "seed", "filterGroups": groups, "buildType": "BUILD"})
+    assert (changed["webhook"]["filterGroups"], "secret" in changed["webhook"]) == (groups, False)
+    plane.delete_webhook({"projectName": "seed"})
+    with pytest.raises(ResourceNotFoundException):
+        plane.delete_webhook({"projectName": "seed"})
+
+
+def test_source_without_a_provider_has_no_webhook(plane: CodeBuildPlane) -> None:
+    plane.create_project(PROJECT)
+    with pytest.raises(InvalidInputException, match="not supported for source type NO_SOURCE"):
+        plane.create_webhook({"projectName": "seed"})
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"serverType": "SOMEWHERE", "authType": "OAUTH", "token": "t"},
+        {"serverType": "GITHUB", "authType": "OAUTH"},
+        {"serverType": "BITBUCKET", "authType": "BASIC_AUTH", "token": "t"},
+    ],
+)
+def test_unusable_source_credentials_are_refused(plane: CodeBuildPlane, request_: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInputException):
+        plane.import_source_credentials(request_)
+    assert plane.list_source_credentials({}) == {"sourceCredentialsInfos": []}
+
+
+def test_local_cache_keeps_directories_and_gives_way_to_the_source(tmp_path: Path) -> None:
+    cache = PathCache({"type": "LOCAL", "modes": ["LOCAL_CUSTOM_CACHE"]}, "p", 0, tmp_path / "cache", None)
+    old, new = tmp_path / "old", tmp_path / "new"
+    for path, content in (("kept/a", "old"), ("kept/b", "old"), ("single", "old")):
+        (old / path).parent.mkdir(parents=True, exist_ok=True)
+        (old / path).write_text(content)
+    (old / "kept/link").symlink_to("/nowhere/else")
+    (old / "kept/python").symlink_to(old / "kept/a")
+    assert cache.store(old, tmp_path / "home", ["kept", "kept/**/*", "single", "/etc/passwd"]) == 3
+    (new / "kept").mkdir(parents=True)
+    (new / "kept/a").write_text("new")
+    assert PathCache({"type": "NO_CACHE"}, "p", 0, tmp_path / "cache", None).restore(new, new) is False
+    assert cache.restore(new, tmp_path / "home")
+    assert {path.name: path.read_text() for path in (new / "kept").iterdir() if not path.is_symlink()} == {
+        "a": "new",
+        "b": "old",
+    }
+    assert (new / "kept/python").readlink() == old / "kept/a"
+    assert not (new / "single").exists()
+
+
+def test_source_cache_alone_keeps_no_paths(tmp_path: Path) -> None:
+    cache = PathCache({"type": "LOCAL", "modes": ["LOCAL_SOURCE_CACHE"]}, "p", 0, tmp_path, None)
+    assert not cache.is_enabled
 
 
 def test_report_group_with_reports_is_only_deleted_with_them(plane: CodeBuildPlane) -> None:

@@ -43,6 +43,11 @@ OPERATIONS: Mapping[str, str] = {
     "RetryBuild": "retry_build",
     "BatchDeleteBuilds": "batch_delete_builds",
     "StartBuildBatch": "start_build_batch",
+    "BatchGetBuildBatches": "batch_get_build_batches",
+    "ListBuildBatches": "list_build_batches",
+    "ListBuildBatchesForProject": "list_build_batches_for_project",
+    "StopBuildBatch": "stop_build_batch",
+    "RetryBuildBatch": "retry_build_batch",
     "ImportSourceCredentials": "import_source_credentials",
     "ListSourceCredentials": "list_source_credentials",
     "DeleteSourceCredentials": "delete_source_credentials",
@@ -78,11 +83,14 @@ class CodeBuildSettings:
     stop_seconds : float
         How long the processes of a build that is stopped may take to end by themselves: Terraform saves its
         state meanwhile.
+    ssh : str
+        What Git reaches the SSH server of a source with; its keys are those of who runs the engine.
     """
 
     max_running: int = 4
     seconds_per_timeout_minute: float = 60.0
     stop_seconds: float = 30.0
+    ssh: str = "ssh"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> CodeBuildSettings:
@@ -118,6 +126,7 @@ class CodeBuildPlane:
             threading.Semaphore(settings.max_running),
             settings.seconds_per_timeout_minute,
             settings.stop_seconds,
+            settings.ssh,
         )
         self._lock = threading.RLock()
         self._projects: dict[str, Shape] = {}
@@ -224,11 +233,6 @@ class CodeBuildPlane:
                 self._tokens[token] = (dict(request), build.id)
             return {"build": build.to_api()}
 
-    def start_build_batch(self, request: Request) -> Shape:
-        with self._lock:
-            self._project(_required(request, "projectName"))
-        raise InvalidInputException("Batch builds are not available here: start each build with StartBuild")
-
     def batch_get_builds(self, request: Request) -> Shape:
         ids = _batch(request, "ids")
         with self._lock:
@@ -272,6 +276,31 @@ class CodeBuildPlane:
                     del self._builds[build.id]
                     deleted.append(build.arn)
         return {"buildsDeleted": deleted, "buildsNotDeleted": kept}
+
+    # Batch builds, of which there are none
+
+    def start_build_batch(self, request: Request) -> Shape:
+        with self._lock:
+            self._project(_required(request, "projectName"))
+        raise InvalidInputException("Batch builds are not available here: start each build with StartBuild")
+
+    def batch_get_build_batches(self, request: Request) -> Shape:
+        return {"buildBatches": [], "buildBatchesNotFound": list(request.get("ids") or [])}
+
+    def list_build_batches(self, request: Request) -> Shape:  # noqa: ARG002 (whatever is asked, there is none)
+        return {"ids": []}
+
+    def list_build_batches_for_project(self, request: Request) -> Shape:
+        with self._lock:
+            if name := request.get("projectName"):
+                self._project(name)
+        return {"ids": []}
+
+    def stop_build_batch(self, request: Request) -> Shape:
+        raise ResourceNotFoundException(f"Build batch cannot be found: {_required(request, 'id')}")
+
+    def retry_build_batch(self, request: Request) -> Shape:
+        raise ResourceNotFoundException(f"Build batch cannot be found: {_required(request, 'id')}")
 
     # Source credentials and webhooks
 
