@@ -70,9 +70,9 @@ def test_https_source_needs_its_credentials_and_is_fetched_anew_only_where_it_ch
         [(code, message)] = contexts(codebuild.ended(codebuild.start(project)), "DOWNLOAD_SOURCE")
         assert (code, "could not read Username" in message) == ("CLIENT_ERROR", True)
 
-        codebuild.client.import_source_credentials(
+        arn = codebuild.client.import_source_credentials(
             serverType="GITHUB_ENTERPRISE", authType="PERSONAL_ACCESS_TOKEN", token=TOKEN
-        )
+        )["arn"]
         untrusted = codebuild.ended(codebuild.start(project, insecureSslOverride=False))
         assert "certificate" in contexts(untrusted, "DOWNLOAD_SOURCE")[0][1]
 
@@ -84,14 +84,21 @@ def test_https_source_needs_its_credentials_and_is_fetched_anew_only_where_it_ch
 
         (repository / "new").write_text("new\n")
         second_commit = commit(repository, "second")
-        second = codebuild.ended(codebuild.start(project))
+        codebuild.client.delete_source_credentials(arn=arn)
+        secret = codebuild.engine.client("secretsmanager").create_secret(
+            Name="git-token", SecretString=json.dumps({"Token": TOKEN})
+        )
+        auth = {"type": "SECRETS_MANAGER", "resource": secret["ARN"]}
+        second = codebuild.ended(codebuild.start(project, sourceAuthOverride=auth))
         assert second["resolvedSourceVersion"] == second_commit
         assert sum(server.sent) < 20_000 < 150_000 < whole
 
         unhelped = spec(
             "GIT_TERMINAL_PROMPT=0 git -c http.sslVerify=false ls-remote $CODEBUILD_SOURCE_REPO_URL"
         )
-        refused = codebuild.ended(codebuild.start(project, buildspecOverride=unhelped))
+        refused = codebuild.ended(
+            codebuild.start(project, sourceAuthOverride=auth, buildspecOverride=unhelped)
+        )
         assert phases(refused)["BUILD"] == "FAILED"
         assert not [
             line for build in (first, second, refused) for line in codebuild.log(build) if TOKEN in line

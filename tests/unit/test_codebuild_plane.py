@@ -22,6 +22,7 @@ from millpond.planes.codebuild.exceptions import (
     ResourceAlreadyExistsException,
     ResourceNotFoundException,
 )
+from millpond.planes.codebuild.sources import GitCredentials
 from millpond.planes.context import PlaneContext, Tools
 
 PROJECT: dict[str, Any] = {
@@ -214,11 +215,17 @@ def test_token_of_a_source_provider_is_never_shown(plane: CodeBuildPlane) -> Non
     )["arn"]
     assert "very-secret" not in str(plane.list_source_credentials({}))
     given = plane.git_credentials({"type": "GITHUB", "location": "https://host/repository"})
-    assert given is not None
+    assert isinstance(given, GitCredentials)
     key, value = given.setting("https://host/repository")
     assert key == "credential.https://host.helper"
     assert "very-secret" not in value
+    with pytest.raises(ResourceAlreadyExistsException):
+        plane.import_source_credentials(
+            {"serverType": "GITHUB", "authType": "OAUTH", "token": "t", "shouldOverwrite": False}
+        )
     plane.delete_source_credentials({"arn": arn})
+    with pytest.raises(ResourceNotFoundException):
+        plane.delete_source_credentials({"arn": arn})
     assert plane.list_source_credentials({}) == {"sourceCredentialsInfos": []}
 
 

@@ -5,13 +5,17 @@ Source: ``ImportSourceCredentials`` and ``CreateWebhook`` in the CodeBuild API R
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from millpond.planes.codebuild.builds import Shape
 from millpond.planes.codebuild.exceptions import (
+    ClientFailure,
     InvalidInputException,
     ResourceAlreadyExistsException,
     ResourceNotFoundException,
@@ -41,6 +45,29 @@ class SourceCredentials:
     git: GitCredentials
 
 
+class SecretArn(str):
+    """Where the credentials of a source are, in Secrets Manager."""
+
+    __slots__ = ()
+
+
+def from_secret(secrets_manager: Any, arn: SecretArn, server: str) -> GitCredentials:
+    """The credentials in a secret: JSON with ``Token``, and ``Username`` if the provider has names.
+
+    Raises
+    ------
+    ClientFailure
+        If the secret cannot be read, or holds something else.
+    """
+    try:
+        content = json.loads(secrets_manager.get_secret_value(SecretId=arn)["SecretString"])
+        return GitCredentials(content.get("Username") or _token_user(server), content["Token"])
+    except (ClientError, BotoCoreError) as error:
+        raise ClientFailure(f"source credentials {arn}: {error}") from error
+    except (ValueError, KeyError, AttributeError, TypeError):
+        raise ClientFailure(f"source credentials {arn}: the secret is not JSON with a Token") from None
+
+
 class SourceCredentialStore:
     """At most one for each provider.
 
@@ -66,7 +93,7 @@ class SourceCredentialStore:
         arn = f"{self._arn_prefix}:token/{server.lower()}"
         if arn in self._found and not request.get("shouldOverwrite", True):
             raise ResourceAlreadyExistsException(f"Access token with server type {server} already exists")
-        user = request.get("username") or _TOKEN_USER.get(server, "oauth2")
+        user = request.get("username") or _token_user(server)
         info = {"arn": arn, "serverType": server, "authType": kind}
         if kind in ("CODECONNECTIONS", "SECRETS_MANAGER"):
             info["resource"] = token
@@ -80,12 +107,21 @@ class SourceCredentialStore:
         if self._found.pop(arn, None) is None:
             raise ResourceNotFoundException(f"Source credentials with ARN {arn} not found")
 
-    def of_source(self, source: Mapping[str, Any]) -> GitCredentials | None:
-        """What Git is given for a source; None if nothing fits, or if it is not a token."""
-        found = self._found.get(f"{self._arn_prefix}:token/{source['type'].lower()}")
-        if found is None or "resource" in found.info:
+    def of_source(self, source: Mapping[str, Any]) -> GitCredentials | SecretArn | None:
+        """What Git is given for a source, or the secret that it is in; None if nothing fits."""
+        if not str(source.get("location", "")).startswith("https://"):
             return None
-        return found.git if str(source.get("location", "")).startswith("https://") else None
+        auth = source.get("auth") or {}
+        if auth.get("type") == "SECRETS_MANAGER":
+            return SecretArn(auth.get("resource") or "")
+        found = self._found.get(f"{self._arn_prefix}:token/{source['type'].lower()}")
+        if found is None or found.info["authType"] == "CODECONNECTIONS":
+            return None
+        return SecretArn(found.git.token) if "resource" in found.info else found.git
+
+
+def _token_user(server: str) -> str:
+    return _TOKEN_USER.get(server, "oauth2")
 
 
 def define_webhook(project: Mapping[str, Any], request: Mapping[str, Any]) -> Shape:

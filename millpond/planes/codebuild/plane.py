@@ -436,8 +436,8 @@ class CodeBuildPlane:
 
     # What a build asks the plane
 
-    def git_credentials(self, source: Mapping[str, Any]) -> GitCredentials | None:
-        """What Git is given for a source."""
+    def git_credentials(self, source: Mapping[str, Any]) -> GitCredentials | accounts.SecretArn | None:
+        """What Git is given for a source, or the secret that it is in."""
         with self._lock:
             return self._credentials.of_source(source)
 

@@ -209,7 +209,7 @@ class CommandRunner:
             Seconds between the request to end and the end.
         """
         for one in self._owned.tree():
-            with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
+            with contextlib.suppress(ProcessLookupError, psutil.Error):
                 # What has left the group is not asked with it.
                 if os.getpgid(one.pid) != self._leader.pid:
                     one.terminate()

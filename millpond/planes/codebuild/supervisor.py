@@ -25,6 +25,7 @@ from millpond.planes.codebuild import (
     runtimes,
     sources,
 )
+from millpond.planes.codebuild.accounts import SecretArn, from_secret
 from millpond.planes.codebuild.builds import Build, Phase, Shape, Status, next_phase
 from millpond.planes.codebuild.buildspec import Buildspec, FileSet, PhaseSpec
 from millpond.planes.codebuild.cache import PathCache
@@ -71,7 +72,7 @@ class ActiveBuild:
 class Records(Protocol):
     """What the plane knows beyond the build."""
 
-    def git_credentials(self, source: Mapping[str, Any]) -> GitCredentials | None: ...
+    def git_credentials(self, source: Mapping[str, Any]) -> GitCredentials | SecretArn | None: ...
 
     def cache_generation(self, project: str) -> int: ...
 
@@ -334,7 +335,16 @@ class Execution:
         output = self._folder.control / "git"
         download = GitDownload(run_git, self._base_environment(), output, self._limits.ssh, mirrors)
         directory.rmdir()
-        return download.fetch(GitSource.of(source, version), directory, self._records.git_credentials(source))
+        return download.fetch(GitSource.of(source, version), directory, self._git_credentials(source))
+
+    def _git_credentials(self, source: Mapping[str, Any]) -> GitCredentials | None:
+        found = self._records.git_credentials(source)
+        if isinstance(found, SecretArn):
+            secrets_manager = self._clients.of("secretsmanager", self._credentials)
+            found = from_secret(secrets_manager, found, source["type"])
+        if found is not None and self._log is not None:
+            self._log.hidden.append(found.token)
+        return found
 
     def _make_shell(self, directories: Mapping[str, Path]) -> BuildShell:
         assert self._log is not None
@@ -370,11 +380,9 @@ class Execution:
     def _git_helper(self) -> dict[str, str]:
         """Let Git commands of the build use the credentials of its source, if the buildspec says so."""
         source = self._build.config["source"]
-        credentials = self._records.git_credentials(source)
-        if credentials is None or not self._spec.uses_git_credential_helper:
+        credentials = self._git_credentials(source) if self._spec.uses_git_credential_helper else None
+        if credentials is None:
             return {}
-        assert self._log is not None
-        self._log.hidden.append(credentials.token)
         key, value = credentials.setting(source["location"])
         return {
             **credentials.to_environment(),
