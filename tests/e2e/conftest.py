@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from ports import free_port
 
 from millpond import process
 from millpond.aws import Aws
@@ -26,13 +26,6 @@ from millpond.stack.onprem import OnPremDatabase
 MILLPOND = Path(sys.executable).parent / "millpond"
 # Names the test process a state directory belongs to; not "*.pid", so that `down` never takes it for a child.
 OWNER = "test-owner"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass

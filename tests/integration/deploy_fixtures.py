@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine_fixtures import free_port
+from ports import free_port
 
 from millpond import deploy, toolchain
 from millpond.aws import Aws

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import socket
 import sys
 import time
 import zipfile
@@ -16,6 +15,7 @@ from typing import Any
 
 import boto3
 import pytest
+from ports import free_port
 
 from millpond.config import CHECKOUT, Settings
 from millpond.planes.context import Tools
@@ -104,13 +104,6 @@ def started_engine(directory: Path, port: int | None = None) -> Iterator[Running
 def running_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEngine]:
     with started_engine(tmp_path_factory.mktemp("engine")) as running:
         yield running
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def zipped(files: Mapping[str, str]) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import Any
 
 import boto3
 import pyarrow as pa
+from ports import free_port
 from pyarrow import parquet
 
 from millpond.config import CHECKOUT, Settings
@@ -218,7 +218,7 @@ def open_lab(directory: Path) -> Iterator[Lab]:
     """Start everything, and stop it."""
     tools_file = CHECKOUT / ".millpond" / "tools.json"
     assert tools_file.exists(), "the toolchain is not installed: run `millpond doctor`"
-    settings = Settings(state_dir=directory / "state", onprem_port=_free_port(), gateway_port=_free_port())
+    settings = Settings(state_dir=directory / "state", onprem_port=free_port(), gateway_port=free_port())
     database, engine = OnPremDatabase(settings), Engine(settings, tools_file)
     try:
         database.start()
@@ -253,10 +253,3 @@ def _prepare(lab: Lab) -> None:
     (conf / "spark-defaults.conf").write_text(
         _SPARK_DEFAULTS.format(jars=lab.tools.jars_dir, directory=lab.directory, endpoint=lab.endpoint)
     )
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -17,7 +17,8 @@ import pytest
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from engine_fixtures import RunningEngine, free_port, new_engine, running_engine, started_engine, wait_for
+from engine_fixtures import RunningEngine, new_engine, running_engine, started_engine, wait_for
+from ports import free_port
 
 from millpond import process
 from millpond.errors import MillpondError

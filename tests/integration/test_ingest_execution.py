@@ -14,7 +14,7 @@ from typing import Any
 import boto3
 import pyarrow as pa
 import pytest
-from deploy_fixtures import Stack, started_stack, write_fixtures
+from deploy_fixtures import Stack, copy_checkout, started_stack, write_fixtures
 from engine_fixtures import wait_for
 from pyarrow import parquet
 
@@ -147,8 +147,10 @@ def _parquet_table(name: str, location: str) -> Any:
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    fixtures = write_fixtures(tmp_path_factory.mktemp("fixtures"), list(CASES))
-    with started_stack(tmp_path_factory.mktemp("execution"), fixtures) as stack:
+    base = tmp_path_factory.mktemp("execution")
+    checkout = copy_checkout(base / "checkout")
+    write_fixtures(checkout / "fixtures", list(CASES))
+    with started_stack(base / "stack", checkout) as stack:
         lab = Lab(stack, dict(stack.deploy().outputs))
         lab.prepare()
         yield lab

@@ -12,7 +12,8 @@ from typing import Any
 import psutil
 import psycopg
 import pytest
-from onprem_fixtures import free_port, onprem_settings, running_database
+from onprem_fixtures import onprem_settings, running_database
+from ports import free_port
 
 from millpond import process
 from millpond.errors import MillpondError
