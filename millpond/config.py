@@ -41,6 +41,8 @@ class Settings(BaseSettings):
         Multiplies the number of rows seeded into the schema ``erp``.
     tpch_sf : float
         TPC-H scale factor of the schema ``tpch``; 1.0 is 6 million order lines.
+    codebuild_max_running : int
+        Builds that run at once; others wait.
     glue_warm_jvms : int
         JVMs that wait for the next Spark runs, about 250 MB of memory each; 0 starts every run cold.
     tier : {"embedded"}
@@ -58,6 +60,7 @@ class Settings(BaseSettings):
     environment: str = "dev"
     scale: float = Field(1.0, gt=0)
     tpch_sf: float = Field(0.01, gt=0)
+    codebuild_max_running: int = Field(4, ge=1)
     glue_warm_jvms: int = Field(1, ge=0)
     tier: Literal["embedded"] = "embedded"
 

@@ -148,6 +148,7 @@ class Engine:
             # Queue addresses that need no name resolution beyond "localhost".
             "SQS_ENDPOINT_STRATEGY": "path",
             "LAMBDA_RUNTIME_EXECUTOR": PLUGIN,
+            "MILLPOND_CODEBUILD_MAX_RUNNING": str(settings.codebuild_max_running),
             "MILLPOND_GLUE_WARM_JVMS": str(settings.glue_warm_jvms),
             "LAMBDA_KEEPALIVE_MS": str(LAMBDA_IDLE_SECONDS * 1000),
             # A resource type that LocalStack does not know fails the stack instead of counting as created.
