@@ -14,10 +14,12 @@ from localstack.services.lambda_.invocation.plugins import RuntimeExecutorPlugin
 from localstack.services.lambda_.invocation.runtime_executor import RuntimeExecutor
 
 from millpond.localstack_ext import planes
+from millpond.localstack_ext.lambda_metrics import Concurrency, install_metrics, report_run
 from millpond.planes.functions import FunctionError, FunctionVersion, Invocation, Sandbox, interpreter_for
 
 # What LocalStack sets for the init program in its containers, which is not there.
 _OF_THE_CONTAINER = ("LOCALSTACK_", "EDGE_PORT")
+_CONCURRENCY = Concurrency()
 
 
 class SandboxExecutor(RuntimeExecutor):
@@ -48,9 +50,12 @@ class SandboxExecutor(RuntimeExecutor):
         if self._sandbox is None:
             raise RuntimeError(f"Execution environment {self.id} is not started")
         request_id = payload["invoke-id"]
-        outcome = self._sandbox.invoke(
-            Invocation(request_id, payload["invoked-function-arn"], payload["payload"], payload["trace-id"])
+        invocation = Invocation(
+            request_id, payload["invoked-function-arn"], payload["payload"], payload["trace-id"]
         )
+        with _CONCURRENCY.one_more(self.function_version.id.function_name) as running:
+            outcome = self._sandbox.invoke(invocation)
+        report_run(self.function_version, outcome.duration_ms, running)
         return InvocationResult(request_id, outcome.payload.encode(), outcome.is_error, outcome.log)
 
     def get_logs(self) -> str:
@@ -109,4 +114,5 @@ class MillpondExecutorPlugin(RuntimeExecutorPlugin):
     name = "millpond"
 
     def load(self, *_args: Any, **_kwargs: Any) -> type[SandboxExecutor]:
+        install_metrics()
         return SandboxExecutor

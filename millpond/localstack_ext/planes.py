@@ -6,6 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from millpond.planes.context import PlaneContext
+from millpond.planes.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from millpond.planes.athena import AthenaPlane
@@ -20,17 +21,23 @@ def context() -> PlaneContext:
 
 
 @cache
+def telemetry() -> Telemetry:
+    """Where the services of this engine send their events and metrics."""
+    return Telemetry(context())
+
+
+@cache
 def glue() -> GluePlane:
     from millpond.planes.glue import GluePlane
 
-    return GluePlane(context())
+    return GluePlane(context(), telemetry())
 
 
 @cache
 def athena() -> AthenaPlane:
     from millpond.planes.athena import AthenaPlane
 
-    return AthenaPlane(context())
+    return AthenaPlane(context(), telemetry())
 
 
 @cache
@@ -48,3 +55,5 @@ def close() -> None:
         glue().close()
     if athena.cache_info().currsize:
         athena().close()
+    if telemetry.cache_info().currsize:
+        telemetry().close()

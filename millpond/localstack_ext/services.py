@@ -37,9 +37,9 @@ def _cloudformation() -> Service:
 
 
 def _cloudwatch() -> Service:
-    from millpond.localstack_ext.cloudwatch import TaggingCloudwatchProvider
+    from millpond.localstack_ext.cloudwatch import LakeCloudwatchProvider
 
-    return Service.for_provider(TaggingCloudwatchProvider())  # type: ignore[no-untyped-call]
+    return Service.for_provider(LakeCloudwatchProvider())
 
 
 def _dynamodb() -> Service:
@@ -53,8 +53,10 @@ def _dynamodbstreams() -> Service:
 def _stepfunctions() -> Service:
     from localstack.services.stepfunctions.provider import StepFunctionsProvider
 
+    from millpond.localstack_ext.executions import install_notices
     from millpond.localstack_ext.stepfunctions import install_tasks
 
+    install_notices()
     install_tasks()
     return Service.for_provider(StepFunctionsProvider())
 
@@ -66,6 +68,13 @@ def _events() -> Service:
 
     install_targets()
     return Service.for_provider(EventsProvider())  # type: ignore[no-untyped-call]
+
+
+def _logs() -> Service:
+    from millpond.localstack_ext.log_filters import LakeLogsProvider, install_patterns
+
+    install_patterns()
+    return Service.for_provider(LakeLogsProvider())  # type: ignore[no-untyped-call]
 
 
 def _glue() -> Service:
@@ -88,5 +97,6 @@ dynamodb = aws_provider(api="dynamodb", name="millpond")(_dynamodb)
 dynamodbstreams = aws_provider(api="dynamodbstreams", name="millpond")(_dynamodbstreams)
 events = aws_provider(api="events", name="millpond")(_events)
 glue = aws_provider(api="glue", name="millpond")(_glue)
+logs = aws_provider(api="logs", name="millpond")(_logs)
 s3 = aws_provider(api="s3", name="millpond")(_s3)
 stepfunctions = aws_provider(api="stepfunctions", name="millpond")(_stepfunctions)

@@ -34,6 +34,7 @@ SERVICES_WE_PROVIDE = (
     "dynamodbstreams",
     "events",
     "glue",
+    "logs",
     "s3",
     "stepfunctions",
 )

@@ -16,6 +16,7 @@ from engine_fixtures import RunningEngine, started_engine
 from millpond.config import load_settings
 from millpond.planes.context import PlaneContext, Tools
 from millpond.planes.glue import GluePlane, GlueSettings
+from millpond.planes.telemetry import Telemetry
 
 BUCKET = "glue-tests"
 # Timeouts of these tests are in minutes that last a second.
@@ -119,8 +120,10 @@ def glue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GlueStack]:
         )
         region = {"LocationConstraint": context.region}
         engine.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration=region)
-        plane = GluePlane(context, SETTINGS)
+        telemetry = Telemetry(context)
+        plane = GluePlane(context, telemetry, SETTINGS)
         try:
             yield GlueStack(engine, plane, context, engine.role("glue-job"))
         finally:
             plane.close()
+            telemetry.close()

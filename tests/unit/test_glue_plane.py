@@ -8,6 +8,7 @@ from typing import Any
 
 import boto3
 import pytest
+from telemetry_fakes import RecordedTelemetry
 
 from millpond.planes.context import PlaneContext, Tools
 from millpond.planes.glue import OPERATIONS, GluePlane, GlueSettings
@@ -42,7 +43,7 @@ JOB_ARN = "arn:aws:glue:eu-west-1:000000000000:job/ingest"
 def plane(tmp_path: Path) -> Iterator[GluePlane]:
     tools = Tools(tmp_path, tmp_path, tmp_path, tmp_path, tmp_path, tmp_path, {})
     context = PlaneContext("http://127.0.0.1:9", "eu-west-1", "000000000000", tmp_path / "state", tools)
-    plane = GluePlane(context, GlueSettings(warm_jvms=0))
+    plane = GluePlane(context, RecordedTelemetry(context), GlueSettings(warm_jvms=0))
     yield plane
     plane.close()
 

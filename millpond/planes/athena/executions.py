@@ -6,6 +6,7 @@ import datetime as dt
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,6 +43,8 @@ class QueryExecution:
         ``ResultConfiguration`` with the whole output location.
     parameters : list of str
         ``ExecutionParameters``.
+    publishes_metrics : bool
+        Whether its workgroup reports to CloudWatch.
     """
 
     query: str
@@ -51,12 +54,14 @@ class QueryExecution:
     context: dict[str, str]
     result_configuration: dict[str, Any]
     parameters: list[str]
+    publishes_metrics: bool = False
     state: str = "QUEUED"
     outcome: Outcome | None = None
     submitted: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
     started: dt.datetime | None = None
     completed: dt.datetime | None = None
     is_stopped: bool = False
+    transitions: int = 0
     worker: Worker | None = None
 
     @property
@@ -148,10 +153,15 @@ class QueryExecutions:
     ----------
     workers : WorkerPool
         Who runs them.
+    on_change : callable
+        Told of an execution that has entered a state, with the state before and the transition's number.
     """
 
-    def __init__(self, workers: WorkerPool) -> None:
+    def __init__(
+        self, workers: WorkerPool, on_change: Callable[[QueryExecution, str | None, int], None]
+    ) -> None:
         self._workers = workers
+        self._on_change = on_change
         self._lock = threading.Lock()
         self._executions: dict[str, QueryExecution] = {}
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="athena")
@@ -159,6 +169,8 @@ class QueryExecutions:
     def submit(self, execution: QueryExecution) -> None:
         """Put an execution into the queue."""
         self._executions[execution.query_id] = execution
+        with self._lock:
+            self._tell(execution, None)
         self._threads.submit(self._run, execution)
 
     def find(self, query_id: str) -> QueryExecution:
@@ -223,7 +235,9 @@ class QueryExecutions:
                 execution.worker = worker
                 if execution.is_stopped:
                     return Outcome("CANCELLED")
+                previous = execution.state
                 execution.state, execution.started = "RUNNING", dt.datetime.now(dt.UTC)
+                self._tell(execution, previous)
             worker.give(execution.job)
             if not worker.wait(_TIMEOUT):
                 return Outcome("FAILED", "Query timeout", is_user_error=True)
@@ -234,8 +248,14 @@ class QueryExecutions:
             self._workers.release(worker)
 
     def _end(self, execution: QueryExecution, outcome: Outcome) -> None:
+        previous = execution.state
         execution.outcome, execution.completed = outcome, dt.datetime.now(dt.UTC)
         execution.state = outcome.state
+        self._tell(execution, previous)
+
+    def _tell(self, execution: QueryExecution, previous: str | None) -> None:
+        execution.transitions += 1
+        self._on_change(execution, previous, execution.transitions)
 
     def _wait_for_end(self, execution: QueryExecution) -> None:
         deadline = time.monotonic() + 5

@@ -15,6 +15,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from millpond.planes.athena import events
 from millpond.planes.athena import statements as st
 from millpond.planes.athena.exceptions import InvalidRequestException, QueryFailed
 from millpond.planes.athena.executions import QueryExecution, QueryExecutions, new_id
@@ -26,6 +27,7 @@ from millpond.planes.athena.results import read_csv, read_text, to_row
 from millpond.planes.athena.saved import NamedQueries, PreparedStatements
 from millpond.planes.athena.workgroups import ENGINE_VERSION, PRIMARY, WorkGroup, WorkGroups
 from millpond.planes.context import PlaneContext
+from millpond.planes.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
@@ -83,12 +85,15 @@ class AthenaPlane:
     ----------
     context : PlaneContext
         The stack.
+    telemetry : Telemetry
+        Takes the events and metrics of queries.
     """
 
     OPERATIONS = OPERATIONS
 
-    def __init__(self, context: PlaneContext) -> None:
+    def __init__(self, context: PlaneContext, telemetry: Telemetry) -> None:
         self._context = context
+        self._telemetry = telemetry
         self._session = boto3.session.Session()
         self._client_lock = threading.Lock()
         self._token_lock = threading.Lock()
@@ -97,7 +102,7 @@ class AthenaPlane:
         self._named = NamedQueries(self._groups)
         self._prepared = PreparedStatements(self._groups)
         self._metadata = Metadata(self._glue, context.account_id)
-        self._executions = QueryExecutions(WorkerPool(context))
+        self._executions = QueryExecutions(WorkerPool(context), self._note_change)
         self.create_work_group = self._groups.create
         self.get_work_group = self._groups.get
         self.list_work_groups = self._groups.list_all
@@ -292,6 +297,7 @@ class AthenaPlane:
             context=shown | ({"Database": context["Database"]} if context.get("Database") else {}),
             result_configuration={**result, "OutputLocation": location},
             parameters=parameters,
+            publishes_metrics=group.publishes_metrics,
         )
 
     def _resolved(self, query: str, parameters: list[str], group: WorkGroup) -> tuple[str, st.Statement]:
@@ -315,6 +321,11 @@ class AthenaPlane:
                 "use CreatePreparedStatement or DeletePreparedStatement"
             )
         return text, statement
+
+    def _note_change(self, execution: QueryExecution, previous: str | None, number: int) -> None:
+        self._telemetry.event(events.state_change(execution, previous, number))
+        if execution.is_final and execution.publishes_metrics:
+            self._telemetry.metrics(events.NAMESPACE, events.metrics(execution))
 
     def _client(self, service: str) -> Any:
         config = Config(retries={"max_attempts": 3}, s3={"addressing_style": "path"})

@@ -36,6 +36,10 @@ class WorkGroup:
         return bool(self.configuration.get("EnforceWorkGroupConfiguration"))
 
     @property
+    def publishes_metrics(self) -> bool:
+        return bool(self.configuration.get("PublishCloudWatchMetricsEnabled"))
+
+    @property
     def scan_limit(self) -> int | None:
         limit = self.configuration.get("BytesScannedCutoffPerQuery")
         return int(limit) if limit else None

@@ -66,11 +66,12 @@ class Invocation:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an invocation ended with: JSON text, whether it is an error, and the lines for its log."""
+    """What an invocation ended with: JSON text, whether it is an error, the lines for its log, its time."""
 
     payload: str
     is_error: bool
     log: str
+    duration_ms: float
 
 
 def interpreter_for(runtime: str, tools: Tools) -> Path:

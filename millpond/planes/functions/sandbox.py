@@ -76,6 +76,7 @@ class Sandbox:
             worker, init_seconds, failure = self._warm_worker(invocation)
             began = time.monotonic()
             answer = failure or self._ask(worker, invocation)
+            seconds = time.monotonic() - began
             log = "".join(
                 (
                     start_line(invocation.request_id, self._function.version),
@@ -83,7 +84,7 @@ class Sandbox:
                     answer.note,
                     end_lines(
                         invocation.request_id,
-                        time.monotonic() - began,
+                        seconds,
                         self._function.memory_mb,
                         worker.peak_mb,
                         init_seconds,
@@ -92,7 +93,7 @@ class Sandbox:
             )
             if answer.is_worker_spent:
                 self._discard_worker()
-            return Outcome(answer.payload, answer.is_error, log)
+            return Outcome(answer.payload, answer.is_error, log, seconds * 1000)
 
     def stop(self) -> None:
         """End its process, whatever it does just now; the sandbox cannot be used again."""

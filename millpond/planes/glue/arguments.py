@@ -120,9 +120,9 @@ def parse(arguments: Mapping[str, str]) -> Parameters:
         spark_conf=spark_conf(arguments.get("--conf", "")),
         job_language=arguments.get("--job-language", "python"),
         script_location=arguments.get("--scriptLocation", ""),
-        enables_catalog=_is_on(arguments, "--enable-glue-datacatalog"),
-        enables_auto_scaling=_is_on(arguments, "--enable-auto-scaling"),
-        enables_continuous_log=_is_on(arguments, "--enable-continuous-cloudwatch-log"),
+        enables_catalog=is_on(arguments, "--enable-glue-datacatalog"),
+        enables_auto_scaling=is_on(arguments, "--enable-auto-scaling"),
+        enables_continuous_log=is_on(arguments, "--enable-continuous-cloudwatch-log"),
         enables_bookmark=arguments.get("--job-bookmark-option") == "job-bookmark-enable",
         datalake_formats=arguments.get("--datalake-formats", ""),
         log_group=arguments.get("--continuous-log-logGroup", ""),
@@ -187,5 +187,6 @@ def _list(value: str | None) -> tuple[str, ...]:
     return tuple(part.strip() for part in (value or "").split(",") if part.strip())
 
 
-def _is_on(arguments: Mapping[str, str], name: str) -> bool:
+def is_on(arguments: Mapping[str, str], name: str) -> bool:
+    """Whether a switch is given, without a value or with ``true``."""
     return name in arguments and arguments[name].strip().lower() in ("", "true")

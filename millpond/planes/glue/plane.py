@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from millpond import process
 from millpond.planes.context import PlaneContext
-from millpond.planes.glue import connections, jobs, runs, tags
+from millpond.planes.glue import arguments, connections, events, jobs, metrics, runs, tags
 from millpond.planes.glue.credentials import Clients
 from millpond.planes.glue.exceptions import (
     AlreadyExistsException,
@@ -27,6 +27,7 @@ from millpond.planes.glue.jvms import JvmPool, JvmSpec
 from millpond.planes.glue.paging import page
 from millpond.planes.glue.runs import JobRun, Shape, State
 from millpond.planes.glue.supervisor import ActiveRun, Supervisor
+from millpond.planes.telemetry import Telemetry
 
 Request = Mapping[str, Any]
 
@@ -91,21 +92,27 @@ class GluePlane:
     ----------
     context : PlaneContext
         The stack it serves.
+    telemetry : Telemetry
+        Takes the events and metrics of runs.
     settings : GlueSettings, optional
         Read from the environment unless given.
 
     Examples
     --------
-    >>> plane = GluePlane(context)  # doctest: +SKIP
+    >>> plane = GluePlane(context, Telemetry(context))  # doctest: +SKIP
     >>> plane.start_job_run({"JobName": "ingest"})  # doctest: +SKIP
     {'JobRunId': 'jr_…'}
     """
 
     OPERATIONS: ClassVar[Mapping[str, str]] = OPERATIONS
 
-    def __init__(self, context: PlaneContext, settings: GlueSettings | None = None) -> None:
+    def __init__(
+        self, context: PlaneContext, telemetry: Telemetry, settings: GlueSettings | None = None
+    ) -> None:
         settings = settings or GlueSettings.from_environment()
         self._context = context
+        self._telemetry = telemetry
+        self._seconds_per_minute = settings.seconds_per_timeout_minute
         self._lock = threading.RLock()
         self._jobs: dict[str, Shape] = {}
         self._job_requests: dict[str, Shape] = {}
@@ -386,6 +393,7 @@ class GluePlane:
             target=self._work, args=(active,), name=f"glue {run.id[:11]}", daemon=True
         )
         active.thread.start()
+        self._watch_delay(active)
 
     def _work(self, active: ActiveRun) -> None:
         outcome = self._supervisor.execute(active)
@@ -396,15 +404,49 @@ class GluePlane:
             else:
                 run.advance(outcome.state, _now(), outcome.error_message)
             del self._active[run.id]
+            self._tell_end(active)
             if run.state is State.SUCCEEDED:
                 self._note_bookmark(run)
             if run.state is State.FAILED and run.attempt < run.job["MaxRetries"] and not self._is_closed:
                 self._begin(_retry(run))
 
+    def _tell_end(self, active: ActiveRun) -> None:
+        run = active.run
+        if active.delay is not None:
+            active.delay.cancel()
+        self._telemetry.event(events.state_change(run))
+        given = arguments.merge(
+            run.job.get("DefaultArguments", {}), run.job.get("NonOverridableArguments", {}), run.arguments
+        )
+        if data := metrics.of_run(run, given):
+            self._telemetry.metrics(metrics.NAMESPACE, data)
+
+    def _watch_delay(self, active: ActiveRun) -> None:
+        """Tell of the run's status once it goes on for longer than its notification threshold."""
+        minutes = active.run.settings.get("NotificationProperty", {}).get("NotifyDelayAfter")
+        if minutes:
+            active.delay = threading.Timer(
+                minutes * self._seconds_per_minute, self._tell_delay, (active, minutes)
+            )
+            active.delay.daemon = True
+            active.delay.start()
+
+    def _tell_delay(self, active: ActiveRun, minutes: float) -> None:
+        with self._lock:
+            if not active.run.state.is_final:
+                active.is_late = True
+                self._telemetry.event(events.run_status(active.run, minutes))
+
+    def _tell_status(self, active: ActiveRun) -> None:
+        if active.is_late:
+            minutes = active.run.settings["NotificationProperty"]["NotifyDelayAfter"]
+            self._telemetry.event(events.run_status(active.run, minutes))
+
     def _mark_running(self, run: JobRun) -> None:
         with self._lock:
             if run.state is State.STARTING:
                 run.advance(State.RUNNING, _now())
+                self._tell_status(self._active[run.id])
 
     def _stop(self, run: JobRun) -> None:
         if run.state.is_final:
@@ -414,6 +456,7 @@ class GluePlane:
     def _request_stop(self, active: ActiveRun) -> None:
         if active.run.state is not State.STOPPING:
             active.run.advance(State.STOPPING, _now())
+            self._tell_status(active)
         active.stop.set()
 
     def _note_bookmark(self, run: JobRun) -> None:

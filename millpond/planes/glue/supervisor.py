@@ -51,11 +51,17 @@ class ActiveRun:
         Set when somebody wants it to stop.
     thread : Thread
         What watches it.
+    delay : Timer, optional
+        Tells of the run once it goes on for longer than its job's ``NotifyDelayAfter``.
+    is_late : bool
+        Whether it has.
     """
 
     run: JobRun
     stop: threading.Event = field(default_factory=threading.Event)
     thread: threading.Thread | None = None
+    delay: threading.Timer | None = None
+    is_late: bool = False
 
 
 @dataclass(frozen=True)

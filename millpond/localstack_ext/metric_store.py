@@ -1,0 +1,122 @@
+"""Where metrics are kept, and how they are summed up, where LocalStack differs from AWS.
+
+Source: "Metrics concepts" in the CloudWatch User Guide: each unique combination of dimensions is a metric of
+its own (LocalStack also counts the metrics that have more dimensions); "Statistics definitions": percentiles.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from localstack.services.cloudwatch.cloudwatch_database_helper import CloudwatchDatabase
+
+_PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d{1,10})?|100)")
+STATISTICS = ("Sum", "Average", "Minimum", "Maximum", "SampleCount")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A value, or what ``StatisticValues`` says of several."""
+
+    timestamp: int
+    count: float
+    total: float
+    minimum: float
+    maximum: float
+
+
+class MetricStore(CloudwatchDatabase):
+    """LocalStack's database of metrics, asked for exactly one metric at a time."""
+
+    def get_metric_data_stat(
+        self,
+        account_id: str,
+        region: str,
+        query: Mapping[str, Any],
+        start_time: datetime,
+        end_time: datetime,
+        scan_by: str | None,
+    ) -> dict[str, list[Any]]:
+        """A statistic for each period from the start on that has values."""
+        asked = query["MetricStat"]
+        start, end = int(start_time.timestamp()), math.ceil(end_time.timestamp())
+        samples = self.samples(account_id, region, asked["Metric"], asked.get("Unit"), start, end)
+        found = statistic_by_period(samples, asked["Stat"], start, int(asked["Period"]))
+        instants = sorted(found, reverse=scan_by in (None, "TimestampDescending"))
+        return {"timestamps": instants, "values": [found[at] for at in instants]}
+
+    def samples(
+        self, account_id: str, region: str, metric: Mapping[str, Any], unit: str | None, start: int, end: int
+    ) -> list[Sample]:
+        """What was put for a metric from one second until before another, oldest first."""
+        dimensions = [dict(one) for one in metric.get("Dimensions") or []]
+        exact = self._get_ordered_dimensions_with_separator(dimensions)
+        where = (
+            "account_id = ? AND region = ? AND namespace = ? AND metric_name = ? AND dimensions IS ? "
+            "AND timestamp >= ? AND timestamp < ?"
+        )
+        values: list[Any] = [account_id, region, metric["Namespace"], metric["MetricName"], exact, start, end]
+        if unit == "NULL_VALUE":
+            where += " AND unit IS NULL"
+        elif unit:
+            where += " AND unit = ?"
+            values.append(unit)
+        statement = f"""
+            SELECT timestamp, 1, value, value, value FROM {self.TABLE_SINGLE_METRICS} WHERE {where}
+            UNION ALL
+            SELECT timestamp, sample_count, sum, min, max FROM {self.TABLE_AGGREGATED_METRICS} WHERE {where}
+            ORDER BY 1
+            """  # noqa: S608 (the names are constants)
+        with self.DATABASE_LOCK, sqlite3.connect(self.METRICS_DB_READ_ONLY, uri=True) as connection:
+            rows = connection.execute(statement, values * 2).fetchall()
+        return [Sample(*row) for row in rows]
+
+    def _restore_dimensions_from_string(self, dimensions: str | None) -> list[dict[str, str]]:
+        """The dimensions of a metric; their values may hold equals signs."""
+        pairs = [one.partition("=") for one in (dimensions or "").split("\t") if one]
+        return [{"Name": name, "Value": value} for name, _, value in pairs]
+
+
+def is_statistic(name: str) -> bool:
+    """Whether a statistic is available here."""
+    return name in STATISTICS or _PERCENTILE.fullmatch(name) is not None
+
+
+def statistic_by_period(
+    samples: Iterable[Sample], statistic: str, start: int, period: int
+) -> dict[int, float]:
+    """The statistic of each period that has samples, by the period's start."""
+    periods: dict[int, list[Sample]] = {}
+    for sample in samples:
+        at = start + (sample.timestamp - start) // period * period
+        periods.setdefault(at, []).append(sample)
+    values = {at: _statistic(inside, statistic) for at, inside in periods.items()}
+    return {at: value for at, value in values.items() if value is not None}
+
+
+def _statistic(samples: Sequence[Sample], statistic: str) -> float | None:
+    count = sum(sample.count for sample in samples)
+    match statistic:
+        case "SampleCount":
+            return count
+        case "Sum":
+            return sum(sample.total for sample in samples)
+        case "Average":
+            return sum(sample.total for sample in samples) / count if count else None
+        case "Minimum":
+            return min(sample.minimum for sample in samples)
+        case "Maximum":
+            return max(sample.maximum for sample in samples)
+    if (percentile := _PERCENTILE.fullmatch(statistic)) is None:
+        raise ValueError(f"{statistic} is not a statistic")
+    # As on AWS there is none where only sums of several values are known.
+    if any(sample.count != 1 for sample in samples):
+        return None
+    ordered = sorted(sample.total for sample in samples)
+    return ordered[max(0, math.ceil(float(percentile[1]) / 100 * len(ordered)) - 1)]

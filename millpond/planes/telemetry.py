@@ -1,0 +1,129 @@
+"""What services tell EventBridge and CloudWatch of themselves: sent in the background, in order.
+
+AWS delivers both on a best-effort basis and never lets an operation wait for them; so does this.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from millpond.planes.context import PlaneContext
+
+Shape = dict[str, Any]
+Make = Callable[[str, str, str], Any]
+
+_LOG = logging.getLogger(__name__)
+_CONFIG = Config(retries={"total_max_attempts": 2, "mode": "standard"})
+
+# "PutMetricData" in the CloudWatch API Reference.
+MOST_METRICS = 1000
+
+
+class Telemetry:
+    """Sends events and metrics; what could not be sent is in the log, with the reason.
+
+    Parameters
+    ----------
+    context : PlaneContext
+        The stack.
+    make_client : callable, optional
+        ``(service, account_id, region)`` → client; boto3's unless given.
+
+    Examples
+    --------
+    >>> telemetry = Telemetry(context)  # doctest: +SKIP
+    >>> telemetry.metrics("AWS/Athena", [datum("ProcessedBytes", 9, "Bytes")])  # doctest: +SKIP
+    """
+
+    def __init__(self, context: PlaneContext, make_client: Make | None = None) -> None:
+        self._context = context
+        self._make = make_client or self._boto_client
+        self._session = boto3.session.Session()
+        self._clients: dict[tuple[str, str, str], Any] = {}
+        self._lock = threading.Lock()
+        self._is_closed = False
+        # One thread: a state's event never overtakes that of the state before.
+        self._sender = ThreadPoolExecutor(1, thread_name_prefix="telemetry")
+
+    def event(self, entry: Shape, *, account_id: str = "", region: str = "") -> None:
+        """Send an entry of ``PutEvents``."""
+        stamped = {"Time": datetime.now(UTC), **entry}
+        self._submit(self._put_event, stamped, account_id, region)
+
+    def metrics(
+        self, namespace: str, data: Sequence[Shape], *, account_id: str = "", region: str = ""
+    ) -> None:
+        """Send data of ``PutMetricData``; what has no time has this one."""
+        now = datetime.now(UTC)
+        stamped = [{"Timestamp": now, **one} for one in data]
+        for start in range(0, len(stamped), MOST_METRICS):
+            self._submit(
+                self._put_metrics, namespace, stamped[start : start + MOST_METRICS], account_id, region
+            )
+
+    def close(self) -> None:
+        """Send nothing more."""
+        with self._lock:
+            self._is_closed = True
+            self._sender.shutdown(wait=False, cancel_futures=True)
+
+    def _submit(self, send: Callable[..., None], *arguments: Any) -> None:
+        with self._lock:
+            if self._is_closed:
+                _LOG.info("the stack is stopping: not sent: %s", arguments)
+                return
+            self._sender.submit(self._attempt, send, *arguments)
+
+    def _attempt(self, send: Callable[..., None], *arguments: Any) -> None:
+        try:
+            send(*arguments)
+        except (ClientError, BotoCoreError):
+            _LOG.warning("not delivered: %s", arguments, exc_info=True)
+        except Exception:
+            # The thread's future is nobody's: this is where its failure is seen.
+            _LOG.exception("not delivered: %s", arguments)
+
+    def _put_event(self, entry: Shape, account_id: str, region: str) -> None:
+        answer = self._client("events", account_id, region).put_events(Entries=[entry])
+        if answer["FailedEntryCount"]:
+            _LOG.warning("EventBridge refused %s: %s", entry, answer["Entries"])
+
+    def _put_metrics(self, namespace: str, data: list[Shape], account_id: str, region: str) -> None:
+        client = self._client("cloudwatch", account_id, region)
+        client.put_metric_data(Namespace=namespace, MetricData=data)
+
+    def _client(self, service: str, account_id: str, region: str) -> Any:
+        key = service, account_id or self._context.account_id, region or self._context.region
+        if key not in self._clients:
+            self._clients[key] = self._make(*key)
+        return self._clients[key]
+
+    def _boto_client(self, service: str, account_id: str, region: str) -> Any:
+        # The emulator takes the account from the access key id.
+        return self._session.client(
+            service,  # type: ignore[call-overload]
+            region_name=region,
+            endpoint_url=self._context.endpoint_url,
+            aws_access_key_id=account_id,
+            aws_secret_access_key="millpond",  # noqa: S106 (nothing checks it)
+            config=_CONFIG,
+        )
+
+
+def datum(name: str, value: float, unit: str, **dimensions: str) -> Shape:
+    """A ``MetricDatum``."""
+    return {
+        "MetricName": name,
+        "Value": float(value),
+        "Unit": unit,
+        "Dimensions": [{"Name": key, "Value": given} for key, given in dimensions.items()],
+    }
