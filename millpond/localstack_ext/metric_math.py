@@ -85,9 +85,10 @@ def names(expression: str) -> set[str]:
     MathError
         If it cannot be read.
     """
-    nodes = ast.walk(_parsed(expression))
-    called = {"FILL", "METRICS", "REPEAT"}
-    return {node.id for node in nodes if isinstance(node, ast.Name)} - called - {*_EACH, *_OVER, *_OTHERS}
+    nodes = list(ast.walk(_parsed(expression)))
+    called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+    found = {node.id for node in nodes if isinstance(node, ast.Name) and id(node) not in called}
+    return found - {"REPEAT"}
 
 
 def _parsed(expression: str) -> ast.expr:

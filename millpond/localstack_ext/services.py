@@ -18,6 +18,9 @@ def _s3() -> Service:
     from localstack.services.s3.provider import S3Provider
     from localstack.services.s3.storage.ephemeral import EphemeralS3ObjectStore
 
+    from millpond.localstack_ext.s3_events import install_events
+
+    install_events()
     directory = planes.context().state_dir / "engine" / "s3"
     directory.mkdir(parents=True, exist_ok=True)
     return Service.for_provider(S3Provider(EphemeralS3ObjectStore(str(directory))))
@@ -71,10 +74,13 @@ def _events() -> Service:
 
 
 def _logs() -> Service:
+    from localstack.services.moto import MotoFallbackDispatcher
+
     from millpond.localstack_ext.log_filters import LakeLogsProvider, install_patterns
 
     install_patterns()
-    return Service.for_provider(LakeLogsProvider())  # type: ignore[no-untyped-call]
+    provider = LakeLogsProvider()  # type: ignore[no-untyped-call]
+    return Service.for_provider(provider, dispatch_table_factory=MotoFallbackDispatcher)
 
 
 def _glue() -> Service:

@@ -1,0 +1,38 @@
+"""What S3 tells EventBridge of objects, where LocalStack differs from AWS.
+
+Source: "EventBridge event message structure" in the S3 User Guide: the object's key is as it is (only in
+notifications to SNS, SQS and Lambda it is URL-encoded), ``sequencer`` orders the events of one key,
+``reason`` names the operation, ``requester`` the account.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+from urllib.parse import unquote
+
+from localstack.services.s3.notifications import EventBridgeNotifier
+
+_REASON_PREFIX = "s3:ObjectCreated:"
+
+
+def corrected(detail: dict[str, Any], account_id: str, moment_ns: int) -> dict[str, Any]:
+    """The detail of LocalStack's event as AWS has it."""
+    thing = {**detail["object"], "key": unquote(detail["object"]["key"])}
+    if "sequencer" in thing:
+        thing["sequencer"] = f"{moment_ns:018X}"
+    reason = {"reason": detail["reason"].removeprefix(_REASON_PREFIX)} if "reason" in detail else {}
+    return {**detail, "object": thing, "requester": account_id, **reason}
+
+
+def install_events() -> None:
+    """Let LocalStack's notifier send the above."""
+    make = EventBridgeNotifier._get_event_payload
+
+    def payload(ctx: Any, config_id: Any = None) -> Any:
+        entry = make(ctx, config_id)
+        detail = corrected(json.loads(entry["Detail"] or "{}"), ctx.bucket_account_id, time.time_ns())
+        return {**entry, "Detail": json.dumps(detail)}
+
+    setattr(EventBridgeNotifier, "_get_event_payload", staticmethod(payload))  # noqa: B010
