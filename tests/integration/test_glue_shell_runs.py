@@ -330,3 +330,31 @@ def _wheel() -> bytes:
 def _runs(glue: GlueStack, job: str) -> list[dict[str, object]]:
     runs: list[dict[str, object]] = glue.plane.get_job_runs({"JobName": job})["JobRuns"]
     return runs
+
+
+def test_run_over_its_notification_threshold_is_told_once_for_each_of_its_states(glue: GlueStack) -> None:
+    events, sqs = glue.engine.client("events"), glue.engine.client("sqs")
+    url = sqs.create_queue(QueueName="late-runs")["QueueUrl"]
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
+    events.put_rule(Name="late-runs", EventPattern='{"source": ["aws.glue"]}')
+    events.put_targets(Rule="late-runs", Targets=[{"Id": "queue", "Arn": attributes["QueueArn"]}])
+    job = glue.job(SLEEPER, NotificationProperty={"NotifyDelayAfter": 1})
+    run_id = glue.start(job)
+    told: list[tuple[str, str]] = []
+
+    def is_told(count: int) -> bool:
+        for message in sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages", []):
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            event = json.loads(message["Body"])
+            if event["detail"]["jobRunId"] == run_id:
+                told.append((event["detail-type"], event["detail"]["state"]))
+        return len(told) >= count
+
+    sleeping_processes(glue, run_id)
+    wait_until("delay notification", lambda: is_told(1))
+    glue.plane.batch_stop_job_run({"JobName": job, "JobRunIds": [run_id]})
+    glue.finish(job, run_id)
+    wait_until("state change", lambda: ("Glue Job State Change", "STOPPED") in told or is_told(99) or None)
+    statuses = [state for kind, state in told if kind == "Glue Job Run Status"]
+    assert statuses[-2:] == ["RUNNING", "STOPPING"]
+    assert len(statuses) == len(set(statuses))

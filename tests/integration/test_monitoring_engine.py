@@ -368,6 +368,37 @@ def test_dashboard_gets_metrics_and_expressions_together(bench: Bench) -> None:
         )
 
 
+def test_job_run_and_query_tell_eventbridge_and_the_query_its_workgroups_metrics(bench: Bench) -> None:
+    url, queue = bench.queue("work")
+    bench.rule("work", {"source": ["aws.glue", "aws.athena"]}, {"Arn": queue})
+    s3, glue, athena = (bench.engine.client(name) for name in ("s3", "glue", "athena"))
+    region = {"LocationConstraint": bench.engine.settings.region}
+    s3.create_bucket(Bucket="work", CreateBucketConfiguration=region)
+    s3.put_object(Bucket="work", Key="fail.py", Body=b"raise ValueError('no such table')")
+    command = {"Name": "pythonshell", "ScriptLocation": "s3://work/fail.py", "PythonVersion": "3.9"}
+    glue.create_job(Name="failing", Role=bench.engine.role(), Command=command)
+    run_id = glue.start_job_run(JobName="failing")["JobRunId"]
+    configuration = {
+        "ResultConfiguration": {"OutputLocation": "s3://work/results/"},
+        "PublishCloudWatchMetricsEnabled": True,
+    }
+    athena.create_work_group(Name="lake", Configuration=configuration)
+    query_id = athena.start_query_execution(QueryString="SELECT 1", WorkGroup="lake")["QueryExecutionId"]
+    messages = [one["body"] for one in bench.received(url, 4)]
+    [failed] = [one["detail"] for one in messages if one["detail-type"] == "Glue Job State Change"]
+    assert (failed["jobName"], failed["state"], failed["severity"]) == ("failing", "FAILED", "ERROR")
+    assert failed["jobRunId"] == run_id
+    assert "no such table" in failed["message"]
+    changes = [one["detail"] for one in messages if one["detail-type"] == "Athena Query State Change"]
+    assert {one["queryExecutionId"] for one in changes} == {query_id}
+    assert sorted(
+        (one["sequenceNumber"], one.get("previousState"), one["currentState"]) for one in changes
+    ) == [("1", None, "QUEUED"), ("2", "QUEUED", "RUNNING"), ("3", "RUNNING", "SUCCEEDED")]
+    wait_for("metric", lambda: bench.total("AWS/Athena", "TotalExecutionTime", WorkGroup="lake"))
+    of = {"WorkGroup": "lake", "QueryState": "SUCCEEDED", "QueryType": "DML"}
+    assert bench.total("AWS/Athena", "ProcessedBytes", "SampleCount", **of) == 1
+
+
 def test_queue_reports_how_many_messages_wait_in_it(bench: Bench) -> None:
     wait_for(
         "metric",
