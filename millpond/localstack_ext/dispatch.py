@@ -11,6 +11,7 @@ from localstack.aws.spec import load_service
 from localstack.services.moto import call_moto
 
 Handler = Callable[[RequestContext, Any], Any]
+Observer = Callable[[RequestContext, Any, Any], None]
 
 # What moto answers with a success although nothing runs; refused unless a plane does it.
 PRETENDED_BY_MOTO: Mapping[str, frozenset[str]] = {
@@ -32,7 +33,9 @@ class Plane(Protocol):
     def OPERATIONS(self) -> Mapping[str, str]: ...  # noqa: N802
 
 
-def dispatch_table(service: str, plane: Plane | None = None) -> dict[str, Handler]:
+def dispatch_table(
+    service: str, plane: Plane | None = None, observers: Mapping[str, Observer] | None = None
+) -> dict[str, Handler]:
     """Every operation of a service with the code that answers it.
 
     LocalStack ships no stubs for some services, so the names come from botocore's model.
@@ -43,6 +46,8 @@ def dispatch_table(service: str, plane: Plane | None = None) -> dict[str, Handle
         botocore's name of the service, for example ``glue``.
     plane : Plane, optional
         Its handlers win over moto's.
+    observers : mapping of str to callable, optional
+        Operation → who is told of its request and answer once it has succeeded.
 
     Raises
     ------
@@ -52,13 +57,31 @@ def dispatch_table(service: str, plane: Plane | None = None) -> dict[str, Handle
     ask_moto = _moto_one_at_a_time()
     table: dict[str, Handler] = dict.fromkeys(load_service(service).operation_names, ask_moto)
     table |= dict.fromkeys(PRETENDED_BY_MOTO.get(service, ()), _refuse)
-    if plane is None:
-        return table
-    for operation, method in plane.OPERATIONS.items():
-        if operation not in table:
-            raise ValueError(f"{type(plane).__name__} handles {operation}, which {service} does not have")
-        table[operation] = _ask_plane(plane, operation, getattr(plane, method), ask_moto)
+    if plane is not None:
+        table |= _plane_table(service, plane, ask_moto)
+    for operation, observer in (observers or {}).items():
+        table[operation] = _observed(table[operation], observer)
     return table
+
+
+def _plane_table(service: str, plane: Plane, ask_moto: Handler) -> dict[str, Handler]:
+    operations = load_service(service).operation_names
+    for operation in plane.OPERATIONS:
+        if operation not in operations:
+            raise ValueError(f"{type(plane).__name__} handles {operation}, which {service} does not have")
+    return {
+        operation: _ask_plane(plane, operation, getattr(plane, method), ask_moto)
+        for operation, method in plane.OPERATIONS.items()
+    }
+
+
+def _observed(handler: Handler, observer: Observer) -> Handler:
+    def handle(context: RequestContext, request: Any) -> Any:
+        answer = handler(context, request)
+        observer(context, request, answer)
+        return answer
+
+    return handle
 
 
 def _moto_one_at_a_time() -> Handler:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from localstack.aws.skeleton import Skeleton
 from localstack.aws.spec import load_service
 from localstack.services.plugins import Service, aws_provider
 
 from millpond.localstack_ext import planes
-from millpond.localstack_ext.dispatch import Plane, dispatch_table
+from millpond.localstack_ext.dispatch import Observer, Plane, dispatch_table
 
 
-def _service(name: str, plane: Plane | None = None) -> Service:
-    return Service(name=name, skeleton=Skeleton(load_service(name), dispatch_table(name, plane)))
+def _service(
+    name: str, plane: Plane | None = None, observers: Mapping[str, Observer] | None = None
+) -> Service:
+    return Service(name=name, skeleton=Skeleton(load_service(name), dispatch_table(name, plane, observers)))
 
 
 def _s3() -> Service:
@@ -84,7 +88,9 @@ def _logs() -> Service:
 
 
 def _glue() -> Service:
-    return _service("glue", planes.glue())
+    from millpond.localstack_ext import catalog_events
+
+    return _service("glue", planes.glue(), dict.fromkeys(catalog_events.OPERATIONS, catalog_events.tell))
 
 
 def _athena() -> Service:

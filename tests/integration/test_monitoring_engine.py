@@ -378,17 +378,20 @@ def test_job_run_and_query_tell_eventbridge_and_the_query_its_workgroups_metrics
     command = {"Name": "pythonshell", "ScriptLocation": "s3://work/fail.py", "PythonVersion": "3.9"}
     glue.create_job(Name="failing", Role=bench.engine.role(), Command=command)
     run_id = glue.start_job_run(JobName="failing")["JobRunId"]
+    glue.create_database(DatabaseInput={"Name": "lake"})
     configuration = {
         "ResultConfiguration": {"OutputLocation": "s3://work/results/"},
         "PublishCloudWatchMetricsEnabled": True,
     }
     athena.create_work_group(Name="lake", Configuration=configuration)
     query_id = athena.start_query_execution(QueryString="SELECT 1", WorkGroup="lake")["QueryExecutionId"]
-    messages = [one["body"] for one in bench.received(url, 4)]
+    messages = [one["body"] for one in bench.received(url, 5)]
     [failed] = [one["detail"] for one in messages if one["detail-type"] == "Glue Job State Change"]
     assert (failed["jobName"], failed["state"], failed["severity"]) == ("failing", "FAILED", "ERROR")
     assert failed["jobRunId"] == run_id
     assert "no such table" in failed["message"]
+    [made] = [one for one in messages if one["detail-type"] == "Glue Data Catalog Database State Change"]
+    assert made["detail"] == {"databaseName": "lake", "typeOfChange": "CreateDatabase"}
     changes = [one["detail"] for one in messages if one["detail-type"] == "Athena Query State Change"]
     assert {one["queryExecutionId"] for one in changes} == {query_id}
     assert sorted(
