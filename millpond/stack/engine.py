@@ -146,8 +146,9 @@ class Engine:
             "DNS_ADDRESS": "0",
             "DISABLE_EVENTS": "1",
             "SKIP_SSL_CERT_DOWNLOAD": "1",
-            # Queue addresses that need no name resolution beyond "localhost".
-            "SQS_ENDPOINT_STRATEGY": "path",
+            # Queue addresses that need no name resolution beyond "localhost", and that Terraform can read:
+            # /ACCOUNT/NAME.
+            "SQS_ENDPOINT_STRATEGY": "off",
             "LAMBDA_RUNTIME_EXECUTOR": PLUGIN,
             "MILLPOND_CODEBUILD_MAX_RUNNING": str(settings.codebuild_max_running),
             "MILLPOND_GLUE_WARM_JVMS": str(settings.glue_warm_jvms),
