@@ -11,7 +11,7 @@ import re
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from localstack.services.cloudwatch.cloudwatch_database_helper import CloudwatchDatabase
@@ -32,7 +32,44 @@ class Sample:
 
 
 class MetricStore(CloudwatchDatabase):
-    """LocalStack's database of metrics, asked for exactly one metric at a time."""
+    """LocalStack's database of metrics: written once a request, asked for exactly one metric at a time."""
+
+    def add_metric_data(
+        self, account_id: str, region: str, namespace: str, metric_data: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Keep data in one transaction; LocalStack makes one of each datum."""
+        now = datetime.now(UTC)
+        singles: list[tuple[Any, ...]] = []
+        sets: list[tuple[Any, ...]] = []
+        for one in metric_data:
+            dimensions = [dict(dimension) for dimension in one.get("Dimensions") or []]
+            row = (
+                account_id,
+                region,
+                one["MetricName"],
+                namespace,
+                int((one.get("Timestamp") or now).timestamp()),
+                self._get_ordered_dimensions_with_separator(dimensions),
+                one.get("Unit"),
+                one.get("StorageResolution"),
+            )
+            singles.extend((*row, value) for value in _values(one))
+            if given := one.get("StatisticValues"):
+                sets.append((*row, *(given[name] for name in ("SampleCount", "Sum", "Minimum", "Maximum"))))
+        with self.DATABASE_LOCK, sqlite3.connect(self.METRICS_DB) as connection:
+            # The engine begins empty each time: nothing has to survive the machine.
+            connection.execute("PRAGMA synchronous = OFF")
+            columns = (
+                "account_id, region, metric_name, namespace, timestamp, dimensions, unit, storage_resolution"
+            )
+            for table, more, rows in (
+                (self.TABLE_SINGLE_METRICS, "value", singles),
+                (self.TABLE_AGGREGATED_METRICS, "sample_count, sum, min, max", sets),
+            ):
+                if rows:
+                    marks = ", ".join("?" * len(rows[0]))
+                    statement = f"INSERT INTO {table} ({columns}, {more}) VALUES ({marks})"  # noqa: S608
+                    connection.executemany(statement, rows)
 
     def get_metric_data_stat(
         self,
@@ -81,6 +118,15 @@ class MetricStore(CloudwatchDatabase):
         """The dimensions of a metric; their values may hold equals signs."""
         pairs = [one.partition("=") for one in (dimensions or "").split("\t") if one]
         return [{"Name": name, "Value": value} for name, _, value in pairs]
+
+
+def _values(datum: Mapping[str, Any]) -> list[float]:
+    """The single values of a ``MetricDatum``, each as often as it counts."""
+    if datum.get("Value") is not None:
+        return [datum["Value"]]
+    values = datum.get("Values") or []
+    counts = datum.get("Counts") or [1] * len(values)
+    return [value for value, count in zip(values, counts, strict=True) for _ in range(int(count))]
 
 
 def is_statistic(name: str) -> bool:

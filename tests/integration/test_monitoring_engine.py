@@ -331,7 +331,7 @@ def test_alarm_of_an_expression_and_a_composite_of_it_follow_the_metrics(bench: 
 
 def test_dashboard_gets_metrics_and_expressions_together(bench: Bench) -> None:
     start = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=2)
-    for minute, table, value in ((0, "a", 1), (1, "a", 3), (1, "b", 10)):
+    for minute, table, values in ((0, "a", [1]), (1, "a", [3]), (1, "b", [10, 11])):
         bench.cloudwatch.put_metric_data(
             Namespace="Board",
             MetricData=[
@@ -339,7 +339,8 @@ def test_dashboard_gets_metrics_and_expressions_together(bench: Bench) -> None:
                     "MetricName": "Rows",
                     "Dimensions": [{"Name": "Table", "Value": table}],
                     "Timestamp": start + timedelta(minutes=minute),
-                    "Value": value,
+                    "Values": values,
+                    "Counts": [2] * len(values),
                 }
             ],
         )
