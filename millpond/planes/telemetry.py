@@ -50,6 +50,7 @@ class Telemetry:
         self._session = boto3.session.Session()
         self._clients: dict[tuple[str, str, str], Any] = {}
         self._lock = threading.Lock()
+        self._waiting: dict[tuple[str, str, str], list[Shape]] = {}
         self._is_closed = False
         # One thread: a state's event never overtakes that of the state before.
         self._sender = ThreadPoolExecutor(1, thread_name_prefix="telemetry")
@@ -57,18 +58,22 @@ class Telemetry:
     def event(self, entry: Shape, *, account_id: str = "", region: str = "") -> None:
         """Send an entry of ``PutEvents``."""
         stamped = {"Time": datetime.now(UTC), **entry}
-        self._submit(self._put_event, stamped, account_id, region)
+        with self._lock:
+            self._submit(f"the event {stamped}", self._put_event, stamped, account_id, region)
 
     def metrics(
         self, namespace: str, data: Sequence[Shape], *, account_id: str = "", region: str = ""
     ) -> None:
         """Send data of ``PutMetricData``; what has no time has this one."""
         now = datetime.now(UTC)
-        stamped = [{"Timestamp": now, **one} for one in data]
-        for start in range(0, len(stamped), MOST_METRICS):
-            self._submit(
-                self._put_metrics, namespace, stamped[start : start + MOST_METRICS], account_id, region
-            )
+        with self._lock:
+            waiting = self._waiting.setdefault((namespace, account_id, region), [])
+            is_first = not waiting
+            waiting.extend({"Timestamp": now, **one} for one in data)
+            # What waits for the same namespace goes together.
+            if is_first and waiting:
+                what = f"metrics of {namespace}"
+                self._submit(what, self._put_metrics, namespace, account_id, region)
 
     def close(self) -> None:
         """Send nothing more."""
@@ -76,30 +81,32 @@ class Telemetry:
             self._is_closed = True
             self._sender.shutdown(wait=False, cancel_futures=True)
 
-    def _submit(self, send: Callable[..., None], *arguments: Any) -> None:
-        with self._lock:
-            if self._is_closed:
-                _LOG.info("the stack is stopping: not sent: %s", arguments)
-                return
-            self._sender.submit(self._attempt, send, *arguments)
+    def _submit(self, what: str, send: Callable[..., None], *arguments: Any) -> None:
+        if self._is_closed:
+            _LOG.info("the stack is stopping: not sent: %s", what)
+            return
+        self._sender.submit(self._attempt, what, send, *arguments)
 
-    def _attempt(self, send: Callable[..., None], *arguments: Any) -> None:
+    def _attempt(self, what: str, send: Callable[..., None], *arguments: Any) -> None:
         try:
             send(*arguments)
         except (ClientError, BotoCoreError):
-            _LOG.warning("not delivered: %s", arguments, exc_info=True)
+            _LOG.warning("not delivered: %s", what, exc_info=True)
         except Exception:
             # The thread's future is nobody's: this is where its failure is seen.
-            _LOG.exception("not delivered: %s", arguments)
+            _LOG.exception("not delivered: %s", what)
 
     def _put_event(self, entry: Shape, account_id: str, region: str) -> None:
         answer = self._client("events", account_id, region).put_events(Entries=[entry])
         if answer["FailedEntryCount"]:
             _LOG.warning("EventBridge refused %s: %s", entry, answer["Entries"])
 
-    def _put_metrics(self, namespace: str, data: list[Shape], account_id: str, region: str) -> None:
+    def _put_metrics(self, namespace: str, account_id: str, region: str) -> None:
+        with self._lock:
+            data = self._waiting.pop((namespace, account_id, region), [])
         client = self._client("cloudwatch", account_id, region)
-        client.put_metric_data(Namespace=namespace, MetricData=data)
+        for start in range(0, len(data), MOST_METRICS):
+            client.put_metric_data(Namespace=namespace, MetricData=data[start : start + MOST_METRICS])
 
     def _client(self, service: str, account_id: str, region: str) -> Any:
         key = service, account_id or self._context.account_id, region or self._context.region

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from engine_fixtures import RunningEngine, running_engine, wait_for
+from engine_fixtures import RunningEngine, new_engine, wait_for
 
-__all__ = ["running_engine"]
+from millpond.stack.engine import Engine
 
 FAILING = {"StartAt": "No", "States": {"No": {"Type": "Fail", "Error": "Lake.Late", "Cause": "too late"}}}
 PASSING = {"StartAt": "Yes", "States": {"Yes": {"Type": "Pass", "End": True}}}
@@ -88,13 +88,23 @@ class Bench:
         return str(alarm["StateValue"])
 
 
+class HurriedEngine(Engine):
+    """Counts the messages of queues every two seconds, not once a minute."""
+
+    def environment(self) -> dict[str, str]:
+        return {**super().environment(), "SQS_CLOUDWATCH_METRICS_REPORT_INTERVAL": "2"}
+
+
 @pytest.fixture(scope="module")
-def bench(running_engine: RunningEngine) -> Iterator[Bench]:
-    made = Bench(running_engine)
-    # SQS counts a queue's messages once a minute: the last test here looks at what it has found.
-    url, _ = made.queue("counted")
-    made.sqs.send_message(QueueUrl=url, MessageBody="{}")
-    return made
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    directory = tmp_path_factory.mktemp("engine")
+    settings = new_engine(directory).settings
+    engine = HurriedEngine(settings, directory / "tools.json")
+    engine.start()
+    try:
+        yield Bench(RunningEngine(engine, settings))
+    finally:
+        engine.stop()
 
 
 def test_failed_execution_raises_the_alarm_which_tells_the_topic_and_eventbridge(bench: Bench) -> None:
@@ -403,11 +413,20 @@ def test_job_run_and_query_tell_eventbridge_and_the_query_its_workgroups_metrics
     assert bench.total("AWS/Athena", "ProcessedBytes", "SampleCount", **of) == 1
 
 
-def test_queue_reports_how_many_messages_wait_in_it(bench: Bench) -> None:
-    wait_for(
-        "metric",
-        lambda: (
-            bench.total("AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", QueueName="counted") == 1
-        ),
-        seconds=75,
+def test_messages_that_wait_in_a_queue_raise_its_alarm(bench: Bench) -> None:
+    url, _ = bench.queue("dead")
+    bench.cloudwatch.put_metric_alarm(
+        AlarmName="dead",
+        Namespace="AWS/SQS",
+        MetricName="ApproximateNumberOfMessagesVisible",
+        Dimensions=[{"Name": "QueueName", "Value": "dead"}],
+        Statistic="Maximum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=0,
+        ComparisonOperator="GreaterThanThreshold",
+        TreatMissingData="notBreaching",
     )
+    wait_for("first evaluation", lambda: bench.alarm_state("dead") == "OK")
+    bench.sqs.send_message(QueueUrl=url, MessageBody="{}")
+    wait_for("alarm", lambda: bench.alarm_state("dead") == "ALARM")
