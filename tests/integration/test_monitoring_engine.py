@@ -384,14 +384,14 @@ def test_job_run_and_query_tell_eventbridge_and_the_query_its_workgroups_metrics
     bench.rule("work", {"source": ["aws.glue", "aws.athena"]}, {"Arn": queue})
     s3, glue, athena = (bench.engine.client(name) for name in ("s3", "glue", "athena"))
     region = {"LocationConstraint": bench.engine.settings.region}
-    s3.create_bucket(Bucket="work", CreateBucketConfiguration=region)
-    s3.put_object(Bucket="work", Key="fail.py", Body=b"raise ValueError('no such table')")
-    command = {"Name": "pythonshell", "ScriptLocation": "s3://work/fail.py", "PythonVersion": "3.9"}
+    s3.create_bucket(Bucket="runs", CreateBucketConfiguration=region)
+    s3.put_object(Bucket="runs", Key="fail.py", Body=b"raise ValueError('no such table')")
+    command = {"Name": "pythonshell", "ScriptLocation": "s3://runs/fail.py", "PythonVersion": "3.9"}
     glue.create_job(Name="failing", Role=bench.engine.role(), Command=command)
     run_id = glue.start_job_run(JobName="failing")["JobRunId"]
     glue.create_database(DatabaseInput={"Name": "lake"})
     configuration = {
-        "ResultConfiguration": {"OutputLocation": "s3://work/results/"},
+        "ResultConfiguration": {"OutputLocation": "s3://runs/results/"},
         "PublishCloudWatchMetricsEnabled": True,
     }
     athena.create_work_group(Name="lake", Configuration=configuration)
