@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
+from pyiceberg.types import IcebergType
 
 from millpond.planes.athena.exceptions import NotSupported, Place, QueryFailed
-from millpond.planes.athena.queries import StoredTable, StoredView
+from millpond.planes.athena.iceberg.metadata_tables import METADATA_TABLES
+from millpond.planes.athena.iceberg.scan import PATH
+from millpond.planes.athena.iceberg.schemas import to_sql
+from millpond.planes.athena.iceberg.tables import (
+    IcebergTables,
+    Version,
+    at_version,
+    is_iceberg,
+)
+from millpond.planes.athena.queries import AsOf, StoredTable, StoredView
 from millpond.planes.athena.relations import Column
 from millpond.planes.athena.types import VARCHAR, Type, from_hive
 
 if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
+    from mypy_boto3_s3 import S3Client
 
 CATALOG = "awsdatacatalog"
-HIDDEN_PATH = "$path"
+HIDDEN_PATH = PATH
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 _PRESTO_VIEW = re.compile(r"/\* Presto View: (\S+) \*/")
 
@@ -40,13 +52,21 @@ class GlueCatalog:
     ----------
     glue : GlueClient
         The API that holds the catalog.
+    s3 : S3Client
+        Where Iceberg tables have their metadata.
+    evaluate : callable
+        The value of a constant, given in DuckDB's SQL.
     """
 
-    def __init__(self, glue: GlueClient) -> None:
+    def __init__(self, glue: GlueClient, s3: S3Client, evaluate: Callable[[str], Any]) -> None:
         self.glue = glue
+        self.iceberg = IcebergTables(glue, s3)
+        self._evaluate = evaluate
         self._tables: dict[tuple[str, str], dict[str, Any]] = {}
 
-    def find(self, catalog: str, database: str, table: str, place: Place) -> StoredTable | StoredView:
+    def find(
+        self, catalog: str, database: str, table: str, place: Place, as_of: AsOf | None = None
+    ) -> StoredTable | StoredView:
         """The table or view of a name.
 
         Raises
@@ -56,15 +76,42 @@ class GlueCatalog:
         """
         if catalog != CATALOG:
             raise QueryFailed("CATALOG_NOT_FOUND", f"Catalog '{catalog}' does not exist", *place)
-        found = self.get_table(database, table)
-        if found is None:
+        name, _, kind = (
+            table.rpartition("$") if table.rpartition("$")[2] in METADATA_TABLES else (table, "", "")
+        )
+        found = self.get_table(database, name)
+        if found is None or (kind and not is_iceberg(found)):
             if not self.has_database(database):
                 raise QueryFailed("SCHEMA_NOT_FOUND", f"Schema '{database}' does not exist", *place)
             message = f"Table '{CATALOG}.{database}.{table}' does not exist"
             raise QueryFailed("TABLE_NOT_FOUND", message, *place)
         if found.get("TableType") == "VIRTUAL_VIEW":
             return _view(found, database)
+        if is_iceberg(found):
+            return self._iceberg_table(found, database, kind, place, as_of)
+        if as_of is not None:
+            raise QueryFailed("NOT_SUPPORTED", "This connector does not support versioned tables", *place)
         return _table(found, database, table, place)
+
+    def _iceberg_table(
+        self, found: dict[str, Any], database: str, kind: str, place: Place, as_of: AsOf | None
+    ) -> StoredTable:
+        snapshot = at_version(self.iceberg.load(found), self._version(as_of), place)
+        if kind:
+            columns = METADATA_TABLES[kind].columns(snapshot)
+            described = tuple(Column(name, name, type_) for name, type_ in columns)
+            return StoredTable(database, found["Name"], described, (), snapshot, kind)
+        columns = [(f.name.lower(), _iceberg_type(f.field_type, place)) for f in snapshot.schema.fields]
+        described = tuple(Column(name, name, type_) for name, type_ in columns)
+        hidden = Column(HIDDEN_PATH, HIDDEN_PATH, VARCHAR, is_hidden=True)
+        return StoredTable(database, found["Name"], (*described, hidden), (), snapshot)
+
+    def _version(self, as_of: AsOf | None) -> Version | None:
+        if as_of is None:
+            return None
+        if as_of.kind == "VERSION":
+            return Version(self._evaluate(as_of.value.sql))
+        return Version(self._evaluate(f"timezone('UTC', {as_of.value.sql})").replace(tzinfo=dt.UTC))
 
     def has_database(self, database: str) -> bool:
         try:
@@ -103,8 +150,6 @@ def _is_missing(error: ClientError) -> bool:
 
 def _table(found: dict[str, Any], database: str, table: str, place: Place) -> StoredTable:
     parameters = found.get("Parameters") or {}
-    if parameters.get("table_type", "").upper() == "ICEBERG":
-        raise NotSupported(f"The Iceberg table {database}.{table}", *place)
     if parameters.get("projection.enabled", "").lower() == "true":
         raise NotSupported(f"Partition projection of {database}.{table}", *place)
     keys = found.get("PartitionKeys") or []
@@ -114,6 +159,13 @@ def _table(found: dict[str, Any], database: str, table: str, place: Place) -> St
     ]
     hidden = Column(HIDDEN_PATH, HIDDEN_PATH, VARCHAR, is_hidden=True)
     return StoredTable(database, table, (*columns, hidden), tuple(k["Name"].lower() for k in keys))
+
+
+def _iceberg_type(type_: IcebergType, place: Place) -> Type:
+    try:
+        return to_sql(type_)
+    except ValueError as error:
+        raise NotSupported(str(error).capitalize(), *place) from error
 
 
 def _type(column: dict[str, Any], database: str, table: str) -> Type:

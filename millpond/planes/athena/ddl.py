@@ -16,6 +16,8 @@ from botocore.exceptions import ClientError
 from millpond.planes.athena import statements as st
 from millpond.planes.athena.catalog import GlueCatalog
 from millpond.planes.athena.exceptions import NotSupported, QueryFailed
+from millpond.planes.athena.iceberg import ddl as iceberg
+from millpond.planes.athena.iceberg.tables import is_iceberg
 from millpond.planes.athena.queries import StoredView
 from millpond.planes.athena.results import text_columns
 from millpond.planes.athena.scans import is_hidden, list_files, partition_path, split_location
@@ -54,15 +56,14 @@ class Session:
         For ``MSCK REPAIR TABLE``.
     database : str
         What a name without a database is relative to.
+    catalog : GlueCatalog
+        The same catalog, as queries see it.
     """
 
     glue: GlueClient
     s3: S3Client
     database: str
-
-    @property
-    def catalog(self) -> GlueCatalog:
-        return GlueCatalog(self.glue)
+    catalog: GlueCatalog
 
     def database_of(self, name: st.TableName) -> str:
         if not (database := name.database or self.database):
@@ -173,6 +174,13 @@ def _create_table(statement: st.CreateTable, session: Session) -> None:
             return
         message = f"AlreadyExistsException(message:Table {statement.name.table} already exists)"
         raise QueryFailed("", f"FAILED: Execution Error, return code 1. {message}")
+    if iceberg.is_iceberg_statement(statement):
+        iceberg.create_table(statement, session.catalog.iceberg, database)
+        return
+    if not statement.is_external:
+        raise QueryFailed(
+            "", "FAILED: SemanticException A table that is not EXTERNAL must be of table_type ICEBERG"
+        )
     if not statement.location:
         raise QueryFailed(
             "", "FAILED: Execution Error, return code 1. MetaException(message:No location given)"
@@ -238,11 +246,20 @@ def _drop_table(statement: st.Drop, session: Session) -> None:
     if is_view != (statement.kind == "DROP_VIEW"):
         kind = "a view" if is_view else "a table"
         raise QueryFailed("", f"FAILED: SemanticException {database}.{name} is {kind}")
+    table = session.catalog.iceberg.load(found) if is_iceberg(found) else None
     session.glue.delete_table(DatabaseName=database, Name=name)
+    if table is not None:
+        iceberg.drop_table(session.s3, table)
 
 
 def _alter_table(statement: st.AlterTable, session: Session) -> None:
     found = session.table(statement.name)
+    if is_iceberg(found):
+        _check_types(statement.columns)
+        iceberg.alter_table(statement, session.catalog.iceberg.load(found))
+        return
+    if statement.kind not in _HIVE_CHANGES:
+        raise NotSupported(f"{statement.kind.replace('_', ' ')} of a table that is not Iceberg")
     given = updatable(found)
     storage = dict(given.get("StorageDescriptor", {}))
     _check_types(statement.columns)
@@ -258,6 +275,14 @@ def _alter_table(statement: st.AlterTable, session: Session) -> None:
         given["Parameters"] = {**given.get("Parameters", {}), **statement.properties}
     given["StorageDescriptor"] = storage
     session.glue.update_table(DatabaseName=session.database_of(statement.name), TableInput=cast(Any, given))
+
+
+_HIVE_CHANGES = {
+    "ALTER_TABLE_ADD_COLUMNS",
+    "ALTER_TABLE_REPLACE_COLUMNS",
+    "ALTER_TABLE_SET_LOCATION",
+    "ALTER_TABLE_SET_TBLPROPERTIES",
+}
 
 
 def updatable(table: dict[str, Any]) -> dict[str, Any]:
@@ -280,11 +305,16 @@ def _show_columns(statement: st.Show, session: Session) -> Shown:
 
 
 def _columns(table: dict[str, Any]) -> list[dict[str, str]]:
-    return [*table.get("StorageDescriptor", {}).get("Columns", []), *table.get("PartitionKeys", [])]
+    """Columns, then partition keys; Iceberg leaves columns that were dropped in the catalog, marked so."""
+    columns = [*table.get("StorageDescriptor", {}).get("Columns", []), *table.get("PartitionKeys", [])]
+    return [c for c in columns if (c.get("Parameters") or {}).get("iceberg.field.current") != "false"]
 
 
 def _describe(statement: st.Show, session: Session) -> Shown:
     table = session.table(statement.name)
+    if is_iceberg(table):
+        shown = text_columns("col_name", "data_type", "comment")
+        return Shown(shown, iceberg.describe(session.catalog.iceberg.load(table)))
     lines = [_described(column) for column in _columns(table)]
     if keys := table.get("PartitionKeys"):
         title = (
@@ -309,6 +339,9 @@ def _show_create_table(statement: st.Show, session: Session) -> Shown:
     table, name = session.table(statement.name), statement.name
     if table.get("TableType") == "VIRTUAL_VIEW":
         raise QueryFailed("", f"FAILED: SemanticException {name.table} is a view: use SHOW CREATE VIEW")
+    if is_iceberg(table):
+        lines = iceberg.show_create(session.catalog.iceberg.load(table))
+        return Shown(text_columns("createtab_stmt"), lines)
     storage = table.get("StorageDescriptor", {})
     serde = storage.get("SerdeInfo", {})
     lines = [f"CREATE EXTERNAL TABLE `{session.database_of(name)}.{name.table}`("]
@@ -363,6 +396,7 @@ def _show_create_view(statement: st.Show, session: Session) -> Shown:
 
 def _show_partitions(statement: st.Show, session: Session) -> Shown:
     table = session.table(statement.name)
+    _refuse_iceberg(table, "SHOW PARTITIONS")
     keys = [key["Name"] for key in table.get("PartitionKeys", [])]
     if not keys:
         name = f"{session.database_of(statement.name)}.{statement.name.table}"
@@ -371,8 +405,15 @@ def _show_partitions(statement: st.Show, session: Session) -> Shown:
     return Shown(text_columns("partition"), sorted(partition_path(keys, p.values) for p in partitions))
 
 
+def _refuse_iceberg(table: dict[str, Any], what: str) -> None:
+    """Partitions of an Iceberg table are in its metadata, not in the catalog."""
+    if is_iceberg(table):
+        raise QueryFailed("NOT_SUPPORTED", f"{what} is not supported for Iceberg table {table['Name']}")
+
+
 def _add_partitions(statement: st.AlterPartitions, session: Session) -> None:
     table = session.table(statement.name)
+    _refuse_iceberg(table, "ALTER TABLE ADD PARTITION")
     keys = [key["Name"] for key in table.get("PartitionKeys", [])]
     given = []
     for spec in statement.partitions:
@@ -426,6 +467,7 @@ def register_partitions(
 
 def _drop_partitions(statement: st.AlterPartitions, session: Session) -> None:
     table = session.table(statement.name)
+    _refuse_iceberg(table, "ALTER TABLE DROP PARTITION")
     keys = [key["Name"] for key in table.get("PartitionKeys", [])]
     database = session.database_of(statement.name)
     for spec in statement.partitions:
@@ -469,6 +511,7 @@ def _set_location(statement: st.Statement, session: Session) -> None:
 def _repair(statement: st.Repair, session: Session) -> Shown:
     """Register every directory ``key=value/…`` below the location that holds a file."""
     table = session.table(statement.name)
+    _refuse_iceberg(table, "MSCK REPAIR TABLE")
     keys = [key["Name"] for key in table.get("PartitionKeys", [])]
     location = str(table["StorageDescriptor"].get("Location", "")).rstrip("/")
     root = f"s3://{'/'.join(split_location(location))}"
@@ -498,10 +541,13 @@ def _repair(statement: st.Repair, session: Session) -> Shown:
 _ACTIONS: dict[str, Callable[[Any, Session], Shown | None]] = {
     "ALTER_TABLE_ADD_COLUMNS": _alter_table,
     "ALTER_TABLE_ADD_PARTITION": _add_partitions,
+    "ALTER_TABLE_CHANGE_COLUMN": _alter_table,
+    "ALTER_TABLE_DROP_COLUMN": _alter_table,
     "ALTER_TABLE_DROP_PARTITION": _drop_partitions,
     "ALTER_TABLE_REPLACE_COLUMNS": _alter_table,
     "ALTER_TABLE_SET_LOCATION": _set_location,
     "ALTER_TABLE_SET_TBLPROPERTIES": _alter_table,
+    "ALTER_TABLE_UNSET_TBLPROPERTIES": _alter_table,
     "CREATE_DATABASE": _create_database,
     "CREATE_TABLE": _create_table,
     "DESCRIBE_TABLE": _describe,

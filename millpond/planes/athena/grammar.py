@@ -67,6 +67,13 @@ _UNDERSTOOD: dict[type[exp.Expr], set[str]] = {
     **dict.fromkeys((exp.IgnoreNulls, exp.RespectNulls), _UNARY),
     exp.Window: {"this", "partition_by", "order", "spec", "alias", "over"},
     exp.WindowSpec: {"kind", "start", "start_side", "end", "end_side"},
+    # Changes
+    exp.Delete: {"this", "where"},
+    exp.Update: {"this", "expressions", "where"},
+    exp.Merge: {"this", "using", "on", "whens"},
+    exp.Whens: {"expressions"},
+    exp.When: {"matched", "condition", "then"},
+    exp.Insert: {"this", "expression"},
     # Queries
     exp.Select: {"expressions", "from_", "joins", "where", "group", "having", "distinct", "windows"}
     | _MODIFIERS,
@@ -78,7 +85,8 @@ _UNDERSTOOD: dict[type[exp.Expr], set[str]] = {
     exp.Alias: {"this", "alias"},
     exp.TableAlias: {"this", "columns"},
     exp.From: {"this"},
-    exp.Table: {"this", "db", "catalog", "alias", "joins"},
+    exp.Table: {"this", "db", "catalog", "alias", "joins", "version"},
+    exp.Version: {"this", "kind", "expression"},
     exp.Join: {"this", "on", "side", "kind", "using"},
     exp.Unnest: {"expressions", "alias", "offset"},
     exp.Lateral: {"this", "alias"},

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from sqlglot import exp
 
 from millpond.planes.athena.casts import coerce, comparable
+from millpond.planes.athena.conditions import comparisons
 from millpond.planes.athena.exceptions import NotSupported, Place, QueryFailed
 from millpond.planes.athena.expressions import ExpressionCompiler, direction, is_aggregate, own_nodes
 from millpond.planes.athena.grammar import position
@@ -22,6 +23,7 @@ from millpond.planes.athena.sql import parse_query
 from millpond.planes.athena.types import (
     BIGINT,
     TIMESTAMP_TZ,
+    TIMESTAMP_WITH_TIME_ZONE,
     UNKNOWN,
     Type,
     common_type,
@@ -29,6 +31,9 @@ from millpond.planes.athena.types import (
     literal,
     quote,
 )
+
+if TYPE_CHECKING:
+    from millpond.planes.athena.iceberg.tables import TableSnapshot
 
 _MAX_VIEW_DEPTH = 10
 _GROUPING: dict[type[exp.Expr], str] = {
@@ -50,12 +55,18 @@ class StoredTable:
         Those in the files, then the partition keys, then the hidden ones.
     partition_keys : tuple of str
         Names of the last columns.
+    iceberg : TableSnapshot, optional
+        What is read of an Iceberg table; None for a table of Hive's kind.
+    metadata_table : str
+        For ``"t$snapshots"`` and the like, the word behind the dollar sign.
     """
 
     database: str
     name: str
     columns: tuple[Column, ...]
     partition_keys: tuple[str, ...]
+    iceberg: TableSnapshot | None = None
+    metadata_table: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,10 +78,39 @@ class StoredView:
     columns: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class AsOf:
+    """``FOR TIMESTAMP AS OF`` or ``FOR VERSION AS OF`` with its value, a constant."""
+
+    kind: str
+    value: Typed
+
+
 class TableSource(Protocol):
     """Where tables come from."""
 
-    def find(self, catalog: str, database: str, table: str, place: Place) -> StoredTable | StoredView: ...
+    def find(
+        self, catalog: str, database: str, table: str, place: Place, as_of: AsOf | None = None
+    ) -> StoredTable | StoredView: ...
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A comparison of one column with constants, which a row of a query must pass.
+
+    Parameters
+    ----------
+    column : str
+        ``sql_name`` of the column.
+    operator : str
+        ``=``, ``<``, ``<=``, ``>``, ``>=``, ``in``, ``is null`` or ``is not null``.
+    values : tuple of str
+        The constants, each of the column's type, in DuckDB's SQL.
+    """
+
+    column: str
+    operator: str
+    values: tuple[str, ...] = ()
 
 
 @dataclass
@@ -87,12 +127,15 @@ class Scan:
         What to read.
     predicates : list of str
         Conditions on partition keys alone, in DuckDB's SQL; other partitions need not be read.
+    filters : list of Filter
+        Conditions by which files of an Iceberg table need not be read.
     """
 
     name: str
     alias: str
     table: StoredTable
     predicates: list[str] = field(default_factory=list)
+    filters: list[Filter] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -267,7 +310,8 @@ class _QueryCompiler:
         if not database:
             message = "Schema must be specified when session schema is not set"
             raise QueryFailed("MISSING_SCHEMA_NAME", message, *position(node))
-        found = self._source.find(catalog, database, name, position(node))
+        as_of = self._as_of(node.args.get("version"))
+        found = self._source.find(catalog, database, name, position(node), as_of)
         qualified = (called,) if called else (catalog, database, name)
         if isinstance(found, StoredView):
             return self._view(found, qualified, names, position(node))
@@ -275,6 +319,20 @@ class _QueryCompiler:
         self.scans.append(scan)
         relation = Relation(scan.alias, qualified, _renamed(found.columns, names))
         return _From(f"{quote(scan.name)} AS {quote(scan.alias)}", [relation])
+
+    def _as_of(self, version: exp.Version | None) -> AsOf | None:
+        if version is None:
+            return None
+        kind, node = version.name.upper(), version.expression
+        if version.args.get("kind") != "AS OF" or node is None:
+            raise NotSupported(f"{version.sql('trino')}", *position(version))
+        value = ExpressionCompiler(self, Scope(), clause="AS OF").compile(node)
+        if kind == "TIMESTAMP" and common_type(value.type, TIMESTAMP_WITH_TIME_ZONE) is not None:
+            return AsOf(kind, coerce(value, TIMESTAMP_WITH_TIME_ZONE))
+        if kind == "VERSION" and (value.type.is_integral or value.type.name == "varchar"):
+            return AsOf(kind, value)
+        message = f"Type {value.type} invalid. Expected a {'moment' if kind == 'TIMESTAMP' else 'snapshot'}"
+        raise QueryFailed("TYPE_MISMATCH", message, *position(node))
 
     def _view(self, view: StoredView, names: tuple[str, ...], renamed: list[str], place: Place) -> _From:
         if self._view_depth >= _MAX_VIEW_DEPTH:
@@ -423,6 +481,7 @@ class _QueryCompiler:
             conditions.append(sql)
             if conjunct.find(exp.Query) is None:
                 self._offer_predicate(sql, expressions)
+                self._offer_filters(conjunct, scope)
         return " AND ".join(conditions)
 
     def _offer_predicate(self, sql: str, expressions: ExpressionCompiler) -> None:
@@ -437,6 +496,24 @@ class _QueryCompiler:
         names = {found.column.sql_name for found in expressions.found if found.column is not None}
         if names <= set(scan.table.partition_keys):
             scan.predicates.append(sql)
+
+    def _offer_filters(self, node: exp.Expr, scope: Scope) -> None:
+        """Give what a condition says of one column of an Iceberg table to its scan."""
+        for operator, side, constants in comparisons(node):
+            column = ExpressionCompiler(self, scope, clause="WHERE clause")
+            value = column.compile(side)
+            found = column.found[0]
+            scan = next((s for s in self.scans if found.relation and s.alias == found.relation.alias), None)
+            if scan is None or scan.table.iceberg is None or found.is_outer or found.column is None:
+                continue
+            assert found.relation is not None
+            is_whole = value.sql == found.value.sql and not value.type.elements
+            if found.relation.is_optional or found.column.is_hidden or not is_whole:
+                continue
+            given = [ExpressionCompiler(self, Scope(), clause="WHERE clause").compile(c) for c in constants]
+            if all(_keeps_type(value.type, one.type) for one in given):
+                values = tuple(coerce(one, value.type).sql for one in given)
+                scan.filters.append(Filter(found.column.sql_name, operator, values))
 
     def _group_by(self, node: exp.Select, scope: Scope) -> tuple[str, frozenset[str] | None]:
         group = node.args.get("group")
@@ -639,6 +716,14 @@ def _as_columns(sql: str, given: Sequence[Column], wanted: Sequence[Column]) -> 
         return sql
     listed = ", ".join(f"{value} AS {name}" for value, name in zip(values, names, strict=True))
     return f"SELECT {listed} FROM ({sql})"
+
+
+def _keeps_type(column: Type, constant: Type) -> bool:
+    """Whether a comparison with a constant is one of values of the column's own type."""
+    common = common_type(column, constant)
+    if common is None:
+        return False
+    return common == column or (common.name == column.name == "varchar")
 
 
 def _conjuncts(node: exp.Expr) -> list[exp.Expr]:

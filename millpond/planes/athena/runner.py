@@ -19,6 +19,7 @@ from millpond.planes.athena import statements as st
 from millpond.planes.athena.catalog import GlueCatalog
 from millpond.planes.athena.engine import scanned_bytes, translated
 from millpond.planes.athena.exceptions import QueryFailed
+from millpond.planes.athena.iceberg.tables import is_iceberg
 from millpond.planes.athena.jobs import Job, Outcome
 from millpond.planes.athena.queries import compile_query
 from millpond.planes.athena.results import csv_line, metadata_file, query_columns, text_columns
@@ -29,6 +30,8 @@ from millpond.planes.athena.writes import Writer, Written
 if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
     from mypy_boto3_s3 import S3Client
+
+    from millpond.planes.athena.iceberg.changes import IcebergWriter
 
 _ROWS = 4096
 _LIMIT_CHECK = 0.25
@@ -53,7 +56,12 @@ class QueryRunner:
         self._directory = directory
         self._connection = connection
         self._s3 = s3
-        self._catalog = GlueCatalog(glue)
+        self._catalog = GlueCatalog(glue, s3, self._evaluate)
+
+    def _evaluate(self, sql: str) -> Any:
+        found = self._connection.execute(f"SELECT {sql}").fetchone()
+        assert found is not None
+        return found[0]
 
     def run(self, job: Job) -> Outcome:
         """Run a job to its end, whatever that is."""
@@ -83,8 +91,10 @@ class QueryRunner:
             return self._explain(statement, job)
         if isinstance(statement, st.CreateTableAs | st.InsertInto | st.Unload | st.CreateView):
             return self._write(statement, job)
+        if isinstance(statement, st.ChangeRows | st.Optimize | st.Vacuum):
+            return self._change(statement, job)
         started = time.monotonic()
-        session = ddl.Session(self._catalog.glue, self._s3, job.database)
+        session = ddl.Session(self._catalog.glue, self._s3, job.database, self._catalog)
         shown = ddl.run(statement, session)
         return self._publish_text(job, shown.columns, shown.lines, started)
 
@@ -138,12 +148,34 @@ class QueryRunner:
             writes.create_view(statement)
             return self._publish_text(job, [], [], started)
         if isinstance(statement, st.CreateTableAs):
-            written = writes.create_table_as(statement, f"{job.results_prefix}tables/{job.query_id}/")
+            target: Writer | IcebergWriter = self._iceberg(job) if _makes_iceberg(statement) else writes
+            written = target.create_table_as(statement, f"{job.results_prefix}tables/{job.query_id}/")
         elif isinstance(statement, st.InsertInto):
-            written = writes.insert(statement)
+            name = statement.name
+            found = self._catalog.get_table(name.database or job.database, name.table)
+            target = self._iceberg(job) if found is not None and is_iceberg(found) else writes
+            written = target.insert(statement)
         else:
             written = writes.unload(statement)
         return self._publish_written(job, written, started)
+
+    def _change(self, statement: st.ChangeRows | st.Optimize | st.Vacuum, job: Job) -> Outcome:
+        started = time.monotonic()
+        writer = self._iceberg(job)
+        if isinstance(statement, st.ChangeRows):
+            return self._publish_written(job, writer.change(statement), started)
+        if isinstance(statement, st.Optimize):
+            writer.optimize(statement)
+        else:
+            writer.vacuum(statement)
+        return self._publish_text(job, [], [], started)
+
+    def _iceberg(self, job: Job) -> IcebergWriter:
+        from millpond.planes.athena.iceberg.changes import IcebergWriter
+
+        return IcebergWriter(
+            self._connection, self._s3, self._catalog, job.database, job.query_id, self._directory
+        )
 
     def _publish_written(self, job: Job, written: Written, started: float) -> Outcome:
         manifest = f"{job.results_prefix}{job.query_id}-manifest.csv"
@@ -193,6 +225,10 @@ class QueryRunner:
         bucket, key = _object(location)
         more: Any = job.upload_arguments
         self._s3.put_object(Bucket=bucket, Key=key, Body=content, **more)
+
+
+def _makes_iceberg(statement: st.CreateTableAs) -> bool:
+    return str(statement.properties.get("table_type", "")).upper() == "ICEBERG"
 
 
 class _ScanLimit:

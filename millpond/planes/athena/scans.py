@@ -16,6 +16,11 @@ from typing import TYPE_CHECKING, Any
 from millpond.planes.athena.casts import padded
 from millpond.planes.athena.catalog import HIDDEN_PATH, NULL_PARTITION, GlueCatalog, Partition
 from millpond.planes.athena.exceptions import NotSupported, QueryFailed
+from millpond.planes.athena.iceberg.filters import row_filter
+from millpond.planes.athena.iceberg.metadata_tables import metadata_sql
+from millpond.planes.athena.iceberg.plan import plan_files
+from millpond.planes.athena.iceberg.scan import RowReader
+from millpond.planes.athena.iceberg.tables import TableSnapshot
 from millpond.planes.athena.queries import Scan
 from millpond.planes.athena.relations import Column
 from millpond.planes.athena.types import INTEGRAL, Type, duckdb_type, literal, quote
@@ -64,11 +69,20 @@ class Scanner:
         QueryFailed
             If the files do not hold what the catalog says.
         """
-        table = self._catalog.get_table(scan.table.database, scan.table.name)
-        assert table is not None
-        files = self._files(scan, table)
-        sql = self._reader(scan, table, files) if files else _empty(scan.table.columns)
+        if scan.table.iceberg is not None:
+            sql = self._iceberg(scan, scan.table.iceberg)
+        else:
+            table = self._catalog.get_table(scan.table.database, scan.table.name)
+            assert table is not None
+            files = self._files(scan, table)
+            sql = self._reader(scan, table, files) if files else _empty(scan.table.columns)
         self._connection.execute(f"CREATE OR REPLACE TEMP VIEW {quote(scan.name)} AS {sql}")
+
+    def _iceberg(self, scan: Scan, snapshot: TableSnapshot) -> str:
+        if scan.table.metadata_table:
+            return metadata_sql(scan.table.metadata_table, snapshot)
+        files = plan_files(snapshot, row_filter(self._connection, snapshot, scan.filters))
+        return RowReader(self._connection, snapshot).sql(files)
 
     def _files(self, scan: Scan, table: dict[str, Any]) -> list[StoredFile]:
         if not scan.table.partition_keys:

@@ -22,6 +22,9 @@ _TOKEN = re.compile(
 )
 
 
+_DML = {"SELECT", "INSERT", "DELETE", "UPDATE", "MERGE", "OPTIMIZE", "VACUUM", "UNLOAD"}
+
+
 @dataclass(frozen=True)
 class TableName:
     """A name as it was written; no database means the session's."""
@@ -45,8 +48,8 @@ class Statement:
     @property
     def statement_type(self) -> str:
         """``StatementType`` of the API."""
-        if self.kind in ("SELECT", "INSERT", "CREATE_TABLE_AS_SELECT", "UNLOAD"):
-            return "DML" if self.kind != "CREATE_TABLE_AS_SELECT" else "DDL"
+        if self.kind in _DML:
+            return "DML"
         return "UTILITY" if self.kind.startswith(("SHOW", "DESCRIBE", "EXPLAIN")) else "DDL"
 
 
@@ -86,6 +89,24 @@ class InsertInto(Statement):
 
 
 @dataclass(frozen=True)
+class ChangeRows(Statement):
+    """``DELETE``, ``UPDATE`` and ``MERGE``, as ``kind`` says."""
+
+    node: exp.Expr = field(default_factory=exp.Null)
+
+
+@dataclass(frozen=True)
+class Optimize(Statement):
+    name: TableName = TableName("", "")
+    condition: str = ""
+
+
+@dataclass(frozen=True)
+class Vacuum(Statement):
+    name: TableName = TableName("", "")
+
+
+@dataclass(frozen=True)
 class Unload(Statement):
     node: exp.Expr = field(default_factory=exp.Null)
     location: str = ""
@@ -119,10 +140,14 @@ class HiveColumn:
 
 @dataclass(frozen=True)
 class CreateTable(Statement):
+    """``partitions`` are those of a table that is not external: columns and transforms of columns."""
+
     name: TableName = TableName("", "")
     if_not_exists: bool = False
     columns: tuple[HiveColumn, ...] = ()
     partition_keys: tuple[HiveColumn, ...] = ()
+    partitions: tuple[str, ...] = ()
+    is_external: bool = True
     comment: str = ""
     location: str = ""
     properties: dict[str, str] = field(default_factory=dict)
@@ -150,12 +175,16 @@ class AlterPartitions(Statement):
 
 @dataclass(frozen=True)
 class AlterTable(Statement):
-    """Set properties or the location, or add columns, as ``kind`` says."""
+    """Set properties or the location, or change columns, as ``kind`` says.
+
+    ``names`` are columns that go, the column that changes, or properties that are unset.
+    """
 
     name: TableName = TableName("", "")
     properties: dict[str, str] = field(default_factory=dict)
     location: str = ""
     columns: tuple[HiveColumn, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -198,9 +227,12 @@ def parse_statement(text: str) -> Statement:
     reader.next()
     statement = parse(reader)
     reader.accept(";")
-    if not isinstance(statement, Query | Explain | CreateView | CreateTableAs | InsertInto | Prepared):
+    if not isinstance(statement, _TO_THE_END):
         reader.end()
     return statement
+
+
+_TO_THE_END = (Query, Explain, CreateView, CreateTableAs, InsertInto, ChangeRows, Optimize, Prepared)
 
 
 @dataclass(frozen=True)
@@ -297,17 +329,29 @@ class _Reader:
         self.expect("(")
         found = []
         while not self.accept(")"):
-            name, type_ = self.identifier(), self._type()
-            comment = self.string() if self.accept("COMMENT") else ""
-            found.append(HiveColumn(name, type_, comment))
+            found.append(self.column())
             if not self.accept(",") and self.peek() != ")":
                 raise self.error()
+        return tuple(found)
+
+    def column(self) -> HiveColumn:
+        """``name type COMMENT 'text'``."""
+        name, type_ = self.identifier(), self._type()
+        return HiveColumn(name, type_, self.string() if self.accept("COMMENT") else "")
+
+    def strings(self) -> tuple[str, ...]:
+        """``('a', 'b', …)``."""
+        self.expect("(")
+        found = [self.string()]
+        while self.accept(","):
+            found.append(self.string())
+        self.expect(")")
         return tuple(found)
 
     def _type(self) -> str:
         parts: list[str] = []
         depth = 0
-        while depth or not parts or self.peek() in "<(":
+        while depth or not parts or self.peek() in ("<", "("):
             token = self.next()
             depth += (token.text in "<(") - (token.text in ">)")
             parts.append(token.text.lower())
@@ -349,6 +393,19 @@ class _Reader:
             depth += (token.text == "(") - (token.text == ")")
         return self.text[start : token.start]
 
+    def expressions(self) -> tuple[str, ...]:
+        """``(a, f(b), …)`` as text."""
+        self.expect("(")
+        found: list[str] = []
+        depth, start = 1, self._tokens[self._at].start if self._at < len(self._tokens) else 0
+        while depth:
+            token = self.next()
+            depth += (token.text == "(") - (token.text == ")")
+            if not depth or (depth == 1 and token.text == ","):
+                found.append(self.text[start : token.start].strip())
+                start = token.end
+        return tuple(found)
+
     def option_values(self) -> dict[str, Any]:
         """``(key = value, …)`` of ``WITH``: text, numbers, booleans and arrays of text."""
         self.expect("(")
@@ -384,10 +441,8 @@ def _create(reader: _Reader) -> Statement:
     reader.expect("TABLE")
     if_not_exists = reader.accept("IF", "NOT", "EXISTS")
     name = reader.table()
-    if is_external:
-        return _create_table(reader, name, if_not_exists)
-    if reader.peek() == "(":
-        raise NotSupported("CREATE TABLE of an Iceberg table")
+    if is_external or reader.peek() == "(":
+        return _create_table(reader, name, if_not_exists, is_external)
     return _create_table_as(reader, name, if_not_exists)
 
 
@@ -413,11 +468,14 @@ def _create_table_as(reader: _Reader, name: TableName, if_not_exists: bool) -> C
     )
 
 
-def _create_table(reader: _Reader, name: TableName, if_not_exists: bool) -> CreateTable:
+def _create_table(reader: _Reader, name: TableName, if_not_exists: bool, is_external: bool) -> CreateTable:
     parts: dict[str, Any] = {"columns": reader.columns()}
     while reader.peek() not in ("", ";"):
-        parts |= _table_clause(reader)
-    return CreateTable("CREATE_TABLE", name, if_not_exists, **parts)
+        if not is_external and reader.accept("PARTITIONED", "BY"):
+            parts["partitions"] = reader.expressions()
+        else:
+            parts |= _table_clause(reader)
+    return CreateTable("CREATE_TABLE", name, if_not_exists, is_external=is_external, **parts)
 
 
 def _table_clause(reader: _Reader) -> dict[str, Any]:
@@ -483,9 +541,17 @@ def _alter(reader: _Reader) -> Statement:
     if reader.accept("ADD"):
         tolerant = reader.accept("IF", "NOT", "EXISTS")
         return AlterPartitions("ALTER_TABLE_ADD_PARTITION", name, _partitions(reader), tolerant)
+    if reader.accept("DROP", "COLUMN"):
+        return AlterTable("ALTER_TABLE_DROP_COLUMN", name, names=(reader.identifier(),))
     if reader.accept("DROP"):
         tolerant = reader.accept("IF", "EXISTS")
         return AlterPartitions("ALTER_TABLE_DROP_PARTITION", name, _partitions(reader), tolerant)
+    if reader.accept("CHANGE"):
+        reader.accept("COLUMN")
+        old = reader.identifier()
+        return AlterTable("ALTER_TABLE_CHANGE_COLUMN", name, columns=(reader.column(),), names=(old,))
+    if reader.accept("UNSET", "TBLPROPERTIES"):
+        return AlterTable("ALTER_TABLE_UNSET_TBLPROPERTIES", name, names=reader.strings())
     if reader.accept("SET", "TBLPROPERTIES"):
         return AlterTable("ALTER_TABLE_SET_TBLPROPERTIES", name, properties=reader.properties())
     if reader.accept("SET", "LOCATION"):
@@ -560,6 +626,32 @@ def _insert(reader: _Reader) -> InsertInto:
     return InsertInto("INSERT", name, columns, parse_query(reader.rest()))
 
 
+def _delete(reader: _Reader) -> ChangeRows:
+    return ChangeRows("DELETE", parse_query(reader.text))
+
+
+def _update(reader: _Reader) -> ChangeRows:
+    return ChangeRows("UPDATE", parse_query(reader.text))
+
+
+def _merge(reader: _Reader) -> ChangeRows:
+    return ChangeRows("MERGE", parse_query(reader.text))
+
+
+def _optimize(reader: _Reader) -> Optimize:
+    name = reader.table()
+    reader.expect("REWRITE", "DATA", "USING", "BIN_PACK")
+    condition = reader.rest() if reader.accept("WHERE") else ""
+    if not condition:
+        reader.accept(";")
+        reader.end()
+    return Optimize("OPTIMIZE", name, condition)
+
+
+def _vacuum(reader: _Reader) -> Vacuum:
+    return Vacuum("VACUUM", reader.table())
+
+
 def _unload(reader: _Reader) -> Unload:
     node = parse_query(reader.parenthesised())
     reader.expect("TO")
@@ -591,16 +683,21 @@ _PARSERS: dict[str, Callable[[_Reader], Statement]] = {
     "ALTER": _alter,
     "CREATE": _create,
     "DEALLOCATE": _deallocate,
+    "DELETE": _delete,
     "DESC": _describe,
     "DESCRIBE": _describe,
     "DROP": _drop,
     "EXECUTE": _execute,
     "EXPLAIN": _explain,
     "INSERT": _insert,
+    "MERGE": _merge,
     "MSCK": _repair,
+    "OPTIMIZE": _optimize,
     "PREPARE": _prepare,
     "SHOW": _show,
     "UNLOAD": _unload,
+    "UPDATE": _update,
+    "VACUUM": _vacuum,
 }
 
 

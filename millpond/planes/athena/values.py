@@ -27,6 +27,8 @@ def writer(type_: Type) -> Writer:
         return _map_writer(writer(type_.elements[0]), writer(type_.elements[1]))
     if type_.name == "row":
         return _row_writer(type_)
+    if type_.name in _DIGITS:
+        return _DIGITS[type_.name]("microseconds" if type_.precision > 3 else "milliseconds")
     return _WRITERS.get(type_.name, str)
 
 
@@ -73,16 +75,16 @@ def _decimal(value: Decimal) -> str:
     return format(value, "f")
 
 
-def _timestamp(value: dt.datetime) -> str:
-    return value.isoformat(sep=" ", timespec="milliseconds")
+def _timestamp(digits: str) -> Writer:
+    return lambda value: str(value.isoformat(sep=" ", timespec=digits))
 
 
-def _zoned(value: dt.datetime) -> str:
-    return f"{_timestamp(value)} UTC"
+def _zoned(digits: str) -> Writer:
+    return lambda value: f"{value.replace(tzinfo=None).isoformat(sep=' ', timespec=digits)} UTC"
 
 
-def _time(value: dt.time) -> str:
-    return value.isoformat(timespec="milliseconds")
+def _time(digits: str) -> Writer:
+    return lambda value: str(value.isoformat(timespec=digits))
 
 
 def _binary(value: bytes) -> str:
@@ -132,10 +134,13 @@ _WRITERS: dict[str, Writer] = {
     "decimal": _decimal,
     "double": java_double,
     "real": java_float,
-    "timestamp": _timestamp,
-    TIMESTAMP_TZ: _zoned,
-    "time": _time,
     "varbinary": _binary,
     "interval day to second": _days,
     YEAR_TO_MONTH: _months,
+}
+
+_DIGITS: dict[str, Callable[[str], Writer]] = {
+    "timestamp": _timestamp,
+    TIMESTAMP_TZ: _zoned,
+    "time": _time,
 }

@@ -6,7 +6,7 @@ Files are Parquet. They are written before the catalog changes, so a reader sees
 # ruff: noqa: S608 - writing SQL is what this module is for; names and texts in it are quoted
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote
@@ -81,7 +81,7 @@ class Writer:
             raise QueryFailed("SCHEMA_NOT_FOUND", f"Schema {database} not found", 1, 1)
         query = self._compile(statement.node)
         keys = [str(key) for key in options.get("partitioned_by", [])]
-        _check_names(query.columns, keys)
+        check_names(query.columns, keys)
         location = str(options.get("external_location") or default_location).rstrip("/") + "/"
         if list_files(self._s3, location):
             message = f"Target directory for table '{database}.{name}' already exists: {location}"
@@ -89,7 +89,7 @@ class Writer:
         compression = options.get("write_compression") or options.get("parquet_compression") or ""
         written = Written(0, [])
         if statement.has_data:
-            written = self._copy(_named(query), location, keys, str(compression))
+            written = self._copy(named(query), location, keys, str(compression))
         self._catalog.glue.create_table(
             DatabaseName=database, TableInput=cast(Any, _new_table(name, query.columns, keys, location))
         )
@@ -110,7 +110,7 @@ class Writer:
         if "parquet" not in str(storage.get("InputFormat", "")).lower():
             raise NotSupported("INSERT INTO a table that is not Parquet")
         targets = [c for c in stored.columns if not c.is_hidden]
-        sql = _aligned(self._compile(statement.node), targets, statement.columns)
+        sql = aligned(self._compile(statement.node), targets, statement.columns)
         written = self._copy(sql, str(storage["Location"]), list(stored.partition_keys), "")
         keys = list(stored.partition_keys)
         self._register(database, table, keys, str(storage["Location"]), written.files)
@@ -121,17 +121,17 @@ class Writer:
         _refuse_options(statement.properties, _UNLOAD_OPTIONS)
         query = self._compile(statement.node)
         keys = [str(key) for key in statement.properties.get("partitioned_by", [])]
-        _check_names(query.columns, keys)
+        check_names(query.columns, keys)
         if list_files(self._s3, statement.location):
             raise QueryFailed("HIVE_PATH_ALREADY_EXISTS", f"{statement.location} is not empty")
         compression = str(statement.properties.get("compression", ""))
-        return self._copy(_named(query), statement.location, keys, compression)
+        return self._copy(named(query), statement.location, keys, compression)
 
     def create_view(self, statement: st.CreateView) -> None:
         """Store a view, once its query has been found to compile."""
         database, name = statement.name.database or self._database, statement.name.table
         query = compile_query(parse_query(statement.sql), self._catalog, self._database)
-        _check_names(query.columns, [], statement.columns)
+        check_names(query.columns, [], statement.columns)
         names = statement.columns or tuple(c.name.lower() for c in query.columns)
         existing = self._catalog.get_table(database, name)
         if existing is not None and (not statement.or_replace or existing.get("TableType") != "VIRTUAL_VIEW"):
@@ -204,13 +204,13 @@ class Writer:
         register_partitions(self._catalog.glue, database, table, list(found.items()), is_tolerant=True)
 
 
-def _named(query: CompiledQuery) -> str:
+def named(query: CompiledQuery) -> str:
     """The query with the names its columns have in a file."""
     listed = ", ".join(f"{quote(c.sql_name)} AS {quote(c.name.lower())}" for c in query.columns)
     return f"SELECT {listed} FROM ({query.sql})"
 
 
-def _aligned(query: CompiledQuery, targets: Sequence[Column], names: Sequence[str]) -> str:
+def aligned(query: CompiledQuery, targets: Sequence[Column], names: Sequence[str]) -> str:
     """The query with the columns of the table it goes into; columns that are not named are NULL."""
     wanted = list(names) or [c.name for c in targets]
     if len(wanted) != len(query.columns):
@@ -228,13 +228,27 @@ def _aligned(query: CompiledQuery, targets: Sequence[Column], names: Sequence[st
         source = given.get(target.name)
         if source is None:
             value = f"CAST(NULL AS {duckdb_type(target.type)})"
-        elif not _is_storable(source.type, target.type):
-            message = f"Insert query has mismatched column types: {target.type} and {source.type}"
-            raise QueryFailed("TYPE_MISMATCH", message, 1, 1)
         else:
-            value = _stored(Typed(quote(source.sql_name), source.type), target.type)
+            value = assigned(Typed(quote(source.sql_name), source.type), target.type, _mismatch)
         parts.append(f"{value} AS {quote(target.sql_name)}")
     return f"SELECT {', '.join(parts)} FROM ({query.sql})"
+
+
+def _mismatch(source: Type, target: Type) -> str:
+    return f"Insert query has mismatched column types: {target} and {source}"
+
+
+def assigned(value: Typed, target: Type, mismatch: Callable[[Type, Type], str]) -> str:
+    """A value as a column of a table takes it.
+
+    Raises
+    ------
+    QueryFailed
+        ``TYPE_MISMATCH``, with the message that ``mismatch`` makes of the two types.
+    """
+    if not _is_storable(value.type, target):
+        raise QueryFailed("TYPE_MISMATCH", mismatch(value.type, target), 1, 1)
+    return _stored(value, target)
 
 
 def _is_storable(source: Type, target: Type) -> bool:
@@ -276,7 +290,7 @@ def _new_table(name: str, columns: Sequence[Column], keys: Sequence[str], locati
     }
 
 
-def _check_names(columns: Sequence[Column], keys: Sequence[str], renamed: Sequence[str] = ()) -> None:
+def check_names(columns: Sequence[Column], keys: Sequence[str], renamed: Sequence[str] = ()) -> None:
     names = [name.lower() for name in renamed] or [column.name.lower() for column in columns]
     if len(names) != len(columns):
         raise QueryFailed(

@@ -1,0 +1,120 @@
+"""Iceberg's metadata and data files as objects of S3, through the client that the worker has."""
+
+from __future__ import annotations
+
+import io
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+from pyiceberg.io import FileIO, InputFile, InputStream, OutputFile, OutputStream
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+class S3Objects(FileIO):
+    """Files below ``s3://``.
+
+    Parameters
+    ----------
+    s3 : S3Client
+        Reads and writes them.
+    """
+
+    def __init__(self, s3: S3Client) -> None:
+        super().__init__()
+        self.s3 = s3
+
+    def new_input(self, location: str) -> InputFile:
+        return _Input(self.s3, location)
+
+    def new_output(self, location: str) -> OutputFile:
+        return _Output(self.s3, location)
+
+    def delete(self, location: str | InputFile | OutputFile) -> None:
+        bucket, key = split(location if isinstance(location, str) else location.location)
+        self.s3.delete_object(Bucket=bucket, Key=key)
+
+
+def split(location: str) -> tuple[str, str]:
+    """Bucket and key of an object."""
+    bucket, _, key = location.partition("://")[2].partition("/")
+    return bucket, key
+
+
+class _Input(InputFile):
+    def __init__(self, s3: S3Client, location: str) -> None:
+        super().__init__(location)
+        self._s3 = s3
+
+    def __len__(self) -> int:
+        return _length(self._s3, self.location)
+
+    def exists(self) -> bool:
+        return _exists(self._s3, self.location)
+
+    def open(self, seekable: bool = True) -> InputStream:  # noqa: ARG002 - pyiceberg's signature
+        bucket, key = split(self.location)
+        try:
+            return io.BytesIO(self._s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+        except self._s3.exceptions.NoSuchKey as error:
+            raise FileNotFoundError(self.location) from error
+
+
+class _Output(OutputFile):
+    def __init__(self, s3: S3Client, location: str) -> None:
+        super().__init__(location)
+        self._s3 = s3
+
+    def __len__(self) -> int:
+        return _length(self._s3, self.location)
+
+    def exists(self) -> bool:
+        return _exists(self._s3, self.location)
+
+    def to_input_file(self) -> InputFile:
+        return _Input(self._s3, self.location)
+
+    def create(self, overwrite: bool = False) -> OutputStream:
+        if not overwrite and self.exists():
+            raise FileExistsError(self.location)
+        return _Upload(self._s3, self.location)
+
+
+class _Upload(io.BytesIO):
+    """Holds what is written, and puts it when it is closed without an error."""
+
+    def __init__(self, s3: S3Client, location: str) -> None:
+        super().__init__()
+        self._s3 = s3
+        self._location = location
+
+    def close(self) -> None:
+        if not self.closed:
+            bucket, key = split(self._location)
+            self._s3.put_object(Bucket=bucket, Key=key, Body=self.getvalue())
+        super().close()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            super().close()
+
+
+def _length(s3: S3Client, location: str) -> int:
+    bucket, key = split(location)
+    return int(s3.head_object(Bucket=bucket, Key=key)["ContentLength"])
+
+
+def _exists(s3: S3Client, location: str) -> bool:
+    try:
+        _length(s3, location)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("404", "NoSuchKey", "NotFound"):
+            return False
+        raise
+    return True
