@@ -523,6 +523,8 @@ def _show_comparisons(comparisons: Sequence[TableComparison]) -> None:
         console.err.print(f"[red]{comparison.table_id}[/red] differs: {escape(_what_differs(comparison))}")
         for difference in comparison.differences:
             console.err.print(f"  {escape(str(difference))}")
+        for row in comparison.quarantine_missing:
+            console.err.print(f"  not in operations.quarantine: {escape(str(row))}")
     if different:
         console.err.print("  next:  millpond ingest, then millpond verify")
 
@@ -543,6 +545,8 @@ def _what_differs(comparison: TableComparison) -> str:
         return comparison.error
     if comparison.columns:
         return f"columns {', '.join(comparison.columns)}"
+    if comparison.rows_onprem == comparison.rows_athena and comparison.quarantine_missing:
+        return "rows that break a rule are not in quarantine"
     return "number of rows"
 
 

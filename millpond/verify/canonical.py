@@ -8,11 +8,13 @@ the texts. Nothing here knows the other side's SQL: that the two agree is what i
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 from millpond.errors import MillpondError
-from millpond.verify.structure import Column, Partition
+from millpond.verify.structure import Partition, Table
 
+_HMAC_BLOCK = 64
 _MONTHS = {"year": "YYYY", "month": "YYYY-MM", "day": "YYYY-MM-DD"}
 
 
@@ -24,21 +26,21 @@ def postgres_name(name: str) -> str:
 athena_name = postgres_name
 
 
-def postgres_text(expression: str, source_type: str) -> str:
+def postgres_text(expression: str, source_type: str, *, is_iceberg: bool = False) -> str:
     """SQL for the canonical text of an expression of a PostgreSQL type.
 
     The session must have ``intervalstyle`` set to ``iso_8601``.
     """
+    digits = "US" if is_iceberg else "MS"
     if source_type.endswith("[]"):
-        element = postgres_text("element", source_type.removesuffix("[]"))
+        element = postgres_text("element", source_type.removesuffix("[]"), is_iceberg=is_iceberg)
         return (
             f"CASE WHEN {expression} IS NOT NULL THEN (SELECT coalesce(string_agg(coalesce("
             f"'v' || encode(convert_to({element}, 'UTF8'), 'hex'), 'n'), ',' ORDER BY position), '')"
             f" FROM unnest({expression}) WITH ORDINALITY AS elements (element, position)) END"
         )
-    padded = re.fullmatch(r"character\((\d+)\)", source_type)
-    if padded:
-        return f"rpad({expression}::text, {padded[1]})"
+    if length := _char_length(source_type):
+        return f"rpad({expression}::text, {length})"
     match source_type:
         case "real":
             return _postgres_float(expression, "float4send")
@@ -47,9 +49,9 @@ def postgres_text(expression: str, source_type: str) -> str:
         case "date":
             return f"to_char({expression}, 'YYYY-MM-DD')"
         case "timestamp without time zone":
-            return f"to_char({expression}, 'YYYY-MM-DD HH24:MI:SS.MS')"
+            return f"to_char({expression}, 'YYYY-MM-DD HH24:MI:SS.{digits}')"
         case "timestamp with time zone":
-            return f"to_char({expression} AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS')"
+            return f"to_char({expression} AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.{digits}')"
         case "time without time zone":
             return f"to_char({expression}::interval, 'HH24:MI:SS.US')"
         case "bytea":
@@ -58,14 +60,64 @@ def postgres_text(expression: str, source_type: str) -> str:
             return f"{expression}::text"
 
 
+def _char_length(source_type: str) -> str | None:
+    match = re.fullmatch(r"character\((\d+)\)", source_type)
+    return match[1] if match else None
+
+
+def masked_text(expression: str, action: str) -> str:
+    """SQL for what PostgreSQL makes of a masked value, with the settings of :func:`masking_settings`."""
+    value = f"convert_to({expression}::text, 'UTF8')"
+    if action == "hash":
+        return f"encode(sha256({_setting('masking_key')} || {value}), 'hex')"
+    if action == "tokenise":
+        inner = f"sha256({_setting('masking_inner')} || {value})"
+        return f"'tok_' || left(encode(sha256({_setting('masking_outer')} || {inner}), 'hex'), 32)"
+    raise MillpondError(f"The column action {action} has no canonical text.", where="job_settings")
+
+
+def _setting(name: str) -> str:
+    return f"decode(current_setting('millpond.{name}'), 'hex')"
+
+
+def masking_settings(key: bytes) -> dict[str, str]:
+    """Settings of the session that hold the masking key, itself and as RFC 2104 pads it for HMAC."""
+    block = (key if len(key) <= _HMAC_BLOCK else hashlib.sha256(key).digest()).ljust(_HMAC_BLOCK, b"\0")
+    return {
+        "millpond.masking_key": key.hex(),
+        "millpond.masking_inner": bytes(byte ^ 0x36 for byte in block).hex(),
+        "millpond.masking_outer": bytes(byte ^ 0x5C for byte in block).hex(),
+    }
+
+
+def iceberg_text(expression: str, catalog_type: str, source_type: str) -> str:
+    """SQL for the canonical text of an expression of a column of an Iceberg table."""
+    if catalog_type.startswith("array<"):
+        inner = catalog_type.removeprefix("array<").removesuffix(">")
+        element = iceberg_text("element", inner, source_type.removesuffix("[]"))
+        return _athena_array(expression, element)
+    if length := _char_length(source_type):
+        # PostgreSQL does not count the blanks at the end of a char(n).
+        return f"rpad(regexp_replace({expression}, ' +$', ''), {length}, ' ')"
+    if catalog_type == "timestamp":
+        return f"CAST({expression} AS varchar)"
+    if catalog_type == "timestamptz":
+        return f"replace(CAST({expression} AS varchar), ' UTC', '')"
+    return athena_text(expression, catalog_type)
+
+
+def _athena_array(expression: str, element: str) -> str:
+    return (
+        f"array_join(transform({expression}, element -> coalesce(concat('v', lower(to_hex(to_utf8("
+        f"{element})))), 'n')), ',')"
+    )
+
+
 def athena_text(expression: str, catalog_type: str) -> str:
     """SQL for the canonical text of an expression of a type of the Glue catalog."""
     if catalog_type.startswith("array<"):
         element = athena_text("element", catalog_type.removeprefix("array<").removesuffix(">"))
-        return (
-            f"array_join(transform({expression}, element -> coalesce(concat('v', lower(to_hex(to_utf8("
-            f"{element})))), 'n')), ',')"
-        )
+        return _athena_array(expression, element)
     match catalog_type.split("(")[0]:
         case "string":
             return expression
@@ -98,16 +150,30 @@ def postgres_partition_text(partition: Partition) -> str:
     return f"to_char({expression}, '{_MONTHS[partition.transform]}')"
 
 
-def postgres_texts(columns: tuple[Column, ...], partitions: tuple[Partition, ...]) -> list[str]:
+def postgres_texts(table: Table) -> list[str]:
     """The canonical texts of a row in PostgreSQL, partition columns last."""
-    texts = [postgres_text(postgres_name(c.source_name), c.source_type) for c in columns]
-    return texts + [postgres_partition_text(p) for p in partitions]
+    texts = []
+    for column in table.columns:
+        name = postgres_name(column.source_name)
+        if column.action is not None:
+            texts.append(masked_text(name, column.action))
+        else:
+            texts.append(postgres_text(name, column.source_type, is_iceberg=table.is_iceberg))
+    return texts + [postgres_partition_text(p) for p in table.partitions]
 
 
-def athena_texts(columns: tuple[Column, ...], partitions: tuple[Partition, ...]) -> list[str]:
+def athena_texts(table: Table) -> list[str]:
     """The canonical texts of a row in Athena, partition columns last."""
-    texts = [athena_text(athena_name(c.name), c.type) for c in columns]
-    return texts + [athena_text(athena_name(p.name), "string") for p in partitions]
+    texts = []
+    for column in table.columns:
+        name = athena_name(column.name)
+        if column.action is not None:
+            texts.append(name)
+        elif table.is_iceberg:
+            texts.append(iceberg_text(name, column.type, column.source_type))
+        else:
+            texts.append(athena_text(name, column.type))
+    return texts + [athena_text(athena_name(p.name), "string") for p in table.partitions]
 
 
 def _postgres_float(expression: str, send: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
@@ -15,11 +16,14 @@ from millpond.errors import MillpondError
 from millpond.query import QueryFailedError, Row, run_query
 from millpond.scaffold import SourceColumn, read_columns
 from millpond.stack.onprem import OnPremDatabase
-from millpond.verify.queries import athena_side, postgres_side
+from millpond.verify.canonical import masking_settings
+from millpond.verify.queries import athena_side, postgres_side, quarantine_query, quarantined_rows
 from millpond.verify.structure import Table, read_items
 
 if TYPE_CHECKING:
     import boto3
+    from mypy_boto3_glue import GlueClient
+    from mypy_boto3_secretsmanager import SecretsManagerClient
 
 MAX_DIFFERENCES = 5
 MAX_BUCKETS = 5
@@ -74,6 +78,10 @@ class TableComparison:
         Source columns (and partition columns) whose checksums differ.
     differences : tuple of Difference
         The first rows that differ, by key.
+    rows_quarantined : int
+        Rows of the source that must be in quarantine instead.
+    quarantine_missing : tuple of dict
+        The first of those that are not there.
     error : str, optional
         Why the table could not be compared.
     """
@@ -85,6 +93,8 @@ class TableComparison:
     checksum_athena: str | None = None
     columns: tuple[str, ...] = ()
     differences: tuple[Difference, ...] = ()
+    rows_quarantined: int = 0
+    quarantine_missing: tuple[dict[str, str | None], ...] = ()
     error: str | None = None
 
     @property
@@ -95,6 +105,7 @@ class TableComparison:
             and self.rows_onprem == self.rows_athena
             and self.checksum_onprem == self.checksum_athena
             and not self.columns
+            and not self.quarantine_missing
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -158,10 +169,14 @@ def verify(
     """
     dynamodb = session.resource("dynamodb", endpoint_url=settings.endpoint_url)
     athena = session.client("athena", endpoint_url=settings.endpoint_url)
+    glue = session.client("glue", endpoint_url=settings.endpoint_url)
     items = _choose(read_items(dynamodb, settings.prefix), tables)
     comparisons = []
     with closing((connect or OnPremDatabase(settings).connection)()) as connection:
         _begin_snapshot(connection)
+        if any(_is_masked(setting) for setting, _ in items):
+            secrets = session.client("secretsmanager", endpoint_url=settings.endpoint_url)
+            _set_masking_key(connection, _masking_key(settings, secrets))
         columns = read_columns(connection, sorted({setting["source_schema"] for setting, _ in items}))
         for setting, structure in items:
             comparison = compare_item(
@@ -170,6 +185,7 @@ def verify(
                 columns,
                 ask_onprem=lambda query: _ask_postgres(connection, query),
                 ask_athena=lambda query: list(run_query(athena, query, workgroup=settings.prefix).rows),
+                is_iceberg=_is_iceberg(glue, setting["target_database"], setting["target_table"]),
             )
             comparisons.append(comparison)
             if progress is not None:
@@ -183,7 +199,10 @@ def compare_table(table: Table, ask_onprem: Ask, ask_athena: Ask) -> TableCompar
     left = Summary.from_row(ask_onprem(onprem_side.summary())[0])
     right = Summary.from_row(ask_athena(athena.summary())[0])
     names = [column.source_name for column in table.columns] + [p.name for p in table.partitions]
+    expected, absent = _quarantine(table, ask_onprem, ask_athena)
     comparison = TableComparison(
+        rows_quarantined=expected,
+        quarantine_missing=tuple(absent[:MAX_DIFFERENCES]),
         table_id=table.table_id,
         rows_onprem=left.rows,
         rows_athena=right.rows,
@@ -202,6 +221,20 @@ def compare_table(table: Table, ask_onprem: Ask, ask_athena: Ask) -> TableCompar
         table.key,
     )
     return TableComparison(**{**comparison.__dict__, "differences": tuple(differences[:MAX_DIFFERENCES])})
+
+
+def _quarantine(table: Table, ask_onprem: Ask, ask_athena: Ask) -> tuple[int, list[dict[str, str | None]]]:
+    """How many rows must be in quarantine, and which of them are not."""
+    query = quarantined_rows(table)
+    expected = [json.loads(row[0] or "{}") for row in ask_onprem(query)] if query else []
+    if not expected:
+        return 0, []
+    found = {_as_set(json.loads(row[0] or "{}")) for row in ask_athena(quarantine_query(table))}
+    return len(expected), [row for row in expected if _as_set(row) not in found]
+
+
+def _as_set(row: dict[str, str | None]) -> frozenset[tuple[str, str | None]]:
+    return frozenset(row.items())
 
 
 def differing_buckets(onprem: Iterable[Row], athena: Iterable[Row]) -> list[str]:
@@ -239,16 +272,18 @@ def compare_item(
     *,
     ask_onprem: Ask,
     ask_athena: Ask,
+    is_iceberg: bool = False,
 ) -> TableComparison:
     """Compare the table of one setting; what stands in the way becomes the comparison's error."""
     table_id = setting["table_id"]
     if structure is None:
         return TableComparison(table_id, error="table_structures has no entry for it")
     try:
-        table = Table.from_items(setting, structure)
+        table = Table.from_items(setting, structure, is_iceberg=is_iceberg)
     except KeyError as error:
         return TableComparison(table_id, error=f"its settings or structure lack {error}")
     actual = [c for c in columns if (c.schema, c.table) == (table.source_schema, table.source_table)]
+    table = table.without(table.missing(actual))
     mismatch = table.mismatch(actual)
     if mismatch is not None:
         return TableComparison(table_id, error=mismatch)
@@ -273,6 +308,39 @@ def _choose(
             next_step="name tables as schema.table, or none for all",
         )
     return [item for item in items if item[0]["table_id"] in tables]
+
+
+def _is_masked(setting: dict[str, Any]) -> bool:
+    return any(action != "drop" for action in (setting.get("column_actions") or {}).values())
+
+
+def _is_iceberg(glue: GlueClient, database: str, table: str) -> bool:
+    try:
+        found = glue.get_table(DatabaseName=database, Name=table)["Table"]
+    except glue.exceptions.EntityNotFoundException:
+        return False
+    return found.get("Parameters", {}).get("table_type", "").upper() == "ICEBERG"
+
+
+def _masking_key(settings: Settings, secrets: SecretsManagerClient) -> bytes:
+    secret_id = f"{settings.project}/{settings.environment}/masking-key"
+    try:
+        text = secrets.get_secret_value(SecretId=secret_id)["SecretString"]
+        return bytes.fromhex(json.loads(text)["key"])
+    except secrets.exceptions.ResourceNotFoundException as error:
+        raise MillpondError(
+            f"The secret {secret_id} has no value, and tables are masked with it.", next_step="make load"
+        ) from error
+    except (ValueError, KeyError, TypeError):
+        raise MillpondError(
+            f"The secret {secret_id} is not JSON with a key of hexadecimal digits.", next_step="make load"
+        ) from None
+
+
+def _set_masking_key(connection: psycopg.Connection, key: bytes) -> None:
+    """Hand the key to the session as a parameter, so that it is in no statement's text."""
+    for name, value in masking_settings(key).items():
+        connection.execute("SELECT set_config(%s, %s, true)", (name, value))
 
 
 def _begin_snapshot(connection: psycopg.Connection) -> None:

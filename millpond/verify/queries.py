@@ -98,10 +98,9 @@ class Side:
 
 def postgres_side(table: Table) -> Side:
     """The queries for PostgreSQL."""
-    name = canonical.postgres_name
     return Side(
-        source=f"{name(table.source_schema)}.{name(table.source_table)}",
-        texts=tuple(canonical.postgres_texts(table.columns, table.partitions)),
+        source=source_rows(table),
+        texts=tuple(canonical.postgres_texts(table)),
         key=_key(table),
         digest=lambda text: f"md5({text})",
         number=lambda digest: f"('x' || substr({digest}, 1, 15))::bit(60)::bigint",
@@ -109,12 +108,79 @@ def postgres_side(table: Table) -> Side:
     )
 
 
+def source_rows(table: Table) -> str:
+    """The rows of the source that the lake must have, to stand in a FROM clause."""
+    source, is_bad = _newest(table), _violations(table)
+    wanted = [*_kept(table), *([f"NOT ({is_bad})"] if is_bad else [])]
+    if not wanted:
+        return source
+    return f"(SELECT * FROM {source} WHERE {' AND '.join(wanted)}) AS wanted"
+
+
+def quarantined_rows(table: Table) -> str | None:
+    """A query of PostgreSQL for the rows that must be in quarantine, as JSON; None if none can be."""
+    is_bad = _violations(table)
+    if not is_bad:
+        return None
+    name = canonical.postgres_name
+    texts = [
+        canonical.masked_text(name(c.source_name), c.action) if c.action else f"{name(c.source_name)}::text"
+        for c in table.columns
+    ]
+    names = _list([f"'{c.name.replace("'", "''")}'" for c in table.columns])
+    row = f"json_object(ARRAY[{names}]::text[], ARRAY[{_list(texts)}]::text[])::text"
+    wanted = [f"({is_bad})"]
+    if table.rows.filter is not None and table.rows.operation_column is None:
+        wanted.append(f"({table.rows.filter}\n) IS TRUE")
+    return f"SELECT {row} FROM {_newest(table)} WHERE {' AND '.join(wanted)}"
+
+
+def quarantine_query(table: Table) -> str:
+    """A query of Athena for the rows of a table that are in quarantine."""
+    table_id = table.table_id.replace("'", "''")
+    return f'SELECT DISTINCT "row" FROM "operations"."quarantine" WHERE table_id = \'{table_id}\''
+
+
+def _newest(table: Table) -> str:
+    """The source; of a table of changes the newest change of every key."""
+    name = canonical.postgres_name
+    source = f"{name(table.source_schema)}.{name(table.source_table)}"
+    if table.rows.sequence_column is None:
+        return source
+    keys = _list([name(key) for key in table.key])
+    order = f"{keys}, {name(table.rows.sequence_column)} DESC"
+    return f"(SELECT DISTINCT ON ({keys}) * FROM {source} ORDER BY {order}) AS newest"
+
+
+def _kept(table: Table) -> list[str]:
+    """Conditions of a row that the lake keeps, whatever its quality."""
+    kept = [f"({table.rows.filter}\n) IS TRUE"] if table.rows.filter is not None else []
+    if table.rows.operation_column is not None:
+        kept.append(f"{canonical.postgres_name(table.rows.operation_column)}::text IN ('I', 'U')")
+    return kept
+
+
+def _violations(table: Table) -> str:
+    """The condition under which a row belongs in quarantine; empty when there is none."""
+    if not table.is_iceberg:
+        return ""
+    name = canonical.postgres_name
+    nullable = {column.source_name for column in table.columns if column.nullable}
+    found = [f"{name(key)} IS NULL" for key in table.key if key in nullable]
+    if table.rows.operation_column is not None:
+        operation = name(table.rows.operation_column)
+        found.append(f"coalesce({operation}::text, '') NOT IN ('I', 'U', 'D')")
+    kept = "".join(f" AND {condition}" for condition in _kept(table))
+    found += [f"(({check}\n) IS FALSE{kept})" for check in table.rows.checks]
+    return " OR ".join(found)
+
+
 def athena_side(table: Table) -> Side:
     """The queries for Athena, in the SQL of its engine version 3."""
     name = canonical.athena_name
     return Side(
         source=f"{name(table.database)}.{name(table.table)}",
-        texts=tuple(canonical.athena_texts(table.columns, table.partitions)),
+        texts=tuple(canonical.athena_texts(table)),
         key=_key(table),
         digest=lambda text: f"lower(to_hex(md5(to_utf8({text}))))",
         number=lambda digest: f"from_base(substr({digest}, 1, 15), 16)",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from millpond.errors import MillpondError
@@ -15,12 +15,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Column:
-    """A column on both sides; ``type`` is the catalog's, ``source_type`` PostgreSQL's."""
+    """A column on both sides; ``type`` is the catalog's, ``source_type`` PostgreSQL's.
+
+    ``action`` is how it is masked, ``hash`` or ``tokenise``; None for one that is not.
+    """
 
     name: str
     type: str
     source_name: str
     source_type: str
+    action: str | None = None
+    nullable: bool = False
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,27 @@ class Partition:
     name: str
     transform: str
     source: Column
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Which rows of the source are the lake's, and which it must have in quarantine.
+
+    Parameters
+    ----------
+    filter : str, optional
+        Condition that a row must fulfil to be ingested at all.
+    checks : tuple of str
+        Conditions that put a row into quarantine when they are false.
+    operation_column, sequence_column : str, optional
+        Of a table of changes: what a change did, and what orders the changes; of every key the newest
+        counts, unless it deletes.
+    """
+
+    filter: str | None = None
+    checks: tuple[str, ...] = ()
+    operation_column: str | None = None
+    sequence_column: str | None = None
 
 
 @dataclass(frozen=True)
@@ -45,11 +71,19 @@ class Table:
     database, table : str
         Its name in the Glue catalog.
     columns : tuple of Column
-        All columns, in order.
+        The columns that are in the lake, in order.
     partitions : tuple of Partition
         Partition columns that the lake adds.
     key : tuple of str
         Source columns that identify a row; empty for a table without a key.
+    is_iceberg : bool
+        Whether the lake's table is Iceberg's: microseconds, chars without blanks, hidden partitions.
+    rows : Rows
+        Which rows are compared.
+    left_out : frozenset of str
+        Source columns that are not in the lake.
+    schema_policy : str
+        ``strict``, ``additive`` or ``permissive``: which differences of the columns are no error.
     """
 
     table_id: str
@@ -60,14 +94,32 @@ class Table:
     columns: tuple[Column, ...]
     partitions: tuple[Partition, ...]
     key: tuple[str, ...]
+    is_iceberg: bool = False
+    rows: Rows = field(default_factory=Rows)
+    left_out: frozenset[str] = frozenset()
+    schema_policy: str = "strict"
 
     @classmethod
-    def from_items(cls, setting: Mapping[str, Any], structure: Mapping[str, Any]) -> Table:
+    def from_items(
+        cls, setting: Mapping[str, Any], structure: Mapping[str, Any], *, is_iceberg: bool = False
+    ) -> Table:
         """From an item of ``job_settings`` and one of ``table_structures``."""
-        columns = tuple(
-            Column(c["name"], c["type"], c["source_name"], c["source_type"]) for c in structure["columns"]
+        actions, included = setting.get("column_actions") or {}, setting.get("include_columns")
+        every = tuple(
+            Column(
+                c["name"],
+                c["type"],
+                c["source_name"],
+                c["source_type"],
+                actions.get(c["source_name"]),
+                bool(c.get("nullable")),
+            )
+            for c in structure["columns"]
         )
-        by_source = {column.source_name: column for column in columns}
+        by_source = {column.source_name: column for column in every}
+        columns = tuple(
+            c for c in every if c.action != "drop" and (included is None or c.source_name in included)
+        )
         return cls(
             table_id=setting["table_id"],
             source_schema=setting["source_schema"],
@@ -75,12 +127,29 @@ class Table:
             database=setting["target_database"],
             table=setting["target_table"],
             columns=columns,
-            partitions=tuple(
+            partitions=()
+            if is_iceberg
+            else tuple(
                 Partition(p["name"], p["transform"], by_source[p["source_name"]])
                 for p in structure.get("partitions", [])
             ),
             key=tuple(setting["key_columns"]),
+            is_iceberg=is_iceberg,
+            rows=_rows(setting),
+            left_out=frozenset(by_source) - {c.source_name for c in columns},
+            schema_policy=setting.get("schema_policy") or "strict",
         )
+
+    def without(self, names: Collection[str]) -> Table:
+        """The same table without some source columns."""
+        return replace(self, columns=tuple(c for c in self.columns if c.source_name not in names))
+
+    def missing(self, actual: Sequence[SourceColumn]) -> set[str]:
+        """Source columns that are gone from the database, where the schema policy takes that."""
+        found = {column.name for column in actual}
+        if self.schema_policy != "permissive" or not found:
+            return set()
+        return {c.source_name for c in self.columns if c.source_name not in found} - set(self.key)
 
     def mismatch(self, actual: Sequence[SourceColumn]) -> str | None:
         """How the database's table differs from the structure, or None."""
@@ -92,6 +161,8 @@ class Table:
             if name not in found:
                 return f"table_structures has a column {name} that the database lacks"
             if name not in told:
+                if name in self.left_out or self.schema_policy != "strict":
+                    continue
                 return f"the database has a column {name} that table_structures lacks"
             if told[name] != found[name]:
                 return f"column {name} is {found[name]} in the database and {told[name]} in table_structures"
@@ -99,6 +170,16 @@ class Table:
         if unknown:
             return f"job_settings has a key column {unknown[0]} that table_structures lacks"
         return None
+
+
+def _rows(setting: Mapping[str, Any]) -> Rows:
+    is_log = setting["load_mode"] == "change_table"
+    return Rows(
+        filter=setting.get("filter"),
+        checks=tuple(rule["check"] for rule in setting.get("quality_rules") or []),
+        operation_column=setting["change_operation_column"] if is_log else None,
+        sequence_column=setting["change_sequence_column"] if is_log else None,
+    )
 
 
 def read_items(

@@ -13,7 +13,7 @@ import pytest
 from millpond.planes.athena.engine import translated
 from millpond.planes.athena.exceptions import QueryFailed
 from millpond.planes.athena.macros import create_macros
-from millpond.planes.athena.queries import CompiledQuery, StoredTable, StoredView, compile_query
+from millpond.planes.athena.queries import AsOf, CompiledQuery, StoredTable, StoredView, compile_query
 from millpond.planes.athena.relations import Column
 from millpond.planes.athena.sql import parse_query
 from millpond.planes.athena.types import from_hive
@@ -43,7 +43,12 @@ class Catalog:
     """One table ``t`` and one view ``v`` in the database ``db``."""
 
     def find(
-        self, catalog: str, database: str, table: str, place: tuple[int | None, int | None]
+        self,
+        catalog: str,
+        database: str,
+        table: str,
+        place: tuple[int | None, int | None],
+        as_of: AsOf | None = None,
     ) -> StoredTable | StoredView:
         if (database, table) == ("db", "v"):
             return StoredView("SELECT id, price * 2 FROM t WHERE id > 1", "db", ("id", "twice"))

@@ -181,8 +181,11 @@ def _view(found: dict[str, Any], database: str) -> StoredView:
     if match is None:
         raise QueryFailed("INVALID_VIEW", f"{database}.{found['Name']} is not a view that Athena made")
     content = json.loads(base64.b64decode(match[1]))
-    names = tuple(column["name"] for column in content.get("columns", []))
-    return StoredView(content["originalSql"], content.get("schema") or database, names)
+    columns = content.get("columns", [])
+    names = tuple(str(column["name"]).lower() for column in columns)
+    types = tuple(str(column["type"]) for column in columns if "type" in column)
+    sql, schema = content["originalSql"], content.get("schema") or database
+    return StoredView(sql, schema, names, types if len(types) == len(names) else ())
 
 
 def view_text(sql: str, database: str, columns: list[tuple[str, Type]]) -> str:

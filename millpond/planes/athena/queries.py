@@ -26,10 +26,12 @@ from millpond.planes.athena.types import (
     TIMESTAMP_WITH_TIME_ZONE,
     UNKNOWN,
     Type,
+    can_coerce,
     common_type,
     duckdb_type,
     literal,
     quote,
+    without_zones,
 )
 
 if TYPE_CHECKING:
@@ -71,11 +73,24 @@ class StoredTable:
 
 @dataclass(frozen=True)
 class StoredView:
-    """A view of the catalog: its query and the database its names are relative to."""
+    """A view of the catalog.
+
+    Parameters
+    ----------
+    sql : str
+        Its query.
+    database : str
+        What the names in it are relative to.
+    columns : tuple of str
+        Names of its columns.
+    types : tuple of str
+        Their types, as Trino writes them; empty where the catalog does not tell.
+    """
 
     sql: str
     database: str
     columns: tuple[str, ...]
+    types: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -181,7 +196,7 @@ def _output(column: Column) -> str:
     name = quote(column.sql_name)
     if column.type.name == TIMESTAMP_TZ:
         return f"timezone('UTC', {name})"
-    return f"CAST({name} AS {duckdb_type(column.type)})"
+    return f"CAST({name} AS {duckdb_type(without_zones(column.type))})"
 
 
 @dataclass
@@ -347,8 +362,28 @@ class _QueryCompiler:
             self._view_depth -= 1
         if view.columns and len(view.columns) != len(columns):
             raise QueryFailed("VIEW_IS_STALE", "The view is stale; it must be re-created", *place)
+        if view.types:
+            sql, columns = self._declared(sql, columns, view, place)
         relation = Relation(self.fresh("r"), names, _renamed(columns, renamed or list(view.columns)))
         return _From(f"({sql}) AS {quote(relation.alias)}", [relation])
+
+    def _declared(
+        self, sql: str, columns: list[Column], view: StoredView, place: Place
+    ) -> tuple[str, list[Column]]:
+        """A view's query with the types that the view says its columns have."""
+        wanted = []
+        for name, column, text in zip(view.columns, columns, view.types, strict=True):
+            declared = parse_query(f"SELECT CAST(NULL AS {text})").expressions[0]
+            type_ = ExpressionCompiler(self, Scope(), clause="View").compile(declared).type
+            if not can_coerce(column.type, type_):
+                message = (
+                    f"column [{name}] of type {column.type} projected from query view at position "
+                    f"{len(wanted)} cannot be coerced to column [{name}] of type {type_} stored in view "
+                    "definition"
+                )
+                raise QueryFailed("VIEW_IS_STALE", f"View is stale or in invalid state: {message}", *place)
+            wanted.append(Column(column.name, column.sql_name, type_))
+        return _as_columns(sql, columns, wanted), wanted
 
     def _unnest(self, node: exp.Unnest, scope: Scope) -> _From:
         expressions = ExpressionCompiler(self, scope, clause="UNNEST")

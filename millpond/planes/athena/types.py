@@ -7,7 +7,7 @@ The rules of coercion and of decimal arithmetic are those of Trino's language re
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 MAX_PRECISION = 38
 UNBOUNDED = 2147483647
@@ -183,6 +183,12 @@ def _widened(type_: Type | None) -> Type | None:
     if type_.is_text or type_.name in ("decimal", "timestamp", TIMESTAMP_TZ):
         return Type(type_.name)
     return Type(type_.name, (), tuple(_widened(e) or e for e in type_.elements))
+
+
+def without_zones(type_: Type) -> Type:
+    """A type with a plain timestamp for every zoned one in it."""
+    name = "timestamp" if type_.name == TIMESTAMP_TZ else type_.name
+    return replace(type_, name=name, elements=tuple(map(without_zones, type_.elements)))
 
 
 def duckdb_type(type_: Type) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pyiceberg.expressions import (
@@ -26,12 +26,15 @@ from millpond.planes.athena.queries import Filter
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-_COMPARISONS: dict[str, Callable[[str, Any], BooleanExpression]] = {
+_EXPRESSIONS: dict[str, Any] = {
     "=": EqualTo,
     "<": LessThan,
     "<=": LessThanOrEqual,
     ">": GreaterThan,
     ">=": GreaterThanOrEqual,
+    "in": In,
+    "is null": IsNull,
+    "is not null": NotNull,
 }
 
 
@@ -53,10 +56,8 @@ def row_filter(
 
 
 def _expression(name: str, operator: str, values: tuple[Any, ...]) -> BooleanExpression:
-    if operator == "is null":
-        return IsNull(name)
-    if operator == "is not null":
-        return NotNull(name)
     if any(value is None for value in values):
         return AlwaysTrue()
-    return In(name, values) if operator == "in" else _COMPARISONS[operator](name, values[0])
+    given = (values,) if operator == "in" else values
+    found: BooleanExpression = _EXPRESSIONS[operator](name, *given)
+    return found

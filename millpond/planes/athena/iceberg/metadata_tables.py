@@ -142,9 +142,7 @@ def _manifests(snapshot: TableSnapshot) -> Rows:
 def live_entries(snapshot: TableSnapshot) -> list[ManifestEntry]:
     """Every file of the snapshot, deletes too."""
     objects = snapshot.table.io
-    return [
-        e for m in _all_manifests(snapshot) for e in m.fetch_manifest_entry(objects)
-    ]
+    return [e for m in _all_manifests(snapshot) for e in m.fetch_manifest_entry(objects)]
 
 
 def _files(snapshot: TableSnapshot) -> Rows:
@@ -230,8 +228,8 @@ def _summary(field: ice.NestedField, files: Sequence[DataFile]) -> tuple[Any, An
         return [_bound(file, name, number, type_) for file in files]
 
     def total(name: str) -> int | None:
-        found = [(getattr(file, name) or {}).get(number) for file in files]
-        return None if None in found else sum(found)
+        found: list[Any] = [(getattr(file, name) or {}).get(number) for file in files]
+        return None if None in found else int(sum(found))
 
     lower, upper = bounds("lower_bounds"), bounds("upper_bounds")
     least = None if None in lower else readable(min(lower), type_)

@@ -105,22 +105,21 @@ def _value(sql: str, node: Node, type_: ice.IcebergType, depth: int = 0) -> str:
         parts = []
         for part in type_.fields:
             child = node.child(part)
-            value = (
+            found = (
                 f"CAST(NULL AS {duckdb_type(to_sql(part.field_type))})"
                 if child is None
                 else _value(f"({sql}).{quote(child.name)}", child, part.field_type, depth)
             )
-            parts.append(f"{quote(part.name.lower())} := {value}")
+            parts.append(f"{quote(part.name.lower())} := {found}")
         return f"CASE WHEN {sql} IS NULL THEN NULL ELSE struct_pack({', '.join(parts)}) END"
     if isinstance(type_, ice.ListType):
         element = _value(item, node.children[0].children[0], type_.element_type, depth + 1)
         return f"list_transform({sql}, lambda {item}: {element})"
     assert isinstance(type_, ice.MapType)
-    key, value = node.children[0].children
-    pair = (
-        f"struct_pack(k := {_value(f'{item}.key', key, type_.key_type, depth + 1)}, "
-        f"v := {_value(f'{item}.value', value, type_.value_type, depth + 1)})"
-    )
+    keys, values = node.children[0].children
+    key = _value(f"{item}.key", keys, type_.key_type, depth + 1)
+    value = _value(f"{item}.value", values, type_.value_type, depth + 1)
+    pair = f"struct_pack(k := {key}, v := {value})"
     return f"map_from_entries(list_transform(map_entries({sql}), lambda {item}: {pair}))"
 
 

@@ -38,7 +38,8 @@ def readable(value: Any, type_: ice.IcebergType) -> Any:
 def bound_text(bound: bytes, type_: ice.IcebergType) -> str:
     """A bound of a column as the metadata tables show it."""
     assert isinstance(type_, ice.PrimitiveType)
-    return IdentityTransform().to_human_string(type_, from_bytes(type_, bound))
+    transform: IdentityTransform[Any] = IdentityTransform()
+    return transform.to_human_string(type_, from_bytes(type_, bound))
 
 
 def constant(value: Any, type_: Type) -> str:
