@@ -26,10 +26,10 @@ from millpond.planes.athena.iceberg.commit import FileChange, commit_files
 from millpond.planes.athena.iceberg.files import FileWriter
 from millpond.planes.athena.iceberg.filters import row_filter
 from millpond.planes.athena.iceberg.maintenance import optimize, vacuum
-from millpond.planes.athena.iceberg.plan import plan_files
-from millpond.planes.athena.iceberg.scan import PATH, POSITION
+from millpond.planes.athena.iceberg.plan import PlannedFile, plan_files
+from millpond.planes.athena.iceberg.scan import PATH, POSITION, RowReader
 from millpond.planes.athena.iceberg.schemas import new_schema
-from millpond.planes.athena.iceberg.tables import at_version
+from millpond.planes.athena.iceberg.tables import TableSnapshot, at_version
 from millpond.planes.athena.iceberg.transforms import new_spec
 from millpond.planes.athena.queries import AsOf, CompiledQuery, StoredTable, StoredView, compile_query
 from millpond.planes.athena.relations import Column, Typed
@@ -281,11 +281,19 @@ class IcebergWriter:
         gone, deletes = [], []
         for path, positions in touched.items():
             planned = files[path]
-            if len(positions) == planned.file.record_count:
+            if len(positions) == self._live_rows(target.stored.iceberg, planned):
                 gone += [planned.file, *planned.own_deletes]
             else:
                 deletes.append(writer.position_deletes(planned.file, positions))
         return gone, deletes
+
+    def _live_rows(self, snapshot: TableSnapshot, planned: PlannedFile) -> int:
+        """How many rows of a file no delete file has taken away yet."""
+        if not planned.deletes:
+            return int(planned.file.record_count)
+        sql = RowReader(self._connection, snapshot).sql([planned])
+        found = self._connection.execute(f"SELECT count(*) FROM ({sql})").fetchone()
+        return int(found[0]) if found else 0
 
     def optimize(self, statement: st.Optimize) -> Written:
         """``OPTIMIZE … REWRITE DATA USING BIN_PACK``, of the partitions that a condition names."""
