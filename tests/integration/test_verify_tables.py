@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -9,12 +11,12 @@ from typing import Any
 import psycopg
 import pytest
 from onprem_fixtures import onprem_settings, running_database
-from verify_lake import MemoryLake
+from verify_lake import IcebergLake, MemoryLake
 
 from millpond.load import load, run_workload
 from millpond.query import QueryFailedError, Row
 from millpond.scaffold import FIXTURES, read_columns
-from millpond.verify import TableComparison, compare
+from millpond.verify import TableComparison, compare, queries
 from millpond.verify.structure import Table
 
 TABLES = {
@@ -26,12 +28,23 @@ TABLES = {
 SMALL = [name for name in TABLES if name not in ("tpch.lineitem", "tpch.orders", "tpch.partsupp")]
 
 
+CHANGES = """
+    CREATE TABLE erp.price_changes (
+      seq bigint PRIMARY KEY, op char(1) NOT NULL, sku text, price numeric(9,2), changed timestamptz);
+    INSERT INTO erp.price_changes VALUES
+      (1, 'I', 'a', 1, '2024-01-01 00:00:00.000001+02'), (2, 'I', 'b', 2, NULL), (3, 'U', 'a', 3, now()),
+      (4, 'D', 'b', NULL, NULL), (5, 'I', 'c', -1, NULL), (6, 'X', 'd', 4, NULL), (7, 'I', NULL, 5, NULL)"""
+
+
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[psycopg.Connection]:
     settings = onprem_settings(tmp_path_factory.mktemp("verify"))
     with running_database(settings) as database:
         load(settings)
         run_workload(settings, changes=200)
+        with database.connection() as connection:
+            connection.execute(CHANGES)
+            connection.commit()
         with database.connection() as connection:
             compare._begin_snapshot(connection)
             yield connection
@@ -216,3 +229,144 @@ def test_postgresqls_refusal_is_that_tables_error_and_the_next_table_is_compared
     error = _error_of(source, lake, setting, {**structure, "partitions": [partition]})
     assert error.startswith("PostgreSQL: ")
     assert _compare(source, lake, "erp.Group").is_equal
+
+
+# What Iceberg tables are compared by: more digits, fewer columns and rows, masks, and the quarantine.
+
+KEY = bytes(range(32))
+
+
+def _iceberg_table(name: str, **changes: Any) -> Table:
+    setting, structure = _items(name)
+    zoned = {"timestamp with time zone": "timestamptz"}
+    columns = [{**c, "type": zoned.get(c["source_type"], c["type"])} for c in structure["columns"]]
+    columns = [{**c, "type": "string"} if c["type"].startswith("char(") else c for c in columns]
+    return Table.from_items({**setting, **changes}, {**structure, "columns": columns}, is_iceberg=True)
+
+
+def _compare_iceberg(source: psycopg.Connection, lake: IcebergLake, table: Table) -> TableComparison:
+    return compare.compare_table(table, lambda query: compare._ask_postgres(source, query), lake.ask)
+
+
+@pytest.mark.parametrize("name", ["erp.customers", "erp.measurements", "erp.products", "erp.Group"])
+def test_a_faithful_iceberg_table_is_equal(source: psycopg.Connection, name: str) -> None:
+    lake, table = IcebergLake(), _iceberg_table(name)
+    lake.copy(source, table)
+    comparison = _compare_iceberg(source, lake, table)
+    assert comparison.is_equal, comparison
+    assert comparison.rows_athena
+
+
+def test_a_microsecond_is_a_difference_and_blanks_at_the_end_of_a_char_are_none(
+    source: psycopg.Connection,
+) -> None:
+    lake, table = IcebergLake(), _iceberg_table("erp.customers")
+    lake.copy(source, table)
+    lake.execute("UPDATE erp.customers SET tax_id = tax_id || '  '")
+    assert _compare_iceberg(source, lake, table).is_equal
+    lake.execute("UPDATE erp.customers SET updated_at = updated_at + INTERVAL 1 MICROSECOND")
+    assert _compare_iceberg(source, lake, table).columns == ("updated_at",)
+
+
+def test_masked_and_left_out_columns_and_filtered_rows_are_what_the_settings_say(
+    source: psycopg.Connection,
+) -> None:
+    plain = _iceberg_table("erp.customers")
+    actions = {"email": "tokenise", "tax_id": "hash", "birth_date": "drop"}
+    table = _iceberg_table(
+        "erp.customers", column_actions=actions, filter="customer_id % 3 <> 0", include_columns=None
+    )
+    compare._set_masking_key(source, KEY)
+    lake = IcebergLake()
+    lake.copy(source, plain)
+    lake.mask("erp", "customers", "tax_id", lambda text: hashlib.sha256(KEY + text.encode()).hexdigest())
+    lake.mask(
+        "erp",
+        "customers",
+        "email",
+        lambda text: "tok_" + hmac.digest(KEY, text.encode(), "sha256").hex()[:32],
+    )
+    lake.execute("DELETE FROM erp.customers WHERE customer_id % 3 = 0")
+    comparison = _compare_iceberg(source, lake, table)
+    assert comparison.is_equal, comparison
+    assert "birth_date" not in [column.name for column in table.columns]
+    lake.execute("UPDATE erp.customers SET email = replace(email, 'tok_', 'tok')")
+    assert _compare_iceberg(source, lake, table).columns == ("email",)
+
+
+def test_the_key_that_masks_is_in_no_query() -> None:
+    table = _iceberg_table(
+        "erp.customers",
+        column_actions={"email": "hash", "tax_id": "tokenise"},
+        quality_rules=[{"name": "r", "check": "customer_id > 0"}],
+    )
+    side = queries.postgres_side(table)
+    texts = [side.summary(), side.buckets(), side.rows(["abc"]), queries.quarantined_rows(table) or ""]
+    assert all("masking_key" in text or "masking_inner" in text for text in texts)
+    assert not any(KEY.hex()[:16] in text for text in texts)
+
+
+def test_a_row_that_breaks_a_rule_must_be_in_quarantine_instead(source: psycopg.Connection) -> None:
+    table = _iceberg_table(
+        "erp.customers",
+        quality_rules=[{"name": "few", "check": "customer_id <> 7"}, {"name": "x", "check": "NULL"}],
+        column_actions={"email": "hash"},
+        include_columns=["customer_id", "email"],
+    )
+    compare._set_masking_key(source, KEY)
+    lake = IcebergLake()
+    lake.copy(source, table)
+    lake.mask("erp", "customers", "email", lambda text: hashlib.sha256(KEY + text.encode()).hexdigest())
+    lake.execute("CREATE SCHEMA operations")
+    lake.execute('CREATE TABLE operations.quarantine (table_id VARCHAR, "row" VARCHAR)')
+    lake.register("operations", "quarantine", {"table_id": "string", "row": "string"})
+    unclean = _compare_iceberg(source, lake, table)
+    assert unclean.rows_athena == (unclean.rows_onprem or 0) + 1
+    (missing,) = unclean.quarantine_missing
+    assert missing["customer_id"] == "7"
+    lake.execute("DELETE FROM erp.customers WHERE customer_id = 7")
+    assert not _compare_iceberg(source, lake, table).is_equal
+    row = json.dumps(missing, indent=2).replace("'", "''")
+    lake.execute(f"INSERT INTO operations.quarantine VALUES ('erp.customers', '{row}')")
+    comparison = _compare_iceberg(source, lake, table)
+    assert comparison.is_equal, comparison
+    assert comparison.rows_quarantined == 1
+
+
+def test_of_a_table_of_changes_the_newest_of_each_key_counts(source: psycopg.Connection) -> None:
+    kinds = {"seq": "bigint", "op": "character(1)", "sku": "text", "price": "numeric(9,2)"}
+    kinds["changed"] = "timestamp with time zone"
+    types = {
+        "seq": "bigint",
+        "op": "string",
+        "sku": "string",
+        "price": "decimal(9,2)",
+        "changed": "timestamptz",
+    }
+    structure = {
+        "columns": [
+            {"name": n, "source_name": n, "source_type": kinds[n], "type": types[n], "nullable": n == "sku"}
+            for n in kinds
+        ]
+    }
+    setting = {
+        **_items("erp.customers")[0],
+        "source_table": "price_changes",
+        "target_table": "price_changes",
+        "load_mode": "change_table",
+        "key_columns": ["sku"],
+        "change_operation_column": "op",
+        "change_sequence_column": "seq",
+        "quality_rules": [{"name": "positive", "check": "price > 0"}],
+    }
+    table = Table.from_items(setting, structure, is_iceberg=True)
+    lake = IcebergLake()
+    lake.copy(source, table)
+    lake.execute("DELETE FROM erp.price_changes WHERE seq <> 3")
+    lake.execute("CREATE SCHEMA operations")
+    lake.execute('CREATE TABLE operations.quarantine (table_id VARCHAR, "row" VARCHAR)')
+    lake.register("operations", "quarantine", {"table_id": "string", "row": "string"})
+    comparison = _compare_iceberg(source, lake, table)
+    assert (comparison.rows_onprem, comparison.rows_athena, comparison.columns) == (1, 1, ())
+    assert comparison.rows_quarantined == 3
+    assert {row["seq"] for row in comparison.quarantine_missing} == {"5", "6", "7"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import duckdb
@@ -10,6 +11,12 @@ import psycopg
 import pyarrow as pa
 import sqlglot
 
+from millpond.planes.athena.exceptions import Place
+from millpond.planes.athena.macros import create_macros
+from millpond.planes.athena.queries import AsOf, StoredTable, compile_query
+from millpond.planes.athena.relations import Column
+from millpond.planes.athena.sql import parse_query
+from millpond.planes.athena.types import Type, from_hive, quote
 from millpond.query import Row
 from millpond.verify.structure import Table
 
@@ -23,6 +30,7 @@ _ARROW = {
     "string": pa.string(),
     "date": pa.date32(),
     "timestamp": pa.timestamp("us"),
+    "timestamptz": pa.timestamp("us", "UTC"),
     "binary": pa.binary(),
 }
 
@@ -50,7 +58,8 @@ class MemoryLake:
 
     def copy(self, connection: psycopg.Connection, table: Table) -> None:
         """Copy one table; a timestamp's microseconds stay, as they do in Parquet."""
-        select = ", ".join(_wire(c.source_name, c.source_type, c.type) for c in table.columns)
+        is_iceberg = table.is_iceberg
+        select = ", ".join(_wire(c.source_name, c.source_type, c.type, is_iceberg) for c in table.columns)
         source = psycopg.sql.Identifier(table.source_schema, table.source_table).as_string()
         rows = connection.execute(f"SELECT {select} FROM {source}".encode()).fetchall()
         arrow = pa.table(
@@ -77,15 +86,60 @@ class MemoryLake:
         return [tuple(row) for row in self._duckdb.execute(statement).fetchall()]
 
 
-def _wire(name: str, source_type: str, catalog_type: str) -> str:
+class IcebergLake(MemoryLake):
+    """Tables as Iceberg keeps them, asked through the compiler of Millpond's Athena."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        for macro in create_macros():
+            self.execute(macro)
+        self._tables: dict[tuple[str, str], StoredTable] = {}
+
+    def copy(self, connection: psycopg.Connection, table: Table) -> None:
+        super().copy(connection, table)
+        self.register(table.database, table.table, {c.name: c.type for c in table.columns})
+
+    def register(self, database: str, name: str, columns: Mapping[str, str]) -> None:
+        """Let Athena know a table and its types."""
+        described = tuple(Column(column, column, _type(text)) for column, text in columns.items())
+        self._tables[database, name] = StoredTable(database, name, described, ())
+
+    def mask(self, database: str, table: str, column: str, make: Callable[[str], str]) -> None:
+        """Put what a function makes of every value in its place."""
+        target, name = f"{quote(database)}.{quote(table)}", quote(column)
+        values = self._duckdb.execute(f"SELECT DISTINCT {name} FROM {target} WHERE {name} IS NOT NULL")
+        pairs = [(make(value), value) for (value,) in values.fetchall()]
+        self.execute("CREATE OR REPLACE TEMP TABLE masks (masked VARCHAR, plain VARCHAR)")
+        self._duckdb.executemany("INSERT INTO masks VALUES (?, ?)", pairs)
+        self.execute(f"UPDATE {target} SET {name} = masked FROM masks WHERE {name} = plain")
+
+    def find(
+        self, catalog: str, database: str, table: str, place: Place, as_of: AsOf | None = None
+    ) -> StoredTable:
+        return self._tables[database, table]
+
+    def ask(self, query: str) -> list[Row]:
+        compiled = compile_query(parse_query(query), self, "")
+        for scan in compiled.scans:
+            source = f"{quote(scan.table.database)}.{quote(scan.table.name)}"
+            self.execute(f"CREATE OR REPLACE TEMP VIEW {quote(scan.name)} AS SELECT * FROM {source}")
+        return [tuple(row) for row in self._duckdb.execute(compiled.sql).fetchall()]
+
+
+def _type(text: str) -> Type:
+    times = {"timestamp": "timestamp", "timestamptz": "timestamp with time zone"}
+    return Type(times[text], (6,)) if text in times else from_hive(text)
+
+
+def _wire(name: str, source_type: str, catalog_type: str, is_iceberg: bool = False) -> str:
     """Text for what the catalog keeps as text; whole microseconds for moments, days for dates."""
     column = _quoted(name)
     padded = re.fullmatch(r"character\((\d+)\)", source_type)
-    if padded:
+    if padded and not is_iceberg:
         return f"rpad({column}::text, {padded[1]})"
     if source_type == "time without time zone":
         return f"to_char({column}::interval, 'HH24:MI:SS.US')"
-    if catalog_type == "timestamp":
+    if catalog_type in ("timestamp", "timestamptz"):
         return f"(extract(epoch FROM {column}) * 1000000)::bigint"
     if catalog_type == "date":
         return f"{column} - date '1970-01-01'"
@@ -93,7 +147,7 @@ def _wire(name: str, source_type: str, catalog_type: str) -> str:
 
 
 def _value(value: Any, catalog_type: str) -> Any:
-    if value is None or catalog_type not in ("timestamp", "date"):
+    if value is None or catalog_type not in ("timestamp", "timestamptz", "date"):
         return value
     return int(value)
 
