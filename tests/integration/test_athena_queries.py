@@ -366,7 +366,7 @@ def test_what_is_not_done_is_refused_by_name(lake: Lake) -> None:
     table = lake.glue.get_table(DatabaseName="lake", Name="ice")["Table"]
     given = {k: table[k] for k in ("Name", "TableType", "PartitionKeys", "StorageDescriptor")}
     lake.glue.update_table(DatabaseName="lake", TableInput={**given, "Parameters": {"table_type": "ICEBERG"}})
-    assert lake.reason("SELECT * FROM ice").startswith("NOT_SUPPORTED: line 1:15: The Iceberg table lake.ice")
+    assert lake.reason("SELECT * FROM ice").startswith("ICEBERG_INVALID_METADATA: ")
     with pytest.raises(ClientError, match="only AwsDataCatalog is"):
         lake.athena.create_data_catalog(Name="other", Type="HIVE")
 

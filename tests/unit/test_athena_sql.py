@@ -335,7 +335,7 @@ FAILURES = [
     ("SELECT id FROM t WHERE count(*) > 1", "EXPRESSION_NOT_SCALAR: line 1:24: WHERE clause cannot contain"),
     ("SELECT checksum(id) FROM t", "NOT_SUPPORTED: line 1:8: The function checksum is not supported"),
     ("SELECT id FROM t TABLESAMPLE BERNOULLI (10)", "NOT_SUPPORTED: "),
-    ("SELECT id FROM t FOR TIMESTAMP AS OF now()", "NOT_SUPPORTED: "),
+    ("SELECT id FROM t FOR TIMESTAMP AS OF 5", "TYPE_MISMATCH: line 1:38"),
     ("SELECT * FROM t NATURAL JOIN t b", "NOT_SUPPORTED: "),
     ("SELECT id FROM read_csv('/etc/passwd')", "NOT_SUPPORTED: "),
     ("SELECT id FROM t\nWHERE nope > 1", "COLUMN_NOT_FOUND: line 2:7: Column 'nope'"),

@@ -330,7 +330,10 @@ def _described(column: dict[str, str]) -> str:
 
 
 def _show_properties(statement: st.Show, session: Session) -> Shown:
-    parameters = session.table(statement.name).get("Parameters") or {}
+    table = session.table(statement.name)
+    parameters = table.get("Parameters") or {}
+    if is_iceberg(table):
+        parameters = {"table_type": "ICEBERG", **session.catalog.iceberg.load(table).properties}
     lines = [f"{key}\t{value}" for key, value in sorted(parameters.items())]
     return Shown(text_columns("prpt_name", "prpt_value"), lines)
 

@@ -371,7 +371,7 @@ class _QueryCompiler:
         self, sql: str, columns: list[Column], view: StoredView, place: Place
     ) -> tuple[str, list[Column]]:
         """A view's query with the types that the view says its columns have."""
-        wanted = []
+        wanted: list[Column] = []
         for name, column, text in zip(view.columns, columns, view.types, strict=True):
             declared = parse_query(f"SELECT CAST(NULL AS {text})").expressions[0]
             type_ = ExpressionCompiler(self, Scope(), clause="View").compile(declared).type

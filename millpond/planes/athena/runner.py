@@ -79,6 +79,8 @@ class QueryRunner:
             outcome = Outcome(
                 "FAILED", failure.state_change_reason, failure.reason != "GENERIC_INTERNAL_ERROR"
             )
+        except FileNotFoundError as error:
+            outcome = Outcome("FAILED", f"ICEBERG_CANNOT_OPEN_SPLIT: Error opening Iceberg split {error}")
         except (ClientError, BotoCoreError) as error:
             outcome = Outcome("FAILED", f"GENERIC_INTERNAL_ERROR: {error}")
         return replace(outcome, scanned_bytes=scanned_bytes(self._connection))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from millpond.planes.athena.casts import padded
 from millpond.planes.athena.catalog import HIDDEN_PATH, NULL_PARTITION, GlueCatalog, Partition
 from millpond.planes.athena.exceptions import NotSupported, QueryFailed
+from millpond.planes.athena.globs import escape_glob
 from millpond.planes.athena.iceberg.filters import row_filter
 from millpond.planes.athena.iceberg.metadata_tables import metadata_sql
 from millpond.planes.athena.iceberg.plan import plan_files
@@ -214,7 +215,7 @@ def _empty(columns: Sequence[Column]) -> str:
 def _read_function(
     storage: dict[str, Any], parameters: dict[str, str], paths: Sequence[str], columns: Sequence[Column]
 ) -> str:
-    listed = ", ".join(literal(_escape_glob(path)) for path in paths)
+    listed = ", ".join(literal(escape_glob(path)) for path in paths)
     serde = storage.get("SerdeInfo") or {}
     library = str(serde.get("SerializationLibrary", "")).lower()
     common = f"hive_partitioning = false, filename = {literal(_FILE)}"
@@ -312,9 +313,3 @@ def _converted(sql: str, stored: str, wanted: Type) -> str:
     if stored == "VARCHAR" and not wanted.is_text:
         return f"TRY_CAST({sql} AS {target})"
     return padded(sql if stored == target else f"CAST({sql} AS {target})", wanted)
-
-
-def _escape_glob(path: str) -> str:
-    if "?" in path:
-        raise NotSupported(f"The file name {path}")
-    return "".join(f"[{c}]" if c in "*[" else c for c in path)

@@ -7,7 +7,7 @@ deleted and written anew (Athena user guide, "Update Iceberg table data").
 # ruff: noqa: S608 - writing SQL is what this module is for; names and texts in it are quoted
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from millpond.planes.athena.catalog import CATALOG, GlueCatalog
 from millpond.planes.athena.exceptions import NotSupported, Place, QueryFailed
 from millpond.planes.athena.grammar import position
 from millpond.planes.athena.iceberg import properties
-from millpond.planes.athena.iceberg.commit import FileChange, commit_files
+from millpond.planes.athena.iceberg.commit import FileChange
 from millpond.planes.athena.iceberg.files import FileWriter
 from millpond.planes.athena.iceberg.filters import row_filter
 from millpond.planes.athena.iceberg.maintenance import optimize, vacuum
@@ -175,7 +175,7 @@ class IcebergWriter:
 
     def _append(self, table: Table, sql: str) -> Written:
         writer = self._writer(table)
-        added = self._committed(writer, table, lambda: (Operation.APPEND, FileChange(writer.rows(sql))))
+        added = writer.commit(lambda: (Operation.APPEND, FileChange(writer.rows(sql))))
         return Written(sum(file.record_count for file in added), [file.file_path for file in added])
 
     def change(self, statement: st.ChangeRows) -> Written:
@@ -259,7 +259,7 @@ class IcebergWriter:
                 operation = Operation.APPEND
             return operation, FileChange([*rows, *deletes], gone)
 
-        added = self._committed(writer, target.table, change)
+        added = writer.commit(change)
         found = self._connection.execute(
             f"SELECT count(*) FROM {quote(_CHANGED)} WHERE {condition}"
         ).fetchone()
@@ -345,18 +345,6 @@ class IcebergWriter:
 
     def _writer(self, table: Table) -> FileWriter:
         return FileWriter(self._connection, self._s3, table, self._query_id, self._directory)
-
-    def _committed(
-        self, writer: FileWriter, table: Table, change: Callable[[], tuple[Operation, FileChange]]
-    ) -> Sequence[DataFile]:
-        """Write and commit; what was written goes again if it does not come to that."""
-        try:
-            operation, files = change()
-            commit_files(table, operation, files)
-        except Exception:
-            writer.discard()
-            raise
-        return files.added
 
 
 _CHOSEN = '"#2" > 0'

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,10 +20,12 @@ from pyiceberg.io.pyarrow import (
 from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
 from pyiceberg.schema import sanitize_column_names
 from pyiceberg.table import Table
+from pyiceberg.table.snapshots import Operation
 from pyiceberg.transforms import BucketTransform
 from pyiceberg.typedef import Record
 
 from millpond.planes.athena.exceptions import QueryFailed
+from millpond.planes.athena.iceberg.commit import FileChange, commit_files
 from millpond.planes.athena.iceberg.objects import split
 from millpond.planes.athena.iceberg.plan import PATH_FIELD, POSITION_FIELD
 from millpond.planes.athena.iceberg.properties import Properties
@@ -70,7 +72,24 @@ class FileWriter:
         self._query_id = query_id
         self._directory = directory
         self._properties = Properties(table.properties)
-        self.written: list[DataFile] = []
+        self._written: list[DataFile] = []
+
+    def commit(self, change: Callable[[], tuple[Operation, FileChange]]) -> Sequence[DataFile]:
+        """Write files and commit them; the files that are new.
+
+        They are removed again when it is certain that they did not become part of the table.
+        """
+        try:
+            operation, files = change()
+        except Exception:
+            self._discard()
+            raise
+        try:
+            commit_files(self._table, operation, files)
+        except QueryFailed:
+            self._discard()
+            raise
+        return files.added
 
     def rows(self, sql: str) -> list[DataFile]:
         """Write the rows of a query whose columns have the names of the table's, in lower case.
@@ -95,8 +114,10 @@ class FileWriter:
         ordered = f"ORDER BY {order}" if keys else ""
         cursor = self._connection.execute(f"SELECT {selected}{listed} FROM {relation} {ordered}")
         batches = cursor.to_arrow_reader(_BATCH)
-        files = list(self._data_files(_runs(batches, len(keys))))
-        self.written += files
+        files = []
+        for file in self._data_files(_runs(batches, len(keys))):
+            self._written.append(file)
+            files.append(file)
         return files
 
     def _data_files(self, runs: Iterable[tuple[tuple[Any, ...], pa.RecordBatch]]) -> Iterator[DataFile]:
@@ -155,12 +176,11 @@ class FileWriter:
             upper_bounds={PATH_FIELD: bound, POSITION_FIELD: ends[1]},
         )
         deletes.spec_id = file.spec_id
-        self.written.append(deletes)
+        self._written.append(deletes)
         return deletes
 
-    def discard(self) -> None:
-        """Remove what was written: it did not become part of the table."""
-        for file in self.written:
+    def _discard(self) -> None:
+        for file in self._written:
             self._table.io.delete(file.file_path)
 
 

@@ -17,7 +17,7 @@ from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Operation, Snapshot, ancestors_of
 from pyiceberg.table.update.snapshot import ExpireSnapshots
 
-from millpond.planes.athena.iceberg.commit import FileChange, commit_files
+from millpond.planes.athena.iceberg.commit import FileChange
 from millpond.planes.athena.iceberg.files import FileWriter
 from millpond.planes.athena.iceberg.objects import split
 from millpond.planes.athena.iceberg.plan import PlannedFile, plan_files
@@ -37,7 +37,7 @@ def optimize(
     table: Table,
     wanted: BooleanExpression,
     new_writer: Callable[[Table], FileWriter],
-) -> list[DataFile]:
+) -> Sequence[DataFile]:
     """Rewrite what is worth it; the new files.
 
     Parameters
@@ -58,14 +58,13 @@ def optimize(
     if not chosen:
         return []
     writer = new_writer(table)
-    try:
+
+    def change() -> tuple[Operation, FileChange]:
         written = writer.rows(RowReader(connection, snapshot).sql(chosen))
         removed = [*(file.file for file in chosen), *_unneeded_deletes(everything, chosen)]
-        commit_files(table, Operation.REPLACE, FileChange(written, removed))
-    except Exception:
-        writer.discard()
-        raise
-    return written
+        return Operation.REPLACE, FileChange(written, removed)
+
+    return writer.commit(change)
 
 
 def _worth_rewriting(files: Iterable[PlannedFile], properties: Properties) -> list[PlannedFile]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyiceberg import types as ice
 
+from millpond.planes.athena.globs import escape_glob
 from millpond.planes.athena.iceberg.schemas import to_sql
 from millpond.planes.athena.types import duckdb_type, literal, quote
 
@@ -62,8 +63,7 @@ class Shapes:
         unknown = [path for path in wanted if path not in self._known]
         if unknown:
             rows = self._connection.execute(
-                "SELECT file_name, name, num_children, field_id "
-                f"FROM parquet_schema([{', '.join(map(literal, unknown))}])"
+                f"SELECT file_name, name, num_children, field_id FROM parquet_schema([{listed(unknown)}])"
             ).fetchall()
             by_file: dict[str, list[tuple[Any, ...]]] = {}
             for file, *row in rows:
@@ -77,12 +77,16 @@ def _tree(rows: Any) -> Node:
     return Node(name, field_id, tuple(_tree(rows) for _ in range(children or 0)))
 
 
+def listed(paths: Iterable[str]) -> str:
+    """Files as DuckDB's functions take them."""
+    return ", ".join(literal(escape_glob(path)) for path in paths)
+
+
 def read(paths: Sequence[str], columns: Sequence[tuple[str, str]]) -> str:
     """SQL that reads files of one shape; every column an expression over ``f`` and its name."""
-    listed = ", ".join(literal(path) for path in paths)
     selected = ", ".join(f"{expression} AS {quote(name)}" for expression, name in columns)
     source = (
-        f"read_parquet([{listed}], hive_partitioning = false, filename = {literal(FILE)}, "
+        f"read_parquet([{listed(paths)}], hive_partitioning = false, filename = {literal(FILE)}, "
         "file_row_number = true)"
     )
     return f"SELECT {selected} FROM {source} AS f"

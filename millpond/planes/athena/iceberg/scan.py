@@ -13,7 +13,7 @@ from millpond.planes.athena.iceberg import parquet
 from millpond.planes.athena.iceberg.plan import PlannedFile
 from millpond.planes.athena.iceberg.tables import TableSnapshot
 from millpond.planes.athena.iceberg.values import sql_constant
-from millpond.planes.athena.types import literal, quote
+from millpond.planes.athena.types import quote
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -103,7 +103,7 @@ class RowReader:
     def _position_join(self, deletes: Iterable[DataFile]) -> Iterable[str]:
         paths = sorted(delete.file_path for delete in deletes)
         if paths:
-            listed = ", ".join(map(literal, paths))
+            listed = parquet.listed(paths)
             yield (
                 f"ANTI JOIN (SELECT file_path, pos FROM read_parquet([{listed}], hive_partitioning = false)) "
                 f"AS d ON r.{quote(PATH)} = d.file_path AND r.{quote(POSITION)} = d.pos"
