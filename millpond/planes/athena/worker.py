@@ -4,8 +4,8 @@ This process loads what a query needs and waits. For every name it is told, it f
 waits until the plane rings, runs the one job it finds in the directory of that name, writes the outcome
 there, and ends. So a query has a process of its own, and does not wait for one to start.
 
-DuckDB is loaded by the child: it starts a thread when it is imported, and a process of several threads must
-not fork.
+DuckDB and Arrow are loaded by the child: they start threads when they are imported, and a process of several
+threads must not fork.
 """
 
 from __future__ import annotations

@@ -18,7 +18,6 @@ from pyiceberg.table.snapshots import Operation, Snapshot, ancestors_of
 from pyiceberg.table.update.snapshot import ExpireSnapshots
 
 from millpond.planes.athena.iceberg.commit import FileChange
-from millpond.planes.athena.iceberg.files import FileWriter
 from millpond.planes.athena.iceberg.objects import split
 from millpond.planes.athena.iceberg.plan import PlannedFile, plan_files
 from millpond.planes.athena.iceberg.properties import Properties
@@ -28,6 +27,8 @@ from millpond.planes.athena.iceberg.tables import at_version, commit
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
     from mypy_boto3_s3 import S3Client
+
+    from millpond.planes.athena.iceberg.files import FileWriter
 
 _BATCH = 1000
 

@@ -11,7 +11,6 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 from pyiceberg import types as ice
 from pyiceberg.partitioning import (
     PARTITION_FIELD_ID_START,
@@ -126,6 +125,8 @@ def _buckets(
     connection: DuckDBPyConnection, relation: str, field: PartitionField, source: ice.NestedField
 ) -> str:
     """A relation with the bucket of every value; DuckDB has no function that hashes as Iceberg does."""
+    import pyarrow as pa  # Starts a thread: the process that forks the workers must not.
+
     column = quote(source.name.lower())
     found = connection.execute(f"SELECT DISTINCT {column} AS value FROM {relation}").to_arrow_table()
     values = found.column("value")
