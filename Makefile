@@ -10,7 +10,7 @@ MILLPOND := $(or $(MILLPOND_HOME),.millpond)/venvs/harness/bin/millpond
 BIN := $(dir $(MILLPOND))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev doctor up down status deploy plan destroy package load workload ingest verify query logs demo test unit lint format lock clean
+.PHONY: help setup setup-dev doctor up down status deploy plan destroy package load workload ingest verify query logs demo test test-long unit lint format lock clean
 
 help: ## List the verbs
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,9 +25,13 @@ setup-dev:
 demo: setup ## Set everything up, run the whole lake, show source and lake side by side
 	@$(MILLPOND) demo
 
-test: setup-dev lint ## Every check and test, on a stack of its own
+test: setup-dev lint ## Every check and nearly every test, on a stack of its own
 	@$(MILLPOND) doctor --quiet
-	@$(BIN)pytest -n 3 --dist loadfile
+	@$(BIN)pytest -n 3 --dist loadfile -m "not long"
+
+test-long: setup-dev ## The scenarios that make test leaves out: deployments that go wrong, change, and end
+	@$(MILLPOND) doctor --quiet
+	@$(BIN)pytest -n 2 --dist loadfile -m long
 
 ##@ The stack
 up: setup ## Start the engine and the on-premises database

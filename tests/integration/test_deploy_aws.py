@@ -15,6 +15,8 @@ from deploy_fixtures import Stack, small_checkout, started_stack
 from millpond.repository import Mirror
 from millpond.targets import Target, terraform_version
 
+pytestmark = pytest.mark.long
+
 MILLPOND = Path(sys.executable).with_name("millpond")
 
 

@@ -17,6 +17,8 @@ from millpond.deploy import Deployer
 from millpond.errors import MillpondError
 from millpond.targets import Target
 
+pytestmark = pytest.mark.long
+
 LOCK_ID = "0f0e0d0c-0b0a-0908-0706-050403020100"
 CANNOT_BE_MADE = """
 resource "aws_sqs_queue_policy" "broken" {

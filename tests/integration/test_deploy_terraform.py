@@ -174,6 +174,7 @@ def test_the_configuration_is_formatted_and_valid(deployed: Stack, tmp_path: Pat
     terraform.must("validate")
 
 
+@pytest.mark.long
 def test_a_stack_is_deployed_anew_after_its_engine_was_restarted_then_changed_then_destroyed_with_its_data(
     empty: Stack,
 ) -> None:
