@@ -50,6 +50,9 @@ def _cloudwatch() -> Service:
 
 
 def _dynamodb() -> Service:
+    from millpond.localstack_ext.items import install_typed_updates
+
+    install_typed_updates()
     return _service("dynamodb")
 
 

@@ -237,6 +237,30 @@ def test_alarm_has_the_tags_it_was_made_with_and_a_change_of_it_leaves_them(
     assert put("other") == [{"Key": "owner", "Value": "lake"}]
 
 
+def test_an_item_that_is_updated_keeps_the_type_of_each_value(running_engine: RunningEngine) -> None:
+    dynamodb = running_engine.client("dynamodb")
+    dynamodb.create_table(
+        TableName="typed",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    key = {"id": {"S": "one"}}
+    dynamodb.put_item(TableName="typed", Item={**key, "gone": {"S": "soon"}})
+    values = {
+        "flag": {"BOOL": False},
+        "nothing": {"NULL": True},
+        "number": {"N": "1"},
+        "bytes": {"B": b"\x00\xff"},
+        "list": {"L": [{"M": {"deep": {"BOOL": True}}}]},
+    }
+    changes = {name: {"Action": "PUT", "Value": value} for name, value in values.items()}
+    dynamodb.update_item(
+        TableName="typed", Key=key, AttributeUpdates={**changes, "gone": {"Action": "DELETE"}}
+    )
+    assert dynamodb.get_item(TableName="typed", Key=key)["Item"] == {**key, **values}
+
+
 def test_transactions_and_writes_at_the_same_time_all_succeed(running_engine: RunningEngine) -> None:
     settings = running_engine.settings
     dynamodb = boto3.client(
