@@ -60,6 +60,14 @@ def _dynamodbstreams() -> Service:
     return _service("dynamodbstreams")
 
 
+def _ec2() -> Service:
+    from localstack.services.moto import MotoFallbackDispatcher
+
+    from millpond.localstack_ext.network import NetworkProvider
+
+    return Service.for_provider(NetworkProvider(), dispatch_table_factory=MotoFallbackDispatcher)
+
+
 def _stepfunctions() -> Service:
     from localstack.services.stepfunctions.provider import StepFunctionsProvider
 
@@ -110,6 +118,7 @@ cloudwatch = aws_provider(api="cloudwatch", name="millpond")(_cloudwatch)
 codebuild = aws_provider(api="codebuild", name="millpond")(_codebuild)
 dynamodb = aws_provider(api="dynamodb", name="millpond")(_dynamodb)
 dynamodbstreams = aws_provider(api="dynamodbstreams", name="millpond")(_dynamodbstreams)
+ec2 = aws_provider(api="ec2", name="millpond")(_ec2)
 events = aws_provider(api="events", name="millpond")(_events)
 glue = aws_provider(api="glue", name="millpond")(_glue)
 logs = aws_provider(api="logs", name="millpond")(_logs)

@@ -32,6 +32,7 @@ SERVICES_WE_PROVIDE = (
     "codebuild",
     "dynamodb",
     "dynamodbstreams",
+    "ec2",
     "events",
     "glue",
     "logs",

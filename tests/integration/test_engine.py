@@ -259,6 +259,82 @@ def test_an_item_that_is_updated_keeps_the_type_of_each_value(running_engine: Ru
         TableName="typed", Key=key, AttributeUpdates={**changes, "gone": {"Action": "DELETE"}}
     )
     assert dynamodb.get_item(TableName="typed", Key=key)["Item"] == {**key, **values}
+def test_static_routes_of_a_vpn_connection_reach_the_route_tables_that_its_gateway_propagates_to(
+    running_engine: RunningEngine,
+) -> None:
+    ec2 = running_engine.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.9.0.0/20")["Vpc"]["VpcId"]
+    table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+    gateway = ec2.create_vpn_gateway(Type="ipsec.1")["VpnGateway"]["VpnGatewayId"]
+    site = ec2.create_customer_gateway(Type="ipsec.1", PublicIp="203.0.113.9", BgpAsn=65000)
+    connection = ec2.create_vpn_connection(
+        Type="ipsec.1",
+        CustomerGatewayId=site["CustomerGateway"]["CustomerGatewayId"],
+        VpnGatewayId=gateway,
+        Options={"StaticRoutesOnly": True},
+    )["VpnConnection"]
+    assert (connection["Options"], connection["Routes"]) == ({"StaticRoutesOnly": True}, [])
+
+    def routes() -> list[tuple[str, str]]:
+        found = ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"][0]
+        return [(one["DestinationCidrBlock"], one["Origin"]) for one in found["Routes"]]
+
+    with pytest.raises(ClientError, match=r"Gateway\.NotAttached"):
+        ec2.enable_vgw_route_propagation(GatewayId=gateway, RouteTableId=table)
+    ec2.attach_vpn_gateway(VpcId=vpc, VpnGatewayId=gateway)
+    ec2.enable_vgw_route_propagation(GatewayId=gateway, RouteTableId=table)
+    route = {"VpnConnectionId": connection["VpnConnectionId"], "DestinationCidrBlock": "10.1.0.0/16"}
+    ec2.create_vpn_connection_route(**route)
+    own = ("10.9.0.0/20", "CreateRouteTable")
+    assert routes() == [own, ("10.1.0.0/16", "EnableVgwRoutePropagation")]
+    for name, value, count in (
+        ("route.destination-cidr-block", "10.1.0.0/16", 1),
+        ("route.destination-cidr-block", "10.2.0.0/16", 0),
+        ("vpn-connection-id", connection["VpnConnectionId"], 1),
+        ("option.static-routes-only", "false", 0),
+    ):
+        filters = [{"Name": name, "Values": [value]}]
+        assert len(ec2.describe_vpn_connections(Filters=filters)["VpnConnections"]) == count, name
+
+    ec2.delete_vpn_connection_route(**route)
+    assert routes() == [own]
+    with pytest.raises(ClientError, match=r"InvalidRoute\.NotFound"):
+        ec2.delete_vpn_connection_route(**route)
+    ec2.disable_vgw_route_propagation(GatewayId=gateway, RouteTableId=table)
+    assert ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"][0]["PropagatingVgws"] == []
+
+
+def test_rules_and_flow_logs_are_told_as_they_were_made(running_engine: RunningEngine) -> None:
+    ec2 = running_engine.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.9.16.0/20")["Vpc"]["VpcId"]
+    group = ec2.create_security_group(GroupName="told", Description="told", VpcId=vpc)["GroupId"]
+    prefix_list = ec2.describe_prefix_lists()["PrefixLists"][0]["PrefixListId"]
+    rule = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443}
+    ec2.authorize_security_group_egress(
+        GroupId=group,
+        IpPermissions=[
+            {**rule, "UserIdGroupPairs": [{"GroupId": group, "Description": "among us"}]},
+            {**rule, "PrefixListIds": [{"PrefixListId": prefix_list, "Description": "to a service"}]},
+            {**rule, "IpRanges": [{"CidrIp": "10.1.0.0/16", "Description": "to the site"}]},
+        ],
+    )
+    found = ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [group]}])
+    described = {one.get("Description") for one in found["SecurityGroupRules"]}
+    assert described >= {"among us", "to a service", "to the site"}
+
+    running_engine.client("s3").create_bucket(
+        Bucket="flows", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+    )
+    options = {"FileFormat": "parquet", "HiveCompatiblePartitions": True, "PerHourPartition": False}
+    ec2.create_flow_logs(
+        ResourceIds=[vpc],
+        ResourceType="VPC",
+        TrafficType="ALL",
+        LogDestinationType="s3",
+        LogDestination="arn:aws:s3:::flows/vpc/",
+        DestinationOptions=options,
+    )
+    assert ec2.describe_flow_logs()["FlowLogs"][0]["DestinationOptions"] == options
 
 
 def test_transactions_and_writes_at_the_same_time_all_succeed(running_engine: RunningEngine) -> None:

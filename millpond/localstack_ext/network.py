@@ -1,0 +1,240 @@
+"""What moto lacks of a network: routes of VPN connections, and what some things were made with.
+
+Source: ``CreateVpnConnection``, ``CreateVpnConnectionRoute``, ``DeleteVpnConnectionRoute``,
+``EnableVgwRoutePropagation``, ``DisableVgwRoutePropagation``, ``DescribeVpnConnections`` and
+``DescribeRouteTables`` in the Amazon EC2 API Reference. A route of a connection whose gateway propagates into
+a route table is shown there with the origin ``EnableVgwRoutePropagation``. Types ``FlowLog`` with its
+``DestinationOptions``, and ``SecurityGroupRule`` with its ``Description``, which rules of every kind have.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from functools import wraps
+from typing import Any
+
+from localstack.aws.api import CommonServiceException, RequestContext, handler
+from localstack.services.ec2.provider import Ec2Provider
+from localstack.services.moto import call_moto, call_moto_with_request
+from moto.ec2.models import ec2_backends
+from moto.ec2.models.security_groups import SecurityGroupRule
+
+# What can be asked for of a connection; moto knows its tags alone.
+_MEMBERS = {
+    "customer-gateway-id": "CustomerGatewayId",
+    "state": "State",
+    "type": "Type",
+    "vpn-connection-id": "VpnConnectionId",
+    "vpn-gateway-id": "VpnGatewayId",
+}
+_OF_WHAT_IS_KEPT_HERE = {"option.static-routes-only", "route.destination-cidr-block"}
+
+
+_DEFAULT_DESTINATION = {
+    "FileFormat": "plain-text",
+    "HiveCompatiblePartitions": False,
+    "PerHourPartition": False,
+}
+
+
+class NetworkProvider(Ec2Provider):
+    """Keeps what moto does not know on moto's own objects."""
+
+    def on_after_init(self) -> None:
+        super().on_after_init()  # type: ignore[no-untyped-call]
+        _keep_descriptions_of_rules()
+
+    @handler("CreateFlowLogs", expand=False)
+    def create_flow_logs(  # type: ignore[override]
+        self, context: RequestContext, request: Any
+    ) -> Any:
+        answer: Any = super().create_flow_logs(context, request)
+        for flow_log_id in answer.get("FlowLogIds") or []:
+            made = _backend(context).flow_logs[flow_log_id]
+            made.destination_options = _DEFAULT_DESTINATION | (request.get("DestinationOptions") or {})
+        return answer
+
+    @handler("DescribeFlowLogs", expand=False)
+    def describe_flow_logs(self, context: RequestContext, _request: Any) -> Any:  # type: ignore[override]
+        answer: Any = call_moto(context)
+        for shown in answer.get("FlowLogs") or []:
+            options = getattr(_backend(context).flow_logs[shown["FlowLogId"]], "destination_options", None)
+            if options and shown.get("LogDestinationType") == "s3":
+                shown["DestinationOptions"] = options
+        return answer
+
+    @handler("CreateVpnConnection", expand=False)
+    def create_vpn_connection(  # type: ignore[override]
+        self, context: RequestContext, request: Any
+    ) -> Any:
+        answer: Any = call_moto(context)
+        made = self._connection(context, answer["VpnConnection"]["VpnConnectionId"])
+        made.options = {"StaticRoutesOnly": bool(request.get("Options", {}).get("StaticRoutesOnly", False))}
+        made.static_routes = {}
+        return {"VpnConnection": answer["VpnConnection"] | _told(made)}
+
+    @handler("DescribeVpnConnections", expand=False)
+    def describe_vpn_connections(  # type: ignore[override]
+        self, context: RequestContext, request: Any
+    ) -> Any:
+        filters = request.get("Filters") or []
+        own = {*_MEMBERS, *_OF_WHAT_IS_KEPT_HERE}
+        others = [one for one in filters if one["Name"] not in own]
+        answer: Any = call_moto_with_request(context, request | {"Filters": others})
+        connections = [
+            one | _told(self._connection(context, one["VpnConnectionId"]))
+            for one in answer.get("VpnConnections") or []
+        ]
+        wanted = [one for one in filters if one["Name"] in own]
+        return {
+            "VpnConnections": [one for one in connections if all(_matches(one, given) for given in wanted)]
+        }
+
+    @handler("CreateVpnConnectionRoute")
+    def create_vpn_connection_route(
+        self, context: RequestContext, destination_cidr_block: str, vpn_connection_id: str, **_: Any
+    ) -> None:
+        self._connection(context, vpn_connection_id).static_routes[destination_cidr_block] = "available"
+
+    @handler("DeleteVpnConnectionRoute")
+    def delete_vpn_connection_route(
+        self, context: RequestContext, destination_cidr_block: str, vpn_connection_id: str, **_: Any
+    ) -> None:
+        routes = self._connection(context, vpn_connection_id).static_routes
+        if destination_cidr_block not in routes:
+            raise CommonServiceException(
+                "InvalidRoute.NotFound",
+                f"The route '{destination_cidr_block}' of {vpn_connection_id} does not exist",
+            )
+        del routes[destination_cidr_block]
+
+    @handler("EnableVgwRoutePropagation")
+    def enable_vgw_route_propagation(
+        self,
+        context: RequestContext,
+        gateway_id: str,
+        route_table_id: str,
+        dry_run: bool | None = None,  # noqa: ARG002
+        **_: Any,
+    ) -> None:
+        table = self._route_table(context, route_table_id)
+        gateway = _backend(context).vpn_gateways.get(gateway_id)
+        if gateway is None:
+            raise CommonServiceException(
+                "InvalidVpnGatewayID.NotFound", f"The vpnGateway ID '{gateway_id}' does not exist"
+            )
+        if table.vpc_id not in gateway.attachments:
+            raise CommonServiceException(
+                "Gateway.NotAttached",
+                f"The gateway '{gateway_id}' is not attached to the VPC of {route_table_id}",
+            )
+        table.propagating = {*_propagating(table), gateway_id}
+
+    @handler("DisableVgwRoutePropagation")
+    def disable_vgw_route_propagation(
+        self,
+        context: RequestContext,
+        gateway_id: str,
+        route_table_id: str,
+        dry_run: bool | None = None,  # noqa: ARG002
+        **_: Any,
+    ) -> None:
+        table = self._route_table(context, route_table_id)
+        table.propagating = _propagating(table) - {gateway_id}
+
+    @handler("DescribeRouteTables", expand=False)
+    def describe_route_tables(  # type: ignore[override]
+        self, context: RequestContext, _request: Any
+    ) -> Any:
+        answer: Any = call_moto(context)
+        for shown in answer.get("RouteTables") or []:
+            gateways = sorted(_propagating(self._route_table(context, shown["RouteTableId"])))
+            shown["PropagatingVgws"] = [{"GatewayId": gateway} for gateway in gateways]
+            shown["Routes"] = [*(shown.get("Routes") or []), *_propagated(context, gateways)]
+        return answer
+
+    def _connection(self, context: RequestContext, connection_id: str) -> Any:
+        found = _backend(context).vpn_connections.get(connection_id)
+        if found is None:
+            raise CommonServiceException(
+                "InvalidVpnConnectionID.NotFound", f"The vpnConnection ID '{connection_id}' does not exist"
+            )
+        return found
+
+    def _route_table(self, context: RequestContext, route_table_id: str) -> Any:
+        found = _backend(context).route_tables.get(route_table_id)
+        if found is None:
+            raise CommonServiceException(
+                "InvalidRouteTableID.NotFound", f"The routeTable ID '{route_table_id}' does not exist"
+            )
+        return found
+
+
+def _backend(context: RequestContext) -> Any:
+    return ec2_backends[context.account_id][context.region]
+
+
+def _told(connection: Any) -> dict[str, Any]:
+    """What is told of a connection beside moto's answer."""
+    routes: Mapping[str, str] = connection.static_routes or {}
+    return {
+        "Options": connection.options or {"StaticRoutesOnly": False},
+        "Routes": [
+            {"DestinationCidrBlock": cidr, "Source": "Static", "State": state}
+            for cidr, state in sorted(routes.items())
+        ],
+    }
+
+
+def _matches(connection: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
+    match given["Name"]:
+        case "route.destination-cidr-block":
+            values = [route["DestinationCidrBlock"] for route in connection["Routes"]]
+        case "option.static-routes-only":
+            values = [str(connection["Options"]["StaticRoutesOnly"]).lower()]
+        case name:
+            values = [str(connection.get(_MEMBERS[name], ""))]
+    return any(fnmatchcase(value, pattern) for value in values for pattern in given["Values"])
+
+
+def _propagating(table: Any) -> set[str]:
+    """The gateways whose routes a route table takes over."""
+    return set(getattr(table, "propagating", ()))
+
+
+def _propagated(context: RequestContext, gateways: Iterable[str]) -> list[dict[str, str]]:
+    return [
+        {
+            "DestinationCidrBlock": cidr,
+            "GatewayId": gateway,
+            "Origin": "EnableVgwRoutePropagation",
+            "State": "active",
+        }
+        for gateway in gateways
+        for connection in _backend(context).vpn_connections.values()
+        if connection.vpn_gateway_id == gateway and connection.state == "available"
+        for cidr in sorted(connection.static_routes or {})
+    ]
+
+
+def _keep_descriptions_of_rules() -> None:
+    """Let rules that name a group or a prefix list have a description, as those with addresses have."""
+    make = SecurityGroupRule.__init__
+    if hasattr(make, "__wrapped__"):
+        return
+    signature = inspect.signature(make)
+
+    @wraps(make)
+    def make_rule(self: Any, *args: Any, **named: Any) -> None:
+        make(self, *args, **named)
+        prefix_list = signature.bind(self, *args, **named).arguments.get("prefix_list_id") or {}
+        self.prefix_list_description = prefix_list.get("Description")
+
+    def description(self: Any) -> str | None:
+        given = (self.ip_range.get("Description"), self.source_group.get("Description"))
+        return next((one for one in (*given, self.prefix_list_description) if one is not None), None)
+
+    setattr(SecurityGroupRule, "__init__", make_rule)  # noqa: B010
+    setattr(SecurityGroupRule, "description", property(description))  # noqa: B010
