@@ -1,9 +1,14 @@
 locals {
+  # ttl: attribute with the second from which on an item may be removed.
   dynamodb_tables = {
-    job_settings     = { hash_key = "table_id", range_key = null, range_type = null }
-    table_structures = { hash_key = "table_id", range_key = "version", range_type = "N" }
-    ingest_runs      = { hash_key = "table_id", range_key = "run_id", range_type = "S" }
+    job_settings     = { hash_key = "table_id", range_key = null, range_type = null, ttl = null }
+    table_structures = { hash_key = "table_id", range_key = "version", range_type = "N", ttl = null }
+    ingest_runs      = { hash_key = "table_id", range_key = "run_id", range_type = "S", ttl = "expires_at" }
   }
+
+  load_modes      = ["full", "full_diff", "incremental", "append", "change_table"]
+  schema_policies = ["strict", "additive", "permissive"]
+  column_actions  = ["hash", "tokenise", "drop"]
 }
 
 resource "aws_dynamodb_table" "this" {
@@ -29,12 +34,27 @@ resource "aws_dynamodb_table" "this" {
     }
   }
 
+  dynamic "ttl" {
+    for_each = each.value.ttl == null ? [] : [each.value.ttl]
+
+    content {
+      attribute_name = ttl.value
+      enabled        = true
+    }
+  }
+
+  server_side_encryption {
+    enabled     = true
+    kms_key_arn = aws_kms_key.data.arn
+  }
+
   point_in_time_recovery {
     enabled = true
   }
 }
 
-# The fixtures are plain JSON; DynamoDB wants the type of each value said. A null keeps its place as NULL.
+# The fixtures are plain JSON; DynamoDB wants the type of each value said, and JSON's first character says it.
+# A null keeps its place as NULL. Lists hold texts or rules, maps hold texts.
 resource "aws_dynamodb_table_item" "job_settings" {
   for_each = local.job_settings
 
@@ -42,19 +62,23 @@ resource "aws_dynamodb_table_item" "job_settings" {
   hash_key   = aws_dynamodb_table.this["job_settings"].hash_key
 
   item = jsonencode({
-    table_id         = { S = each.value.table_id }
-    enabled          = { BOOL = each.value.enabled }
-    source_schema    = { S = each.value.source_schema }
-    source_table     = { S = each.value.source_table }
-    target_database  = { S = each.value.target_database }
-    target_table     = { S = each.value.target_table }
-    engine           = { S = each.value.engine }
-    load_mode        = { S = each.value.load_mode }
-    watermark_column = { for type, value in { S = each.value.watermark_column, NULL = each.value.watermark_column == null ? true : null } : type => value if value != null }
-    key_columns      = { L = [for name in each.value.key_columns : { S = name }] }
-    split_column     = { for type, value in { S = each.value.split_column, NULL = each.value.split_column == null ? true : null } : type => value if value != null }
-    split_partitions = { N = tostring(each.value.split_partitions) }
-    fetch_size       = { N = tostring(each.value.fetch_size) }
+    for name, value in each.value : name => {
+      for type, encoded in {
+        NULL = value == null ? true : null
+        BOOL = can(regex("^[tf]", jsonencode(value))) ? value : null
+        N    = can(regex("^[-0-9]", jsonencode(value))) ? tostring(value) : null
+        S    = startswith(jsonencode(value), "\"") ? value : null
+        M    = startswith(jsonencode(value), "{") ? { for key, text in value : key => { S = text } } : null
+        L = !startswith(jsonencode(value), "[") ? null : [
+          for one in value : {
+            for type, encoded in {
+              S = startswith(jsonencode(one), "\"") ? one : null
+              M = startswith(jsonencode(one), "{") ? { for key, text in one : key => { S = text } } : null
+            } : type => encoded if encoded != null
+          }
+        ]
+      } : type => encoded if encoded != null
+    }
   })
 
   lifecycle {
@@ -67,12 +91,32 @@ resource "aws_dynamodb_table_item" "job_settings" {
       error_message = "job_settings/${each.key}.json: engine is auto, shell or spark."
     }
     precondition {
-      condition     = contains(["full", "incremental"], each.value.load_mode)
-      error_message = "job_settings/${each.key}.json: load_mode is full or incremental."
+      condition     = contains(local.load_modes, each.value.load_mode)
+      error_message = "job_settings/${each.key}.json: load_mode is one of ${join(", ", local.load_modes)}."
     }
     precondition {
-      condition     = each.value.load_mode != "incremental" || each.value.watermark_column != null
-      error_message = "job_settings/${each.key}.json: an incremental load needs a watermark_column."
+      condition     = !contains(["incremental", "append"], each.value.load_mode) || each.value.watermark_column != null
+      error_message = "job_settings/${each.key}.json: load_mode ${each.value.load_mode} needs a watermark_column."
+    }
+    precondition {
+      condition     = !contains(["full_diff", "change_table"], each.value.load_mode) || length(each.value.key_columns) > 0
+      error_message = "job_settings/${each.key}.json: load_mode ${each.value.load_mode} needs key_columns."
+    }
+    precondition {
+      condition     = each.value.load_mode != "change_table" || can(length(each.value.change_operation_column) + length(each.value.change_sequence_column))
+      error_message = "job_settings/${each.key}.json: load_mode change_table needs change_operation_column and change_sequence_column."
+    }
+    precondition {
+      condition     = contains(local.schema_policies, try(each.value.schema_policy, "strict"))
+      error_message = "job_settings/${each.key}.json: schema_policy is one of ${join(", ", local.schema_policies)}."
+    }
+    precondition {
+      condition     = alltrue([for action in values(try(each.value.column_actions, {})) : contains(local.column_actions, action)])
+      error_message = "job_settings/${each.key}.json: what is done to a column is one of ${join(", ", local.column_actions)}."
+    }
+    precondition {
+      condition     = try(each.value.schedule, null) == null || can(regex("^(cron|rate)\\(.+\\)$", each.value.schedule))
+      error_message = "job_settings/${each.key}.json: a schedule is cron(...), rate(...) or null."
     }
     precondition {
       condition     = contains(keys(local.table_structures), each.key)
@@ -81,6 +125,7 @@ resource "aws_dynamodb_table_item" "job_settings" {
   }
 }
 
+# The first version of each; later ones are written as the source changes, and are not Terraform's.
 resource "aws_dynamodb_table_item" "table_structures" {
   for_each = local.table_structures
 
@@ -88,27 +133,30 @@ resource "aws_dynamodb_table_item" "table_structures" {
   hash_key   = aws_dynamodb_table.this["table_structures"].hash_key
   range_key  = aws_dynamodb_table.this["table_structures"].range_key
 
-  item = jsonencode({
-    table_id = { S = each.value.table_id }
-    version  = { N = tostring(each.value.version) }
-    columns = { L = [
-      for column in each.value.columns : { M = {
-        name        = { S = column.name }
-        source_name = { S = column.source_name }
-        source_type = { S = column.source_type }
-        type        = { S = column.type }
-        nullable    = { BOOL = column.nullable }
-      } }
-    ] }
-    partitions = { L = [
-      for partition in each.value.partitions : { M = {
-        name        = { S = partition.name }
-        type        = { S = partition.type }
-        source_name = { S = partition.source_name }
-        transform   = { S = partition.transform }
-      } }
-    ] }
-  })
+  item = jsonencode(merge(
+    {
+      table_id = { S = each.value.table_id }
+      version  = { N = tostring(each.value.version) }
+    },
+    {
+      for name in ["columns", "partitions"] : name => {
+        L = [
+          for one in each.value[name] : {
+            M = {
+              for key, value in one : key => {
+                for type, encoded in {
+                  NULL = value == null ? true : null
+                  BOOL = can(regex("^[tf]", jsonencode(value))) ? value : null
+                  N    = can(regex("^[-0-9]", jsonencode(value))) ? tostring(value) : null
+                  S    = startswith(jsonencode(value), "\"") ? value : null
+                } : type => encoded if encoded != null
+              }
+            }
+          }
+        ]
+      }
+    },
+  ))
 
   lifecycle {
     precondition {
