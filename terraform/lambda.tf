@@ -6,6 +6,7 @@ locals {
 resource "aws_cloudwatch_log_group" "plan" {
   name              = "/aws/lambda/${local.plan_function_name}"
   retention_in_days = var.log_retention_days
+  kms_key_id        = aws_kms_key.data.arn
 }
 
 resource "aws_lambda_function" "plan" {
@@ -75,6 +76,12 @@ data "aws_iam_policy_document" "plan" {
     sid       = "ReadParameters"
     actions   = ["ssm:GetParameters"]
     resources = [for name in ["max_concurrency", "spark_threshold_bytes"] : aws_ssm_parameter.ingest[name].arn]
+  }
+
+  statement {
+    sid       = "UseTheKey"
+    actions   = ["kms:Decrypt"]
+    resources = [aws_kms_key.data.arn]
   }
 
   statement {

@@ -22,7 +22,7 @@ locals {
 
   # "arn:PARTITION:SERVICE:REGION:ACCOUNT" is how most ARNs of this account begin.
   arn = {
-    for service in ["athena", "glue", "logs", "states"] :
+    for service in ["cloudwatch", "ec2", "glue", "logs", "sqs", "states"] :
     service => "arn:${local.partition}:${service}:${var.region}:${local.account_id}"
   }
 
@@ -38,5 +38,9 @@ locals {
     for name in fileset(var.fixtures_dir, "table_structures/*.json") :
     trimsuffix(basename(name), ".json") => jsondecode(file("${var.fixtures_dir}/${name}"))
   }
-  databases = toset([for settings in values(local.job_settings) : settings.target_database])
+  # What is ingested, and what the ingest itself keeps, such as the rows it put into quarantine.
+  source_databases = toset([for settings in values(local.job_settings) : settings.target_database])
+  databases        = setunion(local.source_databases, [local.operations_database])
+
+  operations_database = "operations"
 }

@@ -5,6 +5,7 @@ locals {
 resource "aws_cloudwatch_log_group" "state_machine" {
   name              = "/aws/vendedlogs/states/${local.state_machine_name}"
   retention_in_days = var.log_retention_days
+  kms_key_id        = aws_kms_key.data.arn
 }
 
 resource "aws_sfn_state_machine" "ingest" {
@@ -16,7 +17,7 @@ resource "aws_sfn_state_machine" "ingest" {
     plan_function_arn         = aws_lambda_function.plan.arn
     ingest_runs_table         = aws_dynamodb_table.this["ingest_runs"].name
     workgroup                 = aws_athena_workgroup.this.name
-    topic_arn                 = aws_sns_topic.ingest_events.arn
+    topic_arn                 = aws_sns_topic.this["ingest-events"].arn
     plan_timeout_seconds      = local.plan_timeout + 30
     query_timeout_seconds     = 1800
     job_timeout_seconds       = (var.job_timeout_minutes + 15) * 60
@@ -99,13 +100,19 @@ data "aws_iam_policy_document" "state_machine" {
   statement {
     sid       = "ListWhatIsQueried"
     actions   = ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"]
-    resources = [for purpose in ["lake", "athena-results"] : local.bucket_arns[purpose]]
+    resources = [for purpose in ["curated", "athena-results"] : local.bucket_arns[purpose]]
   }
 
   statement {
     sid       = "ReadTheLake"
     actions   = ["s3:GetObject"]
-    resources = [for name in local.databases : "${local.bucket_arns["lake"]}/${name}/*"]
+    resources = [for name in local.databases : "${local.bucket_arns["curated"]}/${name}/*"]
+  }
+
+  statement {
+    sid       = "UseTheKey"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [aws_kms_key.data.arn]
   }
 
   statement {
@@ -117,7 +124,7 @@ data "aws_iam_policy_document" "state_machine" {
   statement {
     sid       = "Report"
     actions   = ["sns:Publish"]
-    resources = [aws_sns_topic.ingest_events.arn]
+    resources = [aws_sns_topic.this["ingest-events"].arn]
   }
 
   # Log delivery has no resource that a policy could name.

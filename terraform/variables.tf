@@ -131,9 +131,9 @@ variable "query_scan_limit_bytes" {
 }
 
 variable "log_retention_days" {
-  description = "How long logs are kept."
+  description = "How long logs are kept, those of access to buckets too; 0.03 USD per GB and month."
   type        = number
-  default     = 30
+  default     = 365
   nullable    = false
 
   validation {
@@ -153,4 +153,139 @@ variable "permissions_boundary" {
   description = "ARN of the policy that limits every role made here; null for none."
   type        = string
   default     = null
+}
+
+variable "vpc_cidr" {
+  description = "Addresses of the VPC; each of its three subnets takes a sixteenth."
+  type        = string
+  default     = "10.60.0.0/20"
+  nullable    = false
+
+  validation {
+    condition     = can(cidrsubnet(var.vpc_cidr, 4, 2)) && try(tonumber(split("/", var.vpc_cidr)[1]), 0) >= 16 && try(tonumber(split("/", var.vpc_cidr)[1]), 99) <= 24
+    error_message = "The VPC needs an IPv4 range of /16 to /24, such as 10.60.0.0/20."
+  }
+}
+
+variable "onprem_cidrs" {
+  description = "Address ranges of the site in which the database stands; no job may speak to another, and they differ from the VPC's."
+  type        = list(string)
+  default     = ["10.20.0.0/16"]
+  nullable    = false
+
+  validation {
+    condition     = length(var.onprem_cidrs) > 0 && length(var.onprem_cidrs) <= 20 && alltrue([for cidr in var.onprem_cidrs : can(cidrhost(cidr, 0))])
+    error_message = "Name 1 to 20 ranges, such as 10.20.0.0/16."
+  }
+}
+
+variable "customer_gateway_ip" {
+  description = "Public address of the site's VPN device; null where the VPC is joined to the site in another way. A VPN connection costs about 36 USD a month, and 0.09 USD per GB that leaves AWS."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.customer_gateway_ip == null || can(regex("^([0-9]{1,3}\\.){3}[0-9]{1,3}$", var.customer_gateway_ip))
+    error_message = "customer_gateway_ip is an IPv4 address, or null."
+  }
+}
+
+variable "interface_endpoints" {
+  description = "Services that are called from inside the VPC, which has no way to the internet. Each costs about 8 USD a month in each zone, and 0.01 USD per GB; S3 and DynamoDB have gateway endpoints, which are free."
+  type        = set(string)
+  default     = ["glue", "logs", "monitoring", "secretsmanager", "ssm"]
+  nullable    = false
+}
+
+variable "interface_endpoint_zones" {
+  description = "In how many zones each interface endpoint stands: one is enough for the jobs, three survive the loss of a zone, at three times the cost."
+  type        = number
+  default     = 1
+  nullable    = false
+
+  validation {
+    condition     = contains([1, 2, 3], var.interface_endpoint_zones)
+    error_message = "interface_endpoint_zones is 1, 2 or 3."
+  }
+}
+
+variable "raw_cool_after_days" {
+  description = "After how many days what has landed moves to the class for infrequent access, which halves its cost."
+  type        = number
+  default     = 30
+  nullable    = false
+
+  validation {
+    condition     = var.raw_cool_after_days >= 30
+    error_message = "S3 moves nothing to infrequent access in its first 30 days."
+  }
+}
+
+variable "raw_cold_after_days" {
+  description = "After how many days what has landed moves to the archive that is read at once, at a sixth of its cost."
+  type        = number
+  default     = 120
+  nullable    = false
+
+  validation {
+    condition     = var.raw_cold_after_days >= var.raw_cool_after_days + 30
+    error_message = "raw_cold_after_days is at least 30 days after raw_cool_after_days: less is billed all the same."
+  }
+}
+
+variable "result_retention_days" {
+  description = "How long results of queries are kept."
+  type        = number
+  default     = 14
+  nullable    = false
+
+  validation {
+    condition     = var.result_retention_days >= 1
+    error_message = "result_retention_days is at least 1."
+  }
+}
+
+variable "spark_max_workers" {
+  description = "Most workers of a Spark job run, of 1 DPU each; a run has as many of them as it has work for."
+  type        = number
+  default     = 4
+  nullable    = false
+
+  validation {
+    condition     = var.spark_max_workers >= 2 && var.spark_max_workers <= 299 && floor(var.spark_max_workers) == var.spark_max_workers
+    error_message = "A Spark job has 2 to 299 workers."
+  }
+}
+
+variable "dpu_hour_usd" {
+  description = "What an hour of a DPU costs in the region, for the estimate that each run records."
+  type        = number
+  default     = 0.44
+  nullable    = false
+}
+
+variable "operator_emails" {
+  description = "Addresses that are told of alarms, of failed jobs, and asked for approvals."
+  type        = set(string)
+  default     = []
+  nullable    = false
+}
+
+variable "late_after_hours" {
+  description = "Hours without a run that went well after which the ingest counts as late: somewhat more than its schedule's."
+  type        = number
+  default     = 26
+  nullable    = false
+
+  validation {
+    condition     = var.late_after_hours >= 1 && var.late_after_hours <= 168 && floor(var.late_after_hours) == var.late_after_hours
+    error_message = "late_after_hours is a whole number from 1 to 168: an alarm looks back a week at most."
+  }
+}
+
+variable "daily_cost_limit_usd" {
+  description = "Estimated cost of one day's runs from which on operators are told."
+  type        = number
+  default     = 20
+  nullable    = false
 }
