@@ -73,7 +73,7 @@ def test_only_the_aws_provider_is_used() -> None:
     assert set(kinds) == {"aws"}
 
 
-@pytest.mark.parametrize("word", ["is_local", "localstack", "127.0.0.1", "endpoint", "4566", "moto"])
+@pytest.mark.parametrize("word", ["is_local", "localstack", "127.0.0.1", "endpoint_url", "4566", "moto"])
 def test_the_code_does_not_know_where_it_runs(word: str) -> None:
     assert word not in TEXT
     assert word not in rendered()
@@ -86,10 +86,37 @@ def test_every_variable_and_output_is_described() -> None:
 
 
 def test_a_policy_names_its_resources_except_where_aws_has_none_to_name() -> None:
-    wild = [
-        statement
-        for statement in re.findall(r"^  statement {\n(.*?)^  }", TEXT, re.MULTILINE | re.DOTALL)
-        if '"*"' in statement
-    ]
-    assert [re.search(r'sid\s+= "(\w+)"', statement)[1] for statement in wild] == ["DeliverLogs"]  # type: ignore[index]
-    assert not re.search(r'"\w+:\*"', TEXT)
+    statements = re.findall(
+        r"^  (?:dynamic \"statement\"|statement) {\n(.*?)^  }", TEXT, re.MULTILINE | re.DOTALL
+    )
+    assert len(statements) > 40
+    wild = {
+        re.search(r'sid\s+= "?([\w.]+)', one)[1]  # type: ignore[index]
+        for one in statements
+        if re.search(r'resources\s+= \["\*"\]', one)
+    }
+    # Of a key's own policy, "*" is the key.
+    key = {"PoliciesOfTheAccountDecide", "LogGroups", "AlarmsAndRules"}
+    assert wild == {"DeliverLogs", "FindTheVpc", "WriteMetrics"} | key
+    for one in statements:
+        if re.search(r'"\w+:\*"', one):
+            assert re.search(r'effect\s+= "Deny"', one), one
+
+
+def test_everything_that_is_optional_and_costs_says_how_much() -> None:
+    for name in ("customer_gateway_ip", "interface_endpoints", "log_retention_days"):
+        assert " USD" in re.search(rf'variable "{name}" {{\n  description = "(.*)"', TEXT)[1]  # type: ignore[index]
+
+
+def test_every_waiver_of_a_check_says_why() -> None:
+    waivers = re.findall(r"#checkov:skip=(\w+)(.*)", TEXT)
+    assert len(waivers) > 10
+    assert [name for name, reason in waivers if len(reason) < 30 or not reason.startswith(":")] == []
+
+
+def test_a_view_has_the_statement_that_is_beside_it() -> None:
+    for folder, kind in (("views", "views"), ("queries", "named_queries")):
+        block = re.search(rf"^  {kind} = {{\n(.*?)^  }}", TEXT, re.MULTILINE | re.DOTALL)
+        assert block
+        names = set(re.findall(r"^    ([\w-]+)\s+= {", block[1], re.MULTILINE))
+        assert names == {path.stem for path in (TERRAFORM / folder).glob("*.sql")}
