@@ -74,7 +74,14 @@ def test_a_policy_fits_and_names_its_resources(name: str) -> None:
     if name == "Boundary":
         return
     wild = {one["Sid"] for one in document["Statement"] if one["Resource"] == "*"}
-    assert wild <= {"PlaceBuildIntoTheVpc", "CheckStateMachines"}
+    # AWS has no resource for these; a key is made with the tags of the environment.
+    assert wild <= {
+        "PlaceBuildIntoTheVpc",
+        "CheckStateMachines",
+        "LookAtTheNetwork",
+        "LetFlowLogsBeDelivered",
+        "MakeKeys",
+    }
     assert not [a for one in document["Statement"] for a in one["Action"] if a.endswith(":*")]
 
 
@@ -87,6 +94,26 @@ def test_the_build_cannot_make_a_role_that_may_more_than_itself() -> None:
     elsewhere = {a for sid, one in statements.items() if one is not made for a in one["Action"]}
     assert not {"iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy"} & elsewhere
     assert RESOURCES["BuildRole"]["Properties"]["PermissionsBoundary"] == {"Ref": "Boundary"}
+
+
+def test_the_build_touches_only_the_network_and_the_keys_with_the_tags_of_its_environment() -> None:
+    network = POLICIES["NetworkPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    unnamed = POLICIES["UnnamedResourcesPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    statements = {one["Sid"]: one for one in [*network, *unnamed]}
+    tags = {"project": {"Ref": "ProjectName"}, "environment": {"Ref": "Environment"}}
+    for sid, key in (
+        ("MakeNetwork", "Request"),
+        ("MakeKeys", "Request"),
+        ("ManageNetwork", "Resource"),
+        ("Keys", "Resource"),
+    ):
+        expected = {f"aws:{key}Tag/{name}": value for name, value in tags.items()}
+        assert statements[sid]["Condition"] == {"StringEquals": expected}, sid
+    # What has no tags can be emptied, and given nothing.
+    assert statements["EmptyTheDefaults"]["Action"] == [
+        "ec2:ReplaceNetworkAclAssociation",
+        "ec2:RevokeSecurityGroup*",
+    ]
 
 
 def test_every_role_of_the_platform_has_the_boundary() -> None:
