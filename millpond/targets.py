@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 ONPREM_DATABASE = "erp"
+# An address for documentation (RFC 5737): the local network has a VPN to a site that nobody has.
+SITE_ADDRESS = "203.0.113.10"
 LOCAL_POLL_SECONDS = 0.4
 AWS_POLL_SECONDS = 4.0
 # What nobody can guess for an account; the stack keeps it from then on.
@@ -143,7 +145,9 @@ def local_parameters(settings: Settings, target: Target, terraform: Path) -> dic
         "Environment": settings.environment,
         "TerraformVersion": terraform_version(terraform),
         # What is in a local stack can be made again, so nothing keeps it from being removed.
-        "TerraformVariables": json.dumps({"onprem_db": onprem, "is_protected": False}, sort_keys=True),
+        "TerraformVariables": json.dumps(
+            {"onprem_db": onprem, "is_protected": False, "customer_gateway_ip": SITE_ADDRESS}, sort_keys=True
+        ),
         **target.default_network(),
     }
 

@@ -18,7 +18,7 @@ import pytest
 from deploy_fixtures import Stack, copy_checkout, started_stack, write_fixtures
 from terraform_fixtures import BareTerraform
 
-from millpond.config import CHECKOUT
+from millpond.config import CHECKOUT, load_settings
 from millpond.errors import MillpondError
 
 SECRET = "millpond/dev/onprem-db"
@@ -37,11 +37,13 @@ ACTIONS = {
     "s3:ListObjectVersions": "s3:ListBucketVersions",
     "s3:ListObjectsV2": "s3:ListBucket",
     "s3:PutBucketEncryption": "s3:PutEncryptionConfiguration",
+    "s3:GetBucketNotificationConfiguration": "s3:GetBucketNotification",
     "s3:PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
+    "s3:PutBucketNotificationConfiguration": "s3:PutBucketNotification",
     "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
 }
 # What the harness and the services themselves ask for while a build runs, and what asks for no permission.
-NOT_OF_THE_BUILD = ("cloudformation", "codebuild", "ec2", "kms", "sts")
+NOT_OF_THE_BUILD = ("cloudformation", "codebuild", "sts")
 NOT_OF_TERRAFORM = {"events:PutEvents", "logs:GetLogEvents", "s3:ListBuckets"}
 
 
@@ -72,13 +74,17 @@ def test_every_resource_has_the_name_that_the_contracts_give_it(deployed: Stack)
 
     assert {bucket["Name"] for bucket in aws.s3.list_buckets()["Buckets"]} == {
         f"millpond-dev-{purpose}-{account}-eu-west-1"
-        for purpose in ("lake", "artifacts", "athena-results", "tfstate")
+        for purpose in ("raw", "curated", "artifacts", "athena-results", "logs", "tfstate")
     }
     assert set(aws.dynamodb.list_tables()["TableNames"]) == {
         *(f"millpond-dev-{name}" for name in ("job_settings", "table_structures", "ingest_runs")),
         "tf-state-lock-bootstrap",
     }
-    assert {database["Name"] for database in aws.glue.get_databases()["DatabaseList"]} == {"erp", "tpch"}
+    assert {database["Name"] for database in aws.glue.get_databases()["DatabaseList"]} == {
+        "erp",
+        "operations",
+        "tpch",
+    }
     assert set(aws.glue.list_jobs()["JobNames"]) == {"millpond-dev-ingest-spark", "millpond-dev-ingest-shell"}
     assert aws.glue.get_connection(Name="millpond-dev-onprem")["Connection"]["ConnectionType"] == "JDBC"
     parameters = aws.ssm.get_parameters_by_path(Path="/millpond/dev/ingest")["Parameters"]
@@ -91,6 +97,60 @@ def test_every_resource_has_the_name_that_the_contracts_give_it(deployed: Stack)
     assert [machine["name"] for machine in machines] == ["millpond-dev-ingest"]
     workgroup = aws.athena.get_work_group(WorkGroup="millpond-dev")["WorkGroup"]
     assert workgroup["Configuration"]["EnforceWorkGroupConfiguration"]
+    topics = {one["TopicArn"].rpartition(":")[2] for one in aws.sns.list_topics()["Topics"]}
+    assert topics == {"millpond-dev-deploy-failed", "millpond-dev-ingest-events", "millpond-dev-operators"}
+    rules = aws.events.list_rules(NamePrefix="millpond-dev-")["Rules"]
+    assert {rule["Name"].removeprefix("millpond-dev-") for rule in rules} == {
+        *("deploy-failed", "file-dropped", "ingest-schedule", "job-failed"),
+    }
+    aliases = deployed.client("kms").list_aliases()["Aliases"]
+    assert "alias/millpond-dev-data" in {alias["AliasName"] for alias in aliases}
+    assert [one["DashboardName"] for one in aws.cloudwatch.list_dashboards()["DashboardEntries"]] == [
+        "millpond-dev"
+    ]
+
+
+def test_buckets_take_nothing_in_the_clear_and_answer_only_over_tls(deployed: Stack) -> None:
+    key = deployed.client("kms").describe_key(KeyId="alias/millpond-dev-data")
+    arn = key["KeyMetadata"]["Arn"]
+    for purpose in ("raw", "curated", "artifacts", "athena-results", "logs"):
+        bucket = f"millpond-dev-{purpose}-{deployed.settings.account_id}-eu-west-1"
+        policy = json.loads(deployed.aws.s3.get_bucket_policy(Bucket=bucket)["Policy"])
+        denied = {one["Sid"]: one for one in policy["Statement"] if one["Effect"] == "Deny"}
+        assert denied["OnlyOverTLS"]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        if purpose == "logs":
+            continue
+        header = "s3:x-amz-server-side-encryption"
+        for sid, name, value in (
+            ("OnlyEncryptedByKMS", header, "aws:kms"),
+            ("OnlyWithOurKey", f"{header}-aws-kms-key-id", arn),
+        ):
+            # What says nothing is encrypted by the bucket: only another word is refused.
+            assert denied[sid]["Condition"] == {"StringNotEquals": {name: value}, "Null": {name: "false"}}
+            assert denied[sid]["Action"] == "s3:PutObject"
+        put = deployed.aws.s3.put_object(Bucket=bucket, Key="drop/probe", Body=b"x")
+        assert (put["ServerSideEncryption"], put["SSEKMSKeyId"]) == ("aws:kms", arn)
+        deployed.aws.s3.delete_object(Bucket=bucket, Key="drop/probe")
+
+
+def test_jobs_reach_the_site_and_aws_and_nothing_else(deployed: Stack) -> None:
+    ec2 = deployed.client("ec2")
+    site = [{"Name": "tag:Name", "Values": ["millpond-dev-glue"]}]
+    group = ec2.describe_security_groups(Filters=site)["SecurityGroups"][0]
+    rules = ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [group["GroupId"]]}])
+    out = [rule for rule in rules["SecurityGroupRules"] if rule["IsEgress"]]
+    by_address = {rule["CidrIpv4"]: rule["FromPort"] for rule in out if "CidrIpv4" in rule}
+    assert by_address == {"10.20.0.0/16": deployed.settings.onprem_port}
+    assert all(rule["Description"] for rule in rules["SecurityGroupRules"])
+    route_tables = ec2.describe_route_tables(
+        Filters=[{"Name": "tag:Name", "Values": ["millpond-dev-private"]}]
+    )
+    routes = {
+        route["DestinationCidrBlock"]: route["Origin"]
+        for route in route_tables["RouteTables"][0]["Routes"]
+        if "DestinationCidrBlock" in route
+    }
+    assert routes == {"10.60.0.0/20": "CreateRouteTable", "10.20.0.0/16": "EnableVgwRoutePropagation"}
 
 
 def test_settings_and_structures_reach_dynamodb_as_the_files_say(deployed: Stack) -> None:
@@ -174,6 +234,13 @@ def test_the_configuration_is_formatted_and_valid(deployed: Stack, tmp_path: Pat
     terraform.must("validate")
 
 
+def test_what_follows_from_the_variables_is_what_terraforms_own_tests_say(tmp_path: Path) -> None:
+    shutil.copytree(CHECKOUT / "terraform", tmp_path / "terraform")
+    terraform = BareTerraform.of(load_settings(), tmp_path / "terraform")
+    terraform.must("init", "-backend=false", "-input=false")
+    assert ", 0 failed" in terraform.must("test", "-no-color")
+
+
 @pytest.mark.long
 def test_a_stack_is_deployed_anew_after_its_engine_was_restarted_then_changed_then_destroyed_with_its_data(
     empty: Stack,
@@ -198,11 +265,13 @@ def test_a_stack_is_deployed_anew_after_its_engine_was_restarted_then_changed_th
     assert [one["Name"] for one in connections] == ["millpond-dev-premises"]
     assert empty.aws.glue.get_job(JobName="millpond-dev-ingest-shell")["Job"]["Timeout"] == 7
 
-    empty.aws.s3.put_object(Bucket=again.outputs["buckets"]["lake"], Key="lab/one/part-0.parquet", Body=b"x")
+    for bucket in again.outputs["buckets"].values():
+        empty.aws.s3.put_object(Bucket=bucket, Key="lab/one/part-0.parquet", Body=b"x")
     empty.aws.secretsmanager.put_secret_value(SecretId=again.outputs["secret_name"], SecretString="{}")
     with calls_of_builds(empty) as last_calls:
         removed = empty.destroy()
     assert removed.remove == first.changes.add
+    assert [one["CidrBlock"] for one in empty.client("ec2").describe_vpcs()["Vpcs"]] == ["172.31.0.0/16"]
     assert empty.aws.s3.list_buckets()["Buckets"] == []
     assert empty.aws.dynamodb.list_tables()["TableNames"] == []
     assert empty.aws.glue.get_databases()["DatabaseList"] == []
@@ -229,7 +298,7 @@ def test_settings_that_cannot_work_are_refused_before_anything_is_made(empty: St
     text = " ".join(str(raised.value).split())
     assert "terraform/settings.tf:" in raised.value.where
     assert "job_settings/lab.one.json: engine is auto, shell or spark." in text
-    assert "job_settings/lab.two.json: an incremental load needs a watermark_column." in text
+    assert "job_settings/lab.two.json: load_mode incremental needs a watermark_column." in text
     assert "job_settings/lab.three.json is about the table lab.four" in text
     assert [one["Name"] for one in empty.aws.s3.list_buckets()["Buckets"]] == [empty.state_bucket]
 
