@@ -97,17 +97,17 @@ def test_every_resource_has_the_name_that_the_contracts_give_it(deployed: Stack)
     assert [machine["name"] for machine in machines] == ["millpond-dev-ingest"]
     workgroup = aws.athena.get_work_group(WorkGroup="millpond-dev")["WorkGroup"]
     assert workgroup["Configuration"]["EnforceWorkGroupConfiguration"]
-    topics = {one["TopicArn"].rpartition(":")[2] for one in aws.sns.list_topics()["Topics"]}
+    topics = {one["TopicArn"].rpartition(":")[2] for one in deployed.client("sns").list_topics()["Topics"]}
     assert topics == {"millpond-dev-deploy-failed", "millpond-dev-ingest-events", "millpond-dev-operators"}
-    rules = aws.events.list_rules(NamePrefix="millpond-dev-")["Rules"]
+    rules = deployed.client("events").list_rules(NamePrefix="millpond-dev-")["Rules"]
     assert {rule["Name"].removeprefix("millpond-dev-") for rule in rules} == {
         *("deploy-failed", "file-dropped", "ingest-schedule", "job-failed"),
     }
     aliases = deployed.client("kms").list_aliases()["Aliases"]
     assert "alias/millpond-dev-data" in {alias["AliasName"] for alias in aliases}
-    assert [one["DashboardName"] for one in aws.cloudwatch.list_dashboards()["DashboardEntries"]] == [
-        "millpond-dev"
-    ]
+    assert [
+        one["DashboardName"] for one in deployed.client("cloudwatch").list_dashboards()["DashboardEntries"]
+    ] == ["millpond-dev"]
 
 
 def test_buckets_take_nothing_in_the_clear_and_answer_only_over_tls(deployed: Stack) -> None:
