@@ -25,6 +25,8 @@ from millpond.errors import MillpondError
 SECRET = "millpond/dev/onprem-db"
 # Operations whose permission has another name: the Service Authorization Reference.
 ACTIONS = {
+    "s3:DeleteBucketEncryption": "s3:PutEncryptionConfiguration",
+    "s3:DeleteBucketLifecycle": "s3:PutLifecycleConfiguration",
     "s3:DeleteObjects": "s3:DeleteObject",
     "s3:DeletePublicAccessBlock": "s3:PutBucketPublicAccessBlock",
     "s3:GetBucketAccelerateConfiguration": "s3:GetAccelerateConfiguration",
