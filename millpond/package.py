@@ -23,11 +23,14 @@ from pathlib import Path
 
 from millpond import __version__
 from millpond.errors import MillpondError
+from millpond.wheels import find_wheels, unpack
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SHELL_PYTHON = "3.9"
 SHELL_REQUIREMENTS = Path("requirements/glue-shell")
 LIBRARY = "ingest"
+VENDORED = Path("requirements/lambda-vendored.txt")
+SHARED = "shared"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _REGULAR_FILE = 0o100644 << 16
 _REQUIREMENT = re.compile(
@@ -36,6 +39,33 @@ _REQUIREMENT = re.compile(
 _COMPARISON = re.compile(r"(?P<name>\w+) (?P<operator><|<=|==|!=|>=|>) '(?P<value>[^']*)'")
 # What Glue's Python shell jobs run on.
 _SHELL_ENVIRONMENT = {"implementation_name": "cpython", "sys_platform": "linux", "platform_machine": "x86_64"}
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a function's zip holds beside the function's own folder.
+
+    Parameters
+    ----------
+    shared : tuple of str
+        Modules of ``lambdas/shared``.
+    library : tuple of str
+        Modules of the ingest library, so that both know a source's types alike.
+    has_wheels : bool
+        Whether it brings the wheels of ``requirements/lambda-vendored.txt``.
+    """
+
+    shared: tuple[str, ...] = ()
+    library: tuple[str, ...] = ()
+    has_wheels: bool = False
+
+
+FUNCTIONS = {
+    "notify": Parts(),
+    "plan": Parts(shared=("onprem.py",), has_wheels=True),
+    "register": Parts(shared=("onprem.py",), library=("__init__.py", "source_types.py"), has_wheels=True),
+    "rotate": Parts(shared=("onprem.py",), has_wheels=True),
+}
 
 
 @dataclass(frozen=True)
@@ -96,18 +126,14 @@ def build(output: Path, checkout: Path = CHECKOUT) -> Manifest:
     MillpondError
         If a source is missing.
     """
-    jobs, lambdas = checkout / "glue_jobs", checkout / "lambdas"
+    jobs = checkout / "glue_jobs"
     library = _sources(jobs / LIBRARY, jobs)
     wheel_name = f"glue/millpond_ingest-{__version__}-py3-none-any.whl"
     contents = {
         f"glue/{LIBRARY}.zip": to_zip(library),
         wheel_name: to_wheel(library, "millpond_ingest", __version__),
         **{f"glue/{path.name}": path.read_bytes() for path in _scripts(jobs)},
-        **{
-            f"lambdas/{folder.name}.zip": to_zip(_sources(folder, folder))
-            for folder in sorted(lambdas.iterdir())
-            if folder.is_dir() and folder.name != "__pycache__"
-        },
+        **{f"lambdas/{name}.zip": to_zip(files) for name, files in _functions(checkout).items()},
     }
     manifest = Manifest(
         directory=output,
@@ -226,6 +252,21 @@ def _normal(name: str) -> str:
 def _requirement_lines(path: Path) -> list[str]:
     lines = (line.split(" #")[0].rstrip("\\ ") for line in path.read_text().splitlines())
     return [line for line in lines if line and not line.lstrip().startswith(("#", "-"))]
+
+
+def _functions(checkout: Path) -> dict[str, dict[str, bytes]]:
+    """Each function's files: its own, those it shares, and the wheels it brings."""
+    lambdas, library = checkout / "lambdas", checkout / "glue_jobs" / LIBRARY
+    wheels = unpack(find_wheels(checkout / VENDORED))
+    return {
+        name: {
+            **(wheels if parts.has_wheels else {}),
+            **{f"{LIBRARY}/{module}": (library / module).read_bytes() for module in parts.library},
+            **{module: (lambdas / SHARED / module).read_bytes() for module in parts.shared},
+            **_sources(lambdas / name, lambdas / name),
+        }
+        for name, parts in FUNCTIONS.items()
+    }
 
 
 def _scripts(jobs: Path) -> list[Path]:

@@ -12,6 +12,7 @@ compile --python-version 3.13 --extra build --extra dev pyproject.toml -o requir
 compile --no-config --python-version 3.11 requirements/glue-spark.in -o requirements/glue-spark.txt
 compile --no-config --python-version 3.9 requirements/glue-shell.in -o requirements/glue-shell.txt
 compile --no-config --python-version 3.13 requirements/lambda.in -o requirements/lambda.txt
+compile --no-config --python-version 3.13 requirements/lambda-vendored.in -c requirements/lambda.txt -o requirements/lambda-vendored.txt
 compile --no-config --python-version 3.9 requirements/build.in -o requirements/build.txt
 for name in uv java; do
     compile --no-config --no-deps --python-version 3.9 "requirements/$name.in" -o "requirements/$name.txt"
