@@ -27,6 +27,7 @@ from millpond.config import CHECKOUT, Settings
 from millpond.errors import MillpondError
 from millpond.jars import JARS, install_jars, missing_jars
 from millpond.planes.context import Tools
+from millpond.wheels import keep_wheels, read_lock
 
 TERRAFORM_VERSION = "1.11.4"
 TERRAFORM_MINIMUM = (1, 9)
@@ -158,6 +159,14 @@ def find_lambda(settings: Settings) -> Component:
     return Component("lambda", "Python 3.13", interpreter)
 
 
+def find_wheels(settings: Settings) -> Component:
+    """The wheels that go into the zips of the Lambda functions."""
+    directory = settings.home / "wheels"
+    lock = bootstrap.REQUIREMENTS / "lambda-vendored.txt"
+    keep_wheels(lock, directory, bootstrap.find_pip(settings.home))
+    return Component("lambda wheels", f"{len(read_lock(lock))} wheels", directory)
+
+
 def find_jars(settings: Settings) -> Component:
     """S3A and the PostgreSQL JDBC driver."""
     directory = settings.home / "jars"
@@ -194,6 +203,7 @@ FINDERS: dict[str, Finder] = {
     "spark": find_spark,
     "python shell": find_shell,
     "lambda": find_lambda,
+    "lambda wheels": find_wheels,
     "jars": find_jars,
     "terraform": find_terraform,
     "aws provider": find_provider,
@@ -258,6 +268,7 @@ def record(settings: Settings, components: Mapping[str, Component]) -> Toolchain
         lambda_python={"python3.13": _required(paths, "lambda")},
         terraform=_required(paths, "terraform"),
         terraform_mirror=paths["aws provider"],
+        wheels=paths["lambda wheels"],
     )
     tools_file = settings.home / "tools.json"
     if not tools_file.exists() or tools_file.read_text() != tools.to_json():

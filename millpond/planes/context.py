@@ -33,6 +33,8 @@ class Tools:
         Terraform or OpenTofu, for builds that run it.
     terraform_mirror : Path, optional
         Directory that its providers are taken from; None for its registry.
+    wheels : Path, optional
+        Directory of the wheels that packaging the Lambda functions takes; None for the package index.
     """
 
     java_home: Path
@@ -44,6 +46,7 @@ class Tools:
     lambda_python: Mapping[str, Path]
     terraform: Path | None = None
     terraform_mirror: Path | None = None
+    wheels: Path | None = None
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), default=str, indent=2, sort_keys=True)

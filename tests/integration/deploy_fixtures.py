@@ -19,7 +19,7 @@ from millpond.stack.engine import Engine
 from millpond.terraform_log import Changes
 
 DEPLOYED = ("CFN", "terraform", "glue_jobs", "lambdas", "requirements", "fixtures")
-PACKAGING = ("millpond/__init__.py", "millpond/errors.py", "millpond/package.py")
+PACKAGING = ("millpond/__init__.py", "millpond/errors.py", "millpond/package.py", "millpond/wheels.py")
 
 SMALL_CONFIGURATION = """
 terraform {

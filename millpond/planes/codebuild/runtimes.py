@@ -39,7 +39,7 @@ class Runtime:
 class _Language:
     candidates: Callable[[str, Tools], list[Path]]
     version_option: str
-    runtime: Callable[[Path], Runtime]
+    runtime: Callable[[Path, Tools], Runtime]
 
 
 def choose(wanted: Mapping[str, str], path: str, tools: Tools) -> list[Runtime]:
@@ -86,7 +86,7 @@ def _choose(name: str, wanted: str, path: str, tools: Tools) -> Runtime:
             f"Unknown runtime version named '{wanted}' of {name}. This build environment has the following "
             f"versions: {available}"
         )
-    return language.runtime(found[max(fitting, key=_sortable)])
+    return language.runtime(found[max(fitting, key=_sortable)], tools)
 
 
 def _version(program: Path, option: str) -> str | None:
@@ -125,17 +125,19 @@ def _javas(path: str, tools: Tools) -> list[Path]:
     return [tools.java_home / "bin" / "java", *_on_path("java")(path, tools)]
 
 
-def _python_runtime(program: Path) -> Runtime:
-    return Runtime({"python": program, "python3": program})
+def _python_runtime(program: Path, tools: Tools) -> Runtime:
+    """Python, and to pip the wheels that this machine keeps."""
+    variables = {"PIP_FIND_LINKS": str(tools.wheels)} if tools.wheels else {}
+    return Runtime({"python": program, "python3": program}, variables)
 
 
-def _java_runtime(program: Path) -> Runtime:
+def _java_runtime(program: Path, _tools: Tools) -> Runtime:
     home = program.resolve().parent.parent
     programs = {name: home / "bin" / name for name in ("java", "javac", "jar", "keytool")}
     return Runtime({name: path for name, path in programs.items() if path.exists()}, {"JAVA_HOME": str(home)})
 
 
-def _as_it_is(_program: Path) -> Runtime:
+def _as_it_is(_program: Path, _tools: Tools) -> Runtime:
     return Runtime({})
 
 
