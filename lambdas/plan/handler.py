@@ -6,71 +6,108 @@ Its input and answer are described in docs/contracts.md.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from boto3.dynamodb.conditions import Key
+from costs import Rates
+from errors import BadSettingsError, UnknownRunError
+from onprem import read_secret
 from planning import (
-    BadSettingsError,
+    History,
+    Load,
     Request,
+    catalog_names,
     choose_engine,
     choose_tables,
-    estimate_row_bytes,
+    dropped_table,
+    expected_load,
+    order,
     plan_table,
 )
+from schedules import is_due
+from sizes import Size, read_sizes
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.service_resource import Table
+    from mypy_boto3_dynamodb.service_resource import DynamoDBServiceResource, Table
     from mypy_boto3_ssm import SSMClient
 
 CURRENT = "CURRENT"
 PARAMETERS = ("max_concurrency", "spark_threshold_bytes")
+MOST_KEYS_OF_A_BATCH = 100
+
+Item = Mapping[str, Any]
+Sizes = Mapping[tuple[str, str], Size]
 
 
 @dataclass(frozen=True)
 class Sources:
     """Where a plan is read from."""
 
+    dynamodb: DynamoDBServiceResource
     job_settings: Table
     table_structures: Table
     ingest_runs: Table
     parameter_store: SSMClient
     parameter_path: str
     jobs: Mapping[str, str]
+    rates: Rates
+    sizes: Callable[[Iterable[str]], Sizes]
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Sources:
         dynamodb = boto3.resource("dynamodb")
         return cls(
+            dynamodb=dynamodb,
             job_settings=dynamodb.Table(environment["JOB_SETTINGS_TABLE"]),
             table_structures=dynamodb.Table(environment["TABLE_STRUCTURES_TABLE"]),
             ingest_runs=dynamodb.Table(environment["INGEST_RUNS_TABLE"]),
             parameter_store=boto3.client("ssm"),
             parameter_path=environment["PARAMETER_PATH"],
             jobs={"shell": environment["SHELL_JOB"], "spark": environment["SPARK_JOB"]},
+            rates=Rates.from_environment(environment),
+            sizes=lambda schemas: read_sizes(read_secret(environment["SECRET_ID"]), schemas),
         )
 
 
-def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
+def handler(event: Item, _context: object) -> dict[str, Any]:
     return plan(event, Sources.from_environment(os.environ))
 
 
-def plan(event: Mapping[str, Any], sources: Sources) -> dict[str, Any]:
-    """Answer the state machine. What takes longest comes first, so that no long one is left for the end."""
+def plan(event: Item, sources: Sources) -> dict[str, Any]:
+    """Answer the state machine.
+
+    Parameters
+    ----------
+    event : mapping
+        The execution's input with its ``run_id``, ``ingest_date`` and ``started_at``.
+    sources : Sources
+        Where all else is read.
+    """
     request = Request.from_event(event)
     parameters = read_parameters(sources)
-    planned = []
-    for settings in choose_tables(_scan(sources.job_settings), request.tables):
-        size = estimate_bytes(settings["table_id"], sources)
-        engine = choose_engine(settings, size, parameters["spark_threshold_bytes"])
-        planned.append((size or 0, plan_table(settings, engine, sources.jobs)))
-    planned.sort(key=lambda pair: (pair[1]["engine"] != "spark", -pair[0], pair[1]["table_id"]))
+    asked = (dropped_table(request.file),) if request.file else request.tables
+    chosen = choose_tables(_scan(sources.job_settings), asked)
+    skipped: dict[str, str] = {}
+    if request.is_replay:
+        skipped = _not_to_replay(sources, request, chosen)
+    runs = _committed_runs(sources, [settings["table_id"] for settings in chosen])
+    if asked is None and not request.is_replay:
+        skipped = _not_due(chosen, runs, datetime.fromisoformat(request.started_at))
+    wanted = [settings for settings in chosen if settings["table_id"] not in skipped]
+    sizes = sources.sizes(s["source_schema"] for s in wanted) if wanted and not request.file else {}
     return {
         "run_id": request.run_id,
+        "ingest_date": request.ingest_date,
         "max_concurrency": parameters["max_concurrency"],
-        "tables": [table for _, table in planned],
+        "tables": order(
+            _plan_table(sources, request, settings, runs, sizes, parameters["spark_threshold_bytes"])
+            for settings in wanted
+        ),
+        "skipped": [{"table_id": name, "reason": reason} for name, reason in sorted(skipped.items())],
     }
 
 
@@ -85,25 +122,93 @@ def read_parameters(sources: Sources) -> dict[str, int]:
     }
 
 
-def estimate_bytes(table_id: str, sources: Sources) -> int | None:
-    """Size of a table from the rows of its last committed run; None when there was none."""
-    current = _get(sources.ingest_runs, table_id, CURRENT)
-    if current is None or "committed_run_id" not in current:
-        return None
-    run = _get(sources.ingest_runs, table_id, current["committed_run_id"])
-    structures = sources.table_structures.query(
+def _plan_table(
+    sources: Sources,
+    request: Request,
+    settings: Item,
+    runs: Mapping[str, tuple[Item, Item]],
+    sizes: Sizes,
+    spark_threshold_bytes: int,
+) -> dict[str, Any]:
+    history = _history(*runs.get(settings["table_id"], ({}, {})))
+    if request.file:
+        # Dropped files are small, and only the Python shell job reads them.
+        load, settings = Load(None, None), {**settings, "engine": "shell"}
+    else:
+        size = sizes.get((settings["source_schema"], settings["source_table"]))
+        load = expected_load(settings, size, history)
+    estimate, _ = choose_engine(settings, load, spark_threshold_bytes, sources.rates)
+    keys = catalog_names(_structure(sources, settings["table_id"]), settings["key_columns"])
+    return plan_table(settings, request, load, estimate, history, sources.jobs, keys)
+
+
+def _history(current: Item, run: Item) -> History:
+    """What CURRENT and the item of the run that it names say."""
+    return History(
+        has_watermark=current.get("watermark") is not None,
+        rows_read=_optional_int(run.get("rows_read")),
+        rows_total=_optional_int(run.get("rows_total")),
+    )
+
+
+def _not_due(chosen: Sequence[Item], runs: Mapping[str, tuple[Item, Item]], now: datetime) -> dict[str, str]:
+    """Tables with a schedule of their own whose time has not come, and the schedule."""
+    skipped = {}
+    for settings in chosen:
+        expression = settings.get("schedule")
+        _, run = runs.get(settings["table_id"], ({}, {}))
+        last = datetime.fromisoformat(run["started_at"]) if "started_at" in run else None
+        if not is_due(expression, last, now):
+            skipped[settings["table_id"]] = f"not due: {expression}"
+    return skipped
+
+
+def _not_to_replay(sources: Sources, request: Request, chosen: Sequence[Item]) -> dict[str, str]:
+    """Tables that the run did not have, or that it committed."""
+    keys = [(settings["table_id"], request.run_id) for settings in chosen]
+    found = {item["table_id"]: item for item in _get_all(sources, keys)}
+    if not found:
+        raise UnknownRunError(f"ingest_runs holds no table of the run {request.run_id}.")
+    skipped = {table_id: "not part of that run" for table_id, _ in keys if table_id not in found}
+    done = {name: "committed already" for name, item in found.items() if item["status"] == "COMMITTED"}
+    return skipped | done
+
+
+def _committed_runs(sources: Sources, table_ids: Sequence[str]) -> dict[str, tuple[Item, Item]]:
+    """CURRENT of each table and the item of the run that it names; empty where there is none."""
+    currents = _get_all(sources, [(name, CURRENT) for name in table_ids])
+    named = [
+        (item["table_id"], item["committed_run_id"]) for item in currents if item.get("committed_run_id")
+    ]
+    runs = {item["table_id"]: item for item in _get_all(sources, named)}
+    return {item["table_id"]: (item, runs.get(item["table_id"], {})) for item in currents}
+
+
+def _get_all(sources: Sources, keys: Sequence[tuple[str, str]]) -> list[Item]:
+    """Items of ingest_runs by table and run; those that are not there are left out."""
+    name = sources.ingest_runs.name
+    items: list[Item] = []
+    for start in range(0, len(keys), MOST_KEYS_OF_A_BATCH):
+        asked: list[dict[str, Any]] = [
+            {"table_id": table_id, "run_id": run_id}
+            for table_id, run_id in keys[start : start + MOST_KEYS_OF_A_BATCH]
+        ]
+        while asked:
+            answer = sources.dynamodb.batch_get_item(RequestItems={name: {"Keys": asked}})
+            items += answer["Responses"].get(name, [])
+            asked = list(answer["UnprocessedKeys"].get(name, {"Keys": []})["Keys"])
+    return items
+
+
+def _structure(sources: Sources, table_id: str) -> Item | None:
+    """The newest version of a table's structure."""
+    found = sources.table_structures.query(
         KeyConditionExpression=Key("table_id").eq(table_id), ScanIndexForward=False, Limit=1
     )["Items"]
-    if run is None or "rows_total" not in run or not structures:
-        return None
-    return int(run["rows_total"]) * estimate_row_bytes(structures[0])
+    return found[0] if found else None
 
 
-def _get(table: Table, table_id: str, run_id: str) -> Mapping[str, Any] | None:
-    return table.get_item(Key={"table_id": table_id, "run_id": run_id}).get("Item")
-
-
-def _scan(table: Table) -> Iterator[Mapping[str, Any]]:
+def _scan(table: Table) -> Iterator[Item]:
     arguments: dict[str, Any] = {}
     while True:
         page = table.scan(**arguments)
@@ -111,6 +216,10 @@ def _scan(table: Table) -> Iterator[Mapping[str, Any]]:
         if "LastEvaluatedKey" not in page:
             return
         arguments = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
+
+def _optional_int(value: Any) -> int | None:
+    return None if value is None else int(value)
 
 
 def _whole_number(name: str, text: str) -> int:
