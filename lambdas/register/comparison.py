@@ -1,0 +1,261 @@
+"""How a source table differs from the structure that is registered of it: pure functions.
+
+What may happen in place follows Apache Iceberg's table specification, "Schema evolution": columns may be
+added, ``int`` may become ``long``, ``float`` ``double``, and a decimal may get more digits before its point.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ingest.source_types import SourceType
+
+POLICIES = ("strict", "additive", "permissive")
+COMPATIBLE = ("added", "widened")
+# What permissive takes beside: values still fit, or are missing from now on.
+TOLERABLE = (*COMPATIBLE, "narrowed", "dropped")
+_ICEBERG = {"tinyint": "int", "smallint": "int", "bigint": "long"}
+_DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
+_SIZED = re.compile(r"(?:char|varchar)\((\d+)\)")
+
+
+@dataclass(frozen=True)
+class SourceColumn:
+    """A column as PostgreSQL's catalog has it; ``type`` as ``format_type`` prints it."""
+
+    name: str
+    type: str
+    nullable: bool
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One difference.
+
+    Parameters
+    ----------
+    kind : {"added", "dropped", "widened", "narrowed", "retyped", "renamed"}
+        What happened; ``renamed`` is a guess.
+    column : str
+        Name in the source; the old one if it was renamed.
+    text : str
+        For a person.
+    """
+
+    kind: str
+    column: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a source table is, beside what is registered.
+
+    Parameters
+    ----------
+    differences : tuple of Difference
+        Empty when there is none.
+    columns : tuple of mapping
+        The columns of the version to register.
+    """
+
+    differences: tuple[Difference, ...]
+    columns: tuple[Mapping[str, Any], ...]
+
+    @property
+    def change(self) -> str:
+        """``none``, ``compatible``, or ``breaking`` when one difference is."""
+        if not self.differences:
+            return "none"
+        return "compatible" if all(one.kind in COMPATIBLE for one in self.differences) else "breaking"
+
+    @property
+    def proposal(self) -> str:
+        """A fingerprint of the version to register: what a person was asked about."""
+        text = json.dumps(self.columns, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def is_allowed(self, policy: str) -> bool:
+        """Whether a policy takes every difference without asking a person."""
+        taken = {"strict": (), "additive": COMPATIBLE, "permissive": TOLERABLE}[policy]
+        return all(one.kind in taken for one in self.differences)
+
+
+def compare(structure: Mapping[str, Any], source: Sequence[SourceColumn]) -> Comparison:
+    """Compare the newest registered structure with the source table.
+
+    Parameters
+    ----------
+    structure : mapping
+        Item of ``table_structures``.
+    source : sequence of SourceColumn
+        Columns of the source table, in its order.
+    """
+    registered = {column["source_name"]: column for column in structure["columns"]}
+    actual = {column.name: column for column in source}
+    renamed = _renamed(list(structure["columns"]), source)
+    differences: list[Difference] = []
+    for name, column in registered.items():
+        if name in renamed:
+            text = f"{name} {column['source_type']} seems to be called {renamed[name]} now"
+            differences.append(Difference("renamed", name, text))
+        elif name not in actual:
+            differences.append(Difference("dropped", name, f"{name} {column['source_type']} is gone"))
+        elif actual[name].type != column["source_type"]:
+            differences.append(_changed(column, actual[name]))
+    differences += [
+        Difference("added", column.name, f"{column.name} {column.type} is new")
+        for column in source
+        if column.name not in registered and column.name not in renamed.values()
+    ]
+    return Comparison(tuple(differences), tuple(_columns(structure["columns"], source, renamed)))
+
+
+def settings_that_break(
+    settings: Mapping[str, Any], structure: Mapping[str, Any], comparison: Comparison
+) -> list[str]:
+    """What a new version would leave without its column: no approval mends that.
+
+    Parameters
+    ----------
+    settings : mapping
+        Item of ``job_settings``.
+    structure : mapping
+        The newest registered structure; its partitions stay as they are.
+    comparison : Comparison
+        What the source is now.
+    """
+    gone = [one.column for one in comparison.differences if one.kind in ("dropped", "renamed")]
+    uses: dict[str, Collection[str]] = {
+        "key_columns": settings["key_columns"],
+        "watermark_column": [settings.get("watermark_column")],
+        "split_column": [settings.get("split_column")],
+        "change_operation_column": [settings.get("change_operation_column")],
+        "change_sequence_column": [settings.get("change_sequence_column")],
+        "include_columns": settings.get("include_columns") or [],
+        "column_actions": settings.get("column_actions") or {},
+        "the partitions of table_structures": [one["source_name"] for one in structure["partitions"]],
+    }
+    return [f"{use}: {name}" for use, names in uses.items() for name in gone if name in names]
+
+
+def catalog_type(source_type: str) -> str:
+    """The catalog's type for a source type: the ingest library's own rule."""
+    return SourceType.parse(source_type).catalog_type
+
+
+def is_wider(old: str, new: str) -> bool:
+    """Whether every value of one catalog type fits into another, as Iceberg promotes types.
+
+    Examples
+    --------
+    >>> is_wider("int", "bigint"), is_wider("bigint", "int"), is_wider("decimal(9,2)", "decimal(12,2)")
+    (True, False, True)
+    """
+    sizes = ("tinyint", "smallint", "int", "bigint")
+    if old in sizes and new in sizes:
+        return sizes.index(old) < sizes.index(new)
+    if (old, new) == ("float", "double"):
+        return True
+    before, after = _DECIMAL.fullmatch(old), _DECIMAL.fullmatch(new)
+    if before and after:
+        return before[2] == after[2] and int(before[1]) < int(after[1])
+    before, after = _SIZED.fullmatch(old), _SIZED.fullmatch(new)
+    if before and after:
+        return int(before[1]) < int(after[1])
+    return bool(before and new == "string")
+
+
+def _changed(column: Mapping[str, Any], actual: SourceColumn) -> Difference:
+    """A column that has another type in the source."""
+    name, old, new = column["source_name"], column["type"], catalog_type(actual.type)
+    change = f"{name} was {column['source_type']} and is {actual.type}"
+    if is_wider(old, new) or (old == new and not _is_shorter(column["source_type"], actual.type)):
+        return Difference("widened", name, change)
+    if is_wider(new, old) or old == new:
+        return Difference("narrowed", name, f"{change}, which holds less")
+    return Difference("retyped", name, f"{change}: {old} cannot become {new} in place")
+
+
+def _is_shorter(old: str, new: str) -> bool:
+    """Whether a type that the catalog has as text got a smaller length."""
+    before, after = SourceType.parse(old), SourceType.parse(new)
+    if not after.arguments:
+        return False
+    return not before.arguments or after.arguments < before.arguments
+
+
+def _renamed(registered: Sequence[Mapping[str, Any]], source: Sequence[SourceColumn]) -> dict[str, str]:
+    """Old name to new name, where one column went and one of the same type came in its place.
+
+    PostgreSQL adds columns at the end: one that is new among the old ones, between the same neighbours, was
+    renamed.
+    """
+    names = {column.name for column in source}
+    known = {column["source_name"] for column in registered}
+    gone = {
+        _left_neighbour([one["source_name"] for one in registered], index, names): column
+        for index, column in enumerate(registered)
+        if column["source_name"] not in names
+    }
+    found = {}
+    for index, column in enumerate(source):
+        if column.name in known:
+            continue
+        left = _left_neighbour([one.name for one in source], index, known)
+        old = gone.get(left)
+        if old is not None and old["source_type"] == column.type and old["source_name"] not in found:
+            found[old["source_name"]] = column.name
+    return found
+
+
+def _left_neighbour(names: Sequence[str], index: int, common: Collection[str]) -> tuple[str, int]:
+    """The nearest name before that both sides have, and how many names after it."""
+    distance = 0
+    for name in reversed(names[:index]):
+        if name in common:
+            return name, distance
+        distance += 1
+    return "", distance
+
+
+def _columns(
+    registered: Sequence[Mapping[str, Any]], source: Sequence[SourceColumn], renamed: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """The columns of the next version: in the source's order, under the names that the catalog knows."""
+    by_source_name = {column["source_name"]: column for column in registered}
+    old_names = {new: old for old, new in renamed.items()}
+    used = {by_source_name[one.name]["name"] for one in source if one.name in by_source_name}
+    columns = []
+    for column in source:
+        known = by_source_name.get(column.name)
+        name = known["name"] if known else _catalog_name(column.name, used)
+        used.add(name)
+        entry = {
+            "name": name,
+            "source_name": column.name,
+            "source_type": column.type,
+            "type": catalog_type(column.type),
+            "nullable": column.nullable,
+        }
+        if column.name in old_names:
+            entry["renamed_from"] = by_source_name[old_names[column.name]]["name"]
+        columns.append(entry)
+    return columns
+
+
+def _catalog_name(name: str, used: Collection[str]) -> str:
+    """Lower-case ASCII letters, digits and underscores, and no name of another column."""
+    plain = unicodedata.normalize("NFKD", name.casefold()).encode("ascii", "ignore").decode()
+    base = re.sub(r"[^a-z0-9]+", "_", plain).strip("_") or "column"
+    candidate, number = base, 1
+    while candidate in used:
+        number += 1
+        candidate = f"{base}_{number}"
+    return candidate

@@ -1,0 +1,184 @@
+"""The registering Lambda: compares a source table with its registered structure, and registers a new version.
+
+``{"action": "check", "table_id", "run_id"}`` compares, and registers what the table's schema policy takes
+without asking a person. ``{"action": "apply", "table_id", "run_id", "proposal"}`` registers what a person
+approved. The answers are described in docs/contracts.md.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from boto3.dynamodb.conditions import Attr, Key
+from comparison import POLICIES, Comparison, SourceColumn, compare, settings_that_break
+from onprem import read_secret, session
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+
+# An empty search_path makes format_type say the schema of every type that is not PostgreSQL's own.
+_COLUMNS = """
+    SELECT a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull
+    FROM pg_attribute a
+    JOIN pg_class c ON c.oid = a.attrelid
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = :schema AND c.relname = :table AND a.attnum > 0 AND NOT a.attisdropped
+    ORDER BY a.attnum
+"""
+
+Item = Mapping[str, Any]
+
+
+class BadRequestError(Exception):
+    """The event is none that this function knows."""
+
+
+class NotRegisteredError(Exception):
+    """A table has no item in job_settings or in table_structures, or not what it should hold."""
+
+
+class SourceTableMissingError(Exception):
+    """The source has no such table."""
+
+
+class SettingsDoNotFitError(Exception):
+    """The source lost a column that the table's settings name: a person has to change them first."""
+
+
+class SourceChangedAgainError(Exception):
+    """The source is no longer what a person was asked about."""
+
+
+class RegisteredMeanwhileError(Exception):
+    """Somebody else registered a version at the same moment: worth another try."""
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Where structures are registered, and how to look at the source."""
+
+    job_settings: Table
+    table_structures: Table
+    source_columns: Callable[[str, str], list[SourceColumn]]
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Registry:
+        dynamodb = boto3.resource("dynamodb")
+        return cls(
+            dynamodb.Table(environment["JOB_SETTINGS_TABLE"]),
+            dynamodb.Table(environment["TABLE_STRUCTURES_TABLE"]),
+            lambda schema, table: read_columns(read_secret(environment["SECRET_ID"]), schema, table),
+        )
+
+
+def handler(event: Item, _context: object) -> dict[str, Any]:
+    registry = Registry.from_environment(os.environ)
+    match event.get("action"):
+        case "check":
+            return check(registry, event["table_id"], event["run_id"])
+        case "apply":
+            return apply(registry, event["table_id"], event["run_id"], event["proposal"])
+    raise BadRequestError(f"action is {event.get('action')!r}; it is check or apply.")
+
+
+def check(registry: Registry, table_id: str, run_id: str) -> dict[str, Any]:
+    """Compare, and register what the policy takes."""
+    settings, structure, comparison = _look(registry, table_id)
+    policy = settings.get("schema_policy", "strict")
+    if policy not in POLICIES:
+        raise NotRegisteredError(f"{table_id}: schema_policy is {policy!r}; it is {', '.join(POLICIES)}.")
+    if comparison.change == "none":
+        return _answer(structure["version"], comparison)
+    if not comparison.is_allowed(policy):
+        return {**_answer(structure["version"], comparison), "needs_approval": True}
+    return _answer(_register(registry, structure, comparison, run_id), comparison)
+
+
+def apply(registry: Registry, table_id: str, run_id: str, proposal: str) -> dict[str, Any]:
+    """Register what was approved; nothing if another run has done so already."""
+    _, structure, comparison = _look(registry, table_id)
+    if comparison.change == "none":
+        return _answer(structure["version"], comparison)
+    if comparison.proposal != proposal:
+        raise SourceChangedAgainError(
+            f"{table_id}: the source changed again after the approval was asked for: {_text(comparison)}."
+        )
+    return _answer(_register(registry, structure, comparison, run_id), comparison)
+
+
+def read_columns(secret: Mapping[str, Any], schema: str, table: str) -> list[SourceColumn]:
+    """The columns of a source table, in its order; none when there is no such table."""
+    with session(secret, "millpond-register") as connection:
+        connection.run("SET search_path = ''")
+        rows = connection.run(_COLUMNS, schema=schema, table=table)
+    return [SourceColumn(name, kind, nullable) for name, kind, nullable in rows]
+
+
+def _look(registry: Registry, table_id: str) -> tuple[Item, Item, Comparison]:
+    """Settings, newest structure, and how the source differs from it."""
+    settings = registry.job_settings.get_item(Key={"table_id": table_id}).get("Item")
+    found = registry.table_structures.query(
+        KeyConditionExpression=Key("table_id").eq(table_id),
+        ScanIndexForward=False,
+        Limit=1,
+        ConsistentRead=True,
+    )["Items"]
+    if settings is None or not found:
+        missing = "job_settings" if settings is None else "table_structures"
+        raise NotRegisteredError(f"{missing} holds no {table_id}.")
+    source = registry.source_columns(settings["source_schema"], settings["source_table"])
+    if not source:
+        raise SourceTableMissingError(
+            f"{table_id}: the source has no table {settings['source_schema']}.{settings['source_table']}."
+        )
+    comparison = compare(found[0], source)
+    broken = settings_that_break(settings, found[0], comparison)
+    if broken:
+        raise SettingsDoNotFitError(
+            f"{table_id}: {_text(comparison)}. Its settings need what is gone ({'; '.join(broken)}): "
+            "change them first."
+        )
+    return settings, found[0], comparison
+
+
+def _register(registry: Registry, structure: Item, comparison: Comparison, run_id: str) -> int:
+    """Write the next version, unless there is one by now."""
+    version = int(structure["version"]) + 1
+    errors = registry.table_structures.meta.client.exceptions
+    try:
+        registry.table_structures.put_item(
+            Item={
+                "table_id": structure["table_id"],
+                "version": version,
+                "columns": [dict(column) for column in comparison.columns],
+                "partitions": structure["partitions"],
+                "changes": [one.text for one in comparison.differences],
+                "registered_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+                "registered_by": run_id,
+            },
+            ConditionExpression=Attr("table_id").not_exists(),
+        )
+    except errors.ConditionalCheckFailedException as error:
+        raise RegisteredMeanwhileError(
+            f"{structure['table_id']}: version {version} was registered meanwhile."
+        ) from error
+    return version
+
+
+def _answer(version: Any, comparison: Comparison) -> dict[str, Any]:
+    return {
+        "change": comparison.change,
+        "version": int(version),
+        "needs_approval": False,
+        "differences": [{"kind": one.kind, "text": one.text} for one in comparison.differences],
+        "proposal": comparison.proposal,
+    }
+
+
+def _text(comparison: Comparison) -> str:
+    return "; ".join(one.text for one in comparison.differences) or "nothing differs"
