@@ -5,7 +5,7 @@ locals {
   }
 
   # Functions whose errors are watched.
-  watched_functions = { plan = aws_lambda_function.plan.function_name }
+  watched_functions = { for name, function in aws_lambda_function.this : name => function.function_name }
 
   # Tables that are late once their last commit is older than this many minutes.
   freshness_minutes = {

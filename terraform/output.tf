@@ -38,9 +38,9 @@ output "glue_jobs" {
   value       = { for engine, job in aws_glue_job.ingest : engine => job.name }
 }
 
-output "plan_function" {
-  description = "Lambda that chooses what a run ingests."
-  value       = aws_lambda_function.plan.function_name
+output "functions" {
+  description = "Name of each Lambda by what it does: plan, register, notify, rotate."
+  value       = { for name, function in aws_lambda_function.this : name => function.function_name }
 }
 
 output "athena_workgroup" {

@@ -14,20 +14,30 @@ resource "aws_sfn_state_machine" "ingest" {
 
   definition = templatefile("${path.module}/state_machines/ingest.asl.json.tftpl", {
     partition                 = local.partition
-    plan_function_arn         = aws_lambda_function.plan.arn
+    plan_function_arn         = aws_lambda_function.this["plan"].arn
+    register_function_arn     = aws_lambda_function.this["register"].arn
+    notify_function_arn       = aws_lambda_function.this["notify"].arn
     ingest_runs_table         = aws_dynamodb_table.this["ingest_runs"].name
     workgroup                 = aws_athena_workgroup.this.name
     topic_arn                 = aws_sns_topic.this["ingest-events"].arn
-    plan_timeout_seconds      = local.plan_timeout + 30
+    spark_worker_type         = local.glue_jobs.spark.worker_type
+    plan_timeout_seconds      = local.lambdas.plan.timeout + 30
+    register_timeout_seconds  = local.lambdas.register.timeout + 30
+    notify_timeout_seconds    = local.lambdas.notify.timeout + 30
+    approval_timeout_seconds  = var.approval_hours * 3600
     query_timeout_seconds     = 1800
     job_timeout_seconds       = (var.job_timeout_minutes + 15) * 60
-    execution_timeout_seconds = 86400
+    execution_timeout_seconds = 86400 + var.approval_hours * 3600
   })
 
   logging_configuration {
-    level                  = "ERROR"
+    level                  = "ALL"
     include_execution_data = true
     log_destination        = "${aws_cloudwatch_log_group.state_machine.arn}:*"
+  }
+
+  tracing_configuration {
+    enabled = true
   }
 
   depends_on = [aws_iam_role_policy.state_machine]
@@ -59,9 +69,9 @@ resource "aws_iam_role" "state_machine" {
 
 data "aws_iam_policy_document" "state_machine" {
   statement {
-    sid       = "Plan"
+    sid       = "CallFunctions"
     actions   = ["lambda:InvokeFunction"]
-    resources = [aws_lambda_function.plan.arn]
+    resources = [for name in ["plan", "register", "notify"] : aws_lambda_function.this[name].arn]
   }
 
   statement {
@@ -88,8 +98,15 @@ data "aws_iam_policy_document" "state_machine" {
   }
 
   statement {
-    sid     = "ReadTheCatalog"
-    actions = ["glue:GetDatabase", "glue:GetTable", "glue:GetPartition", "glue:GetPartitions", "glue:BatchGetPartition"]
+    sid = "ReadTheCatalogAndMaintainTables"
+    actions = [
+      "glue:GetDatabase",
+      "glue:GetTable",
+      "glue:GetPartition",
+      "glue:GetPartitions",
+      "glue:BatchGetPartition",
+      "glue:UpdateTable",
+    ]
     resources = concat(
       ["${local.arn.glue}:catalog"],
       [for database in aws_glue_catalog_database.this : database.arn],
@@ -104,8 +121,8 @@ data "aws_iam_policy_document" "state_machine" {
   }
 
   statement {
-    sid       = "ReadTheLake"
-    actions   = ["s3:GetObject"]
+    sid       = "ReadAndMaintainTheLake"
+    actions   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
     resources = [for name in local.databases : "${local.bucket_arns["curated"]}/${name}/*"]
   }
 
@@ -125,6 +142,18 @@ data "aws_iam_policy_document" "state_machine" {
     sid       = "Report"
     actions   = ["sns:Publish"]
     resources = [aws_sns_topic.this["ingest-events"].arn]
+  }
+
+  # Traces have no resource that a policy could name.
+  statement {
+    sid = "WriteTraces"
+    actions = [
+      "xray:GetSamplingRules",
+      "xray:GetSamplingTargets",
+      "xray:PutTelemetryRecords",
+      "xray:PutTraceSegments",
+    ]
+    resources = ["*"]
   }
 
   # Log delivery has no resource that a policy could name.

@@ -94,6 +94,56 @@ variable "max_concurrency" {
   }
 }
 
+variable "flex_dpu_hour_usd" {
+  description = "What an hour of a DPU costs in the region with flexible execution, which tables that are not urgent take."
+  type        = number
+  default     = 0.29
+  nullable    = false
+}
+
+variable "table_target_seconds" {
+  description = "How long a table of engine auto may take: the cheapest engine that is estimated to be done by then ingests it."
+  type        = number
+  default     = 900
+  nullable    = false
+
+  validation {
+    condition     = var.table_target_seconds >= 60
+    error_message = "A job run is billed for a minute at least: table_target_seconds is no less."
+  }
+}
+
+variable "approval_hours" {
+  description = "How long a run waits for somebody to decide about a change of the source's schema."
+  type        = number
+  default     = 12
+  nullable    = false
+
+  validation {
+    condition     = var.approval_hours >= 1 && var.approval_hours <= 168 && floor(var.approval_hours) == var.approval_hours
+    error_message = "approval_hours is a whole number from 1 to 168."
+  }
+}
+
+variable "rotation_days" {
+  description = "After how many days the password of the on-premises database is changed by itself."
+  type        = number
+  default     = 30
+  nullable    = false
+
+  validation {
+    condition     = var.rotation_days >= 1 && var.rotation_days <= 1000
+    error_message = "Secrets Manager rotates every 1 to 1000 days."
+  }
+}
+
+variable "lambda_reserved_concurrency" {
+  description = "How many of each Lambda may run at once; -1 for as many as the account has left, which a new account may not reserve."
+  type        = number
+  default     = -1
+  nullable    = false
+}
+
 variable "spark_threshold_bytes" {
   description = "A table of engine auto that is estimated to be at least this large is ingested by Spark, a smaller one by the Python shell job."
   type        = number
