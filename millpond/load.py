@@ -118,7 +118,7 @@ def count_rows(connection: psycopg.Connection) -> dict[str, int]:
 def put_secret(
     settings: Settings, secretsmanager: SecretsManagerClient, secret: Mapping[str, str | int]
 ) -> bool:
-    """Store the database credentials, when they differ from what is stored.
+    """Store the database credentials, unless what is stored signs in: it may have been rotated since.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def put_secret(
         stored = secretsmanager.get_secret_value(SecretId=secret_id)["SecretString"]
     except errors.ResourceNotFoundException:
         stored = None
-    if stored is not None and _same_secret(stored, secret):
+    if stored is not None and (_same_secret(stored, secret) or _signs_in(stored, secret)):
         return False
     try:
         secretsmanager.put_secret_value(SecretId=secret_id, SecretString=json.dumps(secret, sort_keys=True))
@@ -315,6 +315,25 @@ def _fingerprint(schema: str) -> str:
     for path in sorted((SQL_DIR / schema).glob("*.sql")):
         digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def _signs_in(stored: str, secret: Mapping[str, str | int]) -> bool:
+    """Whether a stored secret is of the same user and database, and has the password of today."""
+    try:
+        held = json.loads(stored)
+        if {**held, "password": secret["password"]} != dict(secret):
+            return False
+        psycopg.connect(
+            host=held["host"],
+            port=held["port"],
+            dbname=held["dbname"],
+            user=held["username"],
+            password=held["password"],
+            connect_timeout=10,
+        ).close()
+    except (json.JSONDecodeError, TypeError, psycopg.OperationalError):
+        return False
+    return True
 
 
 def _same_secret(stored: str, secret: Mapping[str, str | int]) -> bool:

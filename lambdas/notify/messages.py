@@ -92,16 +92,17 @@ Without Millpond:
 
 
 def _table(table: Item, item: Item) -> dict[str, Any]:
+    [outcome] = table["outcome"]
     told: dict[str, Any] = {
         "table_id": table["table_id"],
-        "outcome": table["outcome"],
+        "outcome": outcome,
         "engine": table["engine"],
         **{name: int(item[name]) for name in COUNTS if item.get(name) is not None},
     }
     for name in ("duration_seconds", "estimated_cost_usd"):
         if item.get(name) is not None:
             told[name] = float(item[name])
-    if table["outcome"] == "FAILED":
+    if outcome == "FAILED":
         error = item.get("error") or table.get("failure", {}).get("Cause", "")
         told["error"] = error[:LONGEST_ERROR]
     if table.get("maintenance"):

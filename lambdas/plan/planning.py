@@ -196,7 +196,7 @@ def plan_table(
     jobs: Mapping[str, str],
     keys: Sequence[str],
 ) -> dict[str, Any]:
-    """What the state machine has to know of one table (docs/contracts.md); ``keys`` are the catalog's names."""
+    """What the state machine has to know of one table (docs/contracts.md); ``keys`` are catalog names."""
     name = f"{_quote(settings['target_database'])}.{_quote(settings['target_table'])}"
     arguments = {
         "--table_id": settings["table_id"],

@@ -68,6 +68,16 @@ def _ec2() -> Service:
     return Service.for_provider(NetworkProvider(), dispatch_table_factory=MotoFallbackDispatcher)
 
 
+def _secretsmanager() -> Service:
+    from localstack.services.moto import MotoFallbackDispatcher
+    from localstack.services.secretsmanager.provider import SecretsmanagerProvider
+
+    from millpond.localstack_ext.secretsmanager import install_rotation
+
+    install_rotation()
+    return Service.for_provider(SecretsmanagerProvider(), dispatch_table_factory=MotoFallbackDispatcher)
+
+
 def _stepfunctions() -> Service:
     from localstack.services.stepfunctions.provider import StepFunctionsProvider
 
@@ -123,4 +133,5 @@ events = aws_provider(api="events", name="millpond")(_events)
 glue = aws_provider(api="glue", name="millpond")(_glue)
 logs = aws_provider(api="logs", name="millpond")(_logs)
 s3 = aws_provider(api="s3", name="millpond")(_s3)
+secretsmanager = aws_provider(api="secretsmanager", name="millpond")(_secretsmanager)
 stepfunctions = aws_provider(api="stepfunctions", name="millpond")(_stepfunctions)

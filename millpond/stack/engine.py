@@ -37,6 +37,7 @@ SERVICES_WE_PROVIDE = (
     "glue",
     "logs",
     "s3",
+    "secretsmanager",
     "stepfunctions",
 )
 

@@ -93,13 +93,14 @@ class OnPremDatabase:
         self.log_file.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(self._directory / "start.lock"):
             server = process.find(self._pid_file)
+            is_new = server is None
             if server is None:
                 _refuse_taken_port(self.port)
                 account = self._prepare()
                 _wait_until_abandoned(self._data)
                 server = self._launch(account)
             self._wait_until_ready(server)
-            self._provision()
+            self._provision(sets_password=is_new)
 
     def stop(self) -> None:
         """End the server by a fast shutdown: sessions are cut, nothing committed is lost."""
@@ -249,8 +250,11 @@ class OnPremDatabase:
     def _not_started(self, what: str) -> MillpondError:
         return _failure(what, self.log_file, process.last_lines(self.log_file))
 
-    def _provision(self) -> None:
-        """Make the database and the read-only role; a second time changes nothing."""
+    def _provision(self, *, sets_password: bool) -> None:
+        """Make the database and the read-only role; a second time changes nothing.
+
+        A server that runs already keeps the role's password: Secrets Manager may have rotated it.
+        """
         with self.connection("postgres") as connection:
             connection.autocommit = True
             if not _exists(connection, "SELECT FROM pg_database WHERE datname = %s", DATABASE):
@@ -263,11 +267,16 @@ class OnPremDatabase:
             role = sql.Identifier(INGEST)
             if not _exists(connection, "SELECT FROM pg_roles WHERE rolname = %s", INGEST):
                 connection.execute(sql.SQL("CREATE ROLE {}").format(role))
+                sets_password = True
             connection.execute(
-                sql.SQL("ALTER ROLE {} LOGIN PASSWORD {} CONNECTION LIMIT {}").format(
-                    role, sql.Literal(self._password(INGEST)), sql.Literal(_INGEST_CONNECTIONS)
+                sql.SQL("ALTER ROLE {} LOGIN CONNECTION LIMIT {}").format(
+                    role, sql.Literal(_INGEST_CONNECTIONS)
                 )
             )
+            if sets_password:
+                connection.execute(
+                    sql.SQL("ALTER ROLE {} PASSWORD {}").format(role, sql.Literal(self._password(INGEST)))
+                )
             connection.execute(sql.SQL("GRANT pg_read_all_data TO {}").format(role))
             for name, value in _INGEST_LIMITS.items():
                 connection.execute(

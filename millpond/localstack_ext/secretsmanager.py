@@ -1,0 +1,170 @@
+"""Rotating secrets as Secrets Manager does: beside the call that asks for it, step by step, with reasons.
+
+LocalStack runs the four steps within the call, hides what went wrong in them, names the secret otherwise than
+AWS does, and breaks where a rotation is to be configured but not begun. Sources: ``RotateSecret`` in the
+Secrets Manager API Reference, "Rotation by Lambda function" and "Troubleshoot AWS Secrets Manager rotation"
+in the User Guide. Rotations by the clock do not begin here.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from localstack.aws.connect import connect_to
+from moto.secretsmanager.exceptions import (
+    InvalidParameterException,
+    InvalidRequestException,
+    SecretNotFoundException,
+    SecretsManagerClientError,
+)
+from moto.secretsmanager.models import FakeSecret, SecretsManagerBackend
+
+CURRENT, PENDING = "AWSCURRENT", "AWSPENDING"
+STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
+PRINCIPAL = "secretsmanager.amazonaws.com"
+LONGEST_INTERVAL_DAYS = 1000
+SECONDS_OF_A_DAY = 86400
+
+_log = logging.getLogger(__name__)
+
+
+class AccessDeniedException(SecretsManagerClientError):
+    """The function cannot be called, or does not let Secrets Manager call it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "AccessDeniedException",
+            "Secrets Manager cannot invoke the specified Lambda function. Ensure that the function policy "
+            f"grants access to the principal {PRINCIPAL}.",
+        )
+
+
+def install_rotation() -> None:
+    """Let LocalStack's secrets rotate so."""
+    setattr(SecretsManagerBackend, "rotate_secret", _rotate_secret)  # noqa: B010
+
+
+def _rotate_secret(
+    backend: Any,
+    secret_id: str,
+    client_request_token: str | None = None,
+    rotation_lambda_arn: str | None = None,
+    rotation_rules: Mapping[str, Any] | None = None,
+    rotate_immediately: bool = True,
+) -> str:
+    if not backend._is_valid_identifier(secret_id):
+        raise SecretNotFoundException
+    secret: Any = backend.secrets[secret_id]
+    if secret.is_deleted():
+        raise InvalidRequestException(
+            "You can't perform this operation on the secret because it was marked for deletion."
+        )
+    function = rotation_lambda_arn or secret.rotation_lambda_arn
+    if not function:
+        raise InvalidRequestException("No Lambda rotation function ARN is associated with this secret.")
+    _configure(secret, function, rotation_rules or {}, backend.region_name)
+    pending = _pending_version(secret)
+    if pending and rotate_immediately:
+        _begin(backend, secret, pending, STEPS)
+        raise InvalidRequestException(
+            "A previous rotation isn't complete. That rotation will be reattempted."
+        )
+    version = str(backend._from_client_request_token(client_request_token))
+    if rotate_immediately:
+        secret.versions[version] = _empty_version(version)
+        _begin(backend, secret, version, STEPS)
+    elif not pending:
+        _begin_test(backend, secret, version)
+    answer: str = secret.to_short_dict(version_id=version)
+    return answer
+
+
+def _configure(secret: Any, function: str, rules: Mapping[str, Any], region: str) -> None:
+    """Keep how the secret is to be rotated."""
+    days = rules.get("AutomaticallyAfterDays", secret.auto_rotate_after_days or 0)
+    if "AutomaticallyAfterDays" in rules and not 1 <= days <= LONGEST_INTERVAL_DAYS:
+        raise InvalidParameterException("RotationRules.AutomaticallyAfterDays must be within 1-1000.")
+    if not _may_be_called(function, region):
+        raise AccessDeniedException
+    secret.rotation_lambda_arn = function
+    secret.auto_rotate_after_days = days
+    secret.rotation_enabled = secret.rotation_requested = True
+    if days:
+        secret.next_rotation_date = int(time.time()) + int(days) * SECONDS_OF_A_DAY
+
+
+def _may_be_called(function: str, region: str) -> bool:
+    """Whether the function exists and its policy lets Secrets Manager call it."""
+    client: Any = connect_to(region_name=region).lambda_
+    try:
+        policy = json.loads(client.get_policy(FunctionName=function)["Policy"])
+    except client.exceptions.ResourceNotFoundException:
+        return False
+    return any(
+        statement["Effect"] == "Allow" and statement["Principal"].get("Service") == PRINCIPAL
+        for statement in policy["Statement"]
+        if isinstance(statement["Principal"], dict)
+    )
+
+
+def _pending_version(secret: Any) -> str | None:
+    """The version of a rotation that is not complete."""
+    for name, version in secret.versions.items():
+        if PENDING in version["version_stages"] and CURRENT not in version["version_stages"]:
+            return str(name)
+    return None
+
+
+def _empty_version(version: str) -> dict[str, Any]:
+    """A version that has its label before ``createSecret`` gives it a value."""
+    return {"createdate": int(time.time()), "version_id": version, "version_stages": [PENDING]}
+
+
+def _begin(backend: Any, secret: FakeSecret, version: str, steps: Sequence[str]) -> None:
+    """Run steps in a thread of their own, which ends with the engine."""
+    for name, other in secret.versions.items():
+        if name != version and PENDING in other["version_stages"]:
+            other["version_stages"].remove(PENDING)
+    threading.Thread(
+        target=_run, args=(backend.region_name, secret, version, steps), name="rotation", daemon=True
+    ).start()
+
+
+def _begin_test(backend: Any, secret: Any, version: str) -> None:
+    """Test the configuration by ``testSecret`` with a pending version, which is removed afterwards."""
+    current = next((v for v in secret.versions.values() if CURRENT in v["version_stages"]), {})
+    values = {key: current[key] for key in ("secret_string", "secret_binary") if key in current}
+    secret.versions[version] = {**_empty_version(version), **values}
+
+    def test() -> None:
+        try:
+            _call(backend.region_name, secret, version, "testSecret")
+        finally:
+            secret.versions.pop(version, None)
+
+    threading.Thread(target=test, name="rotation-test", daemon=True).start()
+
+
+def _run(region: str, secret: Any, version: str, steps: Sequence[str]) -> None:
+    if all(_call(region, secret, version, step) for step in steps):
+        secret.last_rotation_date = int(time.time())
+
+
+def _call(region: str, secret: Any, version: str, step: str) -> bool:
+    """Call the function for a step; whether it went well. What went wrong is in the engine's log."""
+    event = {"Step": step, "SecretId": secret.arn, "ClientRequestToken": version}
+    try:
+        client: Any = connect_to(region_name=region).lambda_
+        answer = client.invoke(FunctionName=secret.rotation_lambda_arn, Payload=json.dumps(event))
+        reason = answer["Payload"].read().decode() if answer.get("FunctionError") else ""
+    except Exception as error:
+        _log.warning("Rotation of %s: %s could not be called", secret.name, step, exc_info=error)
+        return False
+    if reason:
+        _log.warning("Rotation of %s: %s failed: %s", secret.name, step, reason)
+    return not reason
