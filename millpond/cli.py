@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
@@ -245,6 +245,40 @@ def ingest(
     with _exclusive(settings):
         _require_running(settings)
         _ingest(settings, tables)
+
+
+@app.command()
+def replay(
+    run_id: Annotated[str, typer.Argument(help="A run: the name of its execution.")],
+    tables: Annotated[list[str] | None, typer.Argument(help="Only these of its tables.")] = None,
+) -> None:
+    """Finish a run that failed: what it landed is not read again, what it committed stays."""
+    settings = load_settings()
+    with _exclusive(settings):
+        _require_running(settings)
+        aws = Aws(settings)
+        _follow(settings, lambda: ingestion.start_replay(aws, settings, run_id, tables))
+
+
+@app.command()
+def approve(
+    target: Annotated[str, typer.Argument(help="A table that waits, or the token of its question.")],
+) -> None:
+    """Let a run go on with the source's new structure."""
+    settings = load_settings()
+    for answered in ingestion.answer(Aws(settings), settings, target, is_approved=True):
+        console.note(f"approved: {answered}")
+
+
+@app.command()
+def reject(
+    target: Annotated[str, typer.Argument(help="A table that waits, or the token of its question.")],
+    reason: Annotated[str, typer.Option(help="What the run's item says of it.")] = "",
+) -> None:
+    """Let a run leave a table whose source has a new structure as it is."""
+    settings = load_settings()
+    for answered in ingestion.answer(Aws(settings), settings, target, is_approved=False, reason=reason):
+        console.note(f"rejected: {answered}")
 
 
 @app.command()
@@ -487,15 +521,25 @@ def _load(settings: Settings) -> None:
 
 
 def _ingest(settings: Settings, tables: Sequence[str] | None) -> None:
-    aws = Aws(settings)
+    _follow(settings, lambda: ingestion.start_ingest(Aws(settings), settings, tables))
+
+
+def _follow(settings: Settings, start: Callable[[], str]) -> None:
     latest: dict[str, ingestion.TableEvent] = {}
     with console.step("Ingesting") as say:
-        execution = ingestion.start_ingest(aws, settings, tables)
-        for event in ingestion.follow(aws, settings, execution):
+        for event in ingestion.follow(Aws(settings), settings, start()):
             latest[event.table_id] = event
             ended = [table for table in latest.values() if table.status in ingestion.FINAL]
             say(f"{len(ended)}/{len(latest)} tables, {event.table_id} {event.status}")
-    engines = [event.engine for event in latest.values()]
+            if event.status == ingestion.AWAITING_APPROVAL:
+                console.note(f"{event.table_id} waits for an answer: {event.error}")
+                console.note(
+                    f"  next:  millpond approve {event.table_id}, or millpond reject {event.table_id}"
+                )
+    skipped = [event for event in latest.values() if event.status == "SKIPPED"]
+    for event in skipped:
+        console.note(f"{event.table_id} is skipped: {event.error}")
+    engines = [event.engine for event in latest.values() if event.status != "SKIPPED"]
     console.note(
         f"{len(engines)} tables: {engines.count('spark')} by Spark, {engines.count('shell')} by Python shell"
     )

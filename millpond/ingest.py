@@ -1,4 +1,4 @@
-"""Start a run of the ingest state machine and follow it, table by table."""
+"""Start a run of the ingest state machine and follow it, table by table; finish an old one; answer it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 TIMEOUT = 3600.0
 POLL_SECONDS = 0.5
 MOST_KEYS_OF_A_BATCH = 100
-FINAL = ("COMMITTED", "FAILED")
+# PostgreSQL's names have 63 bytes at most, and a dot is between the schema's and the table's.
+LONGEST_TABLE_ID = 127
+FINAL = ("COMMITTED", "FAILED", "SKIPPED")
+# A run that failed may be tried again, by the state machine or as a replay.
+UNCHANGING = ("COMMITTED", "SKIPPED")
+AWAITING_APPROVAL = "AWAITING_APPROVAL"
+REJECTED = "SchemaChangeRejected"
 
 
 @dataclass(frozen=True)
@@ -33,14 +39,14 @@ class TableEvent:
     ----------
     table_id : str
         The table.
-    status : {"PLANNED", "LANDED", "COMMITTED", "FAILED"}
-        How far it is.
+    status : {"PLANNED", "AWAITING_APPROVAL", "LANDED", "COMMITTED", "FAILED", "SKIPPED"}
+        How far it is; a table that is not due is skipped.
     engine, job_name : str
         What ingests it.
     rows : int or None
         Rows that a query of the whole table counts, once it has landed.
     error : str
-        Why it failed.
+        Why it failed or was skipped, or what it waits for.
     """
 
     table_id: str
@@ -49,6 +55,26 @@ class TableEvent:
     job_name: str
     rows: int | None = None
     error: str = ""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A run of a table that waits for somebody to decide about a change of the source's schema.
+
+    Parameters
+    ----------
+    table_id, run_id : str
+        Which one.
+    changes : tuple of str
+        What changed.
+    token : str
+        What the answer is given with.
+    """
+
+    table_id: str
+    run_id: str
+    changes: tuple[str, ...]
+    token: str
 
 
 def start_ingest(aws: Aws, settings: Settings, tables: Sequence[str] | None = None) -> str:
@@ -68,13 +94,138 @@ def start_ingest(aws: Aws, settings: Settings, tables: Sequence[str] | None = No
     MillpondError
         If the state machine is not deployed.
     """
-    machine = f"arn:aws:states:{settings.region}:{settings.account_id}:stateMachine:{settings.prefix}-ingest"
+    return _start(aws, settings, {"tables": list(tables)} if tables else {})
+
+
+def start_replay(aws: Aws, settings: Settings, run_id: str, tables: Sequence[str] | None = None) -> str:
+    """Start an execution that finishes a run; answer its ARN.
+
+    What the run had landed is curated without reading the source again, what it had committed stays.
+
+    Parameters
+    ----------
+    aws : Aws
+        Clients of the stack.
+    settings : Settings
+        Names the state machine.
+    run_id : str
+        The run: the name of its execution.
+    tables : sequence of str, optional
+        Only these of its tables.
+
+    Raises
+    ------
+    MillpondError
+        If there was no such run.
+    """
+    arn = _machine(settings).replace(":stateMachine:", ":execution:") + f":{run_id}"
+    stepfunctions = aws.stepfunctions
+    try:
+        execution = stepfunctions.describe_execution(executionArn=arn)
+    except (stepfunctions.exceptions.ExecutionDoesNotExist, stepfunctions.exceptions.InvalidArn) as error:
+        raise MillpondError(f"There was no run {run_id}.", where=arn, next_step="millpond status") from error
+    if execution["status"] == "RUNNING":
+        raise MillpondError(f"The run {run_id} is not over yet.", where=arn, next_step="wait for its end")
+    # A replay of a replay is one of the first run.
+    original = json.loads(execution["input"])
+    replay = original.get("replay") or {
+        "run_id": run_id,
+        "ingest_date": execution["startDate"].astimezone(UTC).date().isoformat(),
+    }
+    request: dict[str, Any] = {"replay": replay}
+    if "file" in original:
+        request["file"] = original["file"]
+    elif tables or "tables" in original:
+        request["tables"] = list(tables or original["tables"])
+    return _start(aws, settings, request)
+
+
+def open_questions(aws: Aws, settings: Settings, table_id: str) -> list[Question]:
+    """Every run of a table that waits for an answer, the oldest first."""
+    pages = aws.dynamodb.get_paginator("query").paginate(
+        TableName=f"{settings.prefix}-ingest_runs",
+        KeyConditionExpression="table_id = :table",
+        FilterExpression="#status = :waiting AND attribute_exists(approval_token)",
+        ExpressionAttributeNames={"#status": "status"},
+        ExpressionAttributeValues={":table": {"S": table_id}, ":waiting": {"S": AWAITING_APPROVAL}},
+    )
+    items = [item for page in pages for item in page["Items"]]
+    items.sort(key=lambda item: item["approval_requested_at"]["S"])
+    return [
+        Question(
+            table_id,
+            item["run_id"]["S"],
+            tuple(change["S"] for change in item["schema_changes"]["L"]),
+            item["approval_token"]["S"],
+        )
+        for item in items
+    ]
+
+
+def answer(aws: Aws, settings: Settings, target: str, *, is_approved: bool, reason: str = "") -> list[str]:
+    """Answer a question about a change of the source's schema.
+
+    Parameters
+    ----------
+    aws : Aws
+        Clients of the stack.
+    settings : Settings
+        Names the table ``ingest_runs``.
+    target : str
+        A ``table_id``, for every run of it that waits, or the token of one question.
+    is_approved : bool
+        Whether the run goes on with the source's new structure; otherwise the table fails.
+    reason : str
+        Why not.
+
+    Returns
+    -------
+    list of str
+        What was answered, for a person.
+
+    Raises
+    ------
+    MillpondError
+        If nothing waits for that.
+    """
+    # A table_id is never as long as a token.
+    questions = [] if len(target) > LONGEST_TABLE_ID else open_questions(aws, settings, target)
+    if not questions and len(target) <= LONGEST_TABLE_ID:
+        raise MillpondError(f"No run of {target} waits for an answer.", next_step="millpond ingest " + target)
+    tokens = {f"{one.table_id}, run {one.run_id}": one.token for one in questions} or {"the run": target}
+    for title, token in tokens.items():
+        _answer_token(aws, title, token, is_approved=is_approved, reason=reason)
+    return list(tokens)
+
+
+def _answer_token(aws: Aws, title: str, token: str, *, is_approved: bool, reason: str) -> None:
+    stepfunctions = aws.stepfunctions
+    errors = stepfunctions.exceptions
+    try:
+        if is_approved:
+            stepfunctions.send_task_success(taskToken=token, output="{}")
+        else:
+            stepfunctions.send_task_failure(
+                taskToken=token, error=REJECTED, cause=reason or "no reason given"
+            )
+    except (errors.TaskTimedOut, errors.TaskDoesNotExist, errors.InvalidToken) as error:
+        raise MillpondError(
+            f"The question of {title} is answered already, or nobody asked it.", next_step="millpond ingest"
+        ) from error
+
+
+def _machine(settings: Settings) -> str:
+    return f"arn:aws:states:{settings.region}:{settings.account_id}:stateMachine:{settings.prefix}-ingest"
+
+
+def _start(aws: Aws, settings: Settings, request: Mapping[str, Any]) -> str:
+    machine = _machine(settings)
     stepfunctions = aws.stepfunctions
     try:
         started = stepfunctions.start_execution(
             stateMachineArn=machine,
             name=f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}",
-            input=json.dumps({"tables": list(tables)} if tables else {}),
+            input=json.dumps(request),
         )
     except stepfunctions.exceptions.StateMachineDoesNotExist as error:
         raise MillpondError(
@@ -106,13 +257,14 @@ def follow(
         and where its log is. Also when the time is over.
     """
     deadline = time.monotonic() + timeout
-    runs_table, run_id = f"{settings.prefix}-ingest_runs", execution_arn.rpartition(":")[2]
+    runs_table = f"{settings.prefix}-ingest_runs"
+    run_id = _run_id(aws, execution_arn)
     latest: dict[str, TableEvent] = {}
     while True:
         # Asked before the items are read, so that what is read after the end is all there is.
         execution = aws.stepfunctions.describe_execution(executionArn=execution_arn)
         if not latest:
-            latest = {planned.table_id: planned for planned in _planned(aws, execution_arn)}
+            latest = {one.table_id: one for one in _planned(aws, execution_arn)}
             yield from latest.values()
         for event in _changed(aws, runs_table, run_id, latest):
             latest[event.table_id] = event
@@ -141,15 +293,25 @@ def log_command(aws: Aws, job_name: str, table_id: str, run_id: str) -> str:
     return f"millpond logs {job_name}"
 
 
+def _run_id(aws: Aws, execution_arn: str) -> str:
+    """The run that an execution is about: of a replay the older one."""
+    execution = aws.stepfunctions.describe_execution(executionArn=execution_arn)
+    replay = json.loads(execution["input"]).get("replay")
+    return str(replay["run_id"]) if replay else execution_arn.rpartition(":")[2]
+
+
 def _planned(aws: Aws, execution_arn: str) -> list[TableEvent]:
-    """The tables of the plan; none until the Map state is entered."""
+    """The tables of the plan; none until it was made."""
     history = aws.stepfunctions.get_execution_history(executionArn=execution_arn)
     for event in history["events"]:
-        if event["type"] == "MapStateEntered":
+        if event.get("stateEnteredEventDetails", {}).get("name") == "AnyTables":
             plan = json.loads(event["stateEnteredEventDetails"]["input"])["plan"]["answer"]
             return [
                 TableEvent(table["table_id"], "PLANNED", table["engine"], table["job_name"])
                 for table in plan["tables"]
+            ] + [
+                TableEvent(table["table_id"], "SKIPPED", "", "", error=table["reason"])
+                for table in plan["skipped"]
             ]
     return []
 
@@ -157,7 +319,7 @@ def _planned(aws: Aws, execution_arn: str) -> list[TableEvent]:
 def _changed(
     aws: Aws, runs_table: str, run_id: str, latest: Mapping[str, TableEvent]
 ) -> Iterator[TableEvent]:
-    open_tables = [table_id for table_id, event in latest.items() if event.status not in FINAL]
+    open_tables = [table_id for table_id, event in latest.items() if event.status not in UNCHANGING]
     for start in range(0, len(open_tables), MOST_KEYS_OF_A_BATCH):
         for item in _read(aws, runs_table, run_id, open_tables[start : start + MOST_KEYS_OF_A_BATCH]):
             event = _event(item, latest[item["table_id"]["S"]])
@@ -182,7 +344,9 @@ def _event(item: Mapping[str, AttributeValueTypeDef], before: TableEvent) -> Tab
         before.engine,
         before.job_name,
         None if rows is None else int(rows),
-        item.get("error", {}).get("S", ""),
+        "; ".join(change["S"] for change in item["schema_changes"]["L"])
+        if item["status"]["S"] == AWAITING_APPROVAL
+        else item.get("error", {}).get("S", ""),
     )
 
 
@@ -196,7 +360,8 @@ def _failure(
         return MillpondError(
             f"The ingest could not be planned: {_reason(execution)}", where=execution["executionArn"]
         )
-    failed = [event for event in latest.values() if event.status != "COMMITTED"]
+    ingested = [event for event in latest.values() if event.status != "SKIPPED"]
+    failed = [event for event in ingested if event.status != "COMMITTED"]
     lines, commands = [], []
     for event in failed:
         command = log_command(aws, event.job_name, event.table_id, run_id)
@@ -204,7 +369,7 @@ def _failure(
         why = without_frames((event.error or _reason(execution)).removeprefix(f"{event.table_id}: "))
         lines += [f"{event.table_id}: {why}", f"  {command}"]
     return MillpondError(
-        f"{len(failed)} of {len(latest)} tables were not ingested: "
+        f"{len(failed)} of {len(ingested)} tables were not ingested: "
         + ", ".join(event.table_id for event in failed),
         where=execution["executionArn"],
         next_step=commands[0] if commands else "",

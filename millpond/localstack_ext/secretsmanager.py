@@ -33,7 +33,7 @@ SECONDS_OF_A_DAY = 86400
 _log = logging.getLogger(__name__)
 
 
-class AccessDeniedException(SecretsManagerClientError):
+class AccessDeniedError(SecretsManagerClientError):
     """The function cannot be called, or does not let Secrets Manager call it."""
 
     def __init__(self) -> None:
@@ -90,7 +90,7 @@ def _configure(secret: Any, function: str, rules: Mapping[str, Any], region: str
     if "AutomaticallyAfterDays" in rules and not 1 <= days <= LONGEST_INTERVAL_DAYS:
         raise InvalidParameterException("RotationRules.AutomaticallyAfterDays must be within 1-1000.")
     if not _may_be_called(function, region):
-        raise AccessDeniedException
+        raise AccessDeniedError
     secret.rotation_lambda_arn = function
     secret.auto_rotate_after_days = days
     secret.rotation_enabled = secret.rotation_requested = True
@@ -137,8 +137,13 @@ def _begin(backend: Any, secret: FakeSecret, version: str, steps: Sequence[str])
 
 def _begin_test(backend: Any, secret: Any, version: str) -> None:
     """Test the configuration by ``testSecret`` with a pending version, which is removed afterwards."""
-    current = next((v for v in secret.versions.values() if CURRENT in v["version_stages"]), {})
-    values = {key: current[key] for key in ("secret_string", "secret_binary") if key in current}
+    values = {
+        key: current[key]
+        for current in secret.versions.values()
+        if CURRENT in current["version_stages"]
+        for key in ("secret_string", "secret_binary")
+        if key in current
+    }
     secret.versions[version] = {**_empty_version(version), **values}
 
     def test() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from localstack.aws.skeleton import Skeleton
 from localstack.aws.spec import load_service
@@ -75,7 +76,8 @@ def _secretsmanager() -> Service:
     from millpond.localstack_ext.secretsmanager import install_rotation
 
     install_rotation()
-    return Service.for_provider(SecretsmanagerProvider(), dispatch_table_factory=MotoFallbackDispatcher)
+    provider: Any = SecretsmanagerProvider
+    return Service.for_provider(provider(), dispatch_table_factory=MotoFallbackDispatcher)
 
 
 def _stepfunctions() -> Service:
