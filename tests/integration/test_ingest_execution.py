@@ -1,185 +1,129 @@
-"""The deployed state machine, from the plan to the summary, with a stand-in for the job of each table.
+"""The state machine, from its input to the summary, with its real Lambdas and a stand-in for the jobs.
 
-The stand-in is a real Python shell job: it lands what the case of its table says. Athena counts real files.
+The stand-in is a real Python shell job: it lands what the case of its table says. The source is a real
+PostgreSQL, and Athena counts real files.
 """
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
-import boto3
-import pyarrow as pa
 import pytest
-from deploy_fixtures import Stack, copy_checkout, started_stack, write_fixtures
 from engine_fixtures import wait_for
-from pyarrow import parquet
+from orchestration_fixtures import PREFIX, ROWS, Lab, Outcome, orchestration
 
 from millpond.errors import MillpondError
-from millpond.ingest import TableEvent, follow, start_ingest
+from millpond.ingest import AWAITING_APPROVAL, TableEvent, answer, start_ingest, start_replay
 
-RUNS = "millpond-dev-ingest_runs"
-ROWS = 3
-LANDED = {"rows_total": ROWS, "watermark_from": None, "watermark_to": None, "location": "s3://lake/lab"}
+LANDED = {"rows_total": ROWS, "watermark_from": None, "watermark_to": None, "snapshot_id": 7}
+MOVES = {**LANDED, "watermark_from": "1", "watermark_to": "2"}
 
 # What the job of each table does; every case differs from "good" in one thing.
 CASES: dict[str, dict[str, Any]] = {
-    "good": {"land": LANDED},
-    "grows": {"land": {**LANDED, "watermark_from": "1", "watermark_to": "2"}},
-    "fails": {"raise": "the source has no such column"},
+    "good": {"land": {**LANDED, "rows_quarantined": 2}},
+    "grows": {"land": MOVES},
+    "maintained": {"land": {**LANDED, "maintenance_due": True}},
+    "contended": {"raise": "another run, r0, is ingesting this table.", "times": 1, "land": LANDED},
+    "added": {"land": LANDED},
+    "approved": {"land": LANDED},
+    "rejected": {"land": LANDED},
+    "weekly": {"land": LANDED},
+    "fails": {"raise": "the source has no such row"},
     "silent": {},
     "differs": {"land": {**LANDED, "rows_total": ROWS + 2}},
+    "doubled": {"land": LANDED},
     "uncounted": {"land": LANDED},
-    "raced": {"land": {**LANDED, "watermark_from": "1", "watermark_to": "2"}},
-    "reset": {"land": {**LANDED, "watermark_from": "1", "watermark_to": "2"}},
+    "raced": {"land": MOVES},
+    "unset": {"land": MOVES},
+    "gone": {"land": LANDED},
 }
 COMMITTED_BEFORE = {"grows": "1", "raced": "9"}
-WITHOUT_CATALOG_TABLE = {"uncounted"}
-INGESTED = {"lab.good", "lab.grows"}
-
-JOB = """
-import sys
-import boto3
-
-CASES = {cases!r}
-words = sys.argv[1:]
-options = {{name[2:]: value for name, value in zip(words, words[1:]) if name.startswith("--")}}
-case = CASES[options["table_id"].split(".")[1]]
-if "raise" in case:
-    raise RuntimeError(case["raise"])
-if "land" in case:
-    item = {{name: options[name] for name in ("table_id", "run_id")}}
-    item.update(status="LANDED", **case["land"])
-    boto3.resource("dynamodb").Table(options["ingest_runs_table"]).put_item(Item=item)
-"""
+INGESTED = {"good", "grows", "maintained", "contended", "added", "approved"}
+FAILED = CASES.keys() - INGESTED - {"weekly"}
 
 
-@dataclass
-class Lab:
-    """A deployed stack whose job is the stand-in."""
-
-    stack: Stack
-    outputs: dict[str, Any]
-
-    @property
-    def runs(self) -> Any:
-        return boto3.resource("dynamodb", **self._access()).Table(RUNS)
-
-    def client(self, service: str) -> Any:
-        return boto3.client(service, **self._access())
-
-    def _access(self) -> dict[str, Any]:
-        return {
-            "endpoint_url": self.stack.settings.endpoint_url,
-            "region_name": "eu-west-1",
-            "aws_access_key_id": "test",
-            "aws_secret_access_key": "test",
-        }
-
-    def prepare(self) -> None:
-        buckets, aws = self.outputs["buckets"], self.stack.aws
-        script = JOB.format(cases=CASES).encode()
-        aws.s3.put_object(Bucket=buckets["artifacts"], Key="glue/ingest_shell.py", Body=script)
-        data = io.BytesIO()
-        parquet.write_table(pa.table({"id": pa.array(range(ROWS), pa.int64())}), data)
-        for table in CASES.keys() - WITHOUT_CATALOG_TABLE:
-            location = f"lab/{table}/run_id=1"
-            aws.s3.put_object(Bucket=buckets["lake"], Key=f"{location}/part-0.parquet", Body=data.getvalue())
-            aws.glue.create_table(
-                DatabaseName="lab", TableInput=_parquet_table(table, f"s3://{buckets['lake']}/{location}/")
-            )
-        for table, watermark in COMMITTED_BEFORE.items():
-            self.runs.put_item(Item={"table_id": f"lab.{table}", "run_id": "CURRENT", "watermark": watermark})
-
-    def ingest(self, tables: Sequence[str] | None = None) -> Outcome:
-        """Run the state machine to its end."""
-        arn = start_ingest(self.stack.aws, self.stack.settings, tables)
-        events: list[TableEvent] = []
-        error = None
-        try:
-            for event in follow(self.stack.aws, self.stack.settings, arn, timeout=180):
-                events.append(event)
-        except MillpondError as raised:
-            error = raised
-        return Outcome(self, arn, events, error)
-
-
-@dataclass
-class Outcome:
-    """What an execution left."""
-
-    lab: Lab
-    arn: str
-    events: list[TableEvent]
-    error: MillpondError | None
-
-    @property
-    def execution(self) -> dict[str, Any]:
-        return dict(self.lab.stack.aws.stepfunctions.describe_execution(executionArn=self.arn))
-
-    @property
-    def run_id(self) -> str:
-        return self.arn.rpartition(":")[2]
-
-    def item(self, table: str, run_id: str | None = None) -> dict[str, Any]:
-        key = {"table_id": f"lab.{table}", "run_id": run_id or self.run_id}
-        return dict(self.lab.runs.get_item(Key=key).get("Item", {}))
-
-
-def _parquet_table(name: str, location: str) -> Any:
-    hive = "org.apache.hadoop.hive.ql.io.parquet"
-    return {
-        "Name": name,
-        "TableType": "EXTERNAL_TABLE",
-        "Parameters": {"classification": "parquet"},
-        "StorageDescriptor": {
-            "Columns": [{"Name": "id", "Type": "bigint"}],
-            "Location": location,
-            "InputFormat": f"{hive}.MapredParquetInputFormat",
-            "OutputFormat": f"{hive}.MapredParquetOutputFormat",
-            "SerdeInfo": {"SerializationLibrary": f"{hive}.serde.ParquetHiveSerDe"},
-        },
+def prepare(lab: Lab) -> None:
+    """The tables as they are registered, and then what became of the source."""
+    columns = {
+        "approved": "id bigint PRIMARY KEY, amount integer",
+        "rejected": "id bigint PRIMARY KEY, note text",
     }
+    for table in CASES:
+        lab.declare(table, columns.get(table, "id bigint PRIMARY KEY"))
+        if table != "uncounted":
+            lab.curate(table, [0, 1, 1] if table == "doubled" else range(ROWS))
+    lab.execute(
+        "ALTER TABLE lab.added ADD COLUMN note varchar(20)",
+        "ALTER TABLE lab.approved ALTER COLUMN amount TYPE text",
+        "ALTER TABLE lab.rejected DROP COLUMN note",
+        "DROP TABLE lab.gone",
+    )
+    runs = lab.table("ingest_runs")
+    for table, watermark in COMMITTED_BEFORE.items():
+        runs.put_item(Item={"table_id": f"lab.{table}", "run_id": "CURRENT", "watermark": watermark})
+    lab.table("job_settings").update_item(
+        Key={"table_id": "lab.weekly"},
+        UpdateExpression="SET schedule = :weekly",
+        ExpressionAttributeValues={":weekly": "rate(7 days)"},
+    )
+    last = {"table_id": "lab.weekly", "run_id": "before", "started_at": datetime.now(UTC).isoformat()}
+    runs.put_item(Item=last)
+    runs.put_item(Item={"table_id": "lab.weekly", "run_id": "CURRENT", "committed_run_id": "before"})
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    base = tmp_path_factory.mktemp("execution")
-    checkout = copy_checkout(base / "checkout")
-    write_fixtures(checkout / "fixtures", list(CASES))
-    with started_stack(base / "stack", checkout) as stack:
-        lab = Lab(stack, dict(stack.deploy().outputs))
-        lab.prepare()
+    with orchestration(tmp_path_factory.mktemp("orchestration"), CASES) as lab:
+        prepare(lab)
         yield lab
 
 
 @pytest.fixture(scope="module")
-def mailbox(lab: Lab) -> str:
-    """A queue that gets what the topic says."""
-    queue: str = lab.client("sqs").create_queue(QueueName="operators")["QueueUrl"]
-    arn = lab.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
-    lab.client("sns").subscribe(
-        TopicArn=lab.outputs["topic_arn"], Protocol="sqs", Endpoint=arn["Attributes"]["QueueArn"]
-    )
-    return queue
+def mailboxes(lab: Lab) -> dict[str, str]:
+    return {topic: lab.mailbox(topic) for topic in lab.topics}
 
 
 @pytest.fixture(scope="module")
-def outcome(lab: Lab, mailbox: str) -> Outcome:
-    """A run over every case at once."""
-    return lab.ingest()
+def outcome(lab: Lab, mailboxes: dict[str, str]) -> Outcome:
+    """A run over every case at once; somebody answers what it asks."""
+    settings = lab.engine.settings
+
+    def decide(event: TableEvent) -> None:
+        if event.status == AWAITING_APPROVAL:
+            is_approved = event.table_id == "lab.approved"
+            answer(lab.aws, settings, event.table_id, is_approved=is_approved, reason="the report needs it")
+
+    return lab.follow(start_ingest(lab.aws, settings), decide)
+
+
+def versions(lab: Lab, table: str) -> list[Any]:
+    key = {":table": f"lab.{table}"}
+    found = lab.table("table_structures").query(
+        KeyConditionExpression="table_id = :table", ExpressionAttributeValues=key
+    )
+    return list(found["Items"])
+
+
+def metric(lab: Lab, name: str, **dimensions: str) -> float | None:
+    now = datetime.now(UTC)
+    found = lab.client("cloudwatch").get_metric_statistics(
+        Namespace="Millpond",
+        MetricName=name,
+        Dimensions=[{"Name": key, "Value": value} for key, value in dimensions.items()],
+        StartTime=now.replace(hour=0, minute=0),
+        EndTime=datetime(now.year + 1, 1, 1, tzinfo=UTC),
+        Period=86400,
+        Statistics=["Maximum"],
+    )["Datapoints"]
+    return max((point["Maximum"] for point in found), default=None)
 
 
 def test_bad_tables_do_not_stop_the_others(outcome: Outcome) -> None:
-    final = {event.table_id: event.status for event in outcome.events}
-
-    assert {table for table, status in final.items() if status == "COMMITTED"} == INGESTED
-    assert {table for table, status in final.items() if status == "FAILED"} == {
-        f"lab.{table}" for table in CASES
-    } - INGESTED
+    assert {table for table, status in outcome.final.items() if status == "COMMITTED"} == INGESTED
+    assert {table for table, status in outcome.final.items() if status == "FAILED"} == FAILED
 
 
 def test_the_execution_fails_with_the_names_of_the_tables(outcome: Outcome) -> None:
@@ -187,18 +131,24 @@ def test_the_execution_fails_with_the_names_of_the_tables(outcome: Outcome) -> N
 
     assert (execution["status"], execution["error"]) == ("FAILED", "TablesFailed")
     named = json.loads(execution["cause"].removeprefix("Not ingested: "))
-    assert set(named) == {f"lab.{table}" for table in CASES} - INGESTED
+    assert set(named) == {f"lab.{table}" for table in FAILED}
 
 
 @pytest.mark.parametrize(
     ("table", "why"),
     [
-        ("fails", "the source has no such column"),
-        ("silent", f"The job run of lab.silent succeeded but {RUNS} holds no landed data"),
+        ("fails", "the source has no such row"),
+        ("silent", f"The job run of lab.silent succeeded but {PREFIX}-ingest_runs holds no landed data"),
         ("differs", "lab.differs: Athena counts 3 rows, the job landed 5."),
+        ("doubled", "lab.doubled: Athena finds 0 rows without a whole key, and 1 with the key of another."),
         ("uncounted", "uncounted"),
         ("raced", "lab.raced: what is committed is no longer what run"),
-        ("reset", "lab.reset: what is committed is no longer what run"),
+        ("unset", "lab.unset: what is committed is no longer what run"),
+        ("gone", "lab.gone: the source has no table lab.gone."),
+        (
+            "rejected",
+            "lab.rejected: rejected (the report needs it). The source changed: note text is gone",
+        ),
     ],
 )
 def test_a_table_that_is_not_ingested_says_why(table: str, why: str, outcome: Outcome) -> None:
@@ -206,11 +156,12 @@ def test_a_table_that_is_not_ingested_says_why(table: str, why: str, outcome: Ou
 
     assert item["status"] == "FAILED"
     assert why in item["error"]
+    assert "approval_token" not in item
 
 
 def test_the_error_a_person_sees_names_each_table_its_reason_and_its_log(outcome: Outcome) -> None:
     assert outcome.error is not None
-    assert outcome.error.what.startswith("6 of 8 tables were not ingested: ")
+    assert outcome.error.what.startswith(f"{len(FAILED)} of {len(CASES) - 1} tables were not ingested: ")
     lines = outcome.error.detail.splitlines()
     at = next(number for number, line in enumerate(lines) if line.startswith("lab.differs: "))
     assert lines[at] == "lab.differs: Athena counts 3 rows, the job landed 5."
@@ -218,87 +169,178 @@ def test_the_error_a_person_sees_names_each_table_its_reason_and_its_log(outcome
 
 
 def test_the_watermark_moves_only_with_a_commit(outcome: Outcome) -> None:
-    run_id = outcome.run_id
-
-    assert outcome.item("grows", "CURRENT")["watermark"] == "2"
-    assert outcome.item("grows", "CURRENT")["committed_run_id"] == run_id
-    assert outcome.item("good", "CURRENT")["committed_run_id"] == run_id
+    current = outcome.item("grows", "CURRENT")
+    assert (current["watermark"], current["committed_run_id"]) == ("2", outcome.run_id)
+    assert current["snapshot_id"] == 7
+    assert current["committed_at"] == outcome.item("grows")["committed_at"]
     assert outcome.item("raced", "CURRENT")["watermark"] == "9"
-    for table in ("differs", "fails", "reset", "silent", "uncounted"):
+    for table in FAILED - {"raced"}:
         assert outcome.item(table, "CURRENT") == {}, table
 
 
-def test_a_committed_run_keeps_what_the_job_recorded(outcome: Outcome) -> None:
-    item = outcome.item("grows")
+def test_a_run_that_lost_a_race_is_tried_again_and_another_failure_is_not(outcome: Outcome) -> None:
+    starts = f"starts of {outcome.run_id}"
+    assert outcome.item("contended", starts)["starts"] == 2
+    assert outcome.item("fails", starts)["starts"] == 1
+    assert outcome.item("rejected", starts) == {}
 
-    assert item["status"] == "COMMITTED"
-    assert (item["rows_total"], item["watermark_from"], item["watermark_to"]) == (ROWS, "1", "2")
+
+def test_a_new_column_is_registered_without_asking(outcome: Outcome, lab: Lab) -> None:
+    assert [one["version"] for one in versions(lab, "added")] == [1, 2]
+    latest = versions(lab, "added")[-1]
+    assert latest["columns"][-1] == {
+        "name": "note",
+        "source_name": "note",
+        "source_type": "character varying(20)",
+        "type": "string",
+        "nullable": True,
+    }
+    assert (latest["changes"], latest["registered_by"]) == (
+        ["note character varying(20) is new"],
+        outcome.run_id,
+    )
 
 
-def test_the_topic_gets_a_summary_of_every_table(outcome: Outcome, mailbox: str) -> None:
+def test_a_breaking_change_is_registered_once_it_is_approved(outcome: Outcome, lab: Lab) -> None:
+    latest = versions(lab, "approved")[-1]
+    assert latest["version"] == 2
+    assert [column["type"] for column in latest["columns"]] == ["bigint", "string"]
+    assert [one["version"] for one in versions(lab, "rejected")] == [1]
+
+
+def test_operators_are_asked_with_the_commands_to_answer(
+    outcome: Outcome, lab: Lab, mailboxes: dict[str, str]
+) -> None:
+    asked: dict[str, str] = {}
+
+    def receive() -> bool:
+        for message in lab.messages(mailboxes["operators"]):
+            asked[message["Subject"]] = message["Message"]
+        return len(asked) == 2
+
+    wait_for("two questions", receive)
+    text = asked["Approval needed: lab.approved changed at the source"]
+    assert "amount was integer and is text: int cannot become string in place" in text
+    assert "  millpond approve lab.approved\n  millpond reject lab.approved\n" in text
+    assert f"The run {outcome.run_id} waits" in text
+
+
+def test_consumers_get_a_summary_of_every_table(
+    outcome: Outcome, lab: Lab, mailboxes: dict[str, str]
+) -> None:
     def receive() -> dict[str, Any] | None:
-        for message in outcome.lab.client("sqs").receive_message(QueueUrl=mailbox).get("Messages", []):
-            summary: dict[str, Any] = json.loads(json.loads(message["Body"])["Message"])
+        for message in lab.messages(mailboxes["ingest-events"]):
+            summary: dict[str, Any] = json.loads(message["Message"])
             if summary["run_id"] == outcome.run_id:
                 return summary
         return None
 
     summary = wait_for("summary", receive)
 
-    assert summary["any_failed"] is True
-    assert {table["table_id"]: table["outcome"] for table in summary["tables"]} == {
-        f"lab.{table}": ["COMMITTED" if f"lab.{table}" in INGESTED else "FAILED"] for table in CASES
-    }
+    assert summary["status"] == "FAILED"
+    told = {table["table_id"].removeprefix("lab."): table for table in summary["tables"]}
+    assert {name for name, table in told.items() if table["outcome"] == "COMMITTED"} == INGESTED
+    assert (told["good"]["rows_total"], told["good"]["rows_quarantined"]) == (ROWS, 2)
+    assert told["maintained"]["maintenance"] != "done"  # OPTIMIZE is for Iceberg's tables.
+    assert told["fails"]["error"] == "RuntimeError: the source has no such row"
+    assert summary["skipped"] == [{"table_id": "lab.weekly", "reason": "not due: rate(7 days)"}]
 
 
-def test_only_the_requested_tables_are_ingested_and_the_run_succeeds(lab: Lab) -> None:
-    outcome = lab.ingest(["lab.good"])
+def test_the_metrics_say_what_went_to_quarantine_and_what_the_day_cost(outcome: Outcome, lab: Lab) -> None:
+    landed = [table for table in CASES if outcome.item(table).get("estimated_cost_usd")]
+    assert metric(lab, "RowsQuarantined") == 2
+    assert metric(lab, "RowsQuarantined", TableId="lab.good") == 2
+    assert metric(lab, "RowsDropped") == 0
+    assert metric(lab, "CostOfDayUSD") == pytest.approx(0.25 * len(landed))
 
-    assert outcome.error is None
-    assert outcome.execution["status"] == "SUCCEEDED"
-    assert (outcome.events[0].table_id, outcome.events[0].status) == ("lab.good", "PLANNED")
-    assert outcome.events[-1] == TableEvent(
-        "lab.good", "COMMITTED", "shell", "millpond-dev-ingest-shell", ROWS
+
+def test_a_table_that_is_asked_for_by_name_is_always_due(outcome: Outcome, lab: Lab) -> None:
+    again = lab.ingest(["lab.weekly"])
+
+    assert again.error is None
+    assert again.execution["status"] == "SUCCEEDED"
+    assert again.events[0] == TableEvent("lab.weekly", "PLANNED", "shell", f"{PREFIX}-ingest-shell")
+    assert again.events[-1].status == "COMMITTED"
+    started = again.execution["startDate"].astimezone(UTC)
+    assert again.item("weekly")["ingest_date"] == started.date().isoformat()
+
+
+def test_a_dropped_file_is_ingested_by_the_shell_job_without_asking_the_source(
+    outcome: Outcome, lab: Lab
+) -> None:
+    lab.execute("ALTER TABLE lab.good ADD COLUMN later text")
+
+    dropped = lab.execution({"file": {"bucket": "raw", "key": "drop/lab.good/new.csv"}})
+
+    assert dropped.final == {"good": "COMMITTED"}
+    assert dropped.item("good")["source_file"] == "s3://raw/drop/lab.good/new.csv"
+    assert [one["version"] for one in versions(lab, "good")] == [1]
+
+
+def test_a_replay_runs_what_failed_under_the_name_of_the_old_run(outcome: Outcome, lab: Lab) -> None:
+    lab.execute("CREATE TABLE lab.gone (id bigint PRIMARY KEY)")
+
+    replayed = lab.follow(
+        start_replay(lab.aws, lab.engine.settings, outcome.run_id, ["lab.gone", "lab.good"])
     )
 
+    assert replayed.final == {"gone": "COMMITTED", "good": "SKIPPED"}
+    assert outcome.item("gone")["status"] == "COMMITTED"
+    assert replayed.item("gone") == {}
+    with pytest.raises(MillpondError, match="There was no run never"):
+        start_replay(lab.aws, lab.engine.settings, "never")
 
-def test_a_table_that_nobody_knows_is_named(lab: Lab) -> None:
-    outcome = lab.ingest(["lab.good", "lab.godo"])
 
-    assert outcome.execution["error"] == "UnknownTableError"
-    assert str(outcome.error).startswith("The ingest could not be planned: job_settings holds no lab.godo.")
+@pytest.mark.parametrize(
+    ("request_", "error", "why"),
+    [
+        ({"tables": []}, "BadInputError", "The input is {}"),
+        ({"file": {"bucket": "raw", "key": "elsewhere/new.csv"}}, "BadInputError", "The input is {}"),
+        ({"files": []}, "BadInputError", "The input holds files"),
+        ({"tables": ["lab.godo"]}, "UnknownTableError", "job_settings holds no lab.godo."),
+        (
+            {"file": {"bucket": "raw", "key": "drop/lab.good/new.xlsx"}},
+            "BadInputError",
+            "of the format xlsx",
+        ),
+    ],
+)
+def test_an_input_that_makes_no_sense_is_refused(request_: Any, error: str, why: str, lab: Lab) -> None:
+    refused = lab.execution(request_)
+
+    assert refused.execution["error"] == error
+    assert why in str(refused.error)
 
 
-def test_a_run_with_nothing_enabled_succeeds(lab: Lab) -> None:
+def test_a_run_with_nothing_enabled_succeeds(outcome: Outcome, lab: Lab) -> None:
+    settings = lab.table("job_settings")
+
     def enable(value: bool) -> None:
         for table in CASES:
-            lab.client("dynamodb").update_item(
-                TableName="millpond-dev-job_settings",
-                Key={"table_id": {"S": f"lab.{table}"}},
+            settings.update_item(
+                Key={"table_id": f"lab.{table}"},
                 UpdateExpression="SET enabled = :value",
-                ExpressionAttributeValues={":value": {"BOOL": value}},
+                ExpressionAttributeValues={":value": value},
             )
 
     enable(False)
-    outcome = lab.ingest()
+    nothing = lab.ingest()
     enable(True)
 
-    assert (outcome.execution["status"], outcome.events) == ("SUCCEEDED", [])
+    assert (nothing.execution["status"], nothing.events) == ("SUCCEEDED", [])
 
 
-def test_the_schedule_starts_the_state_machine_with_an_empty_input(lab: Lab) -> None:
-    events = lab.client("events")
-    rule = events.describe_rule(Name="millpond-dev-ingest-schedule")
-    [target] = events.list_targets_by_rule(Rule="millpond-dev-ingest-schedule")["Targets"]
-
-    assert (rule["ScheduleExpression"], rule["State"]) == ("cron(0 2 * * ? *)", "ENABLED")
-    assert (target["Arn"], target["Input"]) == (lab.outputs["state_machine_arn"], "{}")
+def test_answering_what_nobody_asked_says_so(lab: Lab) -> None:
+    with pytest.raises(MillpondError, match=r"No run of lab\.good waits"):
+        answer(lab.aws, lab.engine.settings, "lab.good", is_approved=True)
+    with pytest.raises(MillpondError, match="answered already, or nobody asked"):
+        answer(lab.aws, lab.engine.settings, "x" * 200, is_approved=True)
 
 
 def test_starting_without_a_state_machine_says_to_deploy(lab: Lab) -> None:
-    elsewhere = lab.stack.settings.model_copy(update={"environment": "none"})
+    elsewhere = lab.engine.settings.model_copy(update={"environment": "none"})
 
     with pytest.raises(MillpondError, match="not deployed") as raised:
-        start_ingest(lab.stack.aws, elsewhere)
+        start_ingest(lab.aws, elsewhere)
 
     assert raised.value.next_step == "millpond deploy"

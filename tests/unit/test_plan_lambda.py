@@ -2,47 +2,47 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from types import ModuleType
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
+from lambda_modules import lambda_modules
 from moto import mock_aws
-
-from millpond.config import CHECKOUT
 
 MEGABYTE = 1_000_000
 THRESHOLD = 100 * MEGABYTE
+RATES = {
+    "DPU_HOUR_USD": "0.44",
+    "FLEX_DPU_HOUR_USD": "0.29",
+    "SHELL_DPU": "0.0625",
+    "SHELL_BYTES_PER_SECOND": "8000000",
+    "SPARK_BYTES_PER_SECOND": "25000000",
+    "SPARK_START_SECONDS": "60",
+    "TARGET_SECONDS": "900",
+    "MAX_WORKERS": "4",
+}
 
 
-@pytest.fixture
-def modules(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[ModuleType, ModuleType]]:
-    monkeypatch.syspath_prepend(str(CHECKOUT / "lambdas/plan"))
-    import handler
-    import planning
-
-    yield handler, planning
-    for name in ("handler", "planning"):
-        del sys.modules[name]
-
-
-@pytest.fixture
-def planning(modules: tuple[ModuleType, ModuleType]) -> ModuleType:
-    return modules[1]
+@pytest.fixture(scope="module")
+def modules() -> Iterator[SimpleNamespace]:
+    with lambda_modules("plan", "handler", "planning", "errors", "sizes", "costs") as modules:
+        yield modules
 
 
 class Lake:
-    """The tables and parameters that the Lambda reads."""
+    """The tables and parameters that the Lambda reads, and sizes as the source would tell them."""
 
-    def __init__(self, handler: ModuleType) -> None:
-        self._handler = handler
+    def __init__(self, modules: SimpleNamespace) -> None:
+        self._modules = modules
         self.dynamodb = boto3.resource("dynamodb", region_name="eu-west-1")
         self.ssm = boto3.client("ssm", region_name="eu-west-1")
         self.settings = self._table("job_settings", ("table_id", "S"))
         self.structures = self._table("table_structures", ("table_id", "S"), ("version", "N"))
         self.runs = self._table("ingest_runs", ("table_id", "S"), ("run_id", "S"))
+        self.sizes: dict[tuple[str, str], Any] = {}
+        self.asked: list[set[str]] = []
         self.put_parameter("max_concurrency", "3")
         self.put_parameter("spark_threshold_bytes", str(THRESHOLD))
 
@@ -60,54 +60,77 @@ class Lake:
     def put_parameter(self, name: str, value: str) -> None:
         self.ssm.put_parameter(Name=f"/lake/ingest/{name}", Value=value, Type="String", Overwrite=True)
 
-    def add(
-        self, table_id: str, *, engine: str = "auto", enabled: bool = True, rows: int | None = None
-    ) -> None:
-        database, table = table_id.lower().split(".", 1)
+    def add(self, table_id: str, size: int | None = None, **settings: Any) -> None:
+        schema, table = table_id.split(".", 1)
         self.settings.put_item(
             Item={
                 "table_id": table_id,
-                "enabled": enabled,
-                "engine": engine,
-                "target_database": database,
-                "target_table": table,
+                "enabled": True,
+                "source_schema": schema,
+                "source_table": table,
+                "target_database": schema.lower(),
+                "target_table": table.lower(),
+                "engine": "auto",
+                "load_mode": "full",
+                "key_columns": ["Id"],
+                "split_partitions": 8,
+                "urgent": False,
+                "schedule": None,
                 # DynamoDB answers a scan in pages of 1 MB: this makes a page of a few items.
                 "padding": "x" * 300_000,
+                **settings,
             }
         )
-        if rows is None:
-            return
-        columns = [{"name": "id", "type": "bigint"}, {"name": "amount", "type": "decimal(12,2)"}]
+        columns = [{"name": "id", "source_name": "Id"}]
         self.structures.put_item(Item={"table_id": table_id, "version": 1, "columns": []})
         self.structures.put_item(Item={"table_id": table_id, "version": 2, "columns": columns})
-        self.runs.put_item(Item={"table_id": table_id, "run_id": "CURRENT", "committed_run_id": "r1"})
-        self.runs.put_item(Item={"table_id": table_id, "run_id": "r1", "rows_total": rows})
+        if size is not None:
+            self.sizes[schema, table] = self._modules.sizes.Size(size, size // 100)
+
+    def commit(self, table_id: str, run_id: str, **run: Any) -> None:
+        self.runs.put_item(Item={"table_id": table_id, "run_id": "CURRENT", "committed_run_id": run_id})
+        self.runs.put_item(Item={"table_id": table_id, "run_id": run_id, "status": "COMMITTED", **run})
+
+    def _read_sizes(self, schemas: Any) -> Any:
+        self.asked.append(set(schemas))
+        return self.sizes
 
     def plan(self, **event: Any) -> dict[str, Any]:
-        sources = self._handler.Sources(
+        sources = self._modules.handler.Sources(
+            self.dynamodb,
             self.settings,
             self.structures,
             self.runs,
             self.ssm,
             "/lake/ingest",
             {"shell": "ingest-shell", "spark": "ingest-spark"},
+            self._modules.costs.Rates.from_environment(RATES),
+            self._read_sizes,
         )
-        return self._handler.plan({"run_id": "run-1", **event}, sources)
+        head = {
+            "run_id": "run-1",
+            "ingest_date": "2026-11-23",
+            "started_at": "2026-11-23T02:00:40.123Z",
+        }
+        answer: dict[str, Any] = self._modules.handler.plan({**head, **event}, sources)
+        return answer
 
 
 @pytest.fixture
-def lake(modules: tuple[ModuleType, ModuleType], monkeypatch: pytest.MonkeyPatch) -> Iterator[Lake]:
+def lake(modules: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lake]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     with mock_aws():
-        yield Lake(modules[0])
+        yield Lake(modules)
 
 
 def test_answer_has_the_shape_that_the_state_machine_reads(lake: Lake) -> None:
-    lake.add("erp.Group", engine="shell")
+    lake.add("erp.Group", 8 * MEGABYTE)
+    lake.commit("erp.Group", "r0", rows_total=90)
 
     assert lake.plan() == {
         "run_id": "run-1",
+        "ingest_date": "2026-11-23",
         "max_concurrency": 3,
         "tables": [
             {
@@ -116,9 +139,43 @@ def test_answer_has_the_shape_that_the_state_machine_reads(lake: Lake) -> None:
                 "job_name": "ingest-shell",
                 "database": "erp",
                 "table": "group",
-                "count_query": 'SELECT count(*) FROM "erp"."group"',
+                "arguments": {
+                    "--table_id": "erp.Group",
+                    "--run_id": "run-1",
+                    "--ingest_date": "2026-11-23",
+                    "--dpu": "0.0625",
+                    "--dpu_hour_usd": "0.44",
+                },
+                "checks": [
+                    'SELECT coalesce(sum(n), 0), coalesce(sum(n) FILTER (WHERE "id" IS NULL), 0), '
+                    'coalesce(sum(n - 1) FILTER (WHERE NOT ("id" IS NULL)), 0) FROM '
+                    '(SELECT "id", count(*) AS n FROM "erp"."group" GROUP BY "id") AS grouped'
+                ],
+                "maintenance": [
+                    'OPTIMIZE "erp"."group" REWRITE DATA USING BIN_PACK',
+                    'VACUUM "erp"."group"',
+                ],
+                "estimated_bytes": 8 * MEGABYTE,
+                "estimated_rows": 80_000,
+                "estimated_seconds": 1.0,
+                "estimated_cost_usd": 0.000458,
+                "previous_rows": 90,
             }
         ],
+        "skipped": [],
+    }
+
+
+def test_a_spark_run_says_how_large_it_is_and_what_it_costs(lake: Lake) -> None:
+    lake.add("erp.lines", 1000 * MEGABYTE)
+
+    [table] = lake.plan()["tables"]
+
+    assert (table["job_name"], table["workers"], table["execution_class"]) == ("ingest-spark", 2, "FLEX")
+    assert {name: table["arguments"][name] for name in ("--dpu", "--dpu_hour_usd", "--split_partitions")} == {
+        "--dpu": "2",
+        "--dpu_hour_usd": "0.29",
+        "--split_partitions": "8",
     }
 
 
@@ -131,86 +188,99 @@ def test_every_enabled_table_is_planned_however_many_pages_the_settings_take(lak
     assert [table["table_id"] for table in lake.plan()["tables"]] == names
 
 
-def test_only_the_requested_tables_are_planned(lake: Lake) -> None:
+def test_what_takes_longest_comes_first(lake: Lake) -> None:
+    lake.add("erp.a", 10 * MEGABYTE)
+    lake.add("erp.b", 900 * MEGABYTE)
+    lake.add("erp.c", 50 * MEGABYTE)
+
+    assert [table["table_id"] for table in lake.plan()["tables"]] == ["erp.b", "erp.c", "erp.a"]
+
+
+def test_a_table_that_is_not_due_is_skipped_unless_it_is_named(lake: Lake) -> None:
+    lake.add("erp.a", schedule="rate(7 days)")
+    lake.add("erp.b", schedule="rate(1 day)")
+    for name in ("erp.a", "erp.b"):
+        lake.commit(name, "r0", started_at="2026-11-22T02:01:00.000+00:00")
+
+    planned = lake.plan()
+    assert [table["table_id"] for table in planned["tables"]] == ["erp.b"]
+    assert planned["skipped"] == [{"table_id": "erp.a", "reason": "not due: rate(7 days)"}]
+    named = lake.plan(tables=["erp.a", "erp.a"])
+    assert [table["table_id"] for table in named["tables"]] == ["erp.a"]
+
+
+def test_only_the_schemas_of_the_tables_are_looked_at(lake: Lake) -> None:
+    lake.add("erp.a")
+    lake.add("tpch.b")
+
+    lake.plan(tables=["tpch.b"])
+
+    assert lake.asked == [{"tpch"}]
+
+
+def test_a_dropped_file_goes_to_the_shell_job_and_the_source_is_not_asked(lake: Lake) -> None:
+    lake.add("erp.a", engine="spark")
+
+    [table] = lake.plan(file={"bucket": "raw", "key": "drop/erp.a/new rows.csv"})["tables"]
+
+    assert table["engine"] == "shell"
+    assert table["source_file"] == table["arguments"]["--source_file"] == "s3://raw/drop/erp.a/new rows.csv"
+    assert lake.asked == []
+
+
+def test_a_replay_has_the_old_runs_name_and_day_and_leaves_out_what_is_committed(
+    lake: Lake, modules: SimpleNamespace
+) -> None:
     for name in ("erp.a", "erp.b", "erp.c"):
         lake.add(name)
+    lake.runs.put_item(Item={"table_id": "erp.a", "run_id": "old", "status": "FAILED"})
+    lake.runs.put_item(Item={"table_id": "erp.b", "run_id": "old", "status": "COMMITTED"})
 
-    planned = lake.plan(tables=["erp.c", "erp.a", "erp.c"])
+    planned = lake.plan(replay={"run_id": "old", "ingest_date": "2026-11-01"})
 
-    assert [table["table_id"] for table in planned["tables"]] == ["erp.a", "erp.c"]
-
-
-def test_an_unknown_table_is_refused_by_name(lake: Lake, planning: ModuleType) -> None:
-    lake.add("erp.orders")
-
-    with pytest.raises(planning.UnknownTableError, match=r"job_settings holds no erp\.ordres"):
-        lake.plan(tables=["erp.orders", "erp.ordres"])
-
-
-def test_a_disabled_table_is_not_ingested_by_asking_for_it(lake: Lake, planning: ModuleType) -> None:
-    lake.add("erp.orders", enabled=False)
-
-    with pytest.raises(planning.UnknownTableError, match=r"Disabled in job_settings: erp\.orders"):
-        lake.plan(tables=["erp.orders"])
+    assert (planned["run_id"], planned["ingest_date"]) == ("old", "2026-11-01")
+    [table] = planned["tables"]
+    assert (table["arguments"]["--run_id"], table["arguments"]["--ingest_date"]) == ("old", "2026-11-01")
+    assert {one["table_id"]: one["reason"] for one in planned["skipped"]} == {
+        "erp.b": "committed already",
+        "erp.c": "not part of that run",
+    }
+    with pytest.raises(modules.errors.UnknownRunError, match="no table of the run never"):
+        lake.plan(replay={"run_id": "never", "ingest_date": "2026-11-01"})
 
 
 @pytest.mark.parametrize(
-    "event", [{"tables": []}, {"tables": "erp.orders"}, {"tables": [1]}, {"table": ["x"]}]
+    ("event", "error", "why"),
+    [
+        ({"tables": ["erp.a", "erp.godo"]}, "UnknownTableError", r"job_settings holds no erp\.godo"),
+        ({"tables": ["erp.off"]}, "UnknownTableError", r"Disabled in job_settings: erp\.off"),
+        ({"tables": []}, "BadInputError", "a list of names that is not empty"),
+        ({"tables": "erp.a"}, "BadInputError", "a list of names that is not empty"),
+        ({"table": ["erp.a"]}, "BadInputError", "The input holds table; it may hold tables, file, replay"),
+        ({"file": "s3://raw/drop/erp.a/x.csv"}, "BadInputError", "an object with bucket and key"),
+        ({"file": {"bucket": "b", "key": "drop/erp.a/x.zip"}}, "BadInputError", "of the format zip"),
+        ({"file": {"bucket": "b", "key": "drop/erp.a"}}, "BadInputError", "is not drop/TABLE_ID/NAME"),
+        ({"file": {"bucket": "b", "key": "drop/erp.x/y.csv"}}, "UnknownTableError", r"holds no erp\.x"),
+        ({"replay": "old"}, "BadInputError", "an object with run_id and ingest_date"),
+    ],
 )
-def test_an_input_of_another_shape_is_refused(
-    event: dict[str, Any], lake: Lake, planning: ModuleType
+def test_an_input_that_makes_no_sense_is_refused(
+    event: dict[str, Any], error: str, why: str, lake: Lake, modules: SimpleNamespace
 ) -> None:
-    with pytest.raises(planning.BadInputError, match="tables"):
+    lake.add("erp.a")
+    lake.add("erp.off", enabled=False)
+
+    with pytest.raises(getattr(modules.errors, error), match=why):
         lake.plan(**event)
 
 
-def test_a_table_as_large_as_the_threshold_goes_to_spark_and_the_largest_start_first(lake: Lake) -> None:
-    row = 8 + 16  # bigint and decimal of the newest structure
-    lake.add("erp.below", rows=THRESHOLD // row)
-    lake.add("erp.at", rows=-(-THRESHOLD // row))
-    lake.add("erp.new")
+def test_a_parameter_that_is_no_number_is_named(lake: Lake, modules: SimpleNamespace) -> None:
+    lake.add("erp.a")
+    lake.put_parameter("max_concurrency", "many")
 
-    planned = [(table["table_id"], table["engine"]) for table in lake.plan()["tables"]]
-
-    assert planned == [("erp.at", "spark"), ("erp.below", "shell"), ("erp.new", "shell")]
-
-
-def test_a_chosen_engine_holds_whatever_the_size_and_spark_starts_first(lake: Lake) -> None:
-    lake.add("erp.large", engine="shell", rows=THRESHOLD)
-    lake.add("erp.new", engine="spark")
-
-    planned = [(table["table_id"], table["job_name"]) for table in lake.plan()["tables"]]
-
-    assert planned == [("erp.new", "ingest-spark"), ("erp.large", "ingest-shell")]
-
-
-def test_an_engine_that_does_not_exist_is_refused_with_its_table(lake: Lake, planning: ModuleType) -> None:
-    lake.add("erp.orders", engine="flink")
-
-    with pytest.raises(planning.BadSettingsError, match=r"erp\.orders: engine is 'flink'"):
+    with pytest.raises(modules.errors.BadSettingsError, match="/lake/ingest/max_concurrency is 'many'"):
         lake.plan()
 
 
-@pytest.mark.parametrize("value", ["many", "-1", "2.5"])
-def test_a_parameter_that_is_no_whole_number_is_refused_by_name(
-    value: str, lake: Lake, planning: ModuleType
-) -> None:
-    lake.put_parameter("max_concurrency", value)
-
-    with pytest.raises(planning.BadSettingsError, match="/lake/ingest/max_concurrency"):
-        lake.plan()
-
-
-def test_a_missing_parameter_is_refused_by_name(lake: Lake, planning: ModuleType) -> None:
-    lake.ssm.delete_parameter(Name="/lake/ingest/max_concurrency")
-
-    with pytest.raises(planning.BadSettingsError, match="/lake/ingest/max_concurrency"):
-        lake.plan()
-
-
-def test_names_in_the_count_query_are_quoted(planning: ModuleType) -> None:
-    settings = {"table_id": "x", "target_database": "erp", "target_table": 'odd"name'}
-
-    planned = planning.plan_table(settings, "shell", {"shell": "job"})
-
-    assert planned["count_query"] == 'SELECT count(*) FROM "erp"."odd""name"'
+def test_a_table_without_a_key_is_only_counted(modules: SimpleNamespace) -> None:
+    assert modules.planning.check_query('"erp"."log"', []) == 'SELECT count(*), 0, 0 FROM "erp"."log"'
