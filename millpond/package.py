@@ -31,6 +31,7 @@ SHELL_REQUIREMENTS = Path("requirements/glue-shell")
 LIBRARY = "ingest"
 VENDORED = Path("requirements/lambda-vendored.txt")
 SHARED = "shared"
+_NO_FUNCTION = (SHARED, "__pycache__")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _REGULAR_FILE = 0o100644 << 16
 _REQUIREMENT = re.compile(
@@ -60,8 +61,8 @@ class Parts:
     has_wheels: bool = False
 
 
+# Those of the functions that have more than their own folder.
 FUNCTIONS = {
-    "notify": Parts(),
     "plan": Parts(shared=("onprem.py",), has_wheels=True),
     "register": Parts(shared=("onprem.py",), library=("__init__.py", "source_types.py"), has_wheels=True),
     "rotate": Parts(shared=("onprem.py",), has_wheels=True),
@@ -257,15 +258,18 @@ def _requirement_lines(path: Path) -> list[str]:
 def _functions(checkout: Path) -> dict[str, dict[str, bytes]]:
     """Each function's files: its own, those it shares, and the wheels it brings."""
     lambdas, library = checkout / "lambdas", checkout / "glue_jobs" / LIBRARY
-    wheels = unpack(find_wheels(checkout / VENDORED))
+    folders = [path for path in sorted(lambdas.iterdir()) if path.is_dir() and path.name not in _NO_FUNCTION]
+    parts = {folder.name: FUNCTIONS.get(folder.name, Parts()) for folder in folders}
+    has_wheels = any(one.has_wheels for one in parts.values())
+    wheels = unpack(find_wheels(checkout / VENDORED)) if has_wheels else {}
     return {
         name: {
-            **(wheels if parts.has_wheels else {}),
-            **{f"{LIBRARY}/{module}": (library / module).read_bytes() for module in parts.library},
-            **{module: (lambdas / SHARED / module).read_bytes() for module in parts.shared},
+            **(wheels if one.has_wheels else {}),
+            **{f"{LIBRARY}/{module}": (library / module).read_bytes() for module in one.library},
+            **{module: (lambdas / SHARED / module).read_bytes() for module in one.shared},
             **_sources(lambdas / name, lambdas / name),
         }
-        for name, parts in FUNCTIONS.items()
+        for name, one in parts.items()
     }
 
 

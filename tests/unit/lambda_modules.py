@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from millpond.config import CHECKOUT
-from millpond.package import FUNCTIONS
+from millpond.package import FUNCTIONS, Parts
 
 WHEELS = CHECKOUT / ".millpond" / "wheels"
 
@@ -19,8 +19,9 @@ WHEELS = CHECKOUT / ".millpond" / "wheels"
 @contextmanager
 def lambda_modules(name: str, *modules: str) -> Iterator[SimpleNamespace]:
     """The named modules of a function; its parts and wheels are on the path meanwhile."""
-    wheels = sorted(str(path) for path in WHEELS.glob("*.whl")) if FUNCTIONS[name].has_wheels else []
-    if FUNCTIONS[name].has_wheels and not wheels:
+    needs_wheels = FUNCTIONS.get(name, Parts()).has_wheels
+    wheels = sorted(str(path) for path in WHEELS.glob("*.whl")) if needs_wheels else []
+    if needs_wheels and not wheels:
         pytest.skip(f"{WHEELS} has no wheels: millpond doctor keeps them there")
     folders = [CHECKOUT / "lambdas" / name, CHECKOUT / "lambdas/shared", CHECKOUT / "glue_jobs"]
     before, path = set(sys.modules), list(sys.path)

@@ -27,6 +27,8 @@ def checkout(tmp_path: Path) -> Path:
         "glue_jobs/ingest/run.py": "ANSWER = 42",
         "glue_jobs/ingest/__pycache__/run.cpython-39.pyc": "machine dependent",
         "lambdas/plan/handler.py": "def handler(event, context): return event",
+        "lambdas/shared/onprem.py": "SHARED = True",
+        "lambdas/hello/handler.py": "def handler(event, context): return 'hello'",
         "requirements/glue-shell.in": "# shell jobs\npsycopg[binary]\n",
         "requirements/glue-shell.txt": (
             "psycopg==3.2.13 ; python_full_version < '3.10' \\\n    --hash=sha256:00\n    # via x\n"
@@ -37,6 +39,14 @@ def checkout(tmp_path: Path) -> Path:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
+    wheels = root / ".millpond" / "wheels"
+    wheels.mkdir(parents=True)
+    wheel = to_wheel({"vendored/__init__.py": b"ANSWER = 43"}, "vendored", "1.0")
+    (wheels / "vendored-1.0-py3-none-any.whl").write_bytes(wheel)
+    digest = hashlib.sha256(wheel).hexdigest()
+    (root / "requirements/lambda-vendored.txt").write_text(
+        f"vendored==1.0 \\\n    --hash=sha256:{'0' * 64} \\\n    --hash=sha256:{digest}\n    # via x\n"
+    )
     return root
 
 
@@ -65,6 +75,7 @@ def test_manifest_holds_the_digest_of_every_file_that_was_built(checkout: Path, 
         "glue/ingest.zip",
         "glue/ingest_shell.py",
         "glue/millpond_ingest-0.1.0-py3-none-any.whl",
+        "lambdas/hello.zip",
         "lambdas/plan.zip",
     }
 
@@ -76,7 +87,41 @@ def test_a_file_that_is_no_longer_a_source_leaves_the_output(checkout: Path, tmp
     manifest = build(tmp_path / "dist", checkout)
 
     with zipfile.ZipFile(manifest.directory / "lambdas/plan.zip") as archive:
-        assert archive.namelist() == ["main.py"]
+        assert {"main.py", "handler.py"} & set(archive.namelist()) == {"main.py"}
+
+
+def test_a_function_brings_what_it_shares_and_the_locked_wheels(checkout: Path, tmp_path: Path) -> None:
+    build(tmp_path / "dist", checkout)
+
+    with zipfile.ZipFile(tmp_path / "dist/lambdas/plan.zip") as archive:
+        assert archive.read("vendored/__init__.py") == b"ANSWER = 43"
+        assert set(archive.namelist()) == {
+            "handler.py",
+            "onprem.py",
+            "vendored/__init__.py",
+            "vendored-1.0.dist-info/METADATA",
+            "vendored-1.0.dist-info/WHEEL",
+        }
+    with zipfile.ZipFile(tmp_path / "dist/lambdas/hello.zip") as archive:
+        assert archive.namelist() == ["handler.py"]
+
+
+def test_a_wheel_that_is_not_the_locked_one_is_not_taken(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    for wheel in (checkout / ".millpond/wheels").iterdir():
+        wheel.write_bytes(to_wheel({"vendored/__init__.py": b"ANSWER = 666"}, "vendored", "1.0"))
+
+    with pytest.raises(MillpondError, match="pip could not download"):
+        build(tmp_path / "dist", checkout)
+
+    other = tmp_path / "others"
+    other.mkdir()
+    wheel = to_wheel({"vendored/__init__.py": b"ANSWER = 43"}, "vendored", "1.0")
+    (other / "vendored-1.0-py3-none-any.whl").write_bytes(wheel)
+    monkeypatch.setenv("PIP_FIND_LINKS", str(other))
+    assert "lambdas/plan.zip" in build(tmp_path / "dist", checkout).files
 
 
 @pytest.mark.parametrize("engine", ["spark", "shell"])

@@ -54,7 +54,9 @@ def test_every_task_has_a_time_limit_and_retries_only_named_errors_or_what_is_ha
     assert task["TimeoutSeconds"] > 0
     for retrier in task["Retry"]:
         assert retrier["BackoffRate"] > 1
-        assert 1 <= retrier["MaxAttempts"] <= 6
+        assert 1 <= retrier["MaxAttempts"] <= 8
+        assert retrier["MaxDelaySeconds"] <= 120
+        assert retrier["JitterStrategy"] == "FULL"
         if "glue" in task["Resource"]:
             assert not {"States.ALL", "States.TaskFailed", "States.Timeout"} & set(retrier["ErrorEquals"])
 
