@@ -92,7 +92,7 @@ data "aws_iam_policy_document" "lambda" {
     for_each = each.value.asks_db ? ["vpc"] : []
 
     content {
-      sid = "StandInTheVpc"
+      sid = "AttachToTheVpc"
       actions = [
         "ec2:AssignPrivateIpAddresses",
         "ec2:CreateNetworkInterface",

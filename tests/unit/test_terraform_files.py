@@ -99,10 +99,19 @@ def test_a_policy_names_its_resources_except_where_aws_has_none_to_name() -> Non
     }
     # Of a key's own policy, "*" is the key.
     key = {"PoliciesOfTheAccountDecide", "LogGroups", "AlarmsAndRules"}
-    assert wild == {"DeliverLogs", "FindTheVpc", "WriteMetrics"} | key
+    without_resource = {"AttachToTheVpc", "DeliverLogs", "FindTheVpc", "PutMetrics"}
+    assert wild == {*without_resource, "WriteMetrics", "WriteTraces"} | key
     for one in statements:
         if re.search(r'"\w+:\*"', one):
             assert re.search(r'effect\s+= "Deny"', one), one
+
+
+def test_every_folder_of_lambdas_is_a_function_with_its_own_rights() -> None:
+    folders = {path.parent.name for path in CHECKOUT.glob("lambdas/*/handler.py")}
+    for name, source in (("lambdas", "lambdas.tf"), ("lambda_statements", "lambda_policies.tf")):
+        block = re.search(rf"^  {name} = {{\n(.*?)^  }}", SOURCES[source], re.MULTILINE | re.DOTALL)
+        assert block
+        assert set(re.findall(r"^    (\w+) = [{\[]", block[1], re.MULTILINE)) == folders
 
 
 def test_everything_that_is_optional_and_costs_says_how_much() -> None:
