@@ -3,6 +3,8 @@
 PYTHON ?= python3# any Python 3 with pip: it only sets up the environment
 TABLES ?=# for ingest: source tables, for example "erp.orders erp.customers"; all when empty
 SQL ?= select count(*) from tpch.lineitem# for query
+TABLE ?=# for approve and reject: one source table
+RUN ?=# for replay: the name of its execution
 JOB ?= millpond-dev-ingest-shell# for logs
 CHANGES ?= 500# for workload: how many rows it changes
 
@@ -10,7 +12,7 @@ MILLPOND := $(or $(MILLPOND_HOME),.millpond)/venvs/harness/bin/millpond
 BIN := $(dir $(MILLPOND))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev doctor up down status deploy plan destroy package load workload ingest verify query logs demo test test-long unit lint format lock clean
+.PHONY: help setup setup-dev doctor up down status deploy plan destroy package load workload ingest replay approve reject verify query logs demo test test-long unit lint format lock clean
 
 help: ## List the verbs
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +73,15 @@ workload: setup ## Change rows in the on-premises database (CHANGES=500)
 
 ingest: setup ## Run the state machine (TABLES="erp.orders …", all by default)
 	@$(MILLPOND) ingest $(TABLES)
+
+replay: setup ## Finish a run that failed (RUN=…, TABLES="…")
+	@$(MILLPOND) replay $(RUN) $(TABLES)
+
+approve: setup ## Let a run take a change of the source's schema (TABLE=erp.orders)
+	@$(MILLPOND) approve $(TABLE)
+
+reject: setup ## Let it leave that table as it is (TABLE=erp.orders)
+	@$(MILLPOND) reject $(TABLE)
 
 verify: setup ## Compare every table with the source, row by row
 	@$(MILLPOND) verify
