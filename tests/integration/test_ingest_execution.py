@@ -156,6 +156,7 @@ def test_a_table_that_is_not_ingested_says_why(table: str, why: str, outcome: Ou
 
     assert item["status"] == "FAILED"
     assert why in item["error"]
+    assert "errorMessage" not in item["error"]
     assert "approval_token" not in item
 
 
