@@ -81,14 +81,14 @@ def _secretsmanager() -> Service:
 
 
 def _stepfunctions() -> Service:
-    from localstack.services.stepfunctions.provider import StepFunctionsProvider
-
     from millpond.localstack_ext.executions import install_notices
     from millpond.localstack_ext.stepfunctions import install_tasks
+    from millpond.localstack_ext.tracing import TracingStepFunctionsProvider, install_tracing
 
     install_notices()
     install_tasks()
-    return Service.for_provider(StepFunctionsProvider())
+    install_tracing()
+    return Service.for_provider(TracingStepFunctionsProvider())
 
 
 def _events() -> Service:

@@ -257,3 +257,26 @@ def test_eventbridge_schedule_starts_a_state_machine_with_an_empty_input(
 
     execution = wait_for("execution", started, 90)[0]
     assert states.describe_execution(executionArn=execution["executionArn"])["input"] == "{}"
+
+
+def test_a_state_machine_says_whether_it_is_traced(running_engine: RunningEngine) -> None:
+    stepfunctions = running_engine.client("stepfunctions")
+    definition = json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}})
+
+    def traced(arn: str) -> bool:
+        described = stepfunctions.describe_state_machine(stateMachineArn=arn)
+        return bool(described["tracingConfiguration"]["enabled"])
+
+    machines = [
+        stepfunctions.create_state_machine(
+            name=f"traced-{len(more)}", definition=definition, roleArn=running_engine.role(), **more
+        )["stateMachineArn"]
+        for more in ({}, {"tracingConfiguration": {"enabled": True}})
+    ]
+    assert [traced(arn) for arn in machines] == [False, True]
+
+    stepfunctions.update_state_machine(stateMachineArn=machines[0], tracingConfiguration={"enabled": True})
+    stepfunctions.update_state_machine(
+        stateMachineArn=machines[1], definition=definition, tracingConfiguration={"enabled": False}
+    )
+    assert [traced(arn) for arn in machines] == [True, False]

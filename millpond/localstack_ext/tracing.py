@@ -1,0 +1,52 @@
+"""Whether a state machine is traced, which LocalStack takes and never tells again.
+
+Source: ``DescribeStateMachine`` and ``UpdateStateMachine`` in the Step Functions API Reference.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from localstack.aws.api import RequestContext, handler
+from localstack.services.stepfunctions.backend.state_machine import StateMachineInstance
+from localstack.services.stepfunctions.provider import StepFunctionsProvider
+
+OFF = {"enabled": False}
+_OTHERS = ("definition", "roleArn", "loggingConfiguration")
+
+
+class TracingStepFunctionsProvider(StepFunctionsProvider):
+    """Changes whether a state machine is traced, too."""
+
+    @handler("UpdateStateMachine", expand=False)
+    def update_state_machine(  # type: ignore[override]
+        self, context: RequestContext, request: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        tracing = request.get("tracingConfiguration")
+        if tracing is None or any(request.get(name) for name in _OTHERS):
+            arguments = {_snake_case(name): value for name, value in request.items()}
+            answer: Any = super().update_state_machine(context, **arguments)
+        else:
+            self.describe_state_machine(context, request["stateMachineArn"])
+            answer = {"updateDate": datetime.datetime.now(tz=datetime.UTC)}
+        if tracing is not None:
+            machine: Any = self.get_store(context).state_machines[request["stateMachineArn"]]
+            machine.tracing_config = tracing
+        return dict(answer)
+
+
+def install_tracing() -> None:
+    """Let state machines say whether they are traced."""
+    described: Any = StateMachineInstance.describe
+
+    def describe(machine: Any) -> Any:
+        return {**described(machine), "tracingConfiguration": machine.tracing_config or OFF}
+
+    setattr(StateMachineInstance, "describe", describe)  # noqa: B010
+
+
+def _snake_case(name: str) -> str:
+    return re.sub(r"(?<!^)([A-Z])", r"_\1", name).lower()
