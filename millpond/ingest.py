@@ -193,12 +193,21 @@ def answer(aws: Aws, settings: Settings, target: str, *, is_approved: bool, reas
     if not questions and len(target) <= LONGEST_TABLE_ID:
         raise MillpondError(f"No run of {target} waits for an answer.", next_step="millpond ingest " + target)
     tokens = {f"{one.table_id}, run {one.run_id}": one.token for one in questions} or {"the run": target}
-    for title, token in tokens.items():
-        _answer_token(aws, title, token, is_approved=is_approved, reason=reason)
-    return list(tokens)
+    answered = [
+        title
+        for title, token in tokens.items()
+        if _takes_answer(aws, token, is_approved=is_approved, reason=reason)
+    ]
+    if not answered:
+        raise MillpondError(
+            f"The question of {', '.join(tokens)} is answered already, or its run is over.",
+            next_step="millpond ingest",
+        )
+    return answered
 
 
-def _answer_token(aws: Aws, title: str, token: str, *, is_approved: bool, reason: str) -> None:
+def _takes_answer(aws: Aws, token: str, *, is_approved: bool, reason: str) -> bool:
+    """Whether somebody still waits; a run that was stopped leaves its question behind."""
     stepfunctions = aws.stepfunctions
     errors = stepfunctions.exceptions
     try:
@@ -208,10 +217,9 @@ def _answer_token(aws: Aws, title: str, token: str, *, is_approved: bool, reason
             stepfunctions.send_task_failure(
                 taskToken=token, error=REJECTED, cause=reason or "no reason given"
             )
-    except (errors.TaskTimedOut, errors.TaskDoesNotExist, errors.InvalidToken) as error:
-        raise MillpondError(
-            f"The question of {title} is answered already, or nobody asked it.", next_step="millpond ingest"
-        ) from error
+    except (errors.TaskTimedOut, errors.TaskDoesNotExist, errors.InvalidToken):
+        return False
+    return True
 
 
 def _machine(settings: Settings) -> str:

@@ -334,8 +334,14 @@ def test_a_run_with_nothing_enabled_succeeds(outcome: Outcome, lab: Lab) -> None
 def test_answering_what_nobody_asked_says_so(lab: Lab) -> None:
     with pytest.raises(MillpondError, match=r"No run of lab\.good waits"):
         answer(lab.aws, lab.engine.settings, "lab.good", is_approved=True)
-    with pytest.raises(MillpondError, match="answered already, or nobody asked"):
+    with pytest.raises(MillpondError, match="answered already, or its run is over"):
         answer(lab.aws, lab.engine.settings, "x" * 200, is_approved=True)
+    left_behind = {"status": AWAITING_APPROVAL, "approval_token": "t", "approval_requested_at": "2026"}
+    lab.table("ingest_runs").put_item(
+        Item={"table_id": "lab.good", "run_id": "stopped", "schema_changes": [], **left_behind}
+    )
+    with pytest.raises(MillpondError, match=r"lab\.good, run stopped is answered already"):
+        answer(lab.aws, lab.engine.settings, "lab.good", is_approved=True)
 
 
 def test_starting_without_a_state_machine_says_to_deploy(lab: Lab) -> None:
