@@ -69,6 +69,12 @@ def _ec2() -> Service:
     return Service.for_provider(NetworkProvider(), dispatch_table_factory=MotoFallbackDispatcher)
 
 
+def _lambda() -> Service:
+    from millpond.localstack_ext.function_keys import KeyedLambdaProvider
+
+    return Service.for_provider(KeyedLambdaProvider())
+
+
 def _secretsmanager() -> Service:
     from localstack.services.moto import MotoFallbackDispatcher
     from localstack.services.secretsmanager.provider import SecretsmanagerProvider
@@ -133,6 +139,7 @@ dynamodbstreams = aws_provider(api="dynamodbstreams", name="millpond")(_dynamodb
 ec2 = aws_provider(api="ec2", name="millpond")(_ec2)
 events = aws_provider(api="events", name="millpond")(_events)
 glue = aws_provider(api="glue", name="millpond")(_glue)
+functions = aws_provider(api="lambda", name="millpond")(_lambda)
 logs = aws_provider(api="logs", name="millpond")(_logs)
 s3 = aws_provider(api="s3", name="millpond")(_s3)
 secretsmanager = aws_provider(api="secretsmanager", name="millpond")(_secretsmanager)

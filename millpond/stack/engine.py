@@ -35,6 +35,7 @@ SERVICES_WE_PROVIDE = (
     "ec2",
     "events",
     "glue",
+    "lambda",
     "logs",
     "s3",
     "secretsmanager",

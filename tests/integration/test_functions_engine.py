@@ -185,3 +185,18 @@ def test_sns_and_eventbridge_invoke_a_function(running_engine: RunningEngine) ->
         return "from the topic" in text and "the bus" in text
 
     wait_for("two invocations", both)
+
+
+def test_a_function_says_which_key_its_environment_is_encrypted_with(running_engine: RunningEngine) -> None:
+    awslambda = running_engine.client("lambda")
+    key = "arn:aws:kms:eu-west-1:000000000000:key/1111"
+    running_engine.function("keyed", ECHO, KMSKeyArn=key, Environment={"Variables": {"WORD": "x"}})
+    running_engine.function("keyless", ECHO)
+
+    def key_of(name: str) -> str | None:
+        found: str | None = awslambda.get_function(FunctionName=name)["Configuration"].get("KMSKeyArn")
+        return found
+
+    assert (key_of("keyed"), key_of("keyless")) == (key, None)
+    awslambda.update_function_configuration(FunctionName="keyed", KMSKeyArn="")
+    assert key_of("keyed") is None
