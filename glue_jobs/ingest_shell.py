@@ -12,6 +12,6 @@ from ingest.shell_engine import ShellEngine
 
 logging.basicConfig(stream=sys.stdout, format="%(levelname)s %(message)s")
 logging.getLogger("ingest").setLevel(logging.INFO)
-arguments = JobArguments.from_options(getResolvedOptions(sys.argv, JobArguments.names()))
+arguments = JobArguments.resolve(sys.argv, getResolvedOptions)
 aws = Aws.from_environment()
 ingest(arguments, ShellEngine(aws.s3), aws)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
-from typing import Mapping
+from dataclasses import MISSING, dataclass, fields
+from decimal import Decimal, InvalidOperation
+from typing import Callable, Mapping, Sequence
 
 from ingest.errors import IngestError
 
 _RUN_ID = re.compile(r"[A-Za-z0-9_.-]{1,200}")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 @dataclass(frozen=True)
@@ -19,39 +21,79 @@ class JobArguments:
     ----------
     job_settings_table, table_structures_table, ingest_runs_table : str
         DynamoDB tables.
-    lake_bucket : str
-        Bucket that the tables are landed in.
+    raw_bucket, curated_bucket : str
+        Where rows are landed, and where the Iceberg tables are.
     secret_id : str
         Secret with the credentials of the source database.
+    masking_secret_id : str
+        Secret with the masking key; read only for a table that masks a column.
     table_id : str
         ``schema.table`` to ingest.
     run_id : str
         Name of the execution that this run belongs to; it becomes part of an S3 key.
+    ingest_date : str
+        Day in UTC on which the execution started, so that a retry after midnight finds what was landed.
+    dpu : str
+        Data processing units that the run takes (workers and driver).
+    dpu_hour_usd : str
+        What one costs for an hour.
+    source_file : str
+        S3 URI of a dropped file to ingest instead of the database; empty for none.
+    job_name, job_run_id : str
+        Of Glue, which tells them to Spark jobs only; else empty.
     """
 
     job_settings_table: str
     table_structures_table: str
     ingest_runs_table: str
-    lake_bucket: str
+    raw_bucket: str
+    curated_bucket: str
     secret_id: str
+    masking_secret_id: str
     table_id: str
     run_id: str
+    ingest_date: str
+    dpu: str
+    dpu_hour_usd: str
+    source_file: str = ""
+    job_name: str = ""
+    job_run_id: str = ""
 
     @classmethod
-    def names(cls) -> list[str]:
-        """The names to ask ``getResolvedOptions`` for."""
-        return [field.name for field in fields(cls)]
-
-    @classmethod
-    def from_options(cls, options: Mapping[str, str]) -> JobArguments:
-        """Take the arguments out of what ``getResolvedOptions`` returned.
+    def resolve(
+        cls,
+        argv: Sequence[str],
+        get_resolved_options: Callable[[Sequence[str], Sequence[str]], Mapping[str, str]],
+    ) -> JobArguments:
+        """Read a job's command line with ``getResolvedOptions``, which knows no optional arguments.
 
         Raises
         ------
         IngestError
-            If ``run_id`` cannot be part of an S3 key, or means the item ``CURRENT``.
+            If ``run_id`` cannot be part of an S3 key, or means the item ``CURRENT``; if a date or a number
+            is none.
         """
-        arguments = cls(**{name: options[name] for name in cls.names()})
+        given = {word.split("=", 1)[0] for word in argv}
+        required = [field.name for field in fields(cls) if field.default is MISSING]
+        names = required + [name for name in ("source_file", "JOB_NAME") if f"--{name}" in given]
+        options = get_resolved_options(argv, names)
+        arguments = cls(
+            **{name: options[name] for name in required},
+            source_file=options.get("source_file") or "",
+            job_name=options.get("JOB_NAME") or "",
+            job_run_id=options.get("JOB_RUN_ID") or "",
+        )
         if not _RUN_ID.fullmatch(arguments.run_id) or arguments.run_id == "CURRENT":
             raise IngestError(f"The run_id {arguments.run_id!r} is not letters, digits and _ . - only.")
+        if not _DATE.fullmatch(arguments.ingest_date):
+            raise IngestError(f"The ingest_date {arguments.ingest_date!r} is not a date like 2024-05-31.")
+        for name in ("dpu", "dpu_hour_usd"):
+            _number(name, getattr(arguments, name))
         return arguments
+
+
+def _number(name: str, text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise IngestError(f"The argument --{name} is {text!r}; it is a number.") from None

@@ -60,6 +60,23 @@ class Item:
             raise self._wrong(key, "a list of texts", value)
         return tuple(value)
 
+    def optional_texts(self, key: str) -> tuple[str, ...] | None:
+        return None if self._content.get(key) is None else self.texts(key)
+
+    def choices(self, key: str, choices: tuple[str, ...]) -> dict[str, str]:
+        """A map from any text to one of the choices."""
+        value = self._required(key)
+        if not isinstance(value, Mapping) or not all(entry in choices for entry in value.values()):
+            raise self._wrong(key, "a map to " + ", ".join(choices), value)
+        return dict(value)
+
+    def share(self, key: str) -> Decimal:
+        value = self._required(key)
+        is_number = isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
+        if not is_number or not 0 <= value <= 1:
+            raise self._wrong(key, "a number from 0 to 1", value)
+        return Decimal(str(value))
+
     def maps(self, key: str) -> tuple[Item, ...]:
         value = self._required(key)
         if not isinstance(value, list) or not all(isinstance(entry, Mapping) for entry in value):

@@ -1,32 +1,68 @@
 """One run: from the settings to the item in ``ingest_runs``.
 
-The order makes a run safe to kill anywhere: files go to a directory of their own, then the catalog
-switches to them, then the item says LANDED. The watermark is committed later by the state machine, so
-whatever was lost in between is read again.
+The order makes a run safe to kill anywhere. Rows go to raw, then the manifest says that they are all
+there, then one snapshot of the curated table has them, then quarantined rows are appended, then the item
+says LANDED; the state machine commits the watermark later. A retry goes on where the last attempt
+stopped: a run that is in the table's history is not applied again, and a manifest is not read anew from
+the source, unless the table has changed since and the manifest may be older than what the table holds.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
-from typing import Mapping
+import time
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Optional
 
-from ingest import catalog, cleanup, layout, runs, source_sql, watermark
+from ingest import cost, layout, maintenance, quarantine, runs, source_sql, watermark
 from ingest.arguments import JobArguments
 from ingest.aws import Aws
-from ingest.catalog import CatalogTable, Files, Version
-from ingest.engines import Engine, Source, Target, single_row
-from ingest.layout import PartitionValues
-from ingest.merge import RowCounts
-from ingest.runs import Current, Landed
-from ingest.secrets import read_credentials
-from ingest.settings import read_job_settings
-from ingest.structures import check_settings, check_source, read_table_structure
+from ingest.engines import (
+    Change,
+    CommitConflictError,
+    Curated,
+    Engine,
+    Landing,
+    Source,
+    TableName,
+    single_row,
+)
+from ingest.errors import IngestError
+from ingest.evolution import Evolution, plan_evolution
+from ingest.iceberg import (
+    RAW_LOCATION,
+    READING,
+    ROWS_DELETED,
+    ROWS_INSERTED,
+    ROWS_UPDATED,
+    RUN_ID,
+    STRUCTURE_VERSION,
+    WATERMARK_FROM,
+    WATERMARK_TO,
+    Field,
+    IcebergTable,
+    Snapshot,
+    find_table,
+)
+from ingest.lease import Lease, hold
+from ingest.manifest import Manifest, find_manifests, write_manifest
+from ingest.projection import project
+from ingest.runs import Current, Effort, Landed
+from ingest.secrets import read_credentials, read_masking_key
+from ingest.settings import JobSettings, read_job_settings
+from ingest.structures import TableStructure, check_settings, check_source, read_table_structure
 from ingest.watermark import Window
 
 _log = logging.getLogger(__name__)
 
+_APPEND_ATTEMPTS = 20
 
-def ingest(arguments: JobArguments, engine: Engine, aws: Aws) -> Landed:
+
+def ingest(arguments: JobArguments, engine: Engine, aws: Aws) -> Landed | None:
     """Ingest one table.
 
     Parameters
@@ -40,128 +76,331 @@ def ingest(arguments: JobArguments, engine: Engine, aws: Aws) -> Landed:
 
     Returns
     -------
-    Landed
-        What was recorded. When the run fails, that is recorded and the error raised again.
+    Landed or None
+        What was recorded; None for a replay of a run that is committed, which changes nothing. When the
+        run fails, that is recorded and the error raised again.
     """
-    started_at = runs.now()
+    started_at, clock = runs.now(), time.monotonic()
     table = aws.dynamodb.Table(arguments.ingest_runs_table)
+    if runs.is_committed(table, arguments.table_id, arguments.run_id):
+        _log.info("%s: the run %s is committed already", arguments.table_id, arguments.run_id)
+        return None
     try:
-        landed = _ingest(arguments, engine, aws)
+        with hold(table, arguments.table_id, arguments.run_id) as lease:
+            landed = _Run.prepare(arguments, engine, aws).ingest(lease, started_at)
     except Exception as error:
-        runs.write_failed(table, arguments, engine.name, started_at, error)
+        runs.write_failed(table, arguments, engine.name, started_at, _effort(arguments, clock), error)
         raise
-    runs.write_landed(table, arguments, engine.name, started_at, landed)
+    runs.write_landed(table, arguments, engine.name, started_at, _effort(arguments, clock), landed)
     _log.info("%s: %s", arguments.table_id, landed)
     return landed
 
 
-def _ingest(arguments: JobArguments, engine: Engine, aws: Aws) -> Landed:
-    settings = read_job_settings(aws.dynamodb, arguments.job_settings_table, arguments.table_id)
-    structure = read_table_structure(aws.dynamodb, arguments.table_structures_table, arguments.table_id)
-    check_settings(settings, structure)
-    current = runs.read_current(aws.dynamodb.Table(arguments.ingest_runs_table), arguments.table_id)
-    previous = catalog.find_table(aws.glue, settings, structure)
-    directory = layout.table_location(arguments.lake_bucket, settings.target_database, settings.target_table)
-    target = Target(
-        settings=settings,
-        structure=structure,
-        table_location=directory,
-        location=layout.new_version_location(aws.s3, directory, arguments.run_id),
-    )
-    can_merge = previous is not None and previous.has_structure(structure)
-    lower = current.watermark if settings.is_incremental and can_merge else None
-    with engine.connect(read_credentials(aws.secretsmanager, arguments.secret_id)) as source:
-        check_source(structure, settings, _actual_columns(source, target))
-        upper = _upper(source, target, lower)
-        if lower is None or previous is None:
-            version, rows_read = _load(source, target, arguments.run_id)
-            written = version.rows
+def _effort(arguments: JobArguments, clock: float) -> Effort:
+    duration = Decimal(f"{time.monotonic() - clock:.3f}")
+    billed = cost.dpu_seconds(duration, Decimal(arguments.dpu))
+    return Effort(duration, billed, cost.estimated_cost(billed, Decimal(arguments.dpu_hour_usd)))
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What a run knows once it has read its items."""
+
+    arguments: JobArguments
+    engine: Engine
+    aws: Aws
+    settings: JobSettings
+    structure: TableStructure
+    landed: TableStructure
+    current: Current
+
+    @classmethod
+    def prepare(cls, arguments: JobArguments, engine: Engine, aws: Aws) -> _Run:
+        settings = read_job_settings(aws.dynamodb, arguments.job_settings_table, arguments.table_id)
+        structure = read_table_structure(aws.dynamodb, arguments.table_structures_table, arguments.table_id)
+        check_settings(settings, structure)
+        current = runs.read_current(aws.dynamodb.Table(arguments.ingest_runs_table), arguments.table_id)
+        return cls(arguments, engine, aws, settings, structure, project(structure, settings), current)
+
+    def ingest(self, lease: Lease, started_at: datetime) -> Landed:
+        table = self._find(self._name)
+        applied = table.applied(self.arguments.run_id) if table is not None else None
+        if table is not None and applied is not None:
+            manifest = self._manifest_of(applied)
+            curated = _curated(self.engine, table, applied)
         else:
-            version, rows_read, written = _merge(
-                source, target, arguments.run_id, previous, Window(lower, upper)
+            table = self._evolve(table)
+            manifest = self._landed(table) or self._land(table, started_at)
+            lease.check()
+            curated = self.engine.curate(self._change(table, manifest))
+        self._append_quarantine(manifest)
+        return self._describe(manifest, curated)
+
+    @property
+    def _name(self) -> TableName:
+        database, name = self.settings.target_database, self.settings.target_table
+        location = layout.curated_location(self.arguments.curated_bucket, database, name)
+        return TableName(database, name, location)
+
+    @property
+    def _first_attempt(self) -> str:
+        settings, arguments = self.settings, self.arguments
+        return layout.raw_location(
+            arguments.raw_bucket,
+            settings.target_database,
+            settings.target_table,
+            arguments.ingest_date,
+            arguments.run_id,
+        )
+
+    def _find(self, name: TableName) -> IcebergTable | None:
+        return find_table(self.aws.glue, self.aws.s3, name.database, name.name)
+
+    def _evolve(self, table: IcebergTable | None) -> IcebergTable:
+        evolution = plan_evolution(self.landed, table)
+        if evolution.dropped and self.settings.keeps_absent_rows:
+            raise IngestError(
+                f"{self.settings.table_id}: the type of {', '.join(evolution.dropped)} changed, and rows "
+                "that the source has no longer would lose their values: a table that is loaded by "
+                f"{self.settings.load_mode} cannot take that; delete it from the catalog first."
             )
-    catalog.publish(aws.glue, settings, structure, version, previous)
-    _remove_old_versions(arguments, aws, target, version, previous, current)
-    return Landed(
-        load_mode="full" if lower is None else "incremental",
-        rows_read=rows_read,
-        rows_written=written,
-        rows_total=version.rows,
-        watermark_from=current.watermark,
-        watermark_to=upper,
-        location=version.location,
-    )
+        return self._prepare(self._name, table, evolution)
 
+    def _prepare(self, name: TableName, table: IcebergTable | None, evolution: Evolution) -> IcebergTable:
+        if evolution.is_needed:
+            self.engine.prepare(name, table, evolution)
+            table = self._find(name)
+        if table is None:
+            raise IngestError(f"The table {name.database}.{name.name} is not in the catalog.")
+        return table
 
-def _actual_columns(source: Source, target: Target) -> dict[str, str]:
-    rows = source.fetch(source_sql.actual_columns(target.settings))
-    return {str(name): str(kind) for name, kind in rows}
-
-
-def _upper(source: Source, target: Target, lower: str | None) -> str | None:
-    settings = target.settings
-    if not settings.is_incremental or settings.watermark_column is None:
+    def _landed(self, table: IcebergTable) -> Manifest | None:
+        """What an earlier attempt of this run landed, if it is still as new as the table."""
+        for manifest in find_manifests(self.aws.s3, self._first_attempt):
+            if (
+                manifest.structure_version == self.structure.version
+                and manifest.base_snapshot_id == _id(table.data_snapshot)
+                and manifest.watermark_from == self.current.watermark
+            ):
+                _log.info("%s: landed already in %s", self.settings.table_id, manifest.location)
+                return manifest
         return None
-    column = target.structure.column(settings.watermark_column, "watermark_column")
-    return single_row(source.fetch(watermark.greatest(settings, column, lower)))[0]
+
+    def _manifest_of(self, applied: Snapshot) -> Manifest:
+        for manifest in find_manifests(self.aws.s3, self._first_attempt):
+            if manifest.location == applied.summary[RAW_LOCATION]:
+                return manifest
+        raise IngestError(
+            f"{self.settings.table_id}: the run {self.arguments.run_id} is in the table's history, but its "
+            f"manifest is not in {applied.summary[RAW_LOCATION]}."
+        )
+
+    def _land(self, table: IcebergTable, started_at: datetime) -> Manifest:
+        location = layout.new_attempt(self.aws.s3, self._first_attempt)
+        landing = Landing(
+            settings=self.settings,
+            structure=self.landed,
+            table=table,
+            query=source_sql.source_query(self.settings, self.landed),
+            location=location,
+            run_id=self.arguments.run_id,
+            ingest_date=self.arguments.ingest_date,
+            read_at=runs.timestamp(started_at),
+        )
+        is_file = bool(self.arguments.source_file)
+        manifest = self._land_file(landing) if is_file else self._land_table(landing)
+        _check_rejected(self.settings, manifest)
+        write_manifest(self.aws.s3, manifest)
+        return manifest
+
+    def _land_file(self, landing: Landing) -> Manifest:
+        files = self.engine.open_file(self.arguments.source_file, self._session()).land(landing)
+        action = "upsert" if self.settings.key_columns else "append"
+        manifest = self._manifest(landing, "file", action, self.current.watermark)
+        return replace(manifest, files=files)
+
+    def _land_table(self, landing: Landing) -> Manifest:
+        credentials = read_credentials(self.aws.secretsmanager, self.arguments.secret_id)
+        is_same = landing.table.data_snapshot is not None and self._is_read_alike(landing.table.data_snapshot)
+        lower = self._lower(landing.table, is_same)
+        with self.engine.connect(credentials, self._session()) as source:
+            absent = check_source(self.structure, self.settings, self._actual_columns(source))
+            upper = self._upper(source, lower)
+            query = source_sql.source_query(
+                self.settings, self.landed, window=self._window(lower, upper), absent=absent
+            )
+            load_mode, action = _decide(self.settings, lower, is_same)
+            manifest = self._manifest(landing, load_mode, action, upper)
+            return replace(manifest, files=source.land(replace(landing, query=query)))
+
+    def _session(self) -> dict[str, str]:
+        if not any(column.masking for column in self.landed.columns):
+            return source_sql.session_settings()
+        return source_sql.session_settings(self._masking_key())
+
+    def _masking_key(self) -> bytes:
+        return read_masking_key(self.aws.secretsmanager, self.arguments.masking_secret_id)
+
+    def _actual_columns(self, source: Source) -> dict[str, str]:
+        rows = source.fetch(source_sql.actual_columns(self.settings))
+        return {str(name): str(kind) for name, kind in rows}
+
+    def _lower(self, table: IcebergTable, is_read_alike: bool) -> str | None:
+        """The watermark to read from; None to read everything.
+
+        What is read otherwise than before (another version of the structure, other columns, masks or
+        filter) is read again in full, except where the source may have forgotten rows.
+        """
+        is_usable = table.data_snapshot is not None if self.settings.keeps_absent_rows else is_read_alike
+        return self.current.watermark if is_usable and self.settings.growing_column else None
+
+    def _upper(self, source: Source, lower: str | None) -> str | None:
+        if self.settings.growing_column is None:
+            return None
+        column = self.structure.column(self.settings.growing_column, "watermark")
+        return single_row(source.fetch(watermark.greatest(self.settings, column, lower)))[0]
+
+    def _window(self, lower: str | None, upper: str | None) -> str:
+        if self.settings.growing_column is None:
+            return ""
+        column = self.structure.column(self.settings.growing_column, "watermark")
+        window = Window(lower, upper, self.settings.watermark_overlap)
+        return watermark.predicate(column, window, is_open=self.settings.load_mode == "append")
+
+    def _manifest(self, landing: Landing, load_mode: str, action: str, upper: str | None) -> Manifest:
+        return Manifest(
+            table_id=self.settings.table_id,
+            run_id=self.arguments.run_id,
+            structure_version=self.structure.version,
+            load_mode=load_mode,
+            action=action,
+            base_snapshot_id=_id(landing.table.data_snapshot),
+            watermark_from=self.current.watermark,
+            watermark_to=upper,
+            read_at=landing.read_at,
+            location=landing.location,
+        )
+
+    def _change(self, table: IcebergTable, manifest: Manifest) -> Change:
+        properties: dict[str, Optional[str]] = {
+            RUN_ID: manifest.run_id,
+            STRUCTURE_VERSION: str(manifest.structure_version),
+            READING: self._reading,
+            RAW_LOCATION: manifest.location,
+            WATERMARK_FROM: manifest.watermark_from,
+            WATERMARK_TO: manifest.watermark_to,
+        }
+        return Change(
+            table=table,
+            action=manifest.action,
+            key_columns=tuple(self.landed.catalog_names(self.settings.key_columns, "a key")),
+            files=manifest.files,
+            properties={name: value for name, value in properties.items() if value is not None},
+        )
+
+    def _is_read_alike(self, snapshot: Snapshot) -> bool:
+        return snapshot.summary.get(READING) == self._reading
+
+    @property
+    def _reading(self) -> str:
+        """Changes when rows that were read before would be read otherwise now."""
+        settings = self.settings
+        how = [
+            self.structure.version,
+            settings.include_columns,
+            sorted(settings.column_actions.items()),
+            settings.filter,
+        ]
+        return hashlib.sha256(json.dumps(how).encode()).hexdigest()[:16]
+
+    def _append_quarantine(self, manifest: Manifest) -> None:
+        """Append the rows of a run once. Runs of other tables append too, so a lost race is run again."""
+        if not manifest.files.quarantine:
+            return
+        mark = f"{manifest.table_id}/{manifest.run_id}"
+        location = layout.curated_location(
+            self.arguments.curated_bucket, quarantine.DATABASE, quarantine.TABLE
+        )
+        name = TableName(quarantine.DATABASE, quarantine.TABLE, location)
+        for attempt in range(_APPEND_ATTEMPTS):
+            try:
+                table = self._find(name)
+                table = table or self._prepare(name, None, quarantine.NEW_TABLE)
+                _check_fields(table, quarantine.FIELDS)
+                if table.applied(mark) is None:
+                    files = replace(manifest.files, data=manifest.files.quarantine, deletes=())
+                    self.engine.curate(Change(table, "append", (), files, {RUN_ID: mark}))
+                return
+            except CommitConflictError:
+                _log.info("%s: the quarantine changed meanwhile; attempt %d", manifest.table_id, attempt + 2)
+        raise IngestError(f"{manifest.table_id}: the quarantine changed {_APPEND_ATTEMPTS} times meanwhile.")
+
+    def _describe(self, manifest: Manifest, curated: Curated) -> Landed:
+        table = self._find(self._name)
+        files = manifest.files
+        return Landed(
+            load_mode=manifest.load_mode,
+            rows_read=files.rows_read,
+            rows_written=files.rows_landed,
+            rows_quarantined=files.rows_quarantined,
+            rows_inserted=curated.rows_inserted,
+            rows_updated=curated.rows_updated,
+            rows_deleted=curated.rows_deleted,
+            rows_total=curated.rows_total,
+            bytes_landed=files.bytes,
+            bytes_curated=curated.bytes_written,
+            watermark_from=manifest.watermark_from,
+            watermark_to=manifest.watermark_to,
+            snapshot_id=curated.snapshot_id,
+            structure_version=manifest.structure_version,
+            location=self._name.location,
+            raw_location=manifest.location,
+            maintenance_due=table is not None and maintenance.is_due(table, runs.now()),
+        )
 
 
-def _load(source: Source, target: Target, run_id: str) -> tuple[Version, int]:
-    counts = source.load(target, "")
-    rows = sum(counts.values())
-    return _version(target, run_id, target.location, counts, {}), rows
+def _decide(settings: JobSettings, lower: str | None, is_read_alike: bool) -> tuple[str, str]:
+    """What is read, and what is done with it."""
+    if settings.keeps_absent_rows:
+        return settings.load_mode, "upsert"
+    if settings.load_mode == "full_diff" and is_read_alike:
+        return "full_diff", "diff"
+    if settings.load_mode == "incremental" and lower is not None:
+        return "incremental", "upsert"
+    return "full", "overwrite"
 
 
-def _merge(
-    source: Source, target: Target, run_id: str, previous: CatalogTable, window: Window
-) -> tuple[Version, int, int]:
-    column = target.structure.column(str(target.settings.watermark_column), "watermark_column")
-    visible = {values: files.location for values, files in previous.parts.items()}
-    merged = source.merge(target, watermark.predicate(column, window), visible)
-    written = sum(merged.written.values())
-    location = target.location if merged.rows_read else previous.location
-    kept = {values: previous.parts[values] for values in merged.plan.untouched}
-    return _version(target, run_id, location, merged.written, kept), merged.rows_read, written
+def _check_rejected(settings: JobSettings, manifest: Manifest) -> None:
+    rejected, read = manifest.files.rows_quarantined, manifest.files.rows_read
+    if rejected > settings.quality_max_rejected * read:
+        raise IngestError(
+            f"{settings.table_id}: {rejected} of {read} rows break a quality rule, more than "
+            f"quality_max_rejected {settings.quality_max_rejected} allows; they are in "
+            f"{manifest.location}quarantine/, and nothing was changed."
+        )
 
 
-def _version(
-    target: Target,
-    run_id: str,
-    location: str,
-    counts: RowCounts,
-    kept: Mapping[PartitionValues, Files],
-) -> Version:
-    names = target.structure.partition_names
-    made = {
-        values: Files(layout.partition_location(location, names, values), rows)
-        for values, rows in counts.items()
-    }
-    return Version(location, run_id, {**kept, **made})
+def _check_fields(table: IcebergTable, expected: tuple[Field, ...]) -> None:
+    if table.fields != expected:
+        raise IngestError(f"The table {table.database}.{table.name} does not have the columns of the ingest.")
 
 
-def _remove_old_versions(
-    arguments: JobArguments,
-    aws: Aws,
-    target: Target,
-    version: Version,
-    previous: CatalogTable | None,
-    current: Current,
-) -> None:
-    """Keep what is visible, what was visible before, and what is committed; see :mod:`ingest.cleanup`.
+def _curated(engine: Engine, table: IcebergTable, applied: Snapshot) -> Curated:
+    """What a run did that is in the table's history already."""
 
-    While an uncommitted version is visible, the files of the committed one are not all known from the
-    catalog, so nothing is removed.
-    """
-    if previous is None or previous.run_id != current.run_id:
-        return
-    table = aws.dynamodb.Table(arguments.ingest_runs_table)
-    locations = [version.location, previous.location]
-    locations += [files.location for files in [*version.parts.values(), *previous.parts.values()]]
-    removed = cleanup.remove_versions(
-        aws.s3,
-        target.table_location,
-        cleanup.needed_versions(target.table_location, locations),
-        lambda run_id: runs.read_status(table, arguments.table_id, run_id) in ("LANDED", "COMMITTED"),
+    def count(name: str) -> int | None:
+        text = applied.summary.get(name)
+        return None if text is None else int(text)
+
+    return Curated(
+        snapshot_id=table.snapshot_id,
+        rows_inserted=count(ROWS_INSERTED),
+        rows_updated=count(ROWS_UPDATED),
+        rows_deleted=count(ROWS_DELETED),
+        rows_total=engine.count_rows(table),
+        bytes_written=int(applied.summary.get("added-files-size", "0")),
     )
-    for name in removed:
-        _log.info("%s: removed the old version %s", arguments.table_id, name)
+
+
+def _id(snapshot: Snapshot | None) -> int | None:
+    return None if snapshot is None else snapshot.id

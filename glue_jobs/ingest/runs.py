@@ -1,17 +1,21 @@
 """The items of ``ingest_runs``: where a run starts from, and what became of it.
 
-The item ``CURRENT`` is written by the state machine alone, after it has seen what Athena counts.
+What is committed is in the item ``CURRENT``. The state machine alone writes it, after it has seen what
+Athena counts; the job writes only the lease there (:mod:`ingest.lease`).
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
-from typing import Any
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any, Mapping
 
 from ingest.arguments import JobArguments
 
 CURRENT = "CURRENT"
+KEPT = timedelta(days=400)
+"""How long an item stays; DynamoDB's TTL removes it then."""
 
 
 @dataclass(frozen=True)
@@ -36,32 +40,63 @@ class Landed:
 
     Parameters
     ----------
-    load_mode : {"full", "incremental"}
-        What was really done: the first run of an incremental table is a full one.
-    rows_read : int
-        Rows that the source gave.
-    rows_written : int
-        Rows in files that this run wrote.
+    load_mode : str
+        What was really done: the first run of an incremental table is a ``full`` one, and ``file`` is a
+        dropped file.
+    rows_read, rows_written, rows_quarantined : int
+        Rows that the source gave, that are in the data files of this run, that broke a rule.
+    rows_inserted, rows_updated, rows_deleted : int or None
+        What happened to the curated table; None when a retry finds the run applied and cannot know.
     rows_total : int
         Rows that a query sees now.
+    bytes_landed, bytes_curated : int
+        Size of the files in raw, and of those that were added to the curated table.
     watermark_from, watermark_to : str or None
         Committed watermark that the run started from and the one to commit, if there is one.
-    location : str
-        The version that is visible now.
+    snapshot_id : int or None
+        The curated table's current snapshot.
+    structure_version : int
+    location, raw_location : str
+        The curated table, and where this run landed.
+    maintenance_due : bool
+        Whether compaction and expiry are worth their cost.
     """
 
     load_mode: str
     rows_read: int
     rows_written: int
+    rows_quarantined: int
+    rows_inserted: int | None
+    rows_updated: int | None
+    rows_deleted: int | None
     rows_total: int
+    bytes_landed: int
+    bytes_curated: int
     watermark_from: str | None
     watermark_to: str | None
+    snapshot_id: int | None
+    structure_version: int
     location: str
+    raw_location: str
+    maintenance_due: bool
 
 
-def now() -> str:
-    """The time in UTC, ISO 8601."""
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+@dataclass(frozen=True)
+class Effort:
+    """What a run took; the fields are keys of its item."""
+
+    duration_seconds: Decimal
+    dpu_seconds: Decimal
+    estimated_cost_usd: Decimal
+
+
+def now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def timestamp(moment: datetime) -> str:
+    """ISO 8601 with milliseconds."""
+    return moment.isoformat(timespec="milliseconds")
 
 
 def read_current(table: Any, table_id: str) -> Current:
@@ -70,31 +105,46 @@ def read_current(table: Any, table_id: str) -> Current:
     return Current(item.get("watermark"), item.get("committed_run_id"))
 
 
-def read_status(table: Any, table_id: str, run_id: str) -> str | None:
-    """The status of a run, or None when it left no item."""
+def is_committed(table: Any, table_id: str, run_id: str) -> bool:
+    """Whether the state machine has completed the run already."""
     item = table.get_item(Key={"table_id": table_id, "run_id": run_id}, ConsistentRead=True).get("Item", {})
-    status: str | None = item.get("status")
-    return status
+    return bool(item.get("status") == "COMMITTED")
 
 
-def write_landed(table: Any, arguments: JobArguments, engine: str, started_at: str, landed: Landed) -> None:
-    """Record that the data has landed."""
-    table.put_item(Item={**_head(arguments, engine, started_at), "status": "LANDED", **asdict(landed)})
+def write_landed(
+    table: Any, arguments: JobArguments, engine: str, started_at: datetime, effort: Effort, landed: Landed
+) -> None:
+    """Record that the rows are in the curated table."""
+    head = _head(arguments, engine, started_at, effort)
+    table.put_item(Item={**head, "status": "LANDED", **asdict(landed)})
 
 
 def write_failed(
-    table: Any, arguments: JobArguments, engine: str, started_at: str, error: BaseException
+    table: Any,
+    arguments: JobArguments,
+    engine: str,
+    started_at: datetime,
+    effort: Effort,
+    error: BaseException,
 ) -> None:
     """Record that the run failed and why."""
     message = f"{type(error).__name__}: {error}"
-    table.put_item(Item={**_head(arguments, engine, started_at), "status": "FAILED", "error": message[:4000]})
+    head = _head(arguments, engine, started_at, effort)
+    table.put_item(Item={**head, "status": "FAILED", "error": message[:4000]})
 
 
-def _head(arguments: JobArguments, engine: str, started_at: str) -> dict[str, str]:
+def _head(
+    arguments: JobArguments, engine: str, started_at: datetime, effort: Effort
+) -> Mapping[str, str | int | Decimal | None]:
+    finished_at = now()
     return {
         "table_id": arguments.table_id,
         "run_id": arguments.run_id,
         "engine": engine,
-        "started_at": started_at,
-        "finished_at": now(),
+        "started_at": timestamp(started_at),
+        "finished_at": timestamp(finished_at),
+        "glue_job": arguments.job_name or None,
+        "job_run_id": arguments.job_run_id or None,
+        "expires_at": int((finished_at + KEPT).timestamp()),
+        **asdict(effort),
     }

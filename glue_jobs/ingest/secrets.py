@@ -1,4 +1,4 @@
-"""The credentials of the source database."""
+"""The secrets of a run: the credentials of the source database, and the key that masks columns."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from ingest.errors import IngestError
 
 _KEYS = ("engine", "host", "port", "dbname", "username", "password")
+_MASKING_KEY_BYTES = 32
 
 
 @dataclass(frozen=True)
@@ -56,3 +57,21 @@ def read_credentials(secretsmanager: Any, secret_id: str) -> Credentials:
         username=content["username"],
         password=content["password"],
     )
+
+
+def read_masking_key(secretsmanager: Any, secret_id: str) -> bytes:
+    """Read the masking key: JSON with ``key``, 64 hexadecimal digits.
+
+    Raises
+    ------
+    IngestError
+        If it is something else. The message never holds the value.
+    """
+    text = secretsmanager.get_secret_value(SecretId=secret_id)["SecretString"]
+    try:
+        key = bytes.fromhex(json.loads(text)["key"])
+    except (ValueError, KeyError, TypeError):
+        raise IngestError(f"The secret {secret_id} is not JSON with a key of hexadecimal digits.") from None
+    if len(key) != _MASKING_KEY_BYTES:
+        raise IngestError(f"The key in the secret {secret_id} does not have {_MASKING_KEY_BYTES} bytes.")
+    return key

@@ -6,26 +6,38 @@ that neither COPY nor JDBC can misread. A date travels as days and a timestamp a
 that the catalog keeps as text as PostgreSQL's own text of it. Infinite dates and timestamps, which
 Parquet has no value for, and arrays of several dimensions, which the catalog has no type for, make
 PostgreSQL refuse the query.
+
+Filters, quality rules and masks are part of the query, so what is masked or left out never leaves the
+source.
 """
 
 # ruff: noqa: S608 (names and literals are quoted by quote_name and quote_text)
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import dataclass
+from typing import Collection, Mapping
+
 from ingest.settings import JobSettings
 from ingest.source_types import INTEGERS, TIMESTAMPS, SourceType
-from ingest.structures import Column, Partition, TableStructure
+from ingest.structures import Column, TableStructure
 
 SPLIT_ALIAS = "__split"
+QUARANTINE = "__quarantine"
+DELETED = "__deleted"
+KEY_RULE = "key is null"
+OPERATION_RULE = "unknown operation"
 
 _AS_IT_IS = (*INTEGERS, "real", "double precision", "boolean", "text", "character varying", "bytea")
-_DATE_FORMATS = {"year": "YYYY", "month": "YYYY-MM", "day": "YYYY-MM-DD"}
+_HMAC_BLOCK = 64
 
 SESSION = {
     "standard_conforming_strings": "on",
+    "default_transaction_read_only": "on",
     "statement_timeout": "30min",
     "lock_timeout": "30s",
-    "idle_in_transaction_session_timeout": "0",
+    "idle_in_transaction_session_timeout": "30min",
     "search_path": "",
     "datestyle": "ISO, YMD",
     "timezone": "UTC",
@@ -59,9 +71,31 @@ def source_table(settings: JobSettings) -> str:
     return f"{quote_name(settings.source_schema)}.{quote_name(settings.source_table)}"
 
 
-def session_statements() -> list[str]:
-    """What makes the text of values the same whatever the role and the database have configured."""
-    return [f"SET {name} = {quote_text(value)}" for name, value in SESSION.items()]
+def session_settings(masking_key: bytes | None = None) -> dict[str, str]:
+    """Settings that make values the same whatever the role has configured, and protect the source.
+
+    Parameters
+    ----------
+    masking_key : bytes, optional
+        Becomes settings too, so that it is in no query's text: as it is, and as the two padded keys of
+        HMAC (RFC 2104), since PostgreSQL itself has SHA-256 alone.
+    """
+    if masking_key is None:
+        return dict(SESSION)
+    padded = (masking_key if len(masking_key) <= _HMAC_BLOCK else hashlib.sha256(masking_key).digest()).ljust(
+        _HMAC_BLOCK, b"\0"
+    )
+    return {
+        **SESSION,
+        "millpond.masking_key": masking_key.hex(),
+        "millpond.masking_inner": bytes(byte ^ 0x36 for byte in padded).hex(),
+        "millpond.masking_outer": bytes(byte ^ 0x5C for byte in padded).hex(),
+    }
+
+
+def set_statement(name: str, value: str) -> str:
+    """``SET`` for one entry of :func:`session_settings`."""
+    return f"SET {name} = {quote_text(value)}"
 
 
 def import_snapshot(snapshot_id: str) -> str:
@@ -83,50 +117,152 @@ def actual_columns(settings: JobSettings) -> str:
     )
 
 
-def select_rows(
-    settings: JobSettings, structure: TableStructure, *, predicate: str = "", split_column: str | None = None
-) -> str:
-    """The query that reads the table: its columns and partition values under their catalog names.
+@dataclass(frozen=True)
+class SourceQuery:
+    """A query for the rows of a run.
 
     Parameters
     ----------
-    settings, structure
-        The table.
+    expressions : mapping of str to str
+        Name in the result to SQL expression: the landed columns, then the marks.
+    table : str
+        Quoted source table.
     predicate : str
-        SQL condition on the source's columns; empty for every row.
-    split_column : str, optional
-        Source column to add, as it is, under :data:`SPLIT_ALIAS`.
+        Condition on the source's columns; empty for every row.
+    newest_of : tuple of str
+        Expressions that identify a row of a table of changes; empty for any other table.
+    newest_by : str
+        What orders its changes.
     """
-    expressions = [f"{wire(column)} AS {quote_name(column.name)}" for column in structure.columns]
-    expressions += [
-        f"{partition_value(structure, partition)} AS {quote_name(partition.name)}"
-        for partition in structure.partitions
-    ]
-    if split_column is not None:
-        expressions.append(f"{quote_name(split_column)} AS {quote_name(SPLIT_ALIAS)}")
-    query = f"SELECT {', '.join(expressions)} FROM {source_table(settings)}"
-    return f"{query} WHERE {predicate}" if predicate else query
+
+    expressions: Mapping[str, str]
+    table: str
+    predicate: str = ""
+    newest_of: tuple[str, ...] = ()
+    newest_by: str = ""
+
+    @property
+    def has_quarantine(self) -> bool:
+        return QUARANTINE in self.expressions
+
+    @property
+    def has_deleted(self) -> bool:
+        return DELETED in self.expressions
+
+    def sql(self, split_column: str | None = None) -> str:
+        """The text; with a source column to add, as it is, under :data:`SPLIT_ALIAS`."""
+        items = [f"{expression} AS {quote_name(name)}" for name, expression in self.expressions.items()]
+        if split_column is not None:
+            items.append(f"{quote_name(split_column)} AS {quote_name(SPLIT_ALIAS)}")
+        keys = ", ".join(self.newest_of)
+        distinct = f"DISTINCT ON ({keys}) " if keys else ""
+        where = f" WHERE {self.predicate}" if self.predicate else ""
+        order = f" ORDER BY {keys}, {self.newest_by} DESC" if keys else ""
+        return f"SELECT {distinct}{', '.join(items)} FROM {self.table}{where}{order}"
 
 
-def wire(column: Column) -> str:
+def source_query(
+    settings: JobSettings,
+    landed: TableStructure,
+    *,
+    window: str = "",
+    absent: Collection[str] = (),
+) -> SourceQuery:
+    """The query that reads a table.
+
+    Parameters
+    ----------
+    settings : JobSettings
+        Filter, rules, keys and mode.
+    landed : TableStructure
+        What :func:`ingest.projection.project` made of the structure.
+    window : str
+        Condition for the rows that changed; empty to read all. A changed row that the filter no longer
+        takes is then marked as deleted: it may be in the lake.
+    absent : collection of str
+        Source columns that the source has no longer; they are NULL.
+    """
+    keys = tuple(quote_name(name) for name in settings.key_columns)
+    deleted = []
+    if settings.load_mode == "change_table":
+        deleted.append(f"{quote_name(str(settings.change_operation_column))}::text = 'D'")
+    conditions = [window] if window else []
+    if settings.filter is not None:
+        if settings.load_mode == "change_table" or (window and settings.load_mode == "incremental"):
+            deleted.append(f"({settings.filter}\n) IS NOT TRUE")
+        else:
+            conditions.append(f"({settings.filter}\n)")
+    expressions = {column.name: wire(column, column.source_name in absent) for column in landed.columns}
+    mark = " OR ".join(deleted)
+    violations = _violations(settings, landed, mark)
+    if violations:
+        expressions[QUARANTINE] = _quarantine(violations, landed, absent)
+    if mark:
+        expressions[DELETED] = f"coalesce({mark}, false)"
+    is_change_table = settings.load_mode == "change_table"
+    return SourceQuery(
+        expressions=expressions,
+        table=source_table(settings),
+        predicate=" AND ".join(conditions),
+        newest_of=keys if is_change_table else (),
+        newest_by=quote_name(str(settings.change_sequence_column)) if is_change_table else "",
+    )
+
+
+def _violations(settings: JobSettings, landed: TableStructure, deleted: str) -> dict[str, str]:
+    """Rule name to the condition under which a row violates it. The rows to delete only need a key."""
+    keys = [landed.column(name, "a key") for name in settings.key_columns]
+    nullable = [f"{quote_name(key.source_name)} IS NULL" for key in keys if key.nullable]
+    violations = {KEY_RULE: " OR ".join(nullable)} if nullable else {}
+    if settings.load_mode == "change_table":
+        operation = f"{quote_name(str(settings.change_operation_column))}::text"
+        violations[OPERATION_RULE] = f"coalesce({operation}, '') NOT IN ('I', 'U', 'D')"
+    kept = f" AND NOT coalesce({deleted}, false)" if deleted else ""
+    for rule in settings.quality_rules:
+        violations[rule.name] = f"({rule.check}\n) IS FALSE{kept}"
+    return violations
+
+
+def _quarantine(violations: Mapping[str, str], landed: TableStructure, absent: Collection[str]) -> str:
+    """JSON of a bad row, its values masked as they would be landed; NULL for a good one."""
+    names = ", ".join(
+        f"CASE WHEN {condition} THEN {quote_text(name)} END" for name, condition in violations.items()
+    )
+    columns = ", ".join(quote_text(column.name) for column in landed.columns)
+    values = ", ".join(
+        "NULL" if column.source_name in absent else _masked_text(column) for column in landed.columns
+    )
+    row = f"json_object(ARRAY[{columns}]::text[], ARRAY[{values}]::text[])"
+    return (
+        f"CASE WHEN {' OR '.join(f'({condition})' for condition in violations.values())} THEN "
+        f"json_build_object('rules', array_remove(ARRAY[{names}]::text[], NULL), 'row', {row})::text END"
+    )
+
+
+def wire(column: Column, is_absent: bool = False) -> str:
     """The expression that brings a column into its wire form."""
+    if column.masking:
+        return "NULL::text" if is_absent else _masked_text(column)
     expression = quote_name(column.source_name)
     kind = SourceType.parse(column.source_type)
+    if is_absent:
+        return f"NULL::{_wire_type(kind)}"
     if kind.is_array:
         return _wire_array(expression, kind.element, column.source_name)
     return _wire_scalar(expression, kind)
 
 
-def partition_value(structure: TableStructure, partition: Partition) -> str:
-    """The expression for a partition's value: text, or NULL for NULL and for the empty text.
-
-    Hive, and so Spark, knows no difference between NULL and an empty partition value.
-    """
-    column = structure.column(partition.source_name, f"source of the partition {partition.name!r}")
-    expression = quote_name(column.source_name)
-    if partition.transform == "identity":
-        return f"nullif({expression}::text, '')"
-    return f"to_char({expression}, '{_DATE_FORMATS[partition.transform]}')"
+def _masked_text(column: Column) -> str:
+    text = f"{quote_name(column.source_name)}::text"
+    value = f"convert_to({text}, 'UTF8')"
+    if column.masking == "hash":
+        key = "decode(current_setting('millpond.masking_key'), 'hex')"
+        return f"encode(sha256({key} || {value}), 'hex')"
+    if column.masking == "tokenise":
+        inner = "decode(current_setting('millpond.masking_inner'), 'hex')"
+        outer = "decode(current_setting('millpond.masking_outer'), 'hex')"
+        return f"'tok_' || left(encode(sha256({outer} || sha256({inner} || {value})), 'hex'), 32)"
+    return text
 
 
 def split_bounds(settings: JobSettings, column: Column, predicate: str) -> str:
@@ -164,7 +300,7 @@ def split_predicates(column: Column, low: int, high: int, parts: int) -> list[st
 
 
 def _wire_scalar(expression: str, kind: SourceType) -> str:
-    if kind.name in _AS_IT_IS or kind.name == "character" or kind.is_decimal:
+    if kind.name in _AS_IT_IS or kind.is_decimal:
         return expression
     if kind.name == "date":
         return f"({expression} - DATE '1970-01-01')"
@@ -191,6 +327,16 @@ def _wire_array(expression: str, element: SourceType, source_name: str) -> str:
 
 
 def _wire_element(element: SourceType) -> str:
-    if element.name == "character" and element.arguments:
-        return f"rpad(e.v::text, {element.arguments[0]})"
     return f"{_wire_scalar('e.v', element)}::text"
+
+
+def _wire_type(kind: SourceType) -> str:
+    if kind.is_array:
+        return "text"
+    if kind.name in TIMESTAMPS:
+        return "bigint"
+    if kind.name == "date":
+        return "integer"
+    if kind.is_decimal:
+        return "numeric"
+    return kind.name if kind.name in _AS_IT_IS else "text"

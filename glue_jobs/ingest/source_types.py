@@ -18,7 +18,7 @@ _CATALOG_TYPES = {
     "boolean": "boolean",
     "date": "date",
     "timestamp without time zone": "timestamp",
-    "timestamp with time zone": "timestamp",
+    "timestamp with time zone": "timestamptz",
     "bytea": "binary",
 }
 

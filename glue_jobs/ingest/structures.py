@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Sequence
 
@@ -10,7 +11,8 @@ from ingest.items import Item
 from ingest.settings import JobSettings
 from ingest.source_types import INTEGERS, TIMESTAMPS, SourceType
 
-TRANSFORMS = ("identity", "year", "month", "day")
+_TRANSFORM = re.compile(r"(identity|year|month|day|bucket|truncate)(?:\[([1-9]\d*)\])?")
+IDENTITY_TYPES = ("smallint", "int", "bigint", "boolean", "date", "timestamp", "timestamptz", "string")
 SPLIT_TYPES = (*INTEGERS, "date")
 WATERMARK_TYPES = (*INTEGERS, "numeric", "date", *TIMESTAMPS)
 
@@ -27,6 +29,10 @@ class Column:
         In PostgreSQL, the type as ``format_type`` prints it with an empty ``search_path``.
     nullable : bool
         Whether the source may hold NULL.
+    renamed_from : str or None
+        Name that the catalog knew it by before this version.
+    masking : {"hash", "tokenise"} or None
+        What the reading query makes of it; never in the item, see :mod:`ingest.projection`.
     """
 
     name: str
@@ -34,20 +40,22 @@ class Column:
     source_type: str
     type: str
     nullable: bool
+    renamed_from: str | None = None
+    masking: str | None = None
 
 
 @dataclass(frozen=True)
 class Partition:
-    """A partition key of the catalog's table and how its value is made.
+    """A field of the curated table's partition and how its value is made.
 
     Parameters
     ----------
     name : str
-        Partition key, always of type ``string``.
+        Partition field.
     source_name : str
         Source column that the value is made of.
-    transform : {"identity", "year", "month", "day"}
-        How.
+    transform : str
+        Iceberg's: ``identity``, ``year``, ``month``, ``day``, ``bucket[N]`` or ``truncate[N]``.
     """
 
     name: str
@@ -63,10 +71,6 @@ class TableStructure:
     version: int
     columns: tuple[Column, ...]
     partitions: tuple[Partition, ...]
-
-    @property
-    def partition_names(self) -> list[str]:
-        return [partition.name for partition in self.partitions]
 
     def column(self, source_name: str, used_as: str) -> Column:
         """The column with that name in the source.
@@ -137,51 +141,68 @@ def check_settings(settings: JobSettings, structure: TableStructure) -> None:
     IngestError
         If not; it names the table, the setting and the column.
     """
-    for name in settings.key_columns:
-        structure.column(name, "one of key_columns")
-    if settings.is_incremental and settings.watermark_column is not None:
-        _check_type(structure, settings.watermark_column, "watermark_column", WATERMARK_TYPES)
+    named = {"one of key_columns": settings.key_columns, "one of include_columns": settings.include_columns}
+    for used_as, names in {**named, "one of column_actions": settings.column_actions}.items():
+        for name in names or ():
+            structure.column(name, used_as)
+    if settings.change_operation_column is not None:
+        structure.column(settings.change_operation_column, "change_operation_column")
+    if settings.growing_column is not None:
+        _check_type(structure, settings.growing_column, "watermark", WATERMARK_TYPES)
     if settings.split_column is not None:
         _check_type(structure, settings.split_column, "split_column", SPLIT_TYPES)
 
 
-def check_source(structure: TableStructure, settings: JobSettings, actual: dict[str, str]) -> None:
-    """Check that the source table is what the structure says.
+def check_source(structure: TableStructure, settings: JobSettings, actual: dict[str, str]) -> set[str]:
+    """Check that the source table is what the structure says, as far as the schema policy asks.
+
+    ``strict`` takes no difference. ``additive`` takes columns that the structure does not know: they are
+    read once a version of the structure has them. ``permissive`` also takes columns that are gone.
 
     Parameters
     ----------
     structure : TableStructure
         What is expected.
     settings : JobSettings
-        Names of the source table.
+        Names of the source table, the policy, and the columns that nothing can be read without.
     actual : dict of str to str
         Column name to type as the database reports them; empty when there is no such table.
+
+    Returns
+    -------
+    set of str
+        Source columns that are gone; they are NULL.
 
     Raises
     ------
     IngestError
-        If the table is missing, or a column is missing, unknown, or of another type. It names
-        every such column with what was expected and what was found.
+        If the table is missing, or there is a difference that the policy does not take. It names every
+        such column with what was expected and what was found.
     """
     table = f'"{settings.source_schema}"."{settings.source_table}"'
     if not actual:
         raise IngestError(f"{settings.table_id}: the source database has no table {table}.")
     expected = {column.source_name: column.source_type for column in structure.columns}
+    needed = {*settings.key_columns, settings.growing_column, settings.change_operation_column}
+    absent = {name for name in expected if name not in actual}
+    tolerated = absent - needed if settings.schema_policy == "permissive" else set()
     differences = [
         f"column {name!r}: expected {kind}, found {actual.get(name, 'no such column')}"
         for name, kind in expected.items()
-        if actual.get(name) != kind
+        if actual.get(name) != kind and name not in tolerated
     ]
-    differences += [
-        f"column {name!r}: expected no such column, found {kind}"
-        for name, kind in actual.items()
-        if name not in expected
-    ]
+    if settings.schema_policy == "strict":
+        differences += [
+            f"column {name!r}: expected no such column, found {kind}"
+            for name, kind in actual.items()
+            if name not in expected
+        ]
     if differences:
         raise IngestError(
             f"{settings.table_id}: table_structures version {structure.version} does not match "
             f"the source table {table}: {'; '.join(differences)}."
         )
+    return tolerated
 
 
 def _column(item: Item) -> Column:
@@ -191,29 +212,31 @@ def _column(item: Item) -> Column:
         source_type=item.text("source_type"),
         type=item.text("type"),
         nullable=item.boolean("nullable"),
+        renamed_from=item.optional_text("renamed_from"),
     )
 
 
 def _partition(item: Item) -> Partition:
-    item.choice("type", ("string",))
     return Partition(
         name=item.text("name"),
         source_name=item.text("source_name"),
-        transform=item.choice("transform", TRANSFORMS),
+        transform=item.text("transform"),
     )
 
 
 def _check_names(structure: TableStructure) -> None:
     if not structure.columns:
         raise IngestError(f"{structure.table_id}: table_structures has no columns.")
-    names = [column.name for column in structure.columns] + structure.partition_names
+    columns = {column.name: column.source_name for column in structure.columns}
+    names = [column.name for column in structure.columns]
+    names += [
+        partition.name
+        for partition in structure.partitions
+        if (partition.transform, columns.get(partition.name)) != ("identity", partition.source_name)
+    ]
     for name in names:
         if name != name.lower():
             raise IngestError(f"{structure.table_id}: the catalog name {name!r} is not in lower case.")
-        if structure.partitions and name == "run_id":
-            raise IngestError(
-                f"{structure.table_id}: run_id is a directory of every partition and cannot be a column too."
-            )
         if names.count(name) > 1:
             raise IngestError(f"{structure.table_id}: table_structures uses the name {name!r} twice.")
 
@@ -230,7 +253,18 @@ def _check_catalog_type(structure: TableStructure, column: Column) -> None:
 def _check_transform(structure: TableStructure, partition: Partition) -> None:
     source = structure.column(partition.source_name, f"source of the partition {partition.name!r}")
     kind = SourceType.parse(source.source_type)
-    if kind.is_array or (partition.transform != "identity" and kind.name not in ("date", *TIMESTAMPS)):
+    match = _TRANSFORM.fullmatch(partition.transform)
+    name = match[1] if match else None
+    has_width = bool(match and match[2])
+    allowed = {
+        "identity": kind.catalog_type in IDENTITY_TYPES,
+        "year": kind.name in ("date", *TIMESTAMPS),
+        "month": kind.name in ("date", *TIMESTAMPS),
+        "day": kind.name in ("date", *TIMESTAMPS),
+        "bucket": kind.catalog_type in ("int", "bigint", "string", "date", "timestamp", "timestamptz"),
+        "truncate": kind.catalog_type in ("int", "bigint", "string"),
+    }
+    if name is None or kind.is_array or has_width != (name in ("bucket", "truncate")) or not allowed[name]:
         raise IngestError(
             f"{structure.table_id}: the partition {partition.name!r} cannot be made of column "
             f"{source.source_name!r}, {source.source_type}, by {partition.transform}."

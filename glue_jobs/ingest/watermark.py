@@ -6,8 +6,8 @@ committed after the snapshot of the run before; that is harmless, since rows are
 whose watermark is NULL would never be in a window, so those are read each time.
 
 A transaction that was open while a run read, and that wrote a value *below* the greatest one seen, is
-missed until the row changes again: the source's watermark column must be set at the end of its
-transactions, or a full load be run now and then.
+found by the next run when the value lies within the overlap; otherwise it is missed until the row
+changes again, so the overlap must be longer than the source's longest transaction.
 """
 
 # ruff: noqa: S608 (names and literals are quoted by quote_name and quote_text)
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from ingest.settings import JobSettings
 from ingest.source_sql import quote_name, quote_text, source_table
+from ingest.source_types import INTEGERS, SourceType
 from ingest.structures import Column
 
 
@@ -31,10 +32,14 @@ class Window:
         Committed watermark, or None to read from the start.
     upper : str or None
         Greatest watermark in the snapshot, or None when there is none yet.
+    overlap : str or None
+        How far below ``lower`` to read again for rows that were committed late: an ISO 8601 interval for
+        dates and timestamps, a number for numbers.
     """
 
     lower: str | None
     upper: str | None
+    overlap: str | None = None
 
 
 def greatest(settings: JobSettings, column: Column, lower: str | None) -> str:
@@ -45,13 +50,31 @@ def greatest(settings: JobSettings, column: Column, lower: str | None) -> str:
     return f"SELECT {value}::text FROM {source_table(settings)}"
 
 
-def predicate(column: Column, window: Window) -> str:
-    """The SQL condition for the rows of a window; empty for every row."""
+def predicate(column: Column, window: Window, *, is_open: bool = False) -> str:
+    """The SQL condition for the rows of a window; empty for every row.
+
+    Parameters
+    ----------
+    column : Column
+    window : Window
+    is_open : bool
+        Whether rows at the lower end itself are known to be complete, and left out when there is no
+        overlap.
+    """
     name = quote_name(column.source_name)
     if window.lower is None or window.upper is None:
         return ""
-    inside = f"{name} BETWEEN {_literal(column, window.lower)} AND {_literal(column, window.upper)}"
-    return f"({inside} OR {name} IS NULL)" if column.nullable else inside
+    lower, compare = _literal(column, window.lower), ">" if is_open else ">="
+    if window.overlap is not None:
+        lower, compare = _below(column, lower, window.overlap), ">="
+    inside = f"{name} {compare} {lower} AND {name} <= {_literal(column, window.upper)}"
+    return f"({inside} OR {name} IS NULL)" if column.nullable else f"({inside})"
+
+
+def _below(column: Column, lower: str, overlap: str) -> str:
+    is_number = SourceType.parse(column.source_type).name in (*INTEGERS, "numeric")
+    kind = column.source_type if is_number else "interval"
+    return f"({lower} - {quote_text(overlap)}::{kind})::{column.source_type}"
 
 
 def _literal(column: Column, text: str) -> str:
