@@ -34,6 +34,18 @@ _DEFAULTS = {
     "split_column": None,
     "split_partitions": 1,
     "fetch_size": 10000,
+    "watermark_overlap": None,
+    "change_operation_column": None,
+    "change_sequence_column": None,
+    "include_columns": None,
+    "column_actions": {},
+    "filter": None,
+    "quality_rules": [],
+    "quality_max_rejected": 0,
+    "schema_policy": "additive",
+    "schedule": None,
+    "freshness_minutes": None,
+    "urgent": False,
 }
 
 _PLAIN_TYPES = {
@@ -53,7 +65,7 @@ _PLAIN_TYPES = {
     "jsonb": "string",
     "date": "date",
     "timestamp without time zone": "timestamp",
-    "timestamp with time zone": "timestamp",
+    "timestamp with time zone": "timestamptz",
     "time without time zone": "string",
     "interval": "string",
     "bytea": "binary",
@@ -166,10 +178,7 @@ def table_structure(columns: Sequence[SourceColumn], choice: Mapping[str, Any]) 
             }
             for name, column in zip(names, columns, strict=True)
         ],
-        "partitions": [
-            {"name": partition["name"], "type": "string", **_without(partition, "name")}
-            for partition in choice.get("partitions", [])
-        ],
+        "partitions": list(choice.get("partitions", [])),
     }
 
 

@@ -96,7 +96,7 @@ def plan_evolution(structure: TableStructure, table: IcebergTable | None) -> Evo
     ]
     for old, new in renamed:
         types[new] = types.pop(old)
-    _check_partition(structure, table, partition, dict(renamed))
+    _check_partition(table, partition, dict(renamed))
     dropped, widened, added = [], [], []
     for column in structure.columns:
         wanted = iceberg_type(column.type)
@@ -137,7 +137,6 @@ def _new(column: Column) -> NewColumn:
 
 
 def _check_partition(
-    structure: TableStructure,
     table: IcebergTable,
     wanted: Tuple[PartitionField, ...],
     renamed: dict[str, str],

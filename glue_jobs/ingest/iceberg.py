@@ -26,6 +26,17 @@ ROWS_UPDATED = "millpond.rows-updated"
 ROWS_DELETED = "millpond.rows-deleted"
 ROWS_TOTAL = "millpond.rows-total"
 
+TABLE_PROPERTIES = {
+    "format-version": "2",
+    "write.parquet.compression-codec": "zstd",
+    "write.delete.mode": "merge-on-read",
+    "write.update.mode": "merge-on-read",
+    "write.merge.mode": "merge-on-read",
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "50",
+}
+"""Properties of every table that is made, whichever engine makes it."""
+
 _TYPES = {"smallint": "int", "bigint": "long"}
 
 

@@ -1,55 +1,64 @@
-"""From PostgreSQL's CSV to Arrow tables with the catalog's types."""
+"""From PostgreSQL's CSV to Arrow tables with the types of the curated table."""
 
 from __future__ import annotations
 
 import json
 import re
-from typing import Any, Callable, Sequence
+from typing import Any, Callable, Iterable, Mapping, Sequence
 
 import pyarrow as pa
 from pyarrow import csv
 
 from ingest.errors import IngestError
-from ingest.structures import TableStructure
+from ingest.iceberg import Field
 
 _SCALARS = {
-    "smallint": pa.int16(),
     "int": pa.int32(),
-    "bigint": pa.int64(),
+    "long": pa.int64(),
     "float": pa.float32(),
     "double": pa.float64(),
     "boolean": pa.bool_(),
     "string": pa.string(),
     "date": pa.date32(),
-    "timestamp": pa.timestamp("us", tz="UTC"),
+    "timestamp": pa.timestamp("us"),
+    "timestamptz": pa.timestamp("us", tz="UTC"),
     "binary": pa.binary(),
 }
 
-_WIRE = {"date": pa.int32(), "timestamp": pa.int64(), "binary": pa.string()}
-"""Types that travel as another one (``source_sql``); arrays travel as text, the rest as they are."""
+_WIRE = {"date": pa.int32(), "timestamp": pa.int64(), "timestamptz": pa.int64(), "binary": pa.string()}
+"""Types that travel as another one (``source_sql``); lists travel as text, the rest as they are."""
 
 
-def arrow_type(catalog_type: str) -> pa.DataType:
-    """The Arrow type of a catalog type.
+def arrow_type(kind: str) -> pa.DataType:
+    """The Arrow type of an Iceberg type as :class:`ingest.iceberg.Field` spells it.
 
     Examples
     --------
-    >>> arrow_type("array<decimal(12,2)>").value_type
+    >>> arrow_type("list<decimal(12,2)>").value_type
     Decimal128Type(decimal128(12, 2))
     """
-    if catalog_type.startswith("array<"):
-        return pa.list_(pa.field("element", arrow_type(catalog_type[len("array<") : -1])))
-    if catalog_type.startswith("decimal("):
-        precision, scale = catalog_type[len("decimal(") : -1].split(",")
+    if kind.startswith("list<"):
+        return pa.list_(pa.field("element", arrow_type(kind[len("list<") : -1])))
+    if kind.startswith("decimal("):
+        precision, scale = kind[len("decimal(") : -1].split(",")
         return pa.decimal128(int(precision), int(scale))
-    if catalog_type.startswith("char("):
-        return pa.string()
-    return _SCALARS[catalog_type]
+    return _SCALARS[kind]
 
 
-def data_schema(structure: TableStructure) -> pa.Schema:
-    """The schema of a table's Parquet files: its columns without the partition keys."""
-    return pa.schema([(column.name, arrow_type(column.type)) for column in structure.columns])
+def arrow_schema(fields: Iterable[Field]) -> pa.Schema:
+    """The schema of a data file: every column, and every element of a list, carries its field id."""
+    return pa.schema([_with_id(field) for field in fields])
+
+
+def _with_id(field: Field) -> pa.Field:
+    kind = arrow_type(field.type)
+    if field.element_id is not None:
+        kind = pa.list_(pa.field("element", kind.value_type, metadata=_id(field.element_id)))
+    return pa.field(field.name, kind, metadata=_id(field.id))
+
+
+def _id(number: int) -> dict[str, str]:
+    return {"PARQUET:field_id": str(number)}
 
 
 class CsvDecoder:
@@ -59,18 +68,18 @@ class CsvDecoder:
 
     Parameters
     ----------
-    structure : TableStructure
-        The table; its query is :func:`ingest.source_sql.select_rows`.
+    table_id : str
+        What to name in an error.
+    columns : mapping of str to str
+        Names and Iceberg types of the result of the query, in order.
     """
 
-    def __init__(self, structure: TableStructure) -> None:
-        self._table_id = structure.table_id
-        self._catalog_types = {column.name: column.type for column in structure.columns}
-        self._names = [*self._catalog_types, *structure.partition_names]
-        types = {name: _wire_type(kind) for name, kind in self._catalog_types.items()}
-        types.update({name: pa.string() for name in structure.partition_names})
+    def __init__(self, table_id: str, columns: Mapping[str, str]) -> None:
+        self._table_id = table_id
+        self._columns = dict(columns)
+        self._names = list(columns)
         self._conversion = csv.ConvertOptions(
-            column_types=types,
+            column_types={name: _wire_type(kind) for name, kind in columns.items()},
             null_values=[""],
             true_values=["t"],
             false_values=["f"],
@@ -97,12 +106,11 @@ class CsvDecoder:
             )
         except pa.ArrowInvalid as error:
             raise IngestError(f"{self._table_id}: {_name_column(str(error), self._names)}") from error
-        columns = [self._to_catalog(name, table.column(name)) for name in self._names]
-        return pa.table(columns, names=self._names)
+        return pa.table([self._value(name, table.column(name)) for name in self._names], names=self._names)
 
-    def _to_catalog(self, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
-        kind = self._catalog_types.get(name, "string")
-        if kind not in _WIRE and not kind.startswith("array<"):
+    def _value(self, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+        kind = self._columns[name]
+        if kind not in _WIRE and not kind.startswith("list<"):
             return column
         try:
             return pa.chunked_array([_convert(chunk, kind) for chunk in column.chunks], type=arrow_type(kind))
@@ -110,32 +118,30 @@ class CsvDecoder:
             raise IngestError(f"{self._table_id}: column {name!r}: {error}") from error
 
 
-def _wire_type(catalog_type: str) -> pa.DataType:
-    if catalog_type.startswith("array<"):
-        return pa.string()
-    return _WIRE.get(catalog_type) or arrow_type(catalog_type)
+def _wire_type(kind: str) -> pa.DataType:
+    return pa.string() if kind.startswith("list<") else _WIRE.get(kind) or arrow_type(kind)
 
 
-def _convert(wire: pa.Array, catalog_type: str) -> pa.Array:
-    if catalog_type == "binary":
+def _convert(wire: pa.Array, kind: str) -> pa.Array:
+    if kind == "binary":
         return pa.array(_decode_each(wire, lambda text: bytes.fromhex(text[2:])), pa.binary())
-    if catalog_type.startswith("array<"):
-        return _convert_array(wire, catalog_type[len("array<") : -1])
-    return wire.cast(arrow_type(catalog_type))
+    if kind.startswith("list<"):
+        return _convert_list(wire, kind[len("list<") : -1])
+    return wire.cast(arrow_type(kind))
 
 
-def _convert_array(wire: pa.Array, element_type: str) -> pa.Array:
+def _convert_list(wire: pa.Array, element: str) -> pa.Array:
     lists = _decode_each(wire, json.loads)
     offsets, position = [], 0
     for entry in lists:
         offsets.append(None if entry is None else position)
         position += len(entry or ())
     texts = pa.array([text for entry in lists for text in entry or ()], pa.string())
-    if element_type == "binary":
+    if element == "binary":
         elements = _convert(texts, "binary")
     else:
-        elements = texts.cast(_wire_type(element_type)).cast(arrow_type(element_type))
-    kind = arrow_type(f"array<{element_type}>")
+        elements = texts.cast(_wire_type(element)).cast(arrow_type(element))
+    kind = arrow_type(f"list<{element}>")
     return pa.ListArray.from_arrays(pa.array([*offsets, position], pa.int32()), elements, type=kind)
 
 

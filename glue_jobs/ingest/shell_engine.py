@@ -1,53 +1,52 @@
-"""The engine of the Python shell job: PostgreSQL's COPY into Arrow into Parquet.
+"""The engine of the Python shell job: PostgreSQL's COPY into Arrow into Parquet, pyiceberg into the catalog.
 
-One transaction reads everything: REPEATABLE READ, READ ONLY. Memory is bounded by the sizes in
-:mod:`ingest.shell_sink` and one chunk of CSV, whatever the table's size; an incremental run also holds
-the keys of the changed rows.
+Memory is bounded by the sizes in :mod:`ingest.shell_sink`, one chunk of CSV and :data:`KEYS_AT_ONCE` keys,
+whatever the table's size. Landed files become curated ones by a copy within S3, without being decoded;
+old rows are removed by position deletes, for which only key columns are read.
 """
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, Iterator, Mapping
+from typing import Any, Iterator, List, Mapping, Sequence, Tuple
 
 import psycopg
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from ingest import source_sql
-from ingest.engines import Merged, Row, Target
-from ingest.errors import IngestError
-from ingest.layout import DEFAULT_PARTITION, PartitionValues
-from ingest.merge import RowCounts, plan_merge
+from ingest import shell_table, source_sql
+from ingest.engines import Change, Curated, Landing, Row, Source, TableName, check_keys
+from ingest.evolution import Evolution
+from ingest.iceberg import ROWS_DELETED, ROWS_INSERTED, ROWS_TOTAL, ROWS_UPDATED, IcebergTable
+from ingest.manifest import LandedFiles, RawFile
 from ingest.secrets import Credentials
-from ingest.shell_arrow import CsvDecoder, data_schema
-from ingest.shell_files import read_batches
-from ingest.shell_sink import ParquetSink
+from ingest.shell_copy import read_tables
+from ingest.shell_diff import find_differences
+from ingest.shell_dropped import DroppedFile
+from ingest.shell_files import open_parquet, read_columns
+from ingest.shell_landing import land
+from ingest.shell_merge import LiveFiles, Removal, find_rows, write_deletes
+from ingest.shell_table import Catalog, Files
 
-CHUNK_BYTES = 8 * 1024**2
-"""CSV is decoded whenever this much, or one row more, has arrived."""
-
-_ROW = "__row"
+KEYS_AT_ONCE = 2_000_000
+"""Keys of a batch that are looked for in one pass over the table's key columns."""
 
 
 class ShellEngine:
-    """Reads through psycopg.
+    """Reads through psycopg, commits through pyiceberg; see :class:`ingest.engines.Engine`.
 
     Parameters
     ----------
-    s3 : boto3 client
-        Where to write.
+    glue, s3 : boto3 clients
     """
 
     name = "shell"
 
-    def __init__(self, s3: Any) -> None:
+    def __init__(self, glue: Any, s3: Any) -> None:
+        self._glue = glue
         self._s3 = s3
 
     @contextmanager
-    def connect(self, credentials: Credentials) -> Iterator[ShellSource]:
-        """Connect and begin the transaction; see :class:`ingest.engines.Engine`."""
+    def connect(self, credentials: Credentials, session: Mapping[str, str]) -> Iterator[ShellSource]:
         with psycopg.connect(
             host=credentials.host,
             port=credentials.port,
@@ -59,12 +58,27 @@ class ShellEngine:
             application_name="ingest",
             autocommit=True,
         ) as connection:
-            for statement in source_sql.session_statements():
-                connection.execute(statement)
+            for name, value in session.items():
+                connection.execute("SELECT set_config(%s, %s, false)", (name, value))
             connection.execute("BEGIN")
             connection.execute(source_sql.SNAPSHOT_ISOLATION)
             yield ShellSource(connection, self._s3)
             connection.execute("COMMIT")
+
+    def open_file(self, location: str, session: Mapping[str, str]) -> Source:
+        return DroppedFile(self._s3, location, session)
+
+    def prepare(self, name: TableName, found: IcebergTable | None, evolution: Evolution) -> None:
+        shell_table.prepare(self._catalog(), name, found, evolution)
+
+    def count_rows(self, table: IcebergTable) -> int:
+        return _total(table, LiveFiles(self._s3, shell_table.load(self._catalog(), table)))
+
+    def curate(self, change: Change) -> Curated:
+        return _Curation(self._s3, self._catalog(), change).apply()
+
+    def _catalog(self) -> Catalog:
+        return Catalog(self._glue, self._s3)
 
 
 class ShellSource:
@@ -81,92 +95,117 @@ class ShellSource:
         self._connection = connection
         self._s3 = s3
 
-    def fetch(self, query: str) -> list[Row]:
+    def fetch(self, query: str) -> List[Row]:
         return self._connection.execute(query).fetchall()
 
-    def load(self, target: Target, predicate: str) -> RowCounts:
-        with self._sink(target) as sink:
-            for table in self._read(target, predicate):
-                sink.write(table)
-        return dict(sink.rows)
-
-    def merge(self, target: Target, predicate: str, visible: Mapping[PartitionValues, str]) -> Merged:
-        names = target.structure.catalog_names(target.settings.key_columns, "one of key_columns")
-        batch_keys = []
-        with self._sink(target) as sink:
-            for table in self._read(target, predicate):
-                batch_keys.append(table.select(names))
-                sink.write(table)
-            if not batch_keys:
-                return Merged(0, plan_merge(visible, (), ()), {})
-            keys = _checked_keys(target, batch_keys)
-            sink.flush()
-            others = {values: location for values, location in visible.items() if values not in sink.rows}
-            holding = {values for values, location in others.items() if self._holds(location, keys)}
-            plan = plan_merge(visible, sink.rows, holding)
-            for values in plan.rewritten:
-                for table in read_batches(self._s3, visible[values], data_schema(target.structure).names):
-                    sink.write(_with_partition(target, values, without_keys(table, keys)))
-        return Merged(keys.num_rows, plan, dict(sink.rows))
-
-    def _sink(self, target: Target) -> ParquetSink:
-        structure = target.structure
-        return ParquetSink(self._s3, target.location, data_schema(structure), structure.partition_names)
-
-    def _read(self, target: Target, predicate: str) -> Iterator[pa.Table]:
-        query = source_sql.select_rows(target.settings, target.structure, predicate=predicate)
-        decoder = CsvDecoder(target.structure)
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            decoding: Future[pa.Table] | None = None
-            for chunk in self._copy(query):
-                following = pool.submit(decoder.decode, chunk)
-                if decoding is not None:
-                    yield decoding.result()
-                decoding = following
-            if decoding is not None:
-                yield decoding.result()
-
-    def _copy(self, query: str) -> Iterator[bytearray]:
-        statement = f"COPY ({query}) TO STDOUT (FORMAT csv, ENCODING 'UTF8')"
-        chunk = bytearray()
-        with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
-            for row in copy:
-                chunk += row
-                if len(chunk) >= CHUNK_BYTES:
-                    yield chunk
-                    chunk = bytearray()
-        if chunk:
-            yield chunk
-
-    def _holds(self, location: str, keys: pa.Table) -> bool:
-        batches = read_batches(self._s3, location, keys.column_names)
-        return any(without_keys(batch, keys).num_rows < batch.num_rows for batch in batches)
+    def land(self, landing: Landing) -> LandedFiles:
+        return land(self._s3, landing, read_tables(self._connection, landing))
 
 
-def without_keys(table: pa.Table, keys: pa.Table) -> pa.Table:
-    """The rows of a table whose key is not among the given ones, in their order."""
-    names = keys.column_names
-    numbered = table.select(names).append_column(_ROW, pa.array(range(table.num_rows), pa.int64()))
-    remaining = numbered.join(keys, keys=names, join_type="left anti")
-    if remaining.num_rows == table.num_rows:
-        return table
-    rows = remaining.column(_ROW)
-    return table.take(rows.take(pc.sort_indices(rows)))
+class _Curation:
+    """One change of one table."""
+
+    def __init__(self, s3: Any, catalog: Catalog, change: Change) -> None:
+        self._s3 = s3
+        self._change = change
+        self._table = shell_table.load(catalog, change.table)
+        self._live = LiveFiles(s3, self._table)
+        self._total = _total(change.table, self._live)
+        self._keys = [change.table.field(name) for name in change.key_columns]
+
+    def apply(self) -> Curated:
+        action = {
+            "overwrite": self._overwrite,
+            "append": self._append,
+            "upsert": self._upsert,
+            "diff": self._diff,
+        }[self._change.action]
+        return action()
+
+    @property
+    def _directory(self) -> str:
+        return f"{self._change.table.location}/data/"
+
+    def _copied(self) -> list[RawFile]:
+        return shell_table.copy_files(self._s3, self._change.files.data, self._directory)
+
+    def _overwrite(self) -> Curated:
+        landed = self._change.files.rows_landed
+        counts = (landed, 0, self._total)
+        return self._commit(self._copied(), Removal(), counts, replaces_all=True)
+
+    def _append(self) -> Curated:
+        return self._commit(self._copied(), Removal(), (self._change.files.rows_landed, 0, 0))
+
+    def _upsert(self) -> Curated:
+        files = self._change.files
+        updated, deleted = Removal(), Removal()
+        for keys in self._batches(files.data):
+            find_rows(self._live, self._keys, keys, updated)
+        for keys in self._batches(files.deletes):
+            find_rows(self._live, self._keys, keys, deleted)
+        counts = (files.rows_landed - updated.rows, updated.rows, deleted.rows)
+        return self._commit(self._copied(), updated.merged(deleted), counts)
+
+    def _diff(self) -> Curated:
+        differences = find_differences(self._s3, self._change, self._live, self._keys, self._directory)
+        counts = (differences.inserted, differences.updated, differences.removal.rows - differences.updated)
+        return self._commit(differences.files, differences.removal, counts)
+
+    def _batches(self, files: Sequence[RawFile]) -> Iterator[pa.Table]:
+        """The keys of landed rows, some at a time, checked."""
+        collected: list[pa.Table] = []
+        for file in files:
+            with open_parquet(self._s3, file.path, file.bytes) as opened:
+                collected += [rows for _, rows in read_columns(opened, self._keys)]
+            if sum(rows.num_rows for rows in collected) >= KEYS_AT_ONCE:
+                yield self._checked(collected)
+                collected = []
+        if collected:
+            yield self._checked(collected)
+
+    def _checked(self, collected: list[pa.Table]) -> pa.Table:
+        keys = pa.concat_tables(collected).combine_chunks()
+        names = keys.column_names
+        table_id = f"{self._change.table.database}.{self._change.table.name}"
+        distinct = keys.group_by(names).aggregate([]).num_rows
+        nulls = sum(keys.column(name).null_count for name in names)
+        check_keys(table_id, names, nulls=nulls, duplicates=keys.num_rows - distinct)
+        return keys
+
+    def _commit(
+        self,
+        added: Sequence[RawFile],
+        removal: Removal,
+        counts: Tuple[int, int, int],
+        *,
+        replaces_all: bool = False,
+    ) -> Curated:
+        inserted, updated, deleted = counts
+        total = self._total + inserted - deleted
+        snapshot_id = self._change.table.snapshot_id
+        if added or removal.rows or replaces_all:
+            files = Files(
+                data=shell_table.data_files(self._s3, self._table, added),
+                deletes=write_deletes(self._s3, self._table, removal, self._directory),
+                replaces_all=replaces_all,
+            )
+            numbers = {
+                ROWS_INSERTED: inserted,
+                ROWS_UPDATED: updated,
+                ROWS_DELETED: deleted,
+                ROWS_TOTAL: total,
+            }
+            properties = {**self._change.properties, **{name: str(value) for name, value in numbers.items()}}
+            snapshot_id = shell_table.commit(self._table, files, properties)
+        written = sum(file.bytes for file in added)
+        return Curated(snapshot_id, inserted, updated, deleted, total, written)
 
 
-def _checked_keys(target: Target, batches: list[pa.Table]) -> pa.Table:
-    keys = pa.concat_tables(batches).combine_chunks()
-    names = keys.column_names
-    table_id, key_columns = target.settings.table_id, ", ".join(target.settings.key_columns)
-    if any(keys.column(name).null_count for name in names):
-        raise IngestError(f"{table_id}: a row has NULL in its key ({key_columns}); it cannot be merged.")
-    if keys.group_by(names).aggregate([]).num_rows < keys.num_rows:
-        raise IngestError(f"{table_id}: two rows have the same key ({key_columns}); they cannot be merged.")
-    return keys
-
-
-def _with_partition(target: Target, values: PartitionValues, table: pa.Table) -> pa.Table:
-    for name, value in zip(target.structure.partition_names, values):
-        column = pa.array([None if value == DEFAULT_PARTITION else value] * table.num_rows, pa.string())
-        table = table.append_column(name, column)
-    return table
+def _total(table: IcebergTable, live: LiveFiles) -> int:
+    """Rows in the table: as its last change says, or counted when somebody else changed it last."""
+    snapshot = table.data_snapshot
+    if snapshot is None:
+        return 0
+    known = snapshot.summary.get(ROWS_TOTAL)
+    return live.count() if known is None else int(known)

@@ -1,38 +1,167 @@
-"""Reading Parquet files from S3 without downloading them whole."""
+"""Files in S3 for pyiceberg and pyarrow, through the run's own boto3 client."""
 
 from __future__ import annotations
 
 import io
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator, Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import parquet
+from pyiceberg.io import FileIO, InputFile, InputStream, OutputFile, OutputStream
 
 from ingest import layout
+from ingest.iceberg import Field
+from ingest.shell_arrow import arrow_type
 
-_BATCH_ROWS = 65_536
+_BATCH_ROWS = 131_072
+_FIELD_ID = b"PARQUET:field_id"
 
 
-def read_batches(s3: Any, location: str, columns: list[str]) -> Iterator[pa.Table]:
-    """The rows of every Parquet file below a location, some at a time.
+class S3FileIO(FileIO):
+    """What pyiceberg reads and writes metadata with.
+
+    Parameters
+    ----------
+    s3 : boto3 client
+    """
+
+    def __init__(self, s3: Any) -> None:
+        super().__init__()
+        self._s3 = s3
+
+    def new_input(self, location: str) -> S3File:
+        return S3File(self._s3, location)
+
+    def new_output(self, location: str) -> S3File:
+        return S3File(self._s3, location)
+
+    def delete(self, location: str | InputFile | OutputFile) -> None:
+        bucket, key = layout.split_location(location if isinstance(location, str) else location.location)
+        self._s3.delete_object(Bucket=bucket, Key=key)
+
+
+class S3File(InputFile, OutputFile):
+    """One object.
 
     Parameters
     ----------
     s3 : boto3 client
     location : str
-        Directory.
-    columns : list of str
-        What to read; nothing else is fetched.
+        S3 URI.
+    size : int, optional
+        Asked for when it is needed and not given.
     """
-    bucket, _ = layout.split_location(location)
-    for entry in layout.list_files(s3, location):
-        source = pa.PythonFile(_S3Object(s3, bucket, entry["Key"], entry["Size"]), mode="r")
-        with parquet.ParquetFile(source) as file:
-            for batch in file.iter_batches(_BATCH_ROWS, columns=columns):
-                yield pa.Table.from_batches([batch])
+
+    def __init__(self, s3: Any, location: str, size: int | None = None) -> None:
+        super().__init__(location)
+        self._s3 = s3
+        self._bucket, self._key = layout.split_location(location)
+        self._size = size
+
+    def __len__(self) -> int:
+        if self._size is None:
+            self._size = int(self._s3.head_object(Bucket=self._bucket, Key=self._key)["ContentLength"])
+        return self._size
+
+    def exists(self) -> bool:
+        found = self._s3.list_objects_v2(Bucket=self._bucket, Prefix=self._key, MaxKeys=1).get("Contents", ())
+        return any(entry["Key"] == self._key for entry in found)
+
+    def open(self, seekable: bool = True) -> InputStream:
+        """The object by ranges, or as a whole when the reader does not seek."""
+        if seekable:
+            return _Ranges(self._s3, self._bucket, self._key, len(self))  # type: ignore[return-value]
+        return io.BytesIO(self._s3.get_object(Bucket=self._bucket, Key=self._key)["Body"].read())  # type: ignore[return-value]
+
+    def create(self, overwrite: bool = False) -> OutputStream:  # noqa: ARG002 (names are never used twice)
+        """A buffer that is put when it is closed."""
+        return _Upload(self)
+
+    def to_input_file(self) -> S3File:
+        return self
+
+    def put(self, content: bytes) -> None:
+        """Write the object as a whole."""
+        self._s3.put_object(Bucket=self._bucket, Key=self._key, Body=content)
+        self._size = len(content)
 
 
-class _S3Object(io.RawIOBase):
+def open_parquet(s3: Any, location: str, size: int) -> parquet.ParquetFile:
+    """A Parquet file in S3 of which only what is asked for is fetched."""
+    source = pa.PythonFile(S3File(s3, location, size).open(), mode="r")
+    return parquet.ParquetFile(source, pre_buffer=True)
+
+
+def read_columns(
+    file: parquet.ParquetFile,
+    fields: Sequence[Field],
+    is_wanted: Callable[[parquet.RowGroupMetaData, dict[int, int]], bool] | None = None,
+) -> Iterator[tuple[int, pa.Table]]:
+    """Columns of a file by field id, as the table's schema has them today.
+
+    Parameters
+    ----------
+    file : ParquetFile
+    fields : sequence of Field
+        A column that the file does not have is NULL; one that was narrower is widened.
+    is_wanted : callable, optional
+        Whether to read a row group, from its metadata and the columns' positions by field id.
+
+    Yields
+    ------
+    (int, pyarrow.Table)
+        Position of the first row in the file, and rows.
+    """
+    names = _names_by_id(file)
+    wanted = [names[field.id] for field in fields if field.id in names]
+    leaves = {
+        int(file.schema_arrow.field(i).metadata[_FIELD_ID]): position
+        for i, position in _flat_positions(file)
+        if (file.schema_arrow.field(i).metadata or {}).get(_FIELD_ID)
+    }
+    position = 0
+    for number in range(file.num_row_groups):
+        group = file.metadata.row_group(number)
+        start, position = position, position + group.num_rows
+        if is_wanted is not None and not is_wanted(group, leaves):
+            continue
+        for batch in file.iter_batches(_BATCH_ROWS, row_groups=[number], columns=wanted):
+            yield start, _projected(batch, fields, names)
+            start += batch.num_rows
+
+
+def _projected(batch: pa.RecordBatch, fields: Sequence[Field], names: dict[int, str]) -> pa.Table:
+    columns = []
+    for field in fields:
+        kind = arrow_type(field.type)
+        if field.id not in names:
+            columns.append(pa.nulls(batch.num_rows, kind))
+            continue
+        column = batch.column(names[field.id])
+        columns.append(column if column.type == kind else pc.cast(column, kind))
+    return pa.table(columns, names=[field.name for field in fields])
+
+
+def _names_by_id(file: parquet.ParquetFile) -> dict[int, str]:
+    found = {}
+    for field in file.schema_arrow:
+        number = (field.metadata or {}).get(_FIELD_ID)
+        if number is not None:
+            found[int(number)] = field.name
+    return found
+
+
+def _flat_positions(file: parquet.ParquetFile) -> Iterator[tuple[int, int]]:
+    """(index of a top-level column, position of its leaf) of columns that are not nested."""
+    tops = {field.name: i for i, field in enumerate(file.schema_arrow)}
+    for position in range(len(file.schema)):
+        path = file.schema.column(position).path
+        if path in tops:
+            yield tops[path], position
+
+
+class _Ranges(io.RawIOBase):
     """An object that is read by ranges."""
 
     def __init__(self, s3: Any, bucket: str, key: str, size: int) -> None:
@@ -63,3 +192,16 @@ class _S3Object(io.RawIOBase):
         content: bytes = response["Body"].read()
         self._position += len(content)
         return content
+
+
+class _Upload(io.BytesIO):
+    """Bytes that become an object when they are closed."""
+
+    def __init__(self, file: S3File) -> None:
+        super().__init__()
+        self._file = file
+
+    def close(self) -> None:
+        if not self.closed:
+            self._file.put(self.getvalue())
+        super().close()

@@ -5,22 +5,22 @@ from __future__ import annotations
 import shutil
 import tempfile
 import uuid
-from collections import Counter, OrderedDict
+from collections import OrderedDict, defaultdict
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Iterator
+from typing import Any, Tuple
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from boto3.s3.transfer import TransferConfig
 from pyarrow import parquet
 
-from ingest.layout import DEFAULT_PARTITION, PartitionValues, partition_location, split_location
-from ingest.merge import RowCounts
+from ingest.layout import split_location
+from ingest.manifest import RawFile
+from ingest.shell_partition import Partitioner
 
-ROW_GROUP_BYTES = 32 * 1024**2
-"""Rows are collected in memory up to this size, then written."""
+COLLECTED_BYTES = 64 * 1024**2
+"""Rows are collected in memory up to this size; then the largest partitions are written, to a half of it."""
 
 FILE_BYTES = 128 * 1024**2
 """A file that has grown to this size is uploaded and another begun."""
@@ -29,10 +29,11 @@ OPEN_FILES = 64
 """Partitions that are written at once; beyond it the one that has waited longest is closed."""
 
 _TRANSFER = TransferConfig(max_concurrency=2, multipart_chunksize=16 * 1024**2)
+_Values = Tuple[Any, ...]
 
 
 class ParquetSink:
-    """Writes rows below a location, each to the directory of its partition.
+    """Writes rows below a location, each file with the rows of one partition.
 
     A context manager: leaving it without an error writes and uploads what is left; leaving it with one
     uploads nothing more.
@@ -42,26 +43,31 @@ class ParquetSink:
     s3 : boto3 client
     location : str
         Directory to write to.
+    stem : str
+        How the files' names begin.
     schema : pyarrow.Schema
         Columns of the files.
-    partition_names : list of str
-        Partition keys. The tables to write have them as further columns of text.
+    partitioner : Partitioner
+        Which rows go together.
     """
 
-    def __init__(self, s3: Any, location: str, schema: pa.Schema, partition_names: list[str]) -> None:
+    def __init__(
+        self, s3: Any, location: str, stem: str, schema: pa.Schema, partitioner: Partitioner
+    ) -> None:
         self._s3 = s3
         self._location = location
+        self._stem = stem
         self._schema = schema
-        self._partition_names = partition_names
+        self._partitioner = partitioner
         self._directory = Path(tempfile.mkdtemp(prefix="ingest-"))
-        self._uploads: list[Future[None]] = []
+        self._uploads: list[Future[RawFile]] = []
         self._uploader = ThreadPoolExecutor(max_workers=1)
-        self._collected: list[pa.Table] = []
-        self._collected_bytes = 0
-        self._files: OrderedDict[PartitionValues, _File] = OrderedDict()
+        self._collected: defaultdict[_Values, list[pa.Table]] = defaultdict(list)
+        self._bytes: defaultdict[_Values, int] = defaultdict(int)
+        self._total = 0
+        self._files: OrderedDict[_Values, _File] = OrderedDict()
         self._made = 0
         self._id = uuid.uuid4().hex[:12]
-        self.rows: RowCounts = Counter()
 
     def __enter__(self) -> ParquetSink:
         return self
@@ -75,77 +81,68 @@ class ParquetSink:
         finally:
             self._uploader.shutdown(wait=True, cancel_futures=True)
             for file in self._files.values():
-                file.close()
+                file.writer.close()
             shutil.rmtree(self._directory)
 
+    @property
+    def files(self) -> tuple[RawFile, ...]:
+        """What was written, once the sink is closed."""
+        return tuple(upload.result() for upload in self._uploads)
+
     def write(self, table: pa.Table) -> None:
-        """Take rows: the schema's columns and the partition keys."""
-        self._collected.append(table)
-        self._collected_bytes += table.nbytes
-        if self._collected_bytes >= ROW_GROUP_BYTES:
-            self.flush()
+        """Take rows; columns that are not the schema's are left out."""
+        if not table.num_rows:
+            return
+        for values, rows in self._partitioner.split(table):
+            self._collected[values].append(rows.select(self._schema.names))
+            size = self._collected[values][-1].nbytes
+            self._bytes[values] += size
+            self._total += size
+        if self._total >= COLLECTED_BYTES:
+            self._flush(COLLECTED_BYTES // 2)
+
+    def _flush(self, limit: int) -> None:
+        for values in sorted(self._bytes, key=lambda values: -self._bytes[values]):
+            if self._total <= limit:
+                return
+            rows = pa.concat_tables(self._collected.pop(values)).cast(self._schema)
+            self._total -= self._bytes.pop(values)
+            file = self._file(values)
+            file.writer.write_table(rows)
+            file.rows += rows.num_rows
+            if file.path.stat().st_size >= FILE_BYTES:
+                self._upload(values)
 
     def _finish(self) -> None:
-        self.flush()
-        if not self._partition_names and not self._made:
-            self._file(())
-            self.rows[()] = 0
+        self._flush(-1)
         for values in list(self._files):
             self._upload(values)
         for upload in self._uploads:
             upload.result()
 
-    def flush(self) -> None:
-        """Write what is collected; afterwards :attr:`rows` counts every row taken so far."""
-        if not self._collected:
-            return
-        table = pa.concat_tables(self._collected)
-        self._collected, self._collected_bytes = [], 0
-        for values, rows in self._split(table):
-            file = self._file(values)
-            file.writer.write_table(rows)
-            self.rows[values] += rows.num_rows
-            if file.path.stat().st_size >= FILE_BYTES:
-                self._upload(values)
-
-    def _split(self, table: pa.Table) -> Iterator[tuple[PartitionValues, pa.Table]]:
-        if not self._partition_names:
-            yield (), table.select(self._schema.names)
-            return
-        keys = table.select(self._partition_names)
-        order = pc.sort_indices(keys, sort_keys=[(name, "ascending") for name in self._partition_names])
-        table = table.take(order)
-        counts = (
-            table.select(self._partition_names)
-            .group_by(self._partition_names, use_threads=False)
-            .aggregate([([], "count_all")])
-        )
-        start = 0
-        for group in counts.to_pylist():
-            count = group.pop("count_all")
-            values = tuple(group[name] or DEFAULT_PARTITION for name in self._partition_names)
-            yield values, table.slice(start, count).select(self._schema.names)
-            start += count
-
-    def _file(self, values: PartitionValues) -> _File:
+    def _file(self, values: _Values) -> _File:
         if values not in self._files:
             if len(self._files) >= OPEN_FILES:
                 self._upload(next(iter(self._files)))
-            name = f"part-{self._made:05d}-{self._id}.snappy.parquet"
+            name = f"{self._stem}-{self._made:05d}-{self._id}.parquet"
             self._made += 1
             self._files[values] = _File(self._directory / name, self._schema)
         self._files.move_to_end(values)
         return self._files[values]
 
-    def _upload(self, values: PartitionValues) -> None:
+    def _upload(self, values: _Values) -> None:
         file = self._files.pop(values)
-        file.close()
-        bucket, prefix = split_location(partition_location(self._location, self._partition_names, values))
-        self._uploads.append(self._uploader.submit(self._put, file.path, bucket, prefix + file.path.name))
+        file.writer.close()
+        partition = dict(zip(self._partitioner.names, values))
+        self._uploads.append(self._uploader.submit(self._put, file, partition))
 
-    def _put(self, path: Path, bucket: str, key: str) -> None:
-        self._s3.upload_file(str(path), bucket, key, Config=_TRANSFER)
-        path.unlink()
+    def _put(self, file: _File, partition: dict[str, Any]) -> RawFile:
+        location = self._location + file.path.name
+        bucket, key = split_location(location)
+        size = file.path.stat().st_size
+        self._s3.upload_file(str(file.path), bucket, key, Config=_TRANSFER)
+        file.path.unlink()
+        return RawFile(location, file.rows, size, partition)
 
 
 class _File:
@@ -153,7 +150,5 @@ class _File:
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self.path = path
-        self.writer = parquet.ParquetWriter(path, schema, compression="snappy", store_decimal_as_integer=True)
-
-    def close(self) -> None:
-        self.writer.close()
+        self.rows = 0
+        self.writer = parquet.ParquetWriter(path, schema, compression="zstd", store_decimal_as_integer=True)
