@@ -12,16 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import pyarrow as pa
+import duckdb
+import duckdb_extension_avro
+import duckdb_extension_httpfs
+import duckdb_extension_iceberg
 from ports import free_port
-from pyarrow import parquet
 
 from millpond.config import CHECKOUT, Settings
 from millpond.planes.context import Tools
 from millpond.stack.engine import Engine
 from millpond.stack.onprem import OnPremDatabase
 
-LAKE = "lake"
+RAW, CURATED = "raw", "curated"
+MASKING_KEY = "0123456789abcdef" * 4
+INGEST_DATE = "2024-05-31"
 REGION = "eu-west-1"
 SCHEMA = "lab"
 DEADLINE_SECONDS = 180
@@ -47,6 +51,34 @@ spark.hadoop.hadoop.tmp.dir {directory}
 """
 
 
+# Runs shell jobs in children of a process that has their library imported: an interpreter and its imports
+# take longer than most runs.
+_FORKING = """
+import json, os, runpy, sys, traceback
+import awsglue.utils, ingest.run, ingest.shell_engine
+
+for line in sys.stdin:
+    request = json.loads(line)
+    pid = os.fork()
+    if pid == 0:
+        for number, name in ((1, "stdout"), (2, "stderr")):
+            os.dup2(os.open(request[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+        sys.argv = request["words"]
+        code = 0
+        try:
+            exec(request["before"])
+            runpy.run_path(sys.argv[0], run_name="__main__")
+        except BaseException:
+            traceback.print_exc()
+            code = 1
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    status = os.waitpid(pid, 0)[1]
+    print(-os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status), flush=True)
+"""
+
+
 @dataclass
 class Lab:
     """A source, a lake and what is needed to run the two jobs."""
@@ -55,6 +87,7 @@ class Lab:
     tools: Tools
     database: OnPremDatabase
     endpoint: str
+    _forking: subprocess.Popen[str] | None = None
 
     def client(self, service: str) -> Any:
         return boto3.client(service, **self._credentials())
@@ -86,6 +119,15 @@ class Lab:
             "split_column": None,
             "split_partitions": 1,
             "fetch_size": 1000,
+            "watermark_overlap": None,
+            "change_operation_column": None,
+            "change_sequence_column": None,
+            "include_columns": None,
+            "column_actions": {},
+            "filter": None,
+            "quality_rules": [],
+            "quality_max_rejected": 0,
+            "schema_policy": "strict",
             **overrides,
         }
         resource = boto3.resource("dynamodb", **self._credentials())
@@ -93,27 +135,72 @@ class Lab:
         resource.Table("structures").put_item(Item={"table_id": table_id, "version": 1, **structure})
         return table_id
 
-    def run(self, engine: str, table_id: str, run_id: str) -> str:
+    def run(self, engine: str, table_id: str, run_id: str, **arguments: str) -> str:
         """Run a job to its end, which must be good; returns what it printed."""
-        result = self.attempt(engine, table_id, run_id)
+        result = self.attempt(engine, table_id, run_id, **arguments)
         assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
         return result.stdout
 
-    def attempt(self, engine: str, table_id: str, run_id: str) -> subprocess.CompletedProcess[str]:
-        """Run a job to its end, whatever that is."""
-        arguments = {
-            "JOB_NAME": f"ingest-{engine}",
+    def attempt(
+        self, engine: str, table_id: str, run_id: str, *, before: str = "", **arguments: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a job to its end, whatever that is; ``before`` is what a shell job's process does first."""
+        words = self.words(engine, table_id, run_id, **arguments)
+        if engine == "spark":
+            return self.python(*words, python=self.tools.spark_python)
+        return self._fork(words, before)
+
+    def words(self, engine: str, table_id: str, run_id: str, **arguments: str) -> list[str]:
+        """The command line of a job."""
+        named = {
             "job_settings_table": "settings",
             "table_structures_table": "structures",
             "ingest_runs_table": "runs",
-            "lake_bucket": LAKE,
+            "raw_bucket": RAW,
+            "curated_bucket": CURATED,
             "secret_id": "onprem",
+            "masking_secret_id": "masking",
             "table_id": table_id,
             "run_id": run_id,
+            "ingest_date": INGEST_DATE,
+            "dpu": "0.0625",
+            "dpu_hour_usd": "0.44",
+            **({"JOB_NAME": "ingest-spark"} if engine == "spark" else {}),
+            **arguments,
         }
-        words = [word for name, value in arguments.items() for word in (f"--{name}", value)]
-        python = self.tools.spark_python if engine == "spark" else self.tools.shell_python
-        return self.python(str(CHECKOUT / "glue_jobs" / f"ingest_{engine}.py"), *words, python=python)
+        script = str(CHECKOUT / "glue_jobs" / f"ingest_{engine}.py")
+        return [script, *(word for name, value in named.items() for word in (f"--{name}", value))]
+
+    def _fork(self, words: list[str], before: str) -> subprocess.CompletedProcess[str]:
+        if self._forking is None:
+            self._forking = subprocess.Popen(
+                [self.tools.shell_python, "-c", _FORKING],
+                cwd=self.directory,
+                env=self._environment(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        process = self._forking
+        assert process.stdin is not None
+        assert process.stdout is not None
+        outputs = {name: str(self.directory / name) for name in ("stdout", "stderr")}
+        process.stdin.write(json.dumps({"words": words, "before": before, **outputs}) + "\n")
+        process.stdin.flush()
+        code = int(process.stdout.readline())
+        printed = {name: Path(path).read_text() for name, path in outputs.items()}
+        return subprocess.CompletedProcess(words, code, **printed)
+
+    def start(self, engine: str, table_id: str, run_id: str, **arguments: str) -> subprocess.Popen[str]:
+        """Start a job in a process of its own and do not wait for it."""
+        return subprocess.Popen(
+            [str(self.tools.shell_python), *self.words(engine, table_id, run_id, **arguments)],
+            cwd=self.directory,
+            env=self._environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     def python(self, *words: str, python: Path | None = None) -> subprocess.CompletedProcess[str]:
         """Run Python, that of shell jobs unless told, as a job is run."""
@@ -127,6 +214,10 @@ class Lab:
             check=False,
         )
 
+    def close(self) -> None:
+        if self._forking is not None:
+            self._forking.communicate()
+
     def item(self, table_id: str, run_id: str) -> dict[str, Any]:
         item: dict[str, Any] = self.runs.get_item(Key={"table_id": table_id, "run_id": run_id})["Item"]
         return item
@@ -135,56 +226,55 @@ class Lab:
         """Do what the state machine does after its check."""
         landed = self.item(table_id, run_id)
         assert landed["status"] == "LANDED"
+        self.runs.update_item(
+            Key={"table_id": table_id, "run_id": run_id},
+            UpdateExpression="SET #status = :committed",
+            ExpressionAttributeNames={"#status": "status"},
+            ExpressionAttributeValues={":committed": "COMMITTED"},
+        )
         self.runs.put_item(
             Item={
                 "table_id": table_id,
                 "run_id": "CURRENT",
                 "watermark": landed["watermark_to"],
                 "committed_run_id": run_id,
-                "location": landed["location"],
             }
         )
 
-    def locations(self, table_id: str) -> dict[tuple[str, ...], str]:
-        """Where the catalog says the table's parts are."""
+    def metadata(self, table_id: str) -> dict[str, Any]:
+        """The current metadata file of a curated table."""
         database, name = table_id.lower().split(".")
-        glue = self.client("glue")
-        table = glue.get_table(DatabaseName=database, Name=name)["Table"]
-        if not table["PartitionKeys"]:
-            return {(): table["StorageDescriptor"]["Location"]}
-        pages = glue.get_paginator("get_partitions").paginate(DatabaseName=database, TableName=name)
-        return {
-            tuple(entry["Values"]): entry["StorageDescriptor"]["Location"]
-            for page in pages
-            for entry in page["Partitions"]
-        }
+        table = self.client("glue").get_table(DatabaseName=database, Name=name)["Table"]
+        location = table["Parameters"]["metadata_location"]
+        key = location.removeprefix(f"s3://{CURATED}/")
+        found: dict[str, Any] = json.loads(
+            self.client("s3").get_object(Bucket=CURATED, Key=key)["Body"].read()
+        )
+        return {**found, "metadata-location": location}
 
-    def files(self, location: str) -> list[parquet.ParquetFile]:
-        """Every file that a query of this location reads."""
-        assert location.endswith("/")
-        prefix = location.removeprefix(f"s3://{LAKE}/")
-        s3 = self.client("s3")
-        keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket=LAKE, Prefix=prefix).get("Contents", ())]
-        return [
-            parquet.ParquetFile(pa.BufferReader(s3.get_object(Bucket=LAKE, Key=key)["Body"].read()))
-            for key in keys
-            if not key.endswith("/")
-        ]
+    def rows(self, table_id: str, where: str = "TRUE") -> list[dict[str, Any]]:
+        """The rows that a query of the curated table sees."""
+        location = self.metadata(table_id)["metadata-location"]
+        query = f"SELECT * FROM iceberg_scan('{location}') WHERE {where}"
+        with duckdb.connect() as connection:
+            for package, name in (
+                (duckdb_extension_httpfs, "httpfs"),
+                (duckdb_extension_avro, "avro"),
+                (duckdb_extension_iceberg, "iceberg"),
+            ):
+                folder = Path(package.__file__).parent / "extensions" / f"v{duckdb.__version__}"
+                connection.execute(f"LOAD '{folder / name}.duckdb_extension'")
+            connection.execute(
+                "CREATE SECRET (TYPE s3, KEY_ID 'test', SECRET 'test', REGION 'eu-west-1', URL_STYLE 'path', "
+                f"USE_SSL false, ENDPOINT '{self.endpoint.removeprefix('http://')}')"
+            )
+            connection.execute("SET TimeZone = 'UTC'")
+            found: list[dict[str, Any]] = connection.execute(query).to_arrow_table().to_pylist()
+            return found
 
-    def rows(self, table_id: str) -> list[dict[str, Any]]:
-        """The visible rows, each with the values of its partition as ``partition``."""
-        return [
-            {**row, "partition": values}
-            for values, location in self.locations(table_id).items()
-            for file in self.files(location)
-            for row in file.read().to_pylist()
-        ]
-
-    def versions(self, table_id: str) -> set[str]:
-        """Directories of the table that have files."""
-        prefix = table_id.lower().replace(".", "/") + "/"
-        listing = self.client("s3").list_objects_v2(Bucket=LAKE, Prefix=prefix, Delimiter="/")
-        return {entry["Prefix"].split("=", 1)[1].rstrip("/") for entry in listing.get("CommonPrefixes", ())}
+    def objects(self, bucket: str, prefix: str) -> list[str]:
+        listing = self.client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix)
+        return [entry["Key"] for entry in listing.get("Contents", ())]
 
     def _credentials(self) -> dict[str, str]:
         return {
@@ -226,6 +316,7 @@ def open_lab(directory: Path) -> Iterator[Lab]:
         lab = Lab(directory, Tools.from_json(tools_file.read_text()), database, settings.endpoint_url)
         _prepare(lab)
         yield lab
+        lab.close()
     finally:
         engine.stop()
         database.stop()
@@ -233,9 +324,14 @@ def open_lab(directory: Path) -> Iterator[Lab]:
 
 def _prepare(lab: Lab) -> None:
     lab.execute(f"CREATE SCHEMA {SCHEMA}")
-    lab.client("s3").create_bucket(Bucket=LAKE, CreateBucketConfiguration={"LocationConstraint": REGION})
-    lab.client("glue").create_database(DatabaseInput={"Name": SCHEMA})
-    lab.client("secretsmanager").create_secret(Name="onprem", SecretString=json.dumps(lab.database.secret()))
+    for bucket in (RAW, CURATED):
+        lab.client("s3").create_bucket(
+            Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION}
+        )
+    for database in (SCHEMA, "operations"):
+        lab.client("glue").create_database(DatabaseInput={"Name": database})
+    for name, secret in (("onprem", lab.database.secret()), ("masking", {"key": MASKING_KEY})):
+        lab.client("secretsmanager").create_secret(Name=name, SecretString=json.dumps(secret))
     for name, sort_key, kind in (
         ("settings", None, ""),
         ("structures", "version", "N"),
