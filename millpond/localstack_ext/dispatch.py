@@ -12,6 +12,7 @@ from localstack.services.moto import call_moto
 
 Handler = Callable[[RequestContext, Any], Any]
 Observer = Callable[[RequestContext, Any, Any], None]
+Check = Callable[[RequestContext, Any], None]
 
 # What moto answers with a success although nothing runs; refused unless a plane does it.
 PRETENDED_BY_MOTO: Mapping[str, frozenset[str]] = {
@@ -34,7 +35,10 @@ class Plane(Protocol):
 
 
 def dispatch_table(
-    service: str, plane: Plane | None = None, observers: Mapping[str, Observer] | None = None
+    service: str,
+    plane: Plane | None = None,
+    observers: Mapping[str, Observer] | None = None,
+    check: Check | None = None,
 ) -> dict[str, Handler]:
     """Every operation of a service with the code that answers it.
 
@@ -48,13 +52,15 @@ def dispatch_table(
         Its handlers win over moto's.
     observers : mapping of str to callable, optional
         Operation → who is told of its request and answer once it has succeeded.
+    check : callable, optional
+        Called before moto is, while nobody else calls it; what it raises is the answer.
 
     Raises
     ------
     ValueError
         If the plane names an operation that the service does not have.
     """
-    ask_moto = _moto_one_at_a_time()
+    ask_moto = _moto_one_at_a_time(check)
     table: dict[str, Handler] = dict.fromkeys(load_service(service).operation_names, ask_moto)
     table |= dict.fromkeys(PRETENDED_BY_MOTO.get(service, ()), _refuse)
     if plane is not None:
@@ -84,12 +90,14 @@ def _observed(handler: Handler, observer: Observer) -> Handler:
     return handle
 
 
-def _moto_one_at_a_time() -> Handler:
+def _moto_one_at_a_time(check: Check | None) -> Handler:
     """Moto keeps a service's state in dictionaries that it changes and iterates without a lock."""
     lock = threading.Lock()
 
-    def ask_moto(context: RequestContext, _request: Any) -> Any:
+    def ask_moto(context: RequestContext, request: Any) -> Any:
         with lock:
+            if check is not None:
+                check(context, request or {})
             return call_moto(context)
 
     return ask_moto

@@ -10,13 +10,18 @@ from localstack.aws.spec import load_service
 from localstack.services.plugins import Service, aws_provider
 
 from millpond.localstack_ext import planes
-from millpond.localstack_ext.dispatch import Observer, Plane, dispatch_table
+from millpond.localstack_ext.dispatch import Check, Observer, Plane, dispatch_table
 
 
 def _service(
-    name: str, plane: Plane | None = None, observers: Mapping[str, Observer] | None = None
+    name: str,
+    plane: Plane | None = None,
+    observers: Mapping[str, Observer] | None = None,
+    check: Check | None = None,
 ) -> Service:
-    return Service(name=name, skeleton=Skeleton(load_service(name), dispatch_table(name, plane, observers)))
+    return Service(
+        name=name, skeleton=Skeleton(load_service(name), dispatch_table(name, plane, observers, check))
+    )
 
 
 def _s3() -> Service:
@@ -118,8 +123,10 @@ def _logs() -> Service:
 
 def _glue() -> Service:
     from millpond.localstack_ext import catalog_events
+    from millpond.localstack_ext.glue_tables import refuse_stale_update
 
-    return _service("glue", planes.glue(), dict.fromkeys(catalog_events.OPERATIONS, catalog_events.tell))
+    observers = dict.fromkeys(catalog_events.OPERATIONS, catalog_events.tell)
+    return _service("glue", planes.glue(), observers, refuse_stale_update)
 
 
 def _athena() -> Service:
