@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import io
 import json
 from typing import Any, Callable, Iterator, List, Mapping
 
@@ -104,7 +105,7 @@ class DroppedFile:
 
     def _csv(self) -> Iterator[pa.Table]:
         with csv.open_csv(
-            self._open(), csv.ReadOptions(block_size=_BLOCK_BYTES), csv.ParseOptions(newlines_in_values=True)
+            self._lines(), csv.ReadOptions(block_size=_BLOCK_BYTES), csv.ParseOptions(newlines_in_values=True)
         ) as header:
             names = header.schema.names
         conversion = csv.ConvertOptions(
@@ -114,7 +115,7 @@ class DroppedFile:
             quoted_strings_can_be_null=False,
         )
         reader = csv.open_csv(
-            self._open(),
+            self._lines(),
             csv.ReadOptions(block_size=_BLOCK_BYTES),
             csv.ParseOptions(newlines_in_values=True),
             conversion,
@@ -142,8 +143,31 @@ class DroppedFile:
             raise IngestError(f"{self._location} is not a JSON array of objects.")
         yield pa.Table.from_pylist(rows)
 
+    def _lines(self) -> pa.PythonFile:
+        """The file with a line end at its end: without it Arrow takes an empty last field for a text."""
+        return pa.PythonFile(_Terminated(S3File(self._s3, self._location).open()), mode="r")
+
     def _open(self) -> pa.PythonFile:
         return pa.PythonFile(S3File(self._s3, self._location).open(), mode="r")
+
+
+class _Terminated(io.RawIOBase):
+    """A stream and a line feed."""
+
+    def __init__(self, stream: Any) -> None:
+        super().__init__()
+        self._stream = stream
+        self._is_ended = False
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        content: bytes = self._stream.read(size)
+        if content or self._is_ended:
+            return content
+        self._is_ended = True
+        return b"\n"
 
 
 def _positions(location: str, given: List[str], columns: tuple[Column, ...]) -> Mapping[str, int]:

@@ -13,6 +13,7 @@ from pyiceberg.transforms import parse_transform
 from ingest.iceberg import IcebergTable
 from ingest.shell_types import iceberg_type
 
+_ROW = "__row"
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -47,16 +48,21 @@ class Partitioner:
             ],
             names=names,
         )
-        groups = values.group_by(names, use_threads=False).aggregate([([], "count_all")])
-        if groups.num_rows > 1:
+        groups = _groups(values)
+        if len(groups) > 1:
             order = pc.sort_indices(values, sort_keys=[(name, "ascending") for name in names])
-            table = table.take(order)
-            groups = values.take(order).group_by(names, use_threads=False).aggregate([([], "count_all")])
-        start = 0
-        for group in groups.to_pylist():
-            count = group.pop("count_all")
-            yield tuple(_plain(group[name]) for name in names), table.slice(start, count)
-            start += count
+            table, groups = table.take(order), _groups(values.take(order))
+        for group in groups:
+            found = tuple(_plain(group[name]) for name in names)
+            yield found, table.slice(group[f"{_ROW}_min"], group[f"{_ROW}_count"])
+
+
+def _groups(values: pa.Table) -> list[dict[str, Any]]:
+    """Each combination of values with its first row and how many have it; Arrow promises no order."""
+    rows = values.append_column(_ROW, pa.array(range(values.num_rows), pa.int64()))
+    found = rows.group_by(values.column_names).aggregate([(_ROW, "min"), (_ROW, "count")])
+    groups: list[dict[str, Any]] = found.to_pylist()
+    return groups
 
 
 def _transformed(column: pa.ChunkedArray, transform: Any) -> pa.ChunkedArray:
