@@ -298,7 +298,7 @@ def test_bad_rows_are_quarantined_with_their_reasons_and_counted(lab: Lab) -> No
 
     lab.execute("UPDATE lab.ruled SET note = 'fourth', updated_at = '2024-03-01Z' WHERE id <= 400")
     assert lab.attempt("shell", table_id, "r2").returncode != 0
-    assert "400 of 402 rows break a quality rule" in lab.item(table_id, "r2")["error"]
+    assert "402 of 402 rows break a quality rule" in lab.item(table_id, "r2")["error"]
     assert len(lab.rows(table_id)) == 500
 
 
@@ -510,3 +510,126 @@ def dropped_file(ending: str, rows: list[dict[str, Any]]) -> bytes:
     buffer = io.BytesIO()
     parquet.write_table(pa.Table.from_pylist(rows), buffer)
     return buffer.getvalue()
+
+
+def test_new_structure_versions_change_the_table_in_place(lab: Lab) -> None:
+    table_id = make_items(lab, "drifting")
+    lab.run("shell", table_id, "r1")
+    lab.commit(table_id, "r1")
+    ids = field_ids(lab, table_id)
+    lab.execute(
+        "ALTER TABLE lab.drifting ADD COLUMN extra integer DEFAULT 7, ALTER COLUMN part TYPE bigint",
+        "ALTER TABLE lab.drifting RENAME COLUMN note TO remark",
+    )
+    second = {"part": ("bigint", "bigint"), "remark": ("text", "string"), "extra": ("integer", "int")}
+    declare_version(lab, "drifting", 2, second, {"remark": "note"})
+    lab.run("shell", table_id, "r2")
+    assert lab.item(table_id, "r2")["load_mode"] == "full"
+    assert {(row["part"], row["remark"], row["extra"]) for row in lab.rows(table_id)} == {(1, "first", 7)}
+    assert field_ids(lab, table_id) == {
+        **{name: number for name, number in ids.items() if name != "note"},
+        "remark": ids["note"],
+        "extra": max(ids.values()) + 1,
+    }
+    assert field_types(lab, table_id)["part"] == "long"
+    lab.commit(table_id, "r2")
+
+    lab.execute(
+        "ALTER TABLE lab.drifting DROP COLUMN extra, ALTER COLUMN part TYPE smallint, "
+        "ALTER COLUMN remark TYPE integer USING 5"
+    )
+    declare_version(lab, "drifting", 3, {"part": ("smallint", "smallint"), "remark": ("integer", "int")}, {})
+    lab.run("shell", table_id, "r3")
+    assert {(row["part"], row["remark"], row["extra"]) for row in lab.rows(table_id)} == {(1, 5, None)}
+    assert field_types(lab, table_id)["part"] == "long"
+    assert field_ids(lab, table_id)["remark"] == max(ids.values()) + 2
+
+
+def test_schema_policy_says_which_differences_a_run_takes(lab: Lab) -> None:
+    table_id = make_items(lab, "policed")
+    lab.run("shell", table_id, "r1")
+    lab.commit(table_id, "r1")
+    lab.execute(
+        "ALTER TABLE lab.policed ADD COLUMN extra integer", "ALTER TABLE lab.policed DROP COLUMN note"
+    )
+    lab.execute("UPDATE lab.policed SET updated_at = '2024-02-01Z' WHERE id = 7")
+    added = "column 'extra': expected no such column, found integer"
+    dropped = "column 'note': expected text, found no such column"
+    for run_id, policy, differences in (("r2", "strict", f"{dropped}; {added}"), ("r3", "additive", dropped)):
+        declare_version(lab, "policed", 1, {}, {}, schema_policy=policy)
+        assert lab.attempt("shell", table_id, run_id).returncode != 0
+        assert lab.item(table_id, run_id)["error"] == (
+            f"IngestError: {table_id}: table_structures version 1 does not match the source table "
+            f'"lab"."policed": {differences}.'
+        )
+    declare_version(lab, "policed", 1, {}, {}, schema_policy="permissive")
+    lab.run("shell", table_id, "r4")
+    assert {row["id"] for row in lab.rows(table_id, "note IS NULL")} == {7, 500}
+
+
+def declare_version(
+    lab: Lab,
+    table: str,
+    version: int,
+    changes: dict[str, tuple[str, str]],
+    renamed: dict[str, str],
+    **overrides: Any,
+) -> None:
+    """A version of the structure with columns that have other types, are new, or have another name."""
+    kinds = {name: (kind, catalog) for name, kind, catalog in _COLUMNS}
+    if "remark" in changes:
+        del kinds["note"]
+    columns = structure([(name, *kind) for name, kind in {**kinds, **changes}.items()])["columns"]
+    for column in columns:
+        column["renamed_from"] = renamed.get(column["name"])
+    partitions = [{"name": "by_place", "source_name": "place", "transform": "identity"}]
+    declared = {"version": version, "columns": columns, "partitions": partitions}
+    lab.declare(table, structure=declared, **{**_INCREMENTAL, **overrides})
+
+
+def field_ids(lab: Lab, table_id: str) -> dict[str, int]:
+    return {field["name"]: field["id"] for field in current_fields(lab, table_id)}
+
+
+def field_types(lab: Lab, table_id: str) -> dict[str, str]:
+    return {field["name"]: field["type"] for field in current_fields(lab, table_id)}
+
+
+def current_fields(lab: Lab, table_id: str) -> list[dict[str, Any]]:
+    metadata = lab.metadata(table_id)
+    (schema,) = [one for one in metadata["schemas"] if one["schema-id"] == metadata["current-schema-id"]]
+    fields: list[dict[str, Any]] = schema["fields"]
+    return fields
+
+
+def test_partitions_are_those_of_icebergs_transforms(lab: Lab) -> None:
+    lab.execute(
+        "CREATE TABLE lab.split (id bigint PRIMARY KEY, name text, day date, moment timestamptz)",
+        "INSERT INTO lab.split SELECT id, 'name ' || id % 7, date '2023-12-30' + id % 5, "
+        "timestamptz '2023-12-30 22:00Z' + id % 5 * interval '1 hour' FROM generate_series(1, 50) AS id",
+        "INSERT INTO lab.split VALUES (51, NULL, NULL, NULL)",
+    )
+    columns = [
+        ("id", "bigint", "bigint"),
+        ("name", "text", "string"),
+        ("day", "date", "date"),
+        ("moment", "timestamp with time zone", "timestamptz"),
+    ]
+    partitions = [
+        {"name": "id_bucket", "source_name": "id", "transform": "bucket[3]"},
+        {"name": "name_start", "source_name": "name", "transform": "truncate[6]"},
+        {"name": "day_year", "source_name": "day", "transform": "year"},
+        {"name": "moment_day", "source_name": "moment", "transform": "day"},
+    ]
+    table_id = lab.declare("split", structure=structure(columns, partitions))
+    lab.run("shell", table_id, "r1")
+    assert sorted(row["id"] for row in lab.rows(table_id)) == list(range(1, 52))
+    key = next(one for one in lab.objects(RAW, "lab/split/") if one.endswith("_manifest.json"))
+    files = json.loads(lab.client("s3").get_object(Bucket=RAW, Key=key)["Body"].read())["files"]
+    assert sum(file["rows"] for file in files) == 51
+    empty = [one["partition"] for one in files if one["partition"]["name_start"] is None]
+    assert [(one["day_year"], one["moment_day"]) for one in empty] == [(None, None)]
+    assert {file["partition"]["day_year"] for file in files} == {53, 54, None}
+    assert {file["partition"]["moment_day"] for file in files} == {19721, 19722, None}
+    for name in ("day = DATE '2024-01-01'", "name = 'name 3'", "id = 17"):
+        assert len(lab.rows(table_id, name)) == {"d": 10, "n": 7, "i": 1}[name[0]]

@@ -12,7 +12,8 @@ import pytest
 from ingest.arguments import JobArguments
 from ingest.errors import IngestError
 from ingest.items import Item
-from ingest.secrets import read_credentials
+from ingest.projection import project
+from ingest.secrets import read_credentials, read_masking_key
 from ingest.settings import JobSettings
 from ingest.source_types import SourceType
 from ingest.structures import TableStructure, check_settings, check_source
@@ -33,7 +34,17 @@ SETTINGS = {
     "split_column": None,
     "split_partitions": Decimal(1),
     "fetch_size": Decimal(10000),
+    "watermark_overlap": None,
+    "change_operation_column": None,
+    "change_sequence_column": None,
+    "include_columns": None,
+    "column_actions": {},
+    "filter": None,
+    "quality_rules": [],
+    "quality_max_rejected": Decimal("0.01"),
+    "schema_policy": "strict",
 }
+OPTIONAL = [name for name, value in SETTINGS.items() if value is None]
 STRUCTURE = {
     "table_id": "erp.orders",
     "version": Decimal(3),
@@ -49,12 +60,12 @@ STRUCTURE = {
             "name": "updated_at",
             "source_name": "updated_at",
             "source_type": "timestamp with time zone",
-            "type": "timestamp",
+            "type": "timestamptz",
             "nullable": True,
         },
     ],
     "partitions": [
-        {"name": "month", "type": "string", "source_name": "updated_at", "transform": "month"},
+        {"name": "month", "source_name": "updated_at", "transform": "month"},
     ],
 }
 
@@ -81,8 +92,8 @@ def test_every_fixture_is_usable(name: str) -> None:
 def test_missing_setting_names_table_and_key(key: str) -> None:
     content = {name: value for name, value in SETTINGS.items() if name != key}
     item = Item(content, "job_settings item of erp.orders")
-    if key in ("split_column",):
-        assert JobSettings.from_item(item).split_column is None
+    if key in OPTIONAL:
+        assert getattr(JobSettings.from_item(item), key) is None
     else:
         with pytest.raises(IngestError, match=rf"erp\.orders.*{key}"):
             JobSettings.from_item(item)
@@ -98,6 +109,12 @@ def test_missing_setting_names_table_and_key(key: str) -> None:
         ({"key_columns": "order_id"}, "under 'key_columns'; expected a list of texts"),
         ({"watermark_column": None}, "incremental loads without a watermark_column"),
         ({"key_columns": []}, "incremental loads without key_columns"),
+        ({"load_mode": "append", "watermark_column": None}, "append loads without a watermark_column"),
+        ({"load_mode": "full_diff", "key_columns": []}, "full_diff loads without key_columns"),
+        ({"load_mode": "change_table"}, "without a change_operation_column and a change_sequence_column"),
+        ({"column_actions": {"order_id": "encrypt"}}, "expected a map to hash, tokenise, drop"),
+        ({"quality_max_rejected": Decimal(2)}, "expected a number from 0 to 1"),
+        ({"quality_rules": [{"name": "n"}]}, r"quality_rules\[0\] has no key 'check'"),
     ],
 )
 def test_unusable_setting_is_named(changes: dict[str, Any], message: str) -> None:
@@ -109,7 +126,8 @@ def test_unusable_setting_is_named(changes: dict[str, Any], message: str) -> Non
     ("changes", "message"),
     [
         ({"key_columns": ["nope"]}, "'nope', used as one of key_columns, is not in table_structures"),
-        ({"watermark_column": "nope"}, "'nope', used as watermark_column"),
+        ({"watermark_column": "nope"}, "'nope', used as watermark,"),
+        ({"column_actions": {"nope": "hash"}}, "'nope', used as one of column_actions"),
         ({"split_column": "updated_at"}, "it cannot be the split_column"),
     ],
 )
@@ -128,28 +146,20 @@ def test_setting_that_the_structure_cannot_serve_is_named(changes: dict[str, Any
             "lands column 'order_id', bigint, as int; expected bigint",
         ),
         (
-            {"partitions": [{"name": "p", "type": "string", "source_name": "order_id", "transform": "day"}]},
+            {"partitions": [{"name": "p", "source_name": "order_id", "transform": "day"}]},
             "the partition 'p' cannot be made of column 'order_id', bigint, by day",
         ),
         (
-            {"partitions": [{"name": "P", "type": "string", "source_name": "order_id", "transform": "day"}]},
+            {"partitions": [{"name": "P", "source_name": "order_id", "transform": "day"}]},
             "the catalog name 'P' is not in lower case",
         ),
         (
-            {
-                "partitions": [
-                    {"name": "order_id", "type": "string", "source_name": "order_id", "transform": "identity"}
-                ]
-            },
+            {"partitions": [{"name": "order_id", "source_name": "order_id", "transform": "bucket[4]"}]},
             "uses the name 'order_id' twice",
         ),
         (
-            {
-                "partitions": [
-                    {"name": "p", "type": "int", "source_name": "order_id", "transform": "identity"}
-                ]
-            },
-            "has 'int' under 'type'",
+            {"partitions": [{"name": "p", "source_name": "order_id", "transform": "bucket"}]},
+            "cannot be made of column 'order_id', bigint, by bucket",
         ),
     ],
 )
@@ -200,13 +210,13 @@ def test_order_of_the_source_columns_does_not_matter() -> None:
         ("jsonb", "string"),
         ("date", "date"),
         ("timestamp(3) without time zone", "timestamp"),
-        ("timestamp with time zone", "timestamp"),
+        ("timestamp with time zone", "timestamptz"),
         ("time(0) without time zone", "string"),
         ("interval day to second(3)", "string"),
         ("bytea", "binary"),
         ("text[]", "array<string>"),
         ("numeric(8,2)[]", "array<decimal(8,2)>"),
-        ("timestamp(6) with time zone[]", "array<timestamp>"),
+        ("timestamp(6) with time zone[]", "array<timestamptz>"),
         ('erp."Odd(x)"', "string"),
     ],
 )
@@ -244,8 +254,88 @@ def test_credentials_do_not_show_the_password() -> None:
     assert "hunter2" not in repr(read_credentials(Secrets(value), "x"))
 
 
-@pytest.mark.parametrize("run_id", ["a/b", "", "CURRENT", "a b"])
-def test_run_id_that_cannot_be_part_of_a_key_is_refused(run_id: str) -> None:
-    options = dict.fromkeys(JobArguments.names(), "x")
-    with pytest.raises(IngestError, match="run_id"):
-        JobArguments.from_options({**options, "run_id": run_id})
+ARGUMENTS = {
+    "job_settings_table": "settings",
+    "table_structures_table": "structures",
+    "ingest_runs_table": "runs",
+    "raw_bucket": "raw",
+    "curated_bucket": "curated",
+    "secret_id": "onprem",
+    "masking_secret_id": "masking",
+    "table_id": "erp.orders",
+    "run_id": "r1",
+    "ingest_date": "2024-05-31",
+    "dpu": "0.0625",
+    "dpu_hour_usd": "0.44",
+}
+
+
+def resolve(**changes: str) -> JobArguments:
+    given = {**ARGUMENTS, **changes}
+
+    def resolved(_: Any, names: Any) -> dict[str, str]:
+        return {name: given[name] for name in names}
+
+    return JobArguments.resolve([f"--{name}" for name in given], resolved)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("run_id", "a/b"),
+        ("run_id", ""),
+        ("run_id", "CURRENT"),
+        ("run_id", "a b"),
+        ("ingest_date", "31 May"),
+        ("dpu", "two"),
+    ],
+)
+def test_argument_that_cannot_be_used_is_named(name: str, value: str) -> None:
+    with pytest.raises(IngestError, match=name):
+        resolve(**{name: value})
+
+
+def test_optional_arguments_are_asked_for_only_when_they_are_given() -> None:
+    assert resolve().source_file == ""
+    assert resolve(source_file="s3://raw/drop/x.csv").source_file == "s3://raw/drop/x.csv"
+
+
+def test_masking_key_is_refused_without_showing_it() -> None:
+    assert read_masking_key(Secrets('{"key": "' + "ab" * 32 + '"}'), "x") == b"\xab" * 32
+    for value in ('{"key": "ab"}', '{"key": 7}', "abab"):
+        with pytest.raises(IngestError) as caught:
+            read_masking_key(Secrets(value), "x")
+        assert "ab" not in str(caught.value)
+
+
+def test_columns_are_left_out_and_masked_as_settings_say() -> None:
+    landed = project(structure(partitions=[]), settings(column_actions={"updated_at": "hash"}))
+    assert [(column.name, column.type, column.masking) for column in landed.columns] == [
+        ("order_id", "bigint", None),
+        ("updated_at", "string", "hash"),
+    ]
+    landed = project(structure(partitions=[]), settings(include_columns=["order_id"]))
+    assert [column.name for column in landed.columns] == ["order_id"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"include_columns": ["updated_at"]}, "column 'order_id' is a key but not landed"),
+        ({"column_actions": {"updated_at": "drop"}}, "column 'updated_at' is a partition's source but"),
+        ({"column_actions": {"updated_at": "hash"}}, "the partition 'month' needs the value"),
+    ],
+)
+def test_column_that_is_needed_must_be_landed(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(IngestError, match=message):
+        project(structure(), settings(**changes))
+
+
+def test_schema_policy_says_which_differences_are_taken() -> None:
+    actual = {"order_id": "bigint", "extra": "text"}
+    narrow = {"watermark_column": None, "load_mode": "full"}
+    with pytest.raises(IngestError, match="column 'updated_at': expected"):
+        check_source(structure(), settings(**narrow, schema_policy="additive"), actual)
+    assert check_source(structure(), settings(**narrow, schema_policy="permissive"), actual) == {"updated_at"}
+    with pytest.raises(IngestError, match="column 'updated_at': expected"):
+        check_source(structure(), settings(schema_policy="permissive"), actual)

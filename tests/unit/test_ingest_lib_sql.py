@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+from dataclasses import replace
+
 import ingest_lib  # noqa: F401
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ingest import source_sql, watermark
-from ingest.structures import Column, Partition, TableStructure
+from ingest.structures import Column, TableStructure
 from ingest.watermark import Window
 from test_ingest_lib_settings import settings
 
@@ -26,7 +30,7 @@ def column(source_type: str, name: str = "c", *, nullable: bool = False) -> Colu
         ("double precision", '"c"'),
         ("boolean", '"c"'),
         ("bytea", '"c"'),
-        ("character(5)", '"c"'),
+        ("character(5)", '"c"::text'),
         ("uuid", '"c"::text'),
         ("jsonb", '"c"::text'),
         ("erp.status", '"c"::text'),
@@ -39,8 +43,16 @@ def test_column_travels_in_its_wire_form(source_type: str, expected: str) -> Non
     assert source_sql.wire(column(source_type)) == expected
 
 
-def test_array_of_char_keeps_its_padding() -> None:
-    assert "rpad(e.v::text, 3)" in source_sql.wire(column("character(3)[]"))
+def test_column_that_is_gone_is_null_of_its_wire_type() -> None:
+    kinds = ("date", "timestamp with time zone", "numeric(5,2)", "integer[]", "boolean", "erp.status")
+    assert [source_sql.wire(column(kind), is_absent=True) for kind in kinds] == [
+        "NULL::integer",
+        "NULL::bigint",
+        "NULL::numeric",
+        "NULL::text",
+        "NULL::boolean",
+        "NULL::text",
+    ]
 
 
 @given(st.text(min_size=1))
@@ -58,19 +70,48 @@ def test_quoted_text_is_one_literal_and_holds_the_text(text: str) -> None:
     assert quoted[1:-1].replace("''", "'") == text
 
 
+ORDERS = TableStructure(
+    "erp.orders", 1, (column("integer", "Order"), replace(column("text", "note"), masking="hash")), ()
+)
+
+
 def test_select_names_everything_exactly() -> None:
-    structure = TableStructure(
-        "erp.orders",
-        1,
-        (column("integer", "Order"), column("date", "day")),
-        (Partition("order_month", "day", "month"), Partition("by_order", "Order", "identity")),
+    query = source_sql.source_query(settings(key_columns=["Order"]), ORDERS, window="x > 1")
+    assert query.sql("Order") == (
+        "SELECT \"Order\" AS \"order\", encode(sha256(decode(current_setting('millpond.masking_key'), 'hex')"
+        ' || convert_to("note"::text, \'UTF8\')), \'hex\') AS "note", "Order" AS "__split" '
+        'FROM "erp"."orders" WHERE x > 1'
     )
-    query = source_sql.select_rows(settings(), structure, predicate="x > 1", split_column="Order")
-    assert query == (
-        'SELECT "Order" AS "order", ("day" - DATE \'1970-01-01\') AS "day", '
-        'to_char("day", \'YYYY-MM\') AS "order_month", nullif("Order"::text, \'\') AS "by_order", '
-        '"Order" AS "__split" FROM "erp"."orders" WHERE x > 1'
+
+
+def test_only_the_newest_change_of_a_key_is_read() -> None:
+    changes = settings(
+        load_mode="change_table",
+        key_columns=["Order"],
+        change_operation_column="op",
+        change_sequence_column="seq",
     )
+    text = source_sql.source_query(changes, ORDERS).sql()
+    assert text.startswith('SELECT DISTINCT ON ("Order") ')
+    assert text.endswith(' FROM "erp"."orders" ORDER BY "Order", "seq" DESC')
+
+
+def test_filter_marks_changed_rows_as_deleted_and_leaves_others_out() -> None:
+    filtered = settings(key_columns=["Order"], filter="note <> 'x' -- why")
+    whole = source_sql.source_query(filtered, ORDERS)
+    assert (whole.predicate, whole.has_deleted) == ("(note <> 'x' -- why\n)", False)
+    changed = source_sql.source_query(filtered, ORDERS, window="w")
+    assert changed.predicate == "w"
+    assert changed.expressions[source_sql.DELETED] == "coalesce((note <> 'x' -- why\n) IS NOT TRUE, false)"
+
+
+def test_masking_key_is_in_the_settings_of_a_session_and_in_no_query() -> None:
+    key = bytes(range(32))
+    values = source_sql.session_settings(key)
+    inner, outer = (bytes.fromhex(values[f"millpond.masking_{name}"]) for name in ("inner", "outer"))
+    token = hashlib.sha256(outer + hashlib.sha256(inner + b"text").digest()).hexdigest()
+    assert token == hmac.new(key, b"text", hashlib.sha256).hexdigest()
+    assert key.hex() not in source_sql.source_query(settings(key_columns=["Order"]), ORDERS).sql()
 
 
 def test_first_window_reads_everything() -> None:
@@ -80,14 +121,30 @@ def test_first_window_reads_everything() -> None:
 def test_window_is_closed_at_both_ends() -> None:
     window = Window("2024-01-01 00:00:00+00", "2024-01-02 00:00:00+00")
     assert watermark.predicate(column("timestamp with time zone"), window) == (
-        "\"c\" BETWEEN '2024-01-01 00:00:00+00'::timestamp with time zone "
-        "AND '2024-01-02 00:00:00+00'::timestamp with time zone"
+        "(\"c\" >= '2024-01-01 00:00:00+00'::timestamp with time zone "
+        "AND \"c\" <= '2024-01-02 00:00:00+00'::timestamp with time zone)"
     )
+
+
+@pytest.mark.parametrize(
+    ("source_type", "overlap", "lower"),
+    [
+        ("date", "P1D", "('1'::date - 'P1D'::interval)::date"),
+        ("bigint", "100", "('1'::bigint - '100'::bigint)::bigint"),
+    ],
+)
+def test_overlap_is_taken_from_the_lower_end(source_type: str, overlap: str, lower: str) -> None:
+    predicate = watermark.predicate(column(source_type), Window("1", "2", overlap), is_open=True)
+    assert predicate == f'("c" >= {lower} AND "c" <= \'2\'::{source_type})'
+
+
+def test_growing_keys_at_the_lower_end_are_not_read_again() -> None:
+    assert watermark.predicate(column("bigint"), Window("1", "2"), is_open=True).startswith("(\"c\" > '1'")
 
 
 def test_rows_without_a_watermark_are_always_read() -> None:
     predicate = watermark.predicate(column("bigint", nullable=True), Window("1", "2"))
-    assert predicate == "(\"c\" BETWEEN '1'::bigint AND '2'::bigint OR \"c\" IS NULL)"
+    assert predicate == '("c" >= \'1\'::bigint AND "c" <= \'2\'::bigint OR "c" IS NULL)'
 
 
 @given(st.integers(-(10**12), 10**12), st.integers(0, 10**6), st.integers(1, 40), st.data())
