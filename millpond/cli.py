@@ -515,7 +515,9 @@ def _load(settings: Settings) -> None:
     with console.step("Loading the on-premises database") as say:
         result = onprem_load.load(settings, progress=say)
         database = OnPremDatabase(settings)
-        onprem_load.put_secret(settings, Aws(settings).secretsmanager, database.secret())
+        secretsmanager = Aws(settings).secretsmanager
+        onprem_load.put_secret(settings, secretsmanager, database.secret())
+        onprem_load.put_masking_key(settings, secretsmanager)
     done = f"loaded {', '.join(result.loaded)}" if result.loaded else "already loaded"
     console.note(f"{done}: {sum(result.rows.values()):,} rows in {len(result.rows)} tables")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,7 @@ SQL_DIR = CHECKOUT / "onprem_db"
 TPCH_TABLES = ("region", "nation", "part", "supplier", "partsupp", "customer", "orders", "lineitem")
 TPCH_BYTES_PER_SF = 3_500_000_000
 CHUNK = 1 << 20
+MASKING_KEY_BYTES = 32
 
 Progress = Callable[[str], None]
 
@@ -134,20 +136,32 @@ def put_secret(
     bool
         Whether a new version was stored.
     """
-    secret_id = f"{settings.project}/{settings.environment}/onprem-db"
-    errors = secretsmanager.exceptions
-    try:
-        stored = secretsmanager.get_secret_value(SecretId=secret_id)["SecretString"]
-    except errors.ResourceNotFoundException:
-        stored = None
+    stored = _stored_secret(secretsmanager, _secret_id(settings, "onprem-db"))
     if stored is not None and (_same_secret(stored, secret) or _signs_in(stored, secret)):
         return False
-    try:
-        secretsmanager.put_secret_value(SecretId=secret_id, SecretString=json.dumps(secret, sort_keys=True))
-    except errors.ResourceNotFoundException as error:
-        raise MillpondError(
-            f"The secret {secret_id} does not exist yet: Terraform makes it.", next_step="make deploy"
-        ) from error
+    _put(secretsmanager, _secret_id(settings, "onprem-db"), secret)
+    return True
+
+
+def put_masking_key(settings: Settings, secretsmanager: SecretsManagerClient) -> bool:
+    """Store a random key for masking columns, unless there is one: another key makes other tokens.
+
+    Parameters
+    ----------
+    settings : Settings
+        Names the secret: ``PROJECT/ENVIRONMENT/masking-key``.
+    secretsmanager : client
+        The secret itself must exist; Terraform makes it.
+
+    Returns
+    -------
+    bool
+        Whether a key was stored.
+    """
+    secret_id = _secret_id(settings, "masking-key")
+    if _stored_secret(secretsmanager, secret_id) is not None:
+        return False
+    _put(secretsmanager, secret_id, {"key": secrets.token_hex(MASKING_KEY_BYTES)})
     return True
 
 
@@ -334,6 +348,28 @@ def _signs_in(stored: str, secret: Mapping[str, str | int]) -> bool:
     except (json.JSONDecodeError, TypeError, psycopg.OperationalError):
         return False
     return True
+
+
+def _secret_id(settings: Settings, name: str) -> str:
+    return f"{settings.project}/{settings.environment}/{name}"
+
+
+def _stored_secret(secretsmanager: SecretsManagerClient, secret_id: str) -> str | None:
+    """The value of a secret, or None while it has none."""
+    try:
+        return secretsmanager.get_secret_value(SecretId=secret_id)["SecretString"]
+    except secretsmanager.exceptions.ResourceNotFoundException:
+        return None
+
+
+def _put(secretsmanager: SecretsManagerClient, secret_id: str, secret: Mapping[str, str | int]) -> None:
+    text = json.dumps(dict(secret), sort_keys=True)
+    try:
+        secretsmanager.put_secret_value(SecretId=secret_id, SecretString=text)
+    except secretsmanager.exceptions.ResourceNotFoundException as error:
+        raise MillpondError(
+            f"The secret {secret_id} does not exist yet: Terraform makes it.", next_step="make deploy"
+        ) from error
 
 
 def _same_secret(stored: str, secret: Mapping[str, str | int]) -> bool:

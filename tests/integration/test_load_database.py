@@ -19,7 +19,7 @@ from onprem_fixtures import onprem_settings, running_database
 from millpond import scaffold
 from millpond.config import Settings
 from millpond.errors import MillpondError
-from millpond.load import LoadResult, load, put_secret, run_workload
+from millpond.load import LoadResult, load, put_masking_key, put_secret, run_workload
 from millpond.stack.onprem import OnPremDatabase
 
 INCREMENTAL = ("customers", "products", "orders", "order_lines", "stock_movements")
@@ -264,6 +264,14 @@ def test_the_secret_is_stored_once_and_again_when_it_changed(
     assert put_secret(settings, client, {**database.secret(), "password": "another"})
     stored = json.loads(client.get_secret_value(SecretId="millpond/dev/onprem-db")["SecretString"])
     assert stored["password"] == "another"
+
+    with pytest.raises(MillpondError, match="millpond/dev/masking-key"):
+        put_masking_key(settings, client)
+    client.create_secret(Name="millpond/dev/masking-key")
+    assert put_masking_key(settings, client)
+    assert not put_masking_key(settings, client)
+    key = json.loads(client.get_secret_value(SecretId="millpond/dev/masking-key")["SecretString"])["key"]
+    assert len(bytes.fromhex(key)) == 32
 
 
 def test_importing_load_starts_nothing(settings: Settings) -> None:
