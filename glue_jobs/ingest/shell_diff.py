@@ -21,7 +21,7 @@ from ingest.engines import Change, check_keys
 from ingest.iceberg import Field
 from ingest.manifest import RawFile
 from ingest.shell_arrow import arrow_schema
-from ingest.shell_files import open_parquet, read_columns
+from ingest.shell_files import numbers_from, open_parquet, read_columns
 from ingest.shell_merge import LiveFiles, Removal
 from ingest.shell_partition import Partitioner
 from ingest.shell_sink import ParquetSink
@@ -89,7 +89,9 @@ def find_differences(
                     landed.write(rows)
         for number, task in enumerate(tasks):
             for rows in live.read(task, fields):
-                curated.write(rows.append_column(_FILE, pa.array([number] * rows.num_rows, pa.int32())))
+                curated.write(
+                    rows.append_column(_FILE, pa.repeat(pa.scalar(number, pa.int32()), rows.num_rows))
+                )
         sink = ParquetSink(s3, directory, "part", arrow_schema(fields), Partitioner(change.table))
         with sink:
             for part in range(cutter.parts):
@@ -146,7 +148,7 @@ def _compare(
 
 def _differ(left: pa.Table, right: pa.Table, names: Sequence[str]) -> pa.Array:
     """Whether rows differ in any column; NULL equals NULL, and NaN equals NaN."""
-    found = pa.array([False] * left.num_rows, pa.bool_())
+    found = pa.repeat(False, left.num_rows)
     for name in names:
         one, other = left[name].combine_chunks(), right[name].combine_chunks()
         if pa.types.is_list(one.type):
@@ -176,7 +178,7 @@ def _check(change: Change, keys: pa.Table) -> None:
 
 
 def _numbers(table: pa.Table) -> pa.Array:
-    return pa.array(range(table.num_rows), pa.int64())
+    return numbers_from(0, table.num_rows)
 
 
 class _Cutter:

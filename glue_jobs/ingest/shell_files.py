@@ -113,13 +113,10 @@ def read_columns(
     (int, pyarrow.Table)
         Position of the first row in the file, and rows.
     """
-    names = _names_by_id(file)
+    names = _names_by_id(file.schema_arrow)
     wanted = [names[field.id] for field in fields if field.id in names]
-    leaves = {
-        int(file.schema_arrow.field(i).metadata[_FIELD_ID]): position
-        for i, position in _flat_positions(file)
-        if (file.schema_arrow.field(i).metadata or {}).get(_FIELD_ID)
-    }
+    paths = {file.schema.column(leaf).path: leaf for leaf in range(len(file.schema))}
+    leaves = {number: paths[name] for number, name in names.items() if name in paths}
     position = 0
     for number in range(file.num_row_groups):
         group = file.metadata.row_group(number)
@@ -129,6 +126,12 @@ def read_columns(
         for batch in file.iter_batches(_BATCH_ROWS, row_groups=[number], columns=wanted):
             yield start, _projected(batch, fields, names)
             start += batch.num_rows
+
+
+def numbers_from(start: int, count: int) -> pa.Array:
+    """Whole numbers that follow each other."""
+    ones = pa.repeat(pa.scalar(1, pa.int64()), count)
+    return pc.add(pc.cumulative_sum(ones), pa.scalar(start - 1, pa.int64()))
 
 
 def _projected(batch: pa.RecordBatch, fields: Sequence[Field], names: dict[int, str]) -> pa.Table:
@@ -143,22 +146,9 @@ def _projected(batch: pa.RecordBatch, fields: Sequence[Field], names: dict[int, 
     return pa.table(columns, names=[field.name for field in fields])
 
 
-def _names_by_id(file: parquet.ParquetFile) -> dict[int, str]:
-    found = {}
-    for field in file.schema_arrow:
-        number = (field.metadata or {}).get(_FIELD_ID)
-        if number is not None:
-            found[int(number)] = field.name
-    return found
-
-
-def _flat_positions(file: parquet.ParquetFile) -> Iterator[tuple[int, int]]:
-    """(index of a top-level column, position of its leaf) of columns that are not nested."""
-    tops = {field.name: i for i, field in enumerate(file.schema_arrow)}
-    for position in range(len(file.schema)):
-        path = file.schema.column(position).path
-        if path in tops:
-            yield tops[path], position
+def _names_by_id(schema: pa.Schema) -> dict[int, str]:
+    numbers = ((field.name, (field.metadata or {}).get(_FIELD_ID)) for field in schema)
+    return {int(number): name for name, number in numbers if number is not None}
 
 
 class _Ranges(io.RawIOBase):

@@ -21,7 +21,7 @@ from pyiceberg.typedef import Record
 from ingest.iceberg import Field
 from ingest.layout import split_location
 from ingest.manifest import RawFile
-from ingest.shell_files import open_parquet, read_columns
+from ingest.shell_files import numbers_from, open_parquet, read_columns
 from ingest.shell_table import delete_file
 
 PATH_ID, POSITION_ID = 2147483546, 2147483545
@@ -115,7 +115,7 @@ class LiveFiles:
         is_wanted = None if keys is None else _GroupFilter(fields[0], keys.column(0))
         with open_parquet(self._s3, task.file.file_path, task.file.file_size_in_bytes) as opened:
             for start, rows in read_columns(opened, fields, is_wanted):
-                positions = pa.array(range(start, start + rows.num_rows), pa.int64())
+                positions = numbers_from(start, rows.num_rows)
                 numbered = rows.append_column(_ROW, positions)
                 if len(deleted):
                     numbered = numbered.filter(pc.invert(pc.is_in(positions, deleted)))
@@ -185,7 +185,7 @@ def _write_positions(path: Path, removal: Removal, paths: Sequence[str]) -> int:
             positions = positions.take(pc.sort_indices(positions))
             for start in range(0, len(positions), _WRITTEN_ROWS):
                 part = positions.slice(start, _WRITTEN_ROWS)
-                names = pa.array([data_path] * len(part), pa.string())
+                names = pa.repeat(data_path, len(part))
                 writer.write_table(pa.table([names, part], schema=_DELETE_SCHEMA))
             written += len(positions)
     return written

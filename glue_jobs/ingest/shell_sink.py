@@ -19,7 +19,7 @@ from ingest.layout import split_location
 from ingest.manifest import RawFile
 from ingest.shell_partition import Partitioner
 
-COLLECTED_BYTES = 64 * 1024**2
+COLLECTED_BYTES = 48 * 1024**2
 """Rows are collected in memory up to this size; then the largest partitions are written, to a half of it."""
 
 FILE_BYTES = 128 * 1024**2
