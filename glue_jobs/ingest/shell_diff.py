@@ -1,7 +1,7 @@
-"""Differences between what was read and what is curated, with memory bounded by spilling to disk.
+"""Differences between what was read and what is curated.
 
-Both sides are cut into parts by a hash of the key (Iceberg's bucket transform), small enough to be
-compared in memory one after the other.
+Memory is bounded by spilling to disk: both sides are cut into parts by a hash of the key (Iceberg's bucket
+transform), small enough to be compared one after the other.
 """
 
 from __future__ import annotations
@@ -101,6 +101,31 @@ def find_differences(
     finally:
         shutil.rmtree(local)
     return result
+
+
+def is_unchanged(
+    s3: Any, files: Sequence[RawFile], live: LiveFiles, keys: Sequence[Field], fields: Sequence[Field]
+) -> bool:
+    """Whether rows are in the table just as they were landed; meant for few.
+
+    Parameters
+    ----------
+    s3 : boto3 client
+    files : sequence of RawFile
+        What was landed; each key is in the table.
+    live : LiveFiles
+        The table.
+    keys, fields : sequence of Field
+        Its key columns and all its columns.
+    """
+    order = [(one.name, "ascending") for one in keys]
+    landed = []
+    for file in files:
+        with open_parquet(s3, file.path, file.bytes) as opened:
+            landed += [rows for _, rows in read_columns(opened, fields)]
+    new = pa.concat_tables(landed).combine_chunks().sort_by(order)
+    old = live.rows_of(keys, fields, new.select([one.name for one in keys])).sort_by(order)
+    return not pc.any(_differ(new, old, [one.name for one in fields])).as_py()
 
 
 def _compare(

@@ -20,12 +20,15 @@ from ingest.iceberg import ROWS_DELETED, ROWS_INSERTED, ROWS_TOTAL, ROWS_UPDATED
 from ingest.manifest import LandedFiles, RawFile
 from ingest.secrets import Credentials
 from ingest.shell_copy import read_tables
-from ingest.shell_diff import find_differences
+from ingest.shell_diff import find_differences, is_unchanged
 from ingest.shell_dropped import DroppedFile
 from ingest.shell_files import open_parquet, read_columns
 from ingest.shell_landing import land
 from ingest.shell_merge import LiveFiles, Removal, find_rows, write_deletes
 from ingest.shell_table import Catalog, Files
+
+COMPARED_ROWS = 1_000
+"""A batch of so many rows that are all in the table already is compared with them before it is applied."""
 
 KEYS_AT_ONCE = 2_000_000
 """Keys of a batch that are looked for in one pass over the table's key columns."""
@@ -146,8 +149,17 @@ class _Curation:
             find_rows(self._live, self._keys, keys, updated)
         for keys in self._batches(files.deletes):
             find_rows(self._live, self._keys, keys, deleted)
+        if self._is_unchanged(updated, deleted):
+            return self._commit((), Removal(), (0, 0, 0))
         counts = (files.rows_landed - updated.rows, updated.rows, deleted.rows)
         return self._commit(self._copied(), updated.merged(deleted), counts)
+
+    def _is_unchanged(self, updated: Removal, deleted: Removal) -> bool:
+        """Whether a small batch, such as the rows at the old watermark alone, brings nothing new."""
+        files = self._change.files
+        is_comparable = 0 < files.rows_landed == updated.rows <= COMPARED_ROWS and not deleted.rows
+        fields = self._change.table.fields
+        return is_comparable and is_unchanged(self._s3, files.data, self._live, self._keys, fields)
 
     def _diff(self) -> Curated:
         differences = find_differences(self._s3, self._change, self._live, self._keys, self._directory)

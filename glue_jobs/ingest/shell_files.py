@@ -71,8 +71,8 @@ class S3File(InputFile, OutputFile):
     def open(self, seekable: bool = True) -> InputStream:
         """The object by ranges, or as a whole when the reader does not seek."""
         if seekable:
-            return _Ranges(self._s3, self._bucket, self._key, len(self))  # type: ignore[return-value]
-        return io.BytesIO(self._s3.get_object(Bucket=self._bucket, Key=self._key)["Body"].read())  # type: ignore[return-value]
+            return _Ranges(self._s3, self._bucket, self._key, len(self))
+        return io.BytesIO(self._s3.get_object(Bucket=self._bucket, Key=self._key)["Body"].read())
 
     def create(self, overwrite: bool = False) -> OutputStream:  # noqa: ARG002 (names are never used twice)
         """A buffer that is put when it is closed."""

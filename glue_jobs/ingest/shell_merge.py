@@ -121,6 +121,24 @@ class LiveFiles:
                     numbered = numbered.filter(pc.invert(pc.is_in(positions, deleted)))
                 yield numbered
 
+    def rows_of(self, keys: Sequence[Field], fields: Sequence[Field], values: pa.Table) -> pa.Table:
+        """All columns of the rows with some keys; meant for few.
+
+        Parameters
+        ----------
+        keys, fields : sequence of Field
+            Key columns, and what to read.
+        values : pyarrow.Table
+            The keys.
+        """
+        ordered = [*keys, *(one for one in fields if one not in keys)]
+        found = [
+            matching(rows, values)
+            for task in self.tasks(_bounds(keys, values))
+            for rows in self.read(task, ordered, values)
+        ]
+        return pa.concat_tables(found).combine_chunks()
+
 
 def find_rows(live: LiveFiles, fields: Sequence[Field], keys: pa.Table, removal: Removal) -> None:
     """Add the rows whose key is one of the given to a removal.

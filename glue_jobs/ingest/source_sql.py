@@ -37,7 +37,7 @@ SESSION = {
     "default_transaction_read_only": "on",
     "statement_timeout": "30min",
     "lock_timeout": "30s",
-    "idle_in_transaction_session_timeout": "30min",
+    "idle_in_transaction_session_timeout": "0",
     "search_path": "",
     "datestyle": "ISO, YMD",
     "timezone": "UTC",
