@@ -27,7 +27,7 @@ SCHEMAS = ("erp", "tpch")
 MAX_DECIMAL_PRECISION = 38
 MAX_CHAR_LENGTH = 255
 
-_DEFAULTS = {
+_DEFAULTS: dict[str, Any] = {
     "engine": "auto",
     "load_mode": "full",
     "watermark_column": None,

@@ -436,6 +436,17 @@ ingest.shell_table.commit = commit_after_another
 """
 
 
+def test_catalog_refuses_an_update_of_another_version(lab: Lab) -> None:
+    glue = lab.client("glue")
+    names = {"DatabaseName": "lab", "TableInput": {"Name": "versioned"}}
+    glue.create_table(**names)
+    version = glue.get_table(DatabaseName="lab", Name="versioned")["Table"]["VersionId"]
+    glue.update_table(**names, VersionId=version)
+    with pytest.raises(glue.exceptions.ConcurrentModificationException):
+        glue.update_table(**names, VersionId=version)
+    glue.update_table(**names)
+
+
 def test_table_without_a_key_keeps_its_duplicates(lab: Lab) -> None:
     lab.execute(
         "CREATE TABLE lab.log (line text)",
