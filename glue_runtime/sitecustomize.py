@@ -56,11 +56,15 @@ def _configure_jvm() -> None:
     from py4j.protocol import Py4JError
 
     properties = _properties(os.environ["SPARK_CONF_DIR"])
-    # The JVM may be older than the run: it has neither its environment nor its working directory.
+    # The JVM may be older than the run: it has neither its environment nor its working directory. These are
+    # the names that the AWS SDKs for Java read; the secret key's differs between versions 1 and 2.
     for option, variable in {
         "accessKeyId": "AWS_ACCESS_KEY_ID",
         "secretKey": "AWS_SECRET_ACCESS_KEY",
+        "secretAccessKey": "AWS_SECRET_ACCESS_KEY",
         "sessionToken": "AWS_SESSION_TOKEN",
+        "region": "AWS_REGION",
+        "endpointUrl": "AWS_ENDPOINT_URL",
     }.items():
         properties[f"aws.{option}"] = os.environ[variable]
     for variable, value in os.environ.items():

@@ -168,7 +168,7 @@ def find_wheels(settings: Settings) -> Component:
 
 
 def find_jars(settings: Settings) -> Component:
-    """S3A and the PostgreSQL JDBC driver."""
+    """S3A, the PostgreSQL JDBC driver, and Iceberg."""
     directory = settings.home / "jars"
     if missing_jars(directory):
         install_jars(directory, uv=bootstrap.ensure_uv(settings.home), python=_harness_python(settings))

@@ -24,7 +24,8 @@ class Tools:
     harness_python : Path
         Interpreter (3.13) of the harness and the engine.
     jars_dir : Path
-        Directory of the jars that Spark jobs see: S3A with its SDK, the PostgreSQL JDBC driver.
+        Directory of the jars that Spark jobs see: S3A with its SDK, the PostgreSQL JDBC driver. Below it, one
+        for each table format, those of jobs that ask for it.
     glue_runtime : Path
         Directory that goes on the ``PYTHONPATH`` of every Glue job; it holds ``awsglue``.
     lambda_python : dict of str to Path

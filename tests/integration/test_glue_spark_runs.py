@@ -60,6 +60,45 @@ except NotImplementedError as error:
 job.commit()
 """
 
+CATALOG = (
+    "spark.sql.extensions=org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions"
+    " --conf spark.sql.catalog.glue_catalog=org.apache.iceberg.spark.SparkCatalog"
+    " --conf spark.sql.catalog.glue_catalog.catalog-impl=org.apache.iceberg.aws.glue.GlueCatalog"
+    " --conf spark.sql.catalog.glue_catalog.io-impl=org.apache.iceberg.aws.s3.S3FileIO"
+    f" --conf spark.sql.catalog.glue_catalog.warehouse=s3://{BUCKET}/warehouse/"
+)
+
+USES_ICEBERG = """
+import json
+from awsglue.context import GlueContext
+from pyspark.context import SparkContext
+
+spark = GlueContext(SparkContext.getOrCreate()).spark_session
+table = "glue_catalog.lake.orders"
+
+def rows(query):
+    return [tuple(row) for row in spark.sql(query).collect()]
+
+spark.sql("CREATE DATABASE IF NOT EXISTS glue_catalog.lake")
+spark.sql(
+    f"CREATE TABLE {table} (id bigint, state string, at timestamp) USING iceberg "
+    "PARTITIONED BY (bucket(2, id)) TBLPROPERTIES ('format-version'='2', 'write.merge.mode'='merge-on-read')"
+)
+spark.sql(f"INSERT INTO {table} SELECT id, 'new', timestamp_seconds(id) FROM range(4)")
+first = rows(f"SELECT snapshot_id FROM {table}.snapshots")[0][0]
+spark.range(4, 6).selectExpr("id", "'later' AS state", "timestamp_seconds(id) AS at").writeTo(table).append()
+spark.sql(
+    f"MERGE INTO {table} t USING (SELECT id, 'merged' AS state FROM range(5, 7)) s ON t.id = s.id "
+    "WHEN MATCHED THEN UPDATE SET state = s.state WHEN NOT MATCHED THEN INSERT (id, state) VALUES (id, state)"
+)
+spark.sql(f"DELETE FROM {table} WHERE id = 0")
+print(json.dumps({
+    "now": rows(f"SELECT id, state FROM {table} ORDER BY id"),
+    "first": rows(f"SELECT count(*) FROM {table} VERSION AS OF {first}"),
+    "operations": rows(f"SELECT operation FROM {table}.snapshots ORDER BY committed_at"),
+}))
+"""
+
 
 @pytest.fixture(scope="module")
 def warm_run(glue: GlueStack) -> dict[str, Any]:
@@ -231,11 +270,39 @@ def test_stopped_spark_run_takes_its_jvm_with_it(glue: GlueStack) -> None:
     assert not any(psutil.pid_exists(pid) for pid in pids)
 
 
+def test_script_uses_iceberg_tables_of_the_glue_catalog_with_awss_own_settings(glue: GlueStack) -> None:
+    run = glue.run(
+        USES_ICEBERG,
+        command="glueetl",
+        DefaultArguments={"--datalake-formats": "iceberg", "--conf": CATALOG},
+    )
+    assert run.get("ErrorMessage") is None
+    assert json.loads(glue.output(run)) == {
+        "now": [[1, "new"], [2, "new"], [3, "new"], [4, "later"], [5, "merged"], [6, "merged"]],
+        "first": [[4]],
+        "operations": ["append", "append", "overwrite", "delete"],
+    }
+    table = glue.engine.client("glue").get_table(DatabaseName="lake", Name="orders")["Table"]
+    assert table["Parameters"]["table_type"] == "ICEBERG"
+    assert table["StorageDescriptor"]["Location"] == f"s3://{BUCKET}/warehouse/lake.db/orders"
+
+
+def test_iceberg_is_there_only_when_it_is_asked_for(glue: GlueStack) -> None:
+    run = glue.run(
+        "from pyspark.sql import SparkSession\n"
+        "SparkSession.builder.getOrCreate().sql('SHOW TABLES IN glue_catalog.lake')",
+        command="glueetl",
+        DefaultArguments={"--conf": CATALOG},
+    )
+    assert run["JobRunState"] == "FAILED"
+    assert "org.apache.iceberg.spark.SparkCatalog" in run["ErrorMessage"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "version", "what"),
     [
         ({"--enable-glue-datacatalog": "true"}, "5.1", "--enable-glue-datacatalog"),
-        ({"--datalake-formats": "delta"}, "5.1", "--datalake-formats delta"),
+        ({"--datalake-formats": "iceberg,delta"}, "5.1", "--datalake-formats delta"),
         ({"--job-language": "scala"}, "5.1", "--job-language scala"),
         ({}, "4.0", "Glue version 4.0 (use 5.0 or 5.1)"),
     ],

@@ -74,8 +74,8 @@ class Parameters:
         S3 address that replaces the job's own; empty for the job's.
     enables_catalog, enables_auto_scaling, enables_continuous_log, enables_bookmark : bool
         Switches.
-    datalake_formats : str
-        Table formats asked for.
+    formats : tuple of str
+        Table formats asked for (``--datalake-formats``).
     log_group, log_stream_prefix, group_prefix : str
         Names for the logs; empty for Glue's own.
     """
@@ -92,7 +92,7 @@ class Parameters:
     enables_auto_scaling: bool = False
     enables_continuous_log: bool = False
     enables_bookmark: bool = False
-    datalake_formats: str = ""
+    formats: tuple[str, ...] = ()
     log_group: str = ""
     log_stream_prefix: str = ""
     group_prefix: str = ""
@@ -124,7 +124,7 @@ def parse(arguments: Mapping[str, str]) -> Parameters:
         enables_auto_scaling=is_on(arguments, "--enable-auto-scaling"),
         enables_continuous_log=is_on(arguments, "--enable-continuous-cloudwatch-log"),
         enables_bookmark=arguments.get("--job-bookmark-option") == "job-bookmark-enable",
-        datalake_formats=arguments.get("--datalake-formats", ""),
+        formats=tuple(name.lower() for name in _list(arguments.get("--datalake-formats"))),
         log_group=arguments.get("--continuous-log-logGroup", ""),
         log_stream_prefix=arguments.get("--continuous-log-logStreamPrefix", "")
         or arguments.get("--custom-logStream-prefix", ""),

@@ -73,12 +73,15 @@ class JvmSpec:
         What comes after Spark's own jars.
     submit_conf : tuple of (str, str)
         Spark properties that act on submission, such as ``spark.jars.packages``.
+    formats : tuple of str
+        Table formats (``--datalake-formats``) whose jars come after those that every job sees.
     """
 
     heap: str
     options: tuple[str, ...] = ()
     class_path: tuple[str, ...] = ()
     submit_conf: tuple[tuple[str, str], ...] = ()
+    formats: tuple[str, ...] = ()
 
     @property
     def is_plain(self) -> bool:
@@ -252,7 +255,8 @@ class JvmPool:
         folder.mkdir(parents=True, mode=0o700)
         (folder / "tmp").mkdir()
         home = spark_home(self._context.tools.spark_python)
-        jars = [*_jars(home / "jars"), *_jars(self._context.tools.jars_dir)]
+        own = self._context.tools.jars_dir
+        jars = [*_jars(home / "jars"), *_jars(own), *(jar for name in spec.formats for jar in _jars(own / name))]
         archive = self._context.tools.jars_dir.parent / "cds" / f"{_fingerprint(self._context, jars)}.jsa"
         archive_option, archives_to = self._archive_option(archive, spec)
         java_home = self._context.tools.java_home

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from millpond import process
 from millpond.planes.context import PlaneContext
-from millpond.planes.glue import arguments, connections, events, jobs, metrics, runs, tags
+from millpond.planes.glue import arguments, connections, events, jobs, metrics, runs, spark, tags
 from millpond.planes.glue.credentials import Clients
 from millpond.planes.glue.exceptions import (
     AlreadyExistsException,
@@ -23,7 +23,7 @@ from millpond.planes.glue.exceptions import (
     InvalidInputException,
     LaunchError,
 )
-from millpond.planes.glue.jvms import JvmPool, JvmSpec
+from millpond.planes.glue.jvms import JvmPool
 from millpond.planes.glue.paging import page
 from millpond.planes.glue.runs import JobRun, Shape, State
 from millpond.planes.glue.supervisor import ActiveRun, Supervisor
@@ -375,7 +375,13 @@ class GluePlane:
 
     def _start_ahead(self, job: Shape) -> None:
         try:
-            self._pool.prepare(JvmSpec(f"{self._supervisor.local_size(job).heap_mb}m"))
+            parameters = arguments.parse(
+                arguments.merge(job.get("DefaultArguments", {}), job.get("NonOverridableArguments", {}), {})
+            )
+            spark.check_supported(job, parameters)
+            spec = spark.jvm_spec(self._supervisor.local_size(job), parameters, [])
+            if spec.is_plain and not parameters.extra_jars:
+                self._pool.prepare(spec)
         except (LaunchError, OSError):
             # The job is as good as any; a run of it will say what is wrong with this machine.
             _LOG.warning("no JVM could be started ahead of a run", exc_info=True)

@@ -17,6 +17,7 @@ from millpond.planes.glue.jvms import JvmSpec, spark_home
 from millpond.planes.glue.staging import RunFolder
 
 SUPPORTED_GLUE_VERSIONS = ("5.0", "5.1")
+SUPPORTED_FORMATS = ("iceberg",)
 
 _VCPUS_PER_DPU = 4
 _MIN_HEAP_MB = 1024
@@ -76,8 +77,8 @@ def check_supported(job: Mapping[str, Any], parameters: Parameters) -> None:
         not in SUPPORTED_GLUE_VERSIONS,
         f"--job-language {parameters.job_language}": parameters.job_language != "python",
         "--enable-glue-datacatalog": parameters.enables_catalog,
-        f"--datalake-formats {parameters.datalake_formats}": bool(parameters.datalake_formats),
     }
+    refusals |= {f"--datalake-formats {name}": name not in SUPPORTED_FORMATS for name in parameters.formats}
     for what, is_asked_for in refusals.items():
         if is_asked_for:
             raise LaunchError(f"LAUNCH ERROR | {what} is not available in Millpond.")
@@ -102,6 +103,7 @@ def jvm_spec(size: LocalSize, parameters: Parameters, jars: Sequence[Path]) -> J
         options=tuple(shlex.split(conf.get("spark.driver.extraJavaOptions", ""))),
         class_path=tuple(class_path),
         submit_conf=tuple((k, v) for k, v in conf.items() if k.startswith(_ON_SUBMISSION)),
+        formats=tuple(sorted(set(parameters.formats))),
     )
 
 
