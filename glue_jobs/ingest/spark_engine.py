@@ -1,26 +1,34 @@
-"""The engine of the Spark job: JDBC into DataFrames into Parquet.
+"""The engine of the Spark job: JDBC into Parquet, and Iceberg's SQL.
 
-Every partition of a read sees one snapshot: a connection that stays open exports it
-(``pg_export_snapshot``), and each reading connection imports it before its first query. So a split read
-is as consistent as a single one.
+Rows that replace others are merged (``MERGE INTO``) on a branch of the table, which becomes the table in
+one step if nothing else did meanwhile.
 """
 
 from __future__ import annotations
 
-import re
+import functools
+import operator
+import uuid
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Iterator, Mapping, Sequence
 
 from pyspark import StorageLevel
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
-from ingest import layout, source_sql
-from ingest.engines import Merged, Row, Target, single_row
+from ingest.engines import Change, Curated, Source, TableName, check_keys
 from ingest.errors import IngestError
-from ingest.layout import DEFAULT_PARTITION, PartitionValues
-from ingest.merge import RowCounts, plan_merge
+from ingest.evolution import Evolution
+from ingest.iceberg import ROWS_DELETED, ROWS_INSERTED, ROWS_TOTAL, ROWS_UPDATED, IcebergTable
+from ingest.manifest import RawFile
 from ingest.secrets import Credentials
+from ingest.spark_source import JdbcSession, SparkSource, connection_properties
+from ingest.spark_tables import SparkTables, refusing_conflicts
+from ingest.spark_types import quoted, read_schema
+
+CATALOG = "glue_catalog"
+"""Spark's name of the Glue catalog; the job's ``--conf`` defines it."""
 
 _SESSION = {
     "spark.sql.session.timeZone": "UTC",
@@ -32,12 +40,33 @@ _SESSION = {
     "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
 }
 
-_DRIVER = "org.postgresql.Driver"
-_VERSION_KEY = "run_id"
+_OPERATION = "__operation"
+_INSERT, _UPDATE, _DELETE = "I", "U", "D"
+_NEW, _OLD, _ROWS = "__new", "__old", "__rows"
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """What a change does."""
+
+    inserted: int
+    updated: int
+    deleted: int
+    total: int
+
+    @property
+    def properties(self) -> dict[str, str]:
+        values = {
+            ROWS_INSERTED: self.inserted,
+            ROWS_UPDATED: self.updated,
+            ROWS_DELETED: self.deleted,
+            ROWS_TOTAL: self.total,
+        }
+        return {name: str(value) for name, value in values.items()}
 
 
 class SparkEngine:
-    """Reads through Spark's JDBC source.
+    """Reads through Spark's JDBC source, writes with Iceberg.
 
     Parameters
     ----------
@@ -52,228 +81,198 @@ class SparkEngine:
     def __init__(self, spark: SparkSession, s3: Any) -> None:
         self._spark = spark
         self._s3 = s3
+        self._tables = SparkTables(spark, CATALOG)
         for name, value in _SESSION.items():
             spark.conf.set(name, value)
 
     @contextmanager
-    def connect(self, credentials: Credentials) -> Iterator[SparkSource]:
+    def connect(self, credentials: Credentials, session: Mapping[str, str]) -> Iterator[SparkSource]:
         """Connect and export a snapshot; see :class:`ingest.engines.Engine`."""
         url = f"jdbc:postgresql://{credentials.host}:{credentials.port}/{credentials.dbname}"
-        properties = {
-            "user": credentials.username,
-            "password": credentials.password,
-            "driver": _DRIVER,
-            "ApplicationName": "ingest",
-        }
-        connection = self._open(url, properties)
+        properties = connection_properties(credentials)
+        own = JdbcSession(self._spark, url, properties, session)
         try:
-            connection.setAutoCommit(False)
-            session = _Session(connection)
-            session.execute(source_sql.SNAPSHOT_ISOLATION)
-            for statement in source_sql.session_statements():
-                session.execute(statement)
-            (snapshot,) = single_row(session.fetch(source_sql.EXPORT_SNAPSHOT))
-            reading = _reading(properties, str(snapshot))
-            yield SparkSource(self._spark, self._s3, session, url, reading)
+            yield SparkSource(self._spark, self._s3, CATALOG, own, url, properties, session)
         finally:
-            connection.close()
+            own.close()
 
-    def _open(self, url: str, properties: Mapping[str, str]) -> Any:
-        jvm = self._spark.sparkContext._jvm
-        java_properties = jvm.java.util.Properties()
-        for name, value in properties.items():
-            java_properties.setProperty(name, value)
-        return jvm.org.postgresql.Driver().connect(url, java_properties)
+    def open_file(self, location: str, session: Mapping[str, str]) -> Source:
+        """Refuse: files that land are the shell engine's; see :class:`ingest.engines.Engine`."""
+        raise IngestError(f"{location}: the Spark engine does not ingest files; use the shell engine.")
 
-
-class _Session:
-    """A JDBC connection of the driver."""
-
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
-
-    def execute(self, statement: str) -> None:
-        handle = self._connection.createStatement()
-        handle.execute(statement)
-        handle.close()
-
-    def fetch(self, query: str) -> list[Row]:
-        handle = self._connection.createStatement()
-        result = handle.executeQuery(query)
-        width = range(1, result.getMetaData().getColumnCount() + 1)
-        rows = []
-        while result.next():
-            rows.append(tuple(result.getString(column) for column in width))
-        handle.close()
-        return rows
-
-
-class SparkSource:
-    """A snapshot; see :class:`ingest.engines.Source`.
-
-    Parameters
-    ----------
-    spark : SparkSession
-    s3 : boto3 client
-    session : _Session
-        The connection that holds the snapshot.
-    url, properties
-        How to open others that see it too.
-    """
-
-    def __init__(
-        self, spark: SparkSession, s3: Any, session: _Session, url: str, properties: dict[str, str]
-    ) -> None:
-        self._spark = spark
-        self._s3 = s3
-        self._session = session
-        self._url = url
-        self._properties = properties
-
-    def fetch(self, query: str) -> list[Row]:
-        return self._session.fetch(query)
-
-    def load(self, target: Target, predicate: str) -> RowCounts:
-        return self._write(target, self._read(target, predicate))
-
-    def merge(self, target: Target, predicate: str, visible: Mapping[PartitionValues, str]) -> Merged:
-        names = target.structure.catalog_names(target.settings.key_columns, "one of key_columns")
-        batch = self._read(target, predicate).persist(StorageLevel.DISK_ONLY)
-        try:
-            rows_read = batch.count()
-            if not rows_read:
-                return Merged(0, plan_merge(visible, (), ()), {})
-            _check_keys(target, batch, names)
-            keys = batch.select(names)
-            changed = _partition_values(target, batch)
-            others = [location for values, location in visible.items() if values not in changed]
-            holding: set[PartitionValues] = set()
-            if others:
-                found = self._visible(target, others).join(keys, names, "left_semi")
-                holding = _partition_values(target, found)
-            plan = plan_merge(visible, changed, holding)
-            result = batch
-            if plan.rewritten:
-                rewritten = self._visible(target, [visible[values] for values in plan.rewritten])
-                result = rewritten.join(keys, names, "left_anti").unionByName(batch)
-            return Merged(rows_read, plan, self._write(target, result))
-        finally:
-            batch.unpersist()
-
-    def _read(self, target: Target, predicate: str) -> DataFrame:
-        settings, structure = target.settings, target.structure
-        split = None if settings.split_partitions == 1 else settings.split_column
-        query = source_sql.select_rows(settings, structure, predicate=predicate, split_column=split)
-        table = f"({query}) AS source"
-        properties = {**self._properties, "fetchsize": str(settings.fetch_size)}
-        if split is None:
-            wire = self._spark.read.jdbc(self._url, table, properties=properties)
+    def prepare(self, name: TableName, found: IcebergTable | None, evolution: Evolution) -> None:
+        """Make or change the table; see :class:`ingest.engines.Engine`."""
+        if found is None:
+            self._tables.create(name, evolution)
         else:
-            conditions = self._split(target, split, predicate)
-            wire = self._spark.read.jdbc(self._url, table, predicates=conditions, properties=properties)
-        columns = [_from_wire(f.col(_quoted(c.name)), c.type).alias(c.name) for c in structure.columns]
-        return wire.select(*columns, *(f.col(_quoted(name)) for name in structure.partition_names))
+            self._tables.evolve(name, found.schema_id, evolution)
 
-    def _split(self, target: Target, split_column: str, predicate: str) -> list[str]:
-        column = target.structure.column(split_column, "split_column")
-        low, high = single_row(self.fetch(source_sql.split_bounds(target.settings, column, predicate)))
-        if low is None or high is None:
-            return ["TRUE"]
-        return source_sql.split_predicates(column, int(low), int(high), target.settings.split_partitions)
+    def count_rows(self, table: IcebergTable) -> int:
+        """Count; see :class:`ingest.engines.Engine`."""
+        return 0 if table.snapshot_id is None else self._rows_of(table).count()
 
-    def _visible(self, target: Target, locations: Sequence[str]) -> DataFrame:
-        structure = target.structure
-        reader = self._spark.read.schema(_schema(target))
-        if structure.partitions:
-            reader = reader.option("basePath", target.table_location)
-        return reader.parquet(*locations).drop(_VERSION_KEY)
+    def curate(self, change: Change) -> Curated:
+        """Apply a change; see :class:`ingest.engines.Engine`."""
+        if change.action == "overwrite":
+            return self._overwrite(change)
+        if change.action == "diff" and change.table.snapshot_id is not None:
+            return self._apply_differences(change)
+        if not change.files.data and (not change.files.deletes or change.table.snapshot_id is None):
+            return self._unchanged(change.table)
+        if change.action == "append" or change.table.snapshot_id is None:
+            return self._append(change)
+        return self._upsert(change)
 
-    def _write(self, target: Target, rows: DataFrame) -> RowCounts:
-        names = target.structure.partition_names
-        if names:
-            by = ", ".join(_quoted(name) for name in names)
-            rows = self._spark.sql(f"SELECT /*+ REBALANCE({by}) */ * FROM {{rows}}", rows=rows)  # noqa: S608
-        rows.write.mode("append").partitionBy(*names).option("compression", "snappy").option(
-            "mapreduce.fileoutputcommitter.marksuccessfuljobs", "false"
-        ).parquet(target.location)
-        return self._count(target)
+    def _overwrite(self, change: Change) -> Curated:
+        before, after = self.count_rows(change.table), change.files.rows_landed
+        counts = _Counts(inserted=after, updated=0, deleted=before, total=after)
+        return _curated(self._write(change, self._landed(change), counts, replaces_all=True), counts)
 
-    def _count(self, target: Target) -> RowCounts:
-        names = target.structure.partition_names
-        if not layout.list_files(self._s3, target.location):
-            return {} if names else {(): 0}
-        written = self._spark.read.schema(_schema(target)).parquet(target.location)
-        counts = written.groupBy(*(_quoted(name) for name in names)).count().collect()
-        return {_values(row[: len(names)]): row["count"] for row in counts}
+    def _append(self, change: Change) -> Curated:
+        rows, added = self._landed(change), change.files.rows_landed
+        if change.key_columns:
+            self._check_keys(change, rows)
+        counts = _Counts(inserted=added, updated=0, deleted=0, total=self.count_rows(change.table) + added)
+        return _curated(self._write(change, rows, counts), counts)
 
+    def _upsert(self, change: Change) -> Curated:
+        table, keys = change.table, [*change.key_columns]
+        gone = self._read(table, change.files.deletes)
+        batch = self._landed(change).withColumn(_OPERATION, f.lit(_UPDATE))
+        batch = batch.unionByName(gone.withColumn(_OPERATION, f.lit(_DELETE)))
+        self._check_keys(change, batch)
+        deleted = 0
+        if change.files.deletes:
+            deleted = self._rows_of(table).join(gone.select(*map(quoted, keys)), keys, "left_semi").count()
+        snapshot = self._merge(change, batch, change.properties)
+        if snapshot is None:
+            return self._unchanged(table)
+        # Each updated row is a removed one and an added one; a merge removes by position.
+        added = _number(snapshot, "added-records")
+        updated = _number(snapshot, "added-position-deletes") - deleted
+        total = self._rows_of(table, snapshot.snapshotId()).count()
+        return _curated(snapshot, _Counts(added - updated, updated, deleted, total))
 
-def _reading(properties: Mapping[str, str], snapshot_id: str) -> dict[str, str]:
-    """Connection properties for the executors; the snapshot must come before any query."""
-    statements = [
-        source_sql.SNAPSHOT_ISOLATION,
-        source_sql.import_snapshot(snapshot_id),
-        *source_sql.session_statements(),
-    ]
-    return {**properties, "sessionInitStatement": "; ".join(statements)}
+    def _apply_differences(self, change: Change) -> Curated:
+        landed = self._landed(change)
+        self._check_keys(change, landed)
+        differences = self._differences(change, landed).persist(StorageLevel.DISK_ONLY)
+        try:
+            found = {
+                row[_OPERATION]: row["count"] for row in differences.groupBy(_OPERATION).count().collect()
+            }
+            if not found:
+                return self._unchanged(change.table)
+            inserted, updated, deleted = (found.get(kind, 0) for kind in (_INSERT, _UPDATE, _DELETE))
+            counts = _Counts(inserted, updated, deleted, total=change.files.rows_landed)
+            return _curated(
+                self._merge(change, differences, {**change.properties, **counts.properties}), counts
+            )
+        finally:
+            differences.unpersist()
 
-
-def _schema(target: Target) -> str:
-    structure = target.structure
-    columns = [(column.name, column.type) for column in structure.columns]
-    columns += [(name, "string") for name in structure.partition_names]
-    return ", ".join(f"{_quoted(name)} {_spark_type(kind)}" for name, kind in columns)
-
-
-def _spark_type(catalog_type: str) -> str:
-    """The type of a catalog type's values in Spark, which has ``char`` only for columns of its own tables."""
-    return re.sub(r"char\(\d+\)", "string", catalog_type)
-
-
-def _quoted(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"
-
-
-def _from_wire(wire: Column, catalog_type: str) -> Column:
-    """The value of a column that came in the wire form of :mod:`ingest.source_sql`."""
-    if catalog_type.startswith("array<"):
-        element_type = catalog_type[len("array<") : -1]
-        texts = f.from_json(wire, "array<string>", {"mode": "FAILFAST"})
-        return f.transform(texts, lambda text: _element_from_wire(text, element_type)).cast(
-            _spark_type(catalog_type)
+    def _differences(self, change: Change, landed: DataFrame) -> DataFrame:
+        keys = [*change.key_columns]
+        names = [field.name for field in change.table.fields]
+        columns = [f.col(quoted(name)) for name in names]
+        new = landed.select(*map(quoted, keys), f.struct(*columns).alias(_NEW))
+        old = self._rows_of(change.table).select(*map(quoted, keys), f.struct(*columns).alias(_OLD))
+        operation = (
+            f.when(f.col(_NEW).isNull(), _DELETE)
+            .when(f.col(_OLD).isNull(), _INSERT)
+            .when(~f.col(_NEW).eqNullSafe(f.col(_OLD)), _UPDATE)
         )
-    if catalog_type == "date":
-        return f.date_from_unix_date(wire)
-    if catalog_type == "timestamp":
-        return f.timestamp_micros(wire)
-    return wire.cast(_spark_type(catalog_type))
+        joined = new.join(old, keys, "full_outer").withColumn(_OPERATION, operation)
+        values = [
+            f.col(quoted(name)) if name in keys else f.col(_NEW).getField(name).alias(name) for name in names
+        ]
+        return joined.where(f.col(_OPERATION).isNotNull()).select(*values, _OPERATION)
+
+    def _write(self, change: Change, rows: DataFrame, counts: _Counts, *, replaces_all: bool = False) -> Any:
+        """Replace or add rows; the snapshot."""
+        table = change.table
+        properties = {**change.properties, **counts.properties}
+        options = {f"snapshot-property.{name}": value for name, value in properties.items()}
+        if table.snapshot_id is None:
+            # There is nothing yet for a branch to begin with. Whatever was committed meanwhile is a conflict.
+            identifier = self._tables.identifier(table.database, table.name)
+            with refusing_conflicts(table.database, table.name):
+                self._tables.load(table.database, table.name)
+                writer = rows.writeTo(identifier).options(**{**options, "isolation-level": "serializable"})
+                writer.overwrite(f.lit(True))
+            return self._tables.load(table.database, table.name).currentSnapshot()
+        with self._tables.staged(table.database, table.name, table.snapshot_id) as stage:
+            identifier = self._tables.identifier(table.database, table.name, stage.branch)
+            writer = rows.writeTo(identifier).options(**options)
+            if replaces_all:
+                writer.overwrite(f.lit(True))
+            else:
+                writer.append()
+        return stage.snapshot
+
+    def _merge(self, change: Change, batch: DataFrame, properties: Mapping[str, str]) -> Any:
+        """Merge rows that say what to do with them; the snapshot, or None when nothing changed."""
+        table = change.table
+        view = f"batch_{uuid.uuid4().hex}"
+        batch.createOrReplaceTempView(view)
+        names = [quoted(field.name) for field in table.fields]
+        matches = " AND ".join(f"t.{quoted(key)} = s.{quoted(key)}" for key in change.key_columns)
+        try:
+            with self._tables.staged(table.database, table.name, int(str(table.snapshot_id))) as stage:
+                identifier = self._tables.identifier(table.database, table.name, stage.branch)
+                self._tables.execute(
+                    f"MERGE INTO {identifier} AS t USING {view} AS s ON {matches} "
+                    f"WHEN MATCHED AND s.{_OPERATION} = '{_DELETE}' THEN DELETE "
+                    f"WHEN MATCHED THEN UPDATE SET {', '.join(f't.{name} = s.{name}' for name in names)} "
+                    f"WHEN NOT MATCHED AND s.{_OPERATION} <> '{_DELETE}' THEN INSERT ({', '.join(names)}) "
+                    f"VALUES ({', '.join(f's.{name}' for name in names)})",
+                    properties,
+                )
+        finally:
+            self._spark.catalog.dropTempView(view)
+        return stage.snapshot
+
+    def _unchanged(self, table: IcebergTable) -> Curated:
+        return Curated(table.snapshot_id, 0, 0, 0, self.count_rows(table), 0)
+
+    def _landed(self, change: Change) -> DataFrame:
+        return self._read(change.table, change.files.data)
+
+    def _read(self, table: IcebergTable, files: Sequence[RawFile]) -> DataFrame:
+        schema = read_schema(table.fields)
+        if not files:
+            return self._spark.createDataFrame([], schema)
+        return self._spark.read.schema(schema).parquet(*(file.path for file in files))
+
+    def _rows_of(self, table: IcebergTable, snapshot_id: int | None = None) -> DataFrame:
+        identifier = self._tables.identifier(table.database, table.name)
+        self._tables.refresh(table.database, table.name)
+        return self._spark.read.option("snapshot-id", str(snapshot_id or table.snapshot_id)).table(identifier)
+
+    def _check_keys(self, change: Change, batch: DataFrame) -> None:
+        keys = [f.col(quoted(name)) for name in change.key_columns]
+        missing = functools.reduce(operator.or_, (key.isNull() for key in keys))
+        found = (
+            batch.groupBy(*keys)
+            .agg(f.count(f.lit(1)).alias(_ROWS))
+            .where(missing | (f.col(_ROWS) > 1))
+            .agg(f.count_if(missing).alias("nulls"), f.count_if(~missing).alias("duplicates"))
+        )
+        row = found.collect()[0]
+        table_id = f"{change.table.database}.{change.table.name}"
+        check_keys(table_id, change.key_columns, nulls=row["nulls"], duplicates=row["duplicates"])
 
 
-def _element_from_wire(text: Column, element_type: str) -> Column:
-    if element_type == "binary":
-        return f.unhex(f.regexp_replace(text, r"^\\x", ""))
-    travels_as = {"date": "int", "timestamp": "bigint"}.get(element_type, element_type)
-    return _from_wire(text.cast(_spark_type(travels_as)), element_type)
+def _number(snapshot: Any, name: str) -> int:
+    return int(snapshot.summary().get(name) or 0)
 
 
-def _values(row: Sequence[str | None]) -> PartitionValues:
-    return tuple(DEFAULT_PARTITION if value is None else value for value in row)
-
-
-def _partition_values(target: Target, rows: DataFrame) -> set[PartitionValues]:
-    names = target.structure.partition_names
-    if not names:
-        return set() if rows.isEmpty() else {()}
-    distinct = rows.select(*(f.col(_quoted(name)) for name in names)).distinct()
-    return {_values(row) for row in distinct.collect()}
-
-
-def _check_keys(target: Target, batch: DataFrame, names: list[str]) -> None:
-    table_id, key_columns = target.settings.table_id, ", ".join(target.settings.key_columns)
-    keys = [f.col(_quoted(name)) for name in names]
-    is_null = keys[0].isNull()
-    for key in keys[1:]:
-        is_null = is_null | key.isNull()
-    if not batch.where(is_null).isEmpty():
-        raise IngestError(f"{table_id}: a row has NULL in its key ({key_columns}); it cannot be merged.")
-    if not batch.groupBy(*keys).count().where("count > 1").isEmpty():
-        raise IngestError(f"{table_id}: two rows have the same key ({key_columns}); they cannot be merged.")
+def _curated(snapshot: Any, counts: _Counts) -> Curated:
+    return Curated(
+        snapshot_id=snapshot.snapshotId(),
+        rows_inserted=counts.inserted,
+        rows_updated=counts.updated,
+        rows_deleted=counts.deleted,
+        rows_total=counts.total,
+        bytes_written=_number(snapshot, "added-files-size"),
+    )

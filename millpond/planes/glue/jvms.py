@@ -256,7 +256,11 @@ class JvmPool:
         (folder / "tmp").mkdir()
         home = spark_home(self._context.tools.spark_python)
         own = self._context.tools.jars_dir
-        jars = [*_jars(home / "jars"), *_jars(own), *(jar for name in spec.formats for jar in _jars(own / name))]
+        jars = [
+            *_jars(home / "jars"),
+            *_jars(own),
+            *(jar for name in spec.formats for jar in _jars(own / name)),
+        ]
         archive = self._context.tools.jars_dir.parent / "cds" / f"{_fingerprint(self._context, jars)}.jsa"
         archive_option, archives_to = self._archive_option(archive, spec)
         java_home = self._context.tools.java_home

@@ -1,0 +1,277 @@
+"""The source as Spark reads it, and the rows in raw.
+
+Every partition of a read sees one snapshot: a connection that stays open exports it
+(``pg_export_snapshot``), and each reading connection imports it before its first query. So a split read
+is as consistent as a single one.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Mapping, Sequence
+
+from pyspark import StorageLevel
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as f
+
+from ingest import layout, quarantine, source_sql
+from ingest.engines import Landing, Row, single_row
+from ingest.iceberg import Field
+from ingest.manifest import LandedFiles, RawFile
+from ingest.secrets import Credentials
+from ingest.settings import JobSettings
+from ingest.spark_types import from_wire, partition_value, quoted, with_field_id
+
+_DRIVER = "org.postgresql.Driver"
+_PARTITION = "partition"
+
+# A worker reads several partitions at once, and rows may be wide: what one fetch brings is bounded by its
+# bytes. "adaptiveFetch" and "maxResultBuffer" are properties of the PostgreSQL JDBC driver; the percentage
+# is of the heap.
+_FETCH_BYTES = 8 * 1024**2
+_RESULT_BUFFER = "6p"
+
+
+def connection_properties(credentials: Credentials) -> dict[str, str]:
+    return {
+        "user": credentials.username,
+        "password": credentials.password,
+        "driver": _DRIVER,
+        "ApplicationName": "ingest",
+    }
+
+
+class JdbcSession:
+    """A JDBC connection of the driver that has begun the transaction."""
+
+    def __init__(
+        self, spark: SparkSession, url: str, properties: Mapping[str, str], session: Mapping[str, str]
+    ) -> None:
+        jvm: Any = spark.sparkContext._jvm
+        java_properties = jvm.java.util.Properties()
+        for name, value in properties.items():
+            java_properties.setProperty(name, value)
+        self._connection = jvm.org.postgresql.Driver().connect(url, java_properties)
+        self._connection.setAutoCommit(False)
+        self.execute(source_sql.SNAPSHOT_ISOLATION)
+        # It has nothing to do while the others read what it holds for them.
+        for name, value in {**session, "idle_in_transaction_session_timeout": "0"}.items():
+            self.execute(source_sql.set_statement(name, value))
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def execute(self, statement: str) -> None:
+        handle = self._connection.createStatement()
+        handle.execute(statement)
+        handle.close()
+
+    def fetch(self, query: str) -> list[Row]:
+        handle = self._connection.createStatement()
+        result = handle.executeQuery(query)
+        width = range(1, result.getMetaData().getColumnCount() + 1)
+        rows = []
+        while result.next():
+            rows.append(tuple(result.getString(column) for column in width))
+        handle.close()
+        return rows
+
+
+class SparkSource:
+    """A snapshot; see :class:`ingest.engines.Source`.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    s3 : boto3 client
+        To see what was written.
+    catalog : str
+        Spark catalog that has Iceberg's functions.
+    own : JdbcSession
+        Holds the snapshot.
+    url, properties
+        How to open connections that see it too.
+    session : mapping of str to str
+        Settings of those.
+    """
+
+    def __init__(
+        self,
+        spark: SparkSession,
+        s3: Any,
+        catalog: str,
+        own: JdbcSession,
+        url: str,
+        properties: Mapping[str, str],
+        session: Mapping[str, str],
+    ) -> None:
+        self._spark = spark
+        self._s3 = s3
+        self._catalog = catalog
+        self._own = own
+        self._url = url
+        (snapshot,) = single_row(own.fetch(source_sql.EXPORT_SNAPSHOT))
+        self._properties = {**properties, "sessionInitStatement": _initial(str(snapshot), session)}
+
+    def fetch(self, query: str) -> list[Row]:
+        return self._own.fetch(query)
+
+    def land(self, landing: Landing) -> LandedFiles:
+        """Write the rows to raw; see :class:`ingest.engines.Source`."""
+        wire = self._read(landing)
+        query = landing.query
+        if not query.has_quarantine and not query.has_deleted:
+            return LandedFiles(data=self._write_data(landing, wire))
+        wire = wire.persist(StorageLevel.DISK_ONLY)
+        try:
+            good, bad = _split(wire, source_sql.QUARANTINE, query.has_quarantine, lambda mark: mark.isNull())
+            kept, gone = _split(good, source_sql.DELETED, query.has_deleted, lambda mark: ~mark)
+            return LandedFiles(
+                data=self._write_data(landing, kept),
+                deletes=self._write_deletes(landing, gone) if gone is not None else (),
+                quarantine=self._write_quarantine(landing, bad) if bad is not None else (),
+            )
+        finally:
+            wire.unpersist()
+
+    def _read(self, landing: Landing) -> DataFrame:
+        settings = landing.settings
+        split = None if settings.split_partitions == 1 or landing.query.newest_of else settings.split_column
+        table = f"({landing.query.sql(split)}) AS source"
+        properties = {**self._properties, **self._fetching(landing)}
+        if split is None:
+            return self._spark.read.jdbc(self._url, table, properties=properties)
+        conditions = self._conditions(landing, split)
+        return self._spark.read.jdbc(self._url, table, predicates=conditions, properties=properties)
+
+    def _fetching(self, landing: Landing) -> dict[str, str]:
+        most = landing.settings.fetch_size
+        (width,) = single_row(self.fetch(_row_width(landing.settings)))
+        fitting = _FETCH_BYTES // max(1, int(width)) if width else most
+        return {
+            "fetchsize": str(max(1, min(most, fitting))),
+            "adaptiveFetch": "true",
+            "adaptiveFetchMaximum": str(most),
+            "maxResultBuffer": _RESULT_BUFFER,
+        }
+
+    def _conditions(self, landing: Landing, split_column: str) -> list[str]:
+        settings = landing.settings
+        column = landing.structure.column(split_column, "split_column")
+        bounds = source_sql.split_bounds(settings, column, landing.query.predicate)
+        low, high = single_row(self.fetch(bounds))
+        if low is None or high is None:
+            return ["TRUE"]
+        return source_sql.split_predicates(column, int(low), int(high), settings.split_partitions)
+
+    def _write_data(self, landing: Landing, wire: DataFrame) -> tuple[RawFile, ...]:
+        columns = [
+            with_field_id(from_wire(f.col(quoted(c.name)), c.type), landing.table.field(c.name))
+            for c in landing.structure.columns
+        ]
+        return self._write(landing, wire.select(*columns), landing.location)
+
+    def _write_deletes(self, landing: Landing, wire: DataFrame) -> tuple[RawFile, ...]:
+        keys = [landing.structure.column(name, "a key") for name in landing.settings.key_columns]
+        columns = [
+            with_field_id(from_wire(f.col(quoted(c.name)), c.type), landing.table.field(c.name)) for c in keys
+        ]
+        return self._write_plain(wire.select(*columns), f"{landing.location}deletes/")
+
+    def _write_quarantine(self, landing: Landing, wire: DataFrame) -> tuple[RawFile, ...]:
+        mark = f.col(quoted(source_sql.QUARANTINE))
+        values = {
+            "table_id": f.lit(landing.settings.table_id),
+            "run_id": f.lit(landing.run_id),
+            "ingest_date": f.lit(landing.ingest_date).cast("date"),
+            "rules": f.from_json(f.get_json_object(mark, "$.rules"), "array<string>", {"mode": "FAILFAST"}),
+            "row": f.get_json_object(mark, "$.row"),
+            "quarantined_at": f.lit(landing.read_at).cast("timestamp"),
+        }
+        columns = [with_field_id(values[field.name], field) for field in quarantine.FIELDS]
+        return self._write_plain(wire.select(*columns), f"{landing.location}quarantine/")
+
+    def _write(self, landing: Landing, rows: DataFrame, location: str) -> tuple[RawFile, ...]:
+        fields = [field for field in landing.table.partition if field.transform != "void"]
+        if not fields:
+            return self._write_plain(rows, location)
+        values = [
+            partition_value(
+                field.source, landing.table.field(field.source).type, field.transform, self._catalog
+            ).alias(field.name)
+            for field in fields
+        ]
+        # The directory's name says all the values, NULL and the empty text among them.
+        text = f.to_json(f.struct(*values), {"ignoreNullFields": "false"})
+        by = quoted(_directory_column(landing.table.fields))
+        rows = rows.withColumn(by.strip("`"), f.hex(text))
+        rows = self._spark.sql(f"SELECT /*+ REBALANCE({by}) */ * FROM {{rows}}", rows=rows)  # noqa: S608
+        return self._write_plain(rows, location, by.strip("`"))
+
+    def _write_plain(self, rows: DataFrame, location: str, *by: str) -> tuple[RawFile, ...]:
+        rows.write.mode("append").partitionBy(*by).option("compression", "zstd").option(
+            "mapreduce.fileoutputcommitter.marksuccessfuljobs", "false"
+        ).parquet(location)
+        sizes = self._sizes(location)
+        if not sizes:
+            return ()
+        written = self._spark.read.parquet(*sizes)
+        counts = written.groupBy(f.col("_metadata.file_path").alias("path")).count().collect()
+        # A file without rows is in no group.
+        rows_of = {_same_scheme(row["path"]): row["count"] for row in counts}
+        return tuple(
+            RawFile(path, rows_of[path], sizes[path], _partition_of(path) if by else {})
+            for path in sorted(rows_of)
+        )
+
+    def _sizes(self, location: str) -> dict[str, int]:
+        bucket, prefix = layout.split_location(location)
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        found = [entry for page in pages for entry in page.get("Contents", ())]
+        return {
+            f"s3://{bucket}/{entry['Key']}": entry["Size"]
+            for entry in found
+            if entry["Key"].endswith(".parquet")
+        }
+
+
+def _split(rows: DataFrame, mark: str, has_mark: bool, is_first: Any) -> tuple[DataFrame, DataFrame | None]:
+    if not has_mark:
+        return rows, None
+    first: Column = is_first(f.col(quoted(mark)))
+    return rows.where(first), rows.where(~first)
+
+
+def _initial(snapshot_id: str, session: Mapping[str, str]) -> str:
+    """What each reading connection begins with; the snapshot must come before any query."""
+    statements = [source_sql.SNAPSHOT_ISOLATION, source_sql.import_snapshot(snapshot_id)]
+    statements += [source_sql.set_statement(name, value) for name, value in session.items()]
+    return "; ".join(statements)
+
+
+def _row_width(settings: JobSettings) -> str:
+    """A query for the average size of a row, with what is stored out of line; NULL before any ANALYZE."""
+    table = source_sql.quote_text(source_sql.source_table(settings))
+    return (
+        "SELECT CASE WHEN c.reltuples > 0 "
+        "THEN pg_catalog.pg_table_size(c.oid) / c.reltuples END::bigint::text "
+        f"FROM pg_catalog.pg_class c WHERE c.oid = {table}::regclass"
+    )
+
+
+def _same_scheme(path: str) -> str:
+    return "s3://" + path.split("://", 1)[1]
+
+
+def _directory_column(fields: Sequence[Field]) -> str:
+    """A name that no column has."""
+    name = _PARTITION
+    while name in {field.name for field in fields}:
+        name += "_"
+    return name
+
+
+def _partition_of(path: str) -> Mapping[str, Any]:
+    value = path.rsplit("/", 2)[1].split("=", 1)[1]
+    partition: Mapping[str, Any] = json.loads(bytes.fromhex(value))
+    return partition
