@@ -15,10 +15,10 @@ from ingest.spark_engine import SparkEngine
 
 logging.basicConfig(stream=sys.stdout, format="%(levelname)s %(message)s")
 logging.getLogger("ingest").setLevel(logging.INFO)
-options = getResolvedOptions(sys.argv, ["JOB_NAME", *JobArguments.names()])
+arguments = JobArguments.resolve(sys.argv, getResolvedOptions)
 context = GlueContext(SparkContext.getOrCreate())
 job = Job(context)
-job.init(options["JOB_NAME"], options)
+job.init(arguments.job_name, {})
 aws = Aws.from_environment()
-ingest(JobArguments.from_options(options), SparkEngine(context.spark_session, aws.s3), aws)
+ingest(arguments, SparkEngine(context.spark_session, aws.s3), aws)
 job.commit()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
-from types import MappingProxyType
 from typing import Any, Mapping
 
 from ingest.errors import IngestError
@@ -95,7 +94,7 @@ class JobSettings:
     change_operation_column: str | None = None
     change_sequence_column: str | None = None
     include_columns: tuple[str, ...] | None = None
-    column_actions: Mapping[str, str] = MappingProxyType({})
+    column_actions: Mapping[str, str] = field(default_factory=dict)
     filter: str | None = None
     quality_rules: tuple[QualityRule, ...] = ()
     quality_max_rejected: Decimal = Decimal(0)

@@ -4,6 +4,8 @@ Rows that replace others are merged (``MERGE INTO``) on a branch of the table, w
 one step if nothing else did meanwhile.
 """
 
+# ruff: noqa: S608 (names are quoted by quoted)
+
 from __future__ import annotations
 
 import functools
@@ -96,7 +98,7 @@ class SparkEngine:
         finally:
             own.close()
 
-    def open_file(self, location: str, session: Mapping[str, str]) -> Source:
+    def open_file(self, location: str, session: Mapping[str, str]) -> Source:  # noqa: ARG002
         """Refuse: files that land are the shell engine's; see :class:`ingest.engines.Engine`."""
         raise IngestError(f"{location}: the Spark engine does not ingest files; use the shell engine.")
 

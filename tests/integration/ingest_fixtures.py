@@ -6,8 +6,9 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,9 @@ spark.master local[2]
 spark.driver.memory 1g
 spark.driver.host 127.0.0.1
 spark.driver.bindAddress 127.0.0.1
-spark.driver.extraClassPath {jars}/*
-spark.driver.extraJavaOptions -Duser.timezone=America/New_York -Djava.io.tmpdir={directory}
+spark.driver.extraClassPath {jars}/*:{jars}/iceberg/*
+spark.driver.extraJavaOptions -Duser.timezone=America/New_York -Djava.io.tmpdir={directory} \
+-Daws.accessKeyId=test -Daws.secretAccessKey=test -Daws.region=eu-west-1 -Daws.endpointUrl={endpoint}
 spark.ui.enabled false
 spark.local.dir {directory}
 spark.sql.shuffle.partitions 4
@@ -48,6 +50,37 @@ spark.hadoop.fs.s3a.connection.ssl.enabled false
 spark.hadoop.fs.s3a.aws.credentials.provider com.amazonaws.auth.EnvironmentVariableCredentialsProvider
 spark.hadoop.fs.s3a.buffer.dir {directory}
 spark.hadoop.hadoop.tmp.dir {directory}
+spark.sql.extensions org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions
+spark.sql.catalog.glue_catalog org.apache.iceberg.spark.SparkCatalog
+spark.sql.catalog.glue_catalog.catalog-impl org.apache.iceberg.aws.glue.GlueCatalog
+spark.sql.catalog.glue_catalog.io-impl org.apache.iceberg.aws.s3.S3FileIO
+spark.sql.catalog.glue_catalog.warehouse s3://curated/
+"""
+
+# Runs one Spark job after the other in one session; each imports the ingest library anew.
+_SERVING = """
+import json, os, runpy, sys, traceback
+
+from pyspark.sql import SparkSession
+
+answers = os.fdopen(os.dup(1), "w")
+SparkSession.builder.getOrCreate()
+for line in sys.stdin:
+    request = json.loads(line)
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        os.dup2(os.open(request[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    sys.argv, code = request["words"], 0
+    for name in [name for name in sys.modules if name.partition(".")[0] == "ingest"]:
+        del sys.modules[name]
+    try:
+        exec(request["before"])
+        runpy.run_path(sys.argv[0], run_name="__main__")
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    print(code, file=answers, flush=True)
 """
 
 
@@ -86,8 +119,12 @@ class Lab:
     directory: Path
     tools: Tools
     database: OnPremDatabase
-    endpoint: str
-    _forking: subprocess.Popen[str] | None = None
+    settings: Settings
+    _servers: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
+
+    @property
+    def endpoint(self) -> str:
+        return self.settings.endpoint_url
 
     def client(self, service: str) -> Any:
         return boto3.client(service, **self._credentials())
@@ -130,10 +167,20 @@ class Lab:
             "schema_policy": "strict",
             **overrides,
         }
-        resource = boto3.resource("dynamodb", **self._credentials())
-        resource.Table("settings").put_item(Item=settings)
-        resource.Table("structures").put_item(Item={"table_id": table_id, "version": 1, **structure})
+        self.put(settings, {"table_id": table_id, "version": 1, **structure})
         return table_id
+
+    def put(self, settings: dict[str, Any], structure: dict[str, Any]) -> None:
+        """Put two items, as Terraform does."""
+        resource = boto3.resource("dynamodb", **self._credentials())
+        for name, item in (("settings", settings), ("structures", structure)):
+            resource.Table(name).put_item(Item=json.loads(json.dumps(item), parse_float=Decimal))
+
+    def make_database(self, name: str) -> None:
+        """Make a database of the catalog, unless it is there."""
+        glue = self.client("glue")
+        with suppress(glue.exceptions.AlreadyExistsException):
+            glue.create_database(DatabaseInput={"Name": name})
 
     def run(self, engine: str, table_id: str, run_id: str, **arguments: str) -> str:
         """Run a job to its end, which must be good; returns what it printed."""
@@ -144,11 +191,32 @@ class Lab:
     def attempt(
         self, engine: str, table_id: str, run_id: str, *, before: str = "", **arguments: str
     ) -> subprocess.CompletedProcess[str]:
-        """Run a job to its end, whatever that is; ``before`` is what a shell job's process does first."""
+        """Run a job to its end, whatever that is; ``before`` is what its process does first."""
         words = self.words(engine, table_id, run_id, **arguments)
-        if engine == "spark":
-            return self.python(*words, python=self.tools.spark_python)
-        return self._fork(words, before)
+        process = self._server(engine)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        outputs = {name: str(self.directory / name) for name in ("stdout", "stderr")}
+        process.stdin.write(json.dumps({"words": words, "before": before, **outputs}) + "\n")
+        process.stdin.flush()
+        code = int(process.stdout.readline())
+        printed = {name: Path(path).read_text() for name, path in outputs.items()}
+        return subprocess.CompletedProcess(words, code, **printed)
+
+    def _server(self, engine: str) -> subprocess.Popen[str]:
+        if engine not in self._servers:
+            python = self.tools.spark_python if engine == "spark" else self.tools.shell_python
+            with (self.directory / f"{engine}.log").open("w") as log:
+                self._servers[engine] = subprocess.Popen(
+                    [python, "-c", _SERVING if engine == "spark" else _FORKING],
+                    cwd=self.directory,
+                    env=self._environment(),
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    text=True,
+                )
+        return self._servers[engine]
 
     def words(self, engine: str, table_id: str, run_id: str, **arguments: str) -> list[str]:
         """The command line of a job."""
@@ -170,26 +238,6 @@ class Lab:
         }
         script = str(CHECKOUT / "glue_jobs" / f"ingest_{engine}.py")
         return [script, *(word for name, value in named.items() for word in (f"--{name}", value))]
-
-    def _fork(self, words: list[str], before: str) -> subprocess.CompletedProcess[str]:
-        if self._forking is None:
-            self._forking = subprocess.Popen(
-                [self.tools.shell_python, "-c", _FORKING],
-                cwd=self.directory,
-                env=self._environment(),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-        process = self._forking
-        assert process.stdin is not None
-        assert process.stdout is not None
-        outputs = {name: str(self.directory / name) for name in ("stdout", "stderr")}
-        process.stdin.write(json.dumps({"words": words, "before": before, **outputs}) + "\n")
-        process.stdin.flush()
-        code = int(process.stdout.readline())
-        printed = {name: Path(path).read_text() for name, path in outputs.items()}
-        return subprocess.CompletedProcess(words, code, **printed)
 
     def start(self, engine: str, table_id: str, run_id: str, **arguments: str) -> subprocess.Popen[str]:
         """Start a job in a process of its own and do not wait for it."""
@@ -215,8 +263,8 @@ class Lab:
         )
 
     def close(self) -> None:
-        if self._forking is not None:
-            self._forking.communicate()
+        for process in self._servers.values():
+            process.communicate()
 
     def item(self, table_id: str, run_id: str) -> dict[str, Any]:
         item: dict[str, Any] = self.runs.get_item(Key={"table_id": table_id, "run_id": run_id})["Item"]
@@ -313,7 +361,7 @@ def open_lab(directory: Path) -> Iterator[Lab]:
     try:
         database.start()
         engine.start()
-        lab = Lab(directory, Tools.from_json(tools_file.read_text()), database, settings.endpoint_url)
+        lab = Lab(directory, Tools.from_json(tools_file.read_text()), database, settings)
         _prepare(lab)
         yield lab
         lab.close()

@@ -1,0 +1,171 @@
+"""What the Spark job makes of a source table, and that both jobs make the same of every table there is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from ingest_fixtures import Lab, open_lab
+from test_ingest_curate import change_items, counts, lake_rows, make_items, source_rows, structure
+
+from millpond.config import CHECKOUT
+from millpond.load import load, run_workload
+
+FIXTURES = CHECKOUT / "fixtures"
+ENGINES = ("shell", "spark")
+
+
+def read_items(directory: str) -> dict[str, dict[str, Any]]:
+    return {path.stem: json.loads(path.read_text()) for path in sorted((FIXTURES / directory).glob("*.json"))}
+
+
+SETTINGS, STRUCTURES = read_items("job_settings"), read_items("table_structures")
+
+# Somebody commits to the table after the run has merged, and before it publishes.
+MEDDLES = """
+from ingest.spark_tables import SparkTables
+def execute(self, statement, properties, execute=SparkTables.execute):
+    execute(self, statement, properties)
+    self._spark.sql("DELETE FROM glue_catalog.lab.raced WHERE id = 1")
+SparkTables.execute = execute
+"""
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with open_lab(tmp_path_factory.mktemp("ingest")) as lab:
+        yield lab
+
+
+def history(lab: Lab, table_id: str) -> list[dict[str, str]]:
+    """Summaries of the table's snapshots, in order; every other branch is gone."""
+    metadata = lab.metadata(table_id)
+    assert list(metadata["refs"]) == ["main"]
+    snapshots = sorted(metadata["snapshots"], key=lambda snapshot: snapshot["sequence-number"])
+    return [snapshot["summary"] for snapshot in snapshots]
+
+
+def test_merge_updates_moves_inserts_and_deletes_rows_by_key_in_one_snapshot(lab: Lab) -> None:
+    table_id = make_items(lab, "merged", filter="deleted_at IS NULL", split_column="id", split_partitions=2)
+    lab.run("spark", table_id, "r1")
+    lab.commit(table_id, "r1")
+    change_items(lab, "merged")
+    lab.run("spark", table_id, "r2")
+
+    assert lake_rows(lab, "merged") == [row for row in source_rows(lab, "merged") if row[4] is None]
+    item = lab.item(table_id, "r2")
+    assert (item["load_mode"], counts(item)) == ("incremental", (7, 2, 4, 1, 501))
+    first, second = history(lab, table_id)
+    assert (first["millpond.run-id"], second["millpond.run-id"]) == ("r1", "r2")
+    assert second["millpond.watermark-to"] == "2024-02-03 00:00:00+00"
+    assert (second["added-records"], second["added-position-deletes"]) == ("6", "5")
+
+    lab.run("spark", table_id, "r2")
+    lab.commit(table_id, "r2")
+    lab.run("spark", table_id, "r3")
+    assert counts(lab.item(table_id, "r3")) == (0, 0, 0, 0, 501)
+    assert len(history(lab, table_id)) == 2, "a replay, and a run without changes, make no snapshot"
+
+
+def test_change_that_meets_another_one_is_refused_and_leaves_nothing(lab: Lab) -> None:
+    table_id = make_items(lab, "raced", is_partitioned=False)
+    lab.run("spark", table_id, "r1")
+    lab.commit(table_id, "r1")
+    change_items(lab, "raced")
+    result = lab.attempt("spark", table_id, "r2", before=MEDDLES)
+    assert result.returncode == 1
+    assert "lab.raced changed while the run was at work" in lab.item(table_id, "r2")["error"]
+    assert [summary.get("millpond.run-id") for summary in history(lab, table_id)] == ["r1", None]
+    lab.run("spark", table_id, "r2")
+    assert lake_rows(lab, "raced") == [row for row in source_rows(lab, "raced") if row[0] != 1]
+
+
+def test_full_diff_merges_only_what_differs(lab: Lab) -> None:
+    table_id = make_items(lab, "compared", load_mode="full_diff", watermark_column=None)
+    lab.run("spark", table_id, "r1")
+    change_items(lab, "compared")
+    lab.execute("DELETE FROM lab.compared WHERE id IN (20, 21)")
+    lab.run("spark", table_id, "r2")
+    assert lake_rows(lab, "compared") == source_rows(lab, "compared")
+    item = lab.item(table_id, "r2")
+    assert (item["load_mode"], counts(item)) == ("full_diff", (500, 2, 4, 2, 500))
+    lab.run("spark", table_id, "r3")
+    assert lab.item(table_id, "r3")["snapshot_id"] == item["snapshot_id"]
+
+
+def test_bad_rows_go_to_quarantine_and_structure_is_followed(lab: Lab) -> None:
+    settings = {
+        "load_mode": "full",
+        "watermark_column": None,
+        "key_columns": ["id", "part"],
+        "quality_max_rejected": 1,
+        "column_actions": {"place": "tokenise"},
+    }
+    rules = [{"name": "has a note", "check": "note <> ''"}]
+    table_id = make_items(lab, "checked", **settings, quality_rules=rules)
+    lab.execute("UPDATE lab.checked SET note = '' WHERE id = 7")
+    lab.run("spark", table_id, "r1")
+    assert counts(lab.item(table_id, "r1")) == (500, 499, 0, 0, 499)
+    (bad,) = lab.rows("operations.quarantine", f"table_id = '{table_id}'")
+    assert (bad["run_id"], bad["rules"]) == ("r1", ["has a note"])
+    assert json.loads(bad["row"])["id"] == "7"
+    lab.run("spark", table_id, "r1")
+    assert len(lab.rows("operations.quarantine", f"table_id = '{table_id}'")) == 1
+
+    lab.execute(
+        "ALTER TABLE lab.checked ADD COLUMN extra integer[] DEFAULT '{1,NULL}'",
+        "ALTER TABLE lab.checked ALTER COLUMN part TYPE bigint",
+        "ALTER TABLE lab.checked RENAME COLUMN note TO remark",
+    )
+    columns = [
+        ("id", "integer", "int"),
+        ("part", "bigint", "bigint"),
+        ("place", "text", "string"),
+        ("remark", "text", "string"),
+        ("deleted_at", "timestamp with time zone", "timestamptz"),
+        ("updated_at", "timestamp with time zone", "timestamptz"),
+        ("extra", "integer[]", "array<int>"),
+    ]
+    made = structure(columns, [{"name": "by_place", "source_name": "place", "transform": "identity"}])
+    made["columns"][3]["renamed_from"] = "note"
+    made["version"] = 2
+    rules = [{"name": "has a remark", "check": "remark <> ''"}]
+    lab.declare("checked", structure=made, **settings, quality_rules=rules)
+    lab.run("spark", table_id, "r2")
+    fields = {field["name"]: field for field in lab.metadata(table_id)["schemas"][-1]["fields"]}
+    assert (fields["part"]["type"], fields["remark"]["id"]) == ("long", 4)
+    assert {tuple(row["extra"]) for row in lab.rows(table_id)} == {(1, None)}
+
+
+def test_both_jobs_make_the_same_of_every_table(lab: Lab) -> None:
+    load(lab.settings, scale=0.1, tpch_sf=0.001)
+    ingest_all(lab, "r1", list(SETTINGS))
+    changing = [name for name, settings in SETTINGS.items() if settings["load_mode"] != "full"]
+    run_workload(lab.settings, changes=200)
+    ingest_all(lab, "r2", changing)
+    for name, settings in SETTINGS.items():
+        found = {
+            engine: sorted(
+                map(repr, lab.rows(f"{settings['target_database']}_{engine}.{settings['target_table']}"))
+            )
+            for engine in ENGINES
+        }
+        assert found["shell"] == found["spark"], name
+        assert found["shell"] or name == "erp.price_agreements"
+
+
+def ingest_all(lab: Lab, run_id: str, names: list[str]) -> None:
+    """Ingest tables by both jobs, each into databases of its own."""
+    for engine in ENGINES:
+        for name in names:
+            table_id = f"{engine}.{name}"
+            database = f"{SETTINGS[name]['target_database']}_{engine}"
+            lab.make_database(database)
+            lab.put(
+                {**SETTINGS[name], "table_id": table_id, "target_database": database},
+                {**STRUCTURES[name], "table_id": table_id},
+            )
+            lab.run(engine, table_id, run_id)
+            lab.commit(table_id, run_id)
