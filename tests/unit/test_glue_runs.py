@@ -203,6 +203,13 @@ def test_only_runs_without_jvm_settings_share_a_jvm() -> None:
     assert spark.jvm_spec(size, Parameters(spark_conf={"spark.jars.packages": "a:b:1"}), []).submit_conf
 
 
+def test_runs_that_ask_for_a_table_format_share_jvms_of_their_own() -> None:
+    size = spark.LocalSize(2, 2048)
+    iceberg = spark.jvm_spec(size, parse({"--datalake-formats": "iceberg"}), [])
+    assert iceberg.is_plain
+    assert (iceberg.formats, spark.jvm_spec(size, parse({}), []).formats) == (("iceberg",), ())
+
+
 @pytest.mark.parametrize(
     ("principal", "effect", "trusted"),
     [
