@@ -25,6 +25,7 @@ from ingest.evolution import Evolution
 from ingest.iceberg import ROWS_DELETED, ROWS_INSERTED, ROWS_TOTAL, ROWS_UPDATED, IcebergTable
 from ingest.manifest import RawFile
 from ingest.secrets import Credentials
+from ingest.spark_files import can_copy, copy_files
 from ingest.spark_source import JdbcSession, SparkSource, connection_properties
 from ingest.spark_tables import SparkTables, refusing_conflicts
 from ingest.spark_types import quoted, read_schema
@@ -128,6 +129,8 @@ class SparkEngine:
     def _overwrite(self, change: Change) -> Curated:
         before, after = self.count_rows(change.table), change.files.rows_landed
         counts = _Counts(inserted=after, updated=0, deleted=before, total=after)
+        if can_copy(change.table):
+            return _curated(self._replace(change, counts), counts)
         return _curated(self._write(change, self._landed(change), counts, replaces_all=True), counts)
 
     def _append(self, change: Change) -> Curated:
@@ -210,6 +213,20 @@ class SparkEngine:
                 writer.overwrite(f.lit(True))
             else:
                 writer.append()
+        return stage.snapshot
+
+    def _replace(self, change: Change, counts: _Counts) -> Any:
+        """Replace all rows by the landed files themselves; the snapshot."""
+        table, properties = change.table, {**change.properties, **counts.properties}
+        copies = copy_files(self._s3, change.files.data, table.location)
+        if table.snapshot_id is None:
+            loaded = self._tables.load(table.database, table.name)
+            with refusing_conflicts(table.database, table.name):
+                self._tables.replace(loaded, table, copies, properties)
+            return loaded.currentSnapshot()
+        with self._tables.staged(table.database, table.name, table.snapshot_id) as stage:
+            loaded = self._tables.load(table.database, table.name)
+            self._tables.replace(loaded, table, copies, properties, stage.branch)
         return stage.snapshot
 
     def _merge(self, change: Change, batch: DataFrame, properties: Mapping[str, str]) -> Any:

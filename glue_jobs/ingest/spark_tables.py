@@ -18,7 +18,9 @@ from pyspark.sql import SparkSession
 
 from ingest.engines import CommitConflictError, TableName
 from ingest.evolution import Evolution
-from ingest.iceberg import TABLE_PROPERTIES, PartitionField
+from ingest.iceberg import TABLE_PROPERTIES, IcebergTable, PartitionField
+from ingest.manifest import RawFile
+from ingest.spark_files import data_files
 from ingest.spark_types import quoted
 
 MAIN = "main"
@@ -159,6 +161,27 @@ class SparkTables:
             table.refresh()
             stage.snapshot = _publish(table, stage.branch, database, name, snapshot_id)
         self.refresh(database, name)
+
+    def replace(
+        self,
+        loaded: Any,
+        table: IcebergTable,
+        files: Sequence[RawFile],
+        properties: Mapping[str, str],
+        branch: str = MAIN,
+    ) -> None:
+        """Make files all there is, in one snapshot; whatever was committed since ``loaded`` is a conflict."""
+        everything = self._iceberg.expressions.Expressions.alwaysTrue()
+        operation = loaded.newOverwrite().overwriteByRowFilter(everything)
+        for file in data_files(self._jvm, loaded, table, files):
+            operation = operation.addFile(file)
+        for name, value in properties.items():
+            operation = operation.set(name, value)
+        if table.snapshot_id is not None:
+            operation = operation.validateFromSnapshot(table.snapshot_id)
+        operation = operation.conflictDetectionFilter(everything)
+        operation = operation.validateNoConflictingData().validateNoConflictingDeletes()
+        operation.toBranch(branch).commit()
 
     def execute(self, statement: str, properties: Mapping[str, str]) -> None:
         """Run a statement that commits a snapshot, with properties for its summary.

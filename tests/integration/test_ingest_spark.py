@@ -84,7 +84,7 @@ def test_change_that_meets_another_one_is_refused_and_leaves_nothing(lab: Lab) -
     assert "lab.raced changed while the run was at work" in lab.item(table_id, "r2")["error"]
     assert [summary.get("millpond.run-id") for summary in history(lab, table_id)] == ["r1", None]
     lab.run("spark", table_id, "r2")
-    assert lake_rows(lab, "raced") == [row for row in source_rows(lab, "raced") if row[0] != 1]
+    assert lake_rows(lab, "raced") == source_rows(lab, "raced"), "what somebody else did is read anew"
 
 
 def test_full_diff_merges_only_what_differs(lab: Lab) -> None:
@@ -145,7 +145,7 @@ def test_bad_rows_go_to_quarantine_and_structure_is_followed(lab: Lab) -> None:
 
 
 def test_both_jobs_make_the_same_of_every_table(lab: Lab) -> None:
-    load(lab.settings, scale=0.1, tpch_sf=0.001)
+    load(lab.settings, scale=0.1)
     ingest_all(lab, "r1", list(SETTINGS))
     changing = [name for name, settings in SETTINGS.items() if settings["load_mode"] != "full"]
     run_workload(lab.settings, changes=200)
