@@ -85,6 +85,9 @@ class Manifest:
     Parameters
     ----------
     table_id, run_id : str
+    engine : str
+        Who landed it. Spark's files have no ids for the elements of lists, and names that repeat among
+        partitions: only Spark applies them.
     structure_version : int
     load_mode : str
         What was read: ``full``, ``full_diff``, ``incremental``, ``append``, ``change_table`` or ``file``.
@@ -103,6 +106,7 @@ class Manifest:
 
     table_id: str
     run_id: str
+    engine: str
     structure_version: int
     load_mode: str
     action: str

@@ -178,7 +178,8 @@ class _Run:
         """What an earlier attempt of this run landed, if it is still as new as the table."""
         for manifest in find_manifests(self.aws.s3, self._first_attempt):
             if (
-                manifest.structure_version == self.structure.version
+                manifest.engine == self.engine.name
+                and manifest.structure_version == self.structure.version
                 and manifest.base_snapshot_id == _id(table.data_snapshot)
                 and manifest.watermark_from == self.current.watermark
             ):
@@ -271,6 +272,7 @@ class _Run:
         return Manifest(
             table_id=self.settings.table_id,
             run_id=self.arguments.run_id,
+            engine=self.engine.name,
             structure_version=self.structure.version,
             load_mode=load_mode,
             action=action,

@@ -14,7 +14,7 @@ import pytest
 from ingest_fixtures import RAW, Lab, open_lab
 from pyarrow import parquet
 
-ENGINES = ("shell",)
+ENGINES = ("shell", "spark")
 UTC = ZoneInfo("UTC")
 
 # name, PostgreSQL type, catalog type, then SQL and the expected value of each of three rows.
@@ -263,6 +263,7 @@ def test_raw_files_carry_the_field_ids_of_the_curated_table(lab: Lab, every_type
     ("engine", "table", "kind", "catalog", "value"),
     [
         ("shell", "nan", "numeric(12,2)", "decimal(12,2)", "'NaN'"),
+        ("spark", "nan", "numeric(12,2)", "decimal(12,2)", "'NaN'"),
         ("shell", "forever", "date", "date", "'infinity'"),
         ("shell", "always", "timestamp with time zone", "timestamptz", "'-infinity'"),
         ("shell", "matrix", "text[]", "array<string>", "'{{a,b},{c,d}}'"),

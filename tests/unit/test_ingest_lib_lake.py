@@ -146,7 +146,7 @@ def test_manifest_survives_its_json() -> None:
         quarantine=(RawFile("s3://raw/c", 1, 10, {}),),
     )
     manifest = Manifest(
-        "erp.orders", "r1", 2, "full", "overwrite", None, None, "5", "2024-05-31", "s3://raw/", files
+        "erp.orders", "r1", "shell", 2, "full", "overwrite", None, None, "5", "2024-05-31", "s3://raw/", files
     )
     assert Manifest.from_json(manifest.to_json()) == manifest
     assert (files.rows_read, files.bytes) == (6, 30)
