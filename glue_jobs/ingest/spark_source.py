@@ -21,17 +21,17 @@ from ingest.engines import Landing, Row, single_row
 from ingest.iceberg import Field
 from ingest.manifest import LandedFiles, RawFile
 from ingest.secrets import Credentials
-from ingest.settings import JobSettings
 from ingest.spark_types import from_wire, partition_value, quoted, with_field_id
 
 _DRIVER = "org.postgresql.Driver"
 _PARTITION = "partition"
 
-# A worker reads several partitions at once, and rows may be wide: what one fetch brings is bounded by its
-# bytes. "adaptiveFetch" and "maxResultBuffer" are properties of the PostgreSQL JDBC driver; the percentage
-# is of the heap.
-_FETCH_BYTES = 8 * 1024**2
-_RESULT_BUFFER = "6p"
+# What one fetch brings is bounded by its bytes, since rows may be wide and a worker reads several partitions
+# at once. The driver ("adaptiveFetch", "maxResultBuffer") makes the next fetch as large as the widest row so
+# far allows; the first one has seen none.
+_FIRST_FETCH = 100
+_BUFFERS_PERCENT = 40
+_LEAST_PERCENT = 4
 
 
 def connection_properties(credentials: Credentials) -> dict[str, str]:
@@ -148,13 +148,12 @@ class SparkSource:
 
     def _fetching(self, landing: Landing) -> dict[str, str]:
         most = landing.settings.fetch_size
-        (width,) = single_row(self.fetch(_row_width(landing.settings)))
-        fitting = _FETCH_BYTES // max(1, int(width)) if width else most
+        tasks = self._spark.sparkContext.defaultParallelism
         return {
-            "fetchsize": str(max(1, min(most, fitting))),
+            "fetchsize": str(min(most, _FIRST_FETCH)),
             "adaptiveFetch": "true",
             "adaptiveFetchMaximum": str(most),
-            "maxResultBuffer": _RESULT_BUFFER,
+            "maxResultBuffer": f"{max(_LEAST_PERCENT, _BUFFERS_PERCENT // tasks)}p",
         }
 
     def _conditions(self, landing: Landing, split_column: str) -> list[str]:
@@ -249,16 +248,6 @@ def _initial(snapshot_id: str, session: Mapping[str, str]) -> str:
     statements = [source_sql.SNAPSHOT_ISOLATION, source_sql.import_snapshot(snapshot_id)]
     statements += [source_sql.set_statement(name, value) for name, value in session.items()]
     return "; ".join(statements)
-
-
-def _row_width(settings: JobSettings) -> str:
-    """A query for the average size of a row, with what is stored out of line; NULL before any ANALYZE."""
-    table = source_sql.quote_text(source_sql.source_table(settings))
-    return (
-        "SELECT CASE WHEN c.reltuples > 0 "
-        "THEN pg_catalog.pg_table_size(c.oid) / c.reltuples END::bigint::text "
-        f"FROM pg_catalog.pg_class c WHERE c.oid = {table}::regclass"
-    )
 
 
 def _same_scheme(path: str) -> str:
