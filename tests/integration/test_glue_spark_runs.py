@@ -280,7 +280,7 @@ def test_script_uses_iceberg_tables_of_the_glue_catalog_with_awss_own_settings(g
     assert json.loads(glue.output(run)) == {
         "now": [[1, "new"], [2, "new"], [3, "new"], [4, "later"], [5, "merged"], [6, "merged"]],
         "first": [[4]],
-        "operations": ["append", "append", "overwrite", "delete"],
+        "operations": [["append"], ["append"], ["overwrite"], ["overwrite"]],
     }
     table = glue.engine.client("glue").get_table(DatabaseName="lake", Name="orders")["Table"]
     assert table["Parameters"]["table_type"] == "ICEBERG"
