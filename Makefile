@@ -12,7 +12,7 @@ MILLPOND := $(or $(MILLPOND_HOME),.millpond)/venvs/harness/bin/millpond
 BIN := $(dir $(MILLPOND))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev doctor up down status deploy plan destroy package load workload ingest replay approve reject verify query logs demo test test-long unit lint format lock clean
+.PHONY: help setup setup-dev doctor up down status deploy plan destroy package load workload ingest replay approve reject verify query logs demo test test-long unit lint format pictures lock clean
 
 help: ## List the verbs
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -105,6 +105,9 @@ lint: setup-dev ## Lint, formatting and types
 format: setup-dev ## Put the code into its format
 	@$(BIN)ruff format --quiet .
 	@$(BIN)ruff check --quiet --fix .
+
+pictures: setup-dev ## Draw the pictures of the README; needs Graphviz
+	@$(BIN)python media/draw.py
 
 lock: setup-dev ## Lock every environment anew
 	@sh requirements/lock.sh
