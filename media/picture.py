@@ -76,7 +76,7 @@ class Picture:
         """SHA-256 of the graph: of everything that decides how the picture looks, but where the icons lie."""
         text = str(self.graph().dot)
         names: dict[str, str] = {}
-        text = re.sub(r"\b[0-9a-f]{32}\b", lambda found: names.setdefault(found[0], f"n{len(names)}"), text)
+        text = re.sub(r'"?\b[0-9a-f]{32}\b"?', lambda found: names.setdefault(found[0].strip("\""), f"n{len(names)}"), text)
         text = re.sub(r'image="?[^"\s\]]*/resources/', "image=", text)
         return hashlib.sha256(text.encode()).hexdigest()
 
