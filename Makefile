@@ -12,7 +12,7 @@ MILLPOND := $(or $(MILLPOND_HOME),.millpond)/venvs/harness/bin/millpond
 BIN := $(dir $(MILLPOND))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev doctor up down status deploy plan destroy package load workload ingest replay approve reject verify query logs demo test test-long unit lint format pictures lock clean
+.PHONY: help setup setup-dev doctor up down status deploy plan destroy package load workload ingest replay approve reject verify cost query logs demo test test-long unit lint format pictures lock clean
 
 help: ## List the verbs
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -87,6 +87,9 @@ verify: setup ## Compare every table with the source, row by row
 	@$(MILLPOND) verify
 
 query: export MILLPOND_QUERY := $(value SQL)
+cost: setup ## What the last run and a month would cost on AWS
+	@$(MILLPOND) cost
+
 query: setup ## Ask Athena (SQL="…")
 	@$(MILLPOND) query "$$MILLPOND_QUERY"
 

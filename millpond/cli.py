@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,6 +18,7 @@ from filelock import FileLock, Timeout
 from rich.markup import escape
 
 from millpond import console, joblogs, process
+from millpond import cost as costs
 from millpond import deploy as deployment
 from millpond import ingest as ingestion
 from millpond import load as onprem_load
@@ -294,6 +296,41 @@ def verify(as_json: Json = False) -> None:
         _show_comparisons(comparisons)
     if not all(comparison.is_equal for comparison in comparisons):
         raise typer.Exit(1)
+
+
+@app.command()
+def cost(as_json: Json = False) -> None:
+    """What the last run and a month of them would cost on AWS, and what the other engine would have cost."""
+    settings = load_settings()
+    _require_running(settings)
+    report = costs.report(Aws(settings), settings)
+    if as_json:
+        console.show_json({**asdict(report), "run_usd": report.run_usd, "month_usd": report.month_usd})
+        return
+    console.show_table(
+        ("table", "engine", "last run", "a month", "the other engine"),
+        [
+            (
+                escape(one.table_id),
+                one.engine,
+                f"{one.run_usd:.5f}",
+                f"{one.month_usd:.4f}",
+                f"{one.other_engine} {one.other_run_usd:.5f}",
+            )
+            for one in report.tables
+        ],
+        title="Glue, USD",
+    )
+    rows = [(one.name, f"{one.run_usd:.5f}", f"{one.month_usd:.4f}") for one in report.services]
+    rows.append(
+        (
+            "[bold]everything[/bold]",
+            f"[bold]{report.run_usd:.4f}[/bold]",
+            f"[bold]{report.month_usd:.2f}[/bold]",
+        )
+    )
+    console.show_table(("service", "last run", "a month"), rows, title="All the rest, USD")
+    console.note(f"List prices of {report.region} as of {report.as_of}; fixtures/prices.json")
 
 
 @app.command()
