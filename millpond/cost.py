@@ -1,7 +1,7 @@
 """What the runs that were made would cost on AWS, and a month of them, from a dated list of prices.
 
 A run is priced by what it did: DPU-seconds of its Glue jobs, transitions of its execution, duration of its
-functions, bytes that its queries scanned. What only AWS knows, such as the free tier or discounts, is left out.
+functions, bytes that its queries scanned. Discounts are left out.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ DAYS_OF_MONTH = 30
 HOURS_OF_MONTH = 730
 GB = 1024**3
 CURRENT = "CURRENT"
-# For each table of a run: settings, structure, CURRENT and the run itself are read about twice each; lease, landing,
-# commit and release are written.
+# For each table of a run: settings, structure, CURRENT and the run itself are read about twice each; lease,
+# landing, commit and release are written.
 READS_OF_TABLE, WRITES_OF_TABLE = 10, 6
 # A Parquet file, a manifest, Iceberg's metadata, manifest list, manifest and data file.
 PUTS_OF_TABLE = 8
@@ -102,11 +102,11 @@ class CostReport:
 
     @property
     def run_usd(self) -> float:
-        return sum(one.run_usd for one in (*self.tables, *self.services))
+        return sum(t.run_usd for t in self.tables) + sum(s.run_usd for s in self.services)
 
     @property
     def month_usd(self) -> float:
-        return sum(one.month_usd for one in (*self.tables, *self.services))
+        return sum(t.month_usd for t in self.tables) + sum(s.month_usd for s in self.services)
 
 
 @dataclass(frozen=True)
@@ -367,7 +367,7 @@ def _scan(aws: Aws, table: str) -> Iterator[dict[str, Any]]:
 
 @cache
 def _of_plan(module: str) -> ModuleType:
-    """A module of the planning function: the one place that says what an engine costs and when a table is due."""
+    """A module of the planning function: it alone says what an engine costs and when one is due."""
     folder = CHECKOUT / "lambdas" / "plan"
     sys.path.insert(0, str(folder))
     try:
