@@ -17,14 +17,29 @@ from diagrams.aws.management import (
     CloudwatchLogs,
     SystemsManagerParameterStore,
 )
-from diagrams.aws.network import Endpoint, SiteToSiteVpn, VPCCustomerGateway, VPCElasticNetworkInterface, VpnGateway
+from diagrams.aws.network import (
+    Endpoint,
+    SiteToSiteVpn,
+    VPCCustomerGateway,
+    VPCElasticNetworkInterface,
+    VpnGateway,
+)
 from diagrams.aws.security import SecretsManager
 from diagrams.aws.storage import S3
 from diagrams.onprem.client import Users
 from diagrams.onprem.database import PostgreSQL
 from picture import Picture, control, data, group, icon, watch
 
-STATE = {"shape": "box", "style": "rounded,filled", "fillcolor": "white", "color": "#cd2264", "penwidth": "2", "margin": "0.18,0.12", "height": "0.7", "fixedsize": "false"}
+STATE = {
+    "shape": "box",
+    "style": "rounded,filled",
+    "fillcolor": "white",
+    "color": "#cd2264",
+    "penwidth": "2",
+    "margin": "0.18,0.12",
+    "height": "0.7",
+    "fixedsize": "false",
+}
 
 
 def state(name: str, does: str) -> Node:
@@ -33,6 +48,7 @@ def state(name: str, does: str) -> Node:
 
 
 def draw() -> None:
+    """Where rows go, who asks whom, and who is told."""
     with group("On-premises site", "#fdf6ec", "#d68910"):
         database = icon(PostgreSQL, "operational database\nread-only snapshot")
         gateway = icon(VPCCustomerGateway, "customer gateway")
@@ -94,14 +110,17 @@ def draw() -> None:
     ingest >> control(style="dotted") >> shell
     quality >> control(style="dotted") >> athena
 
-    functions >> watch() >> settings
+    functions >> watch() >> [settings, parameters, secret]
     shell >> data() >> endpoints >> data() >> raw >> data() >> curated
     spark >> data() >> endpoints
     curated >> data() >> athena >> data() >> analysts
     catalog - watch() - athena
     commit >> watch() >> runs
     report >> watch() >> topics
+    [spark, shell] >> watch() >> logs
     metrics >> watch() >> alarms >> watch() >> topics
 
 
-ARCHITECTURE = Picture(Path(__file__).parent / "Architecture.png", "From the on-premises database to Athena", "TB", draw)
+ARCHITECTURE = Picture(
+    Path(__file__).parent / "Architecture.png", "From the on-premises database to Athena", "TB", draw
+)

@@ -59,7 +59,8 @@ def draw() -> None:
         told = icon(SNS, "who is told")
 
     engineer >> control("push") >> code
-    engineer >> control("millpond deploy") >> template >> control() >> change_set >> control("approved") >> stack
+    engineer >> control("millpond deploy") >> template >> control() >> change_set
+    change_set >> control("approved") >> stack
     stack >> control() >> [parameters, key, role, boundary]
     engineer >> control("starts", style="dotted") >> build
     [parameters, key, role] >> control() >> build

@@ -22,6 +22,8 @@ INK = "#232f3e"
 DATA = "#1b660f"
 CONTROL = "#cd2264"
 WATCH = "#3f48cc"
+# Nodes have random names, which Graphviz quotes when they begin with a digit.
+_NODE = re.compile(r'"?\b([0-9a-f]{32})\b"?')
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Picture:
         """SHA-256 of the graph: of everything that decides how the picture looks, but where the icons lie."""
         text = str(self.graph().dot)
         names: dict[str, str] = {}
-        text = re.sub(r'"?\b[0-9a-f]{32}\b"?', lambda found: names.setdefault(found[0].strip("\""), f"n{len(names)}"), text)
+        text = _NODE.sub(lambda found: names.setdefault(found[1], f"n{len(names)}"), text)
         text = re.sub(r'image="?[^"\s\]]*/resources/', "image=", text)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -103,7 +105,9 @@ class _Unwritten(Diagram):
         setdiagram(None)
 
 
-def group(label: str, color: str = "#f7f8fa", border: str = "#879196", style: str = "rounded,filled") -> Cluster:
+def group(
+    label: str, color: str = "#f7f8fa", border: str = "#879196", style: str = "rounded,filled"
+) -> Cluster:
     """A box around what belongs together."""
     attributes = {
         "fontname": FONT,

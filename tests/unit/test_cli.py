@@ -24,6 +24,7 @@ VERBS = [
     "approve",
     "reject",
     "verify",
+    "cost",
     "plan",
     "query",
     "logs",
