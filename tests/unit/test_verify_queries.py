@@ -22,7 +22,9 @@ ATHENA_QUERY_LIMIT = 262144
 
 TABLES = [
     Table.from_items(
-        json.loads(path.read_text()), json.loads((FIXTURES / "table_structures" / path.name).read_text())
+        json.loads(path.read_text()),
+        json.loads((FIXTURES / "table_structures" / path.name).read_text()),
+        is_iceberg=True,
     )
     for path in sorted((FIXTURES / "job_settings").glob("*.json"))
 ]
