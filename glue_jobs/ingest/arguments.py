@@ -39,6 +39,8 @@ class JobArguments:
         What one costs for an hour.
     source_file : str
         S3 URI of a dropped file to ingest instead of the database; empty for none.
+    split_partitions : str
+        Parallel reads that the plan chose for this run; empty for those of ``job_settings``.
     job_name, job_run_id : str
         Of Glue, which tells them to Spark jobs only; else empty.
     """
@@ -56,6 +58,7 @@ class JobArguments:
     dpu: str
     dpu_hour_usd: str
     source_file: str = ""
+    split_partitions: str = ""
     job_name: str = ""
     job_run_id: str = ""
 
@@ -75,11 +78,13 @@ class JobArguments:
         """
         given = {word.split("=", 1)[0] for word in argv}
         required = [field.name for field in fields(cls) if field.default is MISSING]
-        names = required + [name for name in ("source_file", "JOB_NAME") if f"--{name}" in given]
+        optional = ("source_file", "split_partitions", "JOB_NAME")
+        names = required + [name for name in optional if f"--{name}" in given]
         options = get_resolved_options(argv, names)
         arguments = cls(
             **{name: options[name] for name in required},
             source_file=options.get("source_file") or "",
+            split_partitions=options.get("split_partitions") or "",
             job_name=options.get("JOB_NAME") or "",
             job_run_id=options.get("JOB_RUN_ID") or "",
         )
@@ -89,6 +94,10 @@ class JobArguments:
             raise IngestError(f"The ingest_date {arguments.ingest_date!r} is not a date like 2024-05-31.")
         for name in ("dpu", "dpu_hour_usd"):
             _number(name, getattr(arguments, name))
+        if arguments.split_partitions and not arguments.split_partitions.isdecimal():
+            raise IngestError(
+                f"The argument --split_partitions is {arguments.split_partitions!r}; it is a whole number."
+            )
         return arguments
 
 

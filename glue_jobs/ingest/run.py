@@ -117,6 +117,8 @@ class _Run:
     @classmethod
     def prepare(cls, arguments: JobArguments, engine: Engine, aws: Aws) -> _Run:
         settings = read_job_settings(aws.dynamodb, arguments.job_settings_table, arguments.table_id)
+        if arguments.split_partitions:
+            settings = replace(settings, split_partitions=int(arguments.split_partitions))
         structure = read_table_structure(aws.dynamodb, arguments.table_structures_table, arguments.table_id)
         check_settings(settings, structure)
         current = runs.read_current(aws.dynamodb.Table(arguments.ingest_runs_table), arguments.table_id)

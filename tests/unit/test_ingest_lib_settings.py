@@ -298,6 +298,7 @@ def test_argument_that_cannot_be_used_is_named(name: str, value: str) -> None:
 def test_optional_arguments_are_asked_for_only_when_they_are_given() -> None:
     assert resolve().source_file == ""
     assert resolve(source_file="s3://raw/drop/x.csv").source_file == "s3://raw/drop/x.csv"
+    assert resolve(split_partitions="8").split_partitions == "8"
 
 
 def test_masking_key_is_refused_without_showing_it() -> None:
