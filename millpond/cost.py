@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -160,11 +160,12 @@ def report(aws: Aws, settings: Settings, prices_file: Path = PRICES) -> CostRepo
     """
     prices = read_prices(prices_file)
     runs = last_runs(aws, settings)
-    schedules = table_schedules(aws, settings)
+    of_tables = table_settings(aws, settings)
     usual = _usual_schedule(aws, settings)
-    estimates = _estimates(aws, settings, sorted(runs))
+    urgent = {table_id for table_id in runs if of_tables[table_id].get("urgent")}
+    estimates = _estimates(aws, settings, sorted(runs), urgent)
     tables = tuple(
-        table_cost(run, runs_of_month(schedules.get(table_id) or usual), *estimates[table_id])
+        table_cost(run, runs_of_month(of_tables[table_id].get("schedule") or usual), *estimates[table_id])
         for table_id, run in sorted(runs.items())
     )
     execution = _last_execution(aws, settings, runs)
@@ -268,9 +269,9 @@ def last_runs(aws: Aws, settings: Settings) -> dict[str, dict[str, Any]]:
     return runs
 
 
-def table_schedules(aws: Aws, settings: Settings) -> dict[str, str | None]:
-    """The schedule of each table that has one of its own."""
-    return {one["table_id"]: one.get("schedule") for one in _scan(aws, f"{settings.prefix}-job_settings")}
+def table_settings(aws: Aws, settings: Settings) -> dict[str, dict[str, Any]]:
+    """The item of each table in ``job_settings``."""
+    return {one["table_id"]: one for one in _scan(aws, f"{settings.prefix}-job_settings")}
 
 
 def _usual_schedule(aws: Aws, settings: Settings) -> str:
@@ -278,7 +279,9 @@ def _usual_schedule(aws: Aws, settings: Settings) -> str:
     return aws.ssm.get_parameter(Name=name)["Parameter"]["Value"]
 
 
-def _estimates(aws: Aws, settings: Settings, table_ids: Sequence[str]) -> dict[str, tuple[str, float]]:
+def _estimates(
+    aws: Aws, settings: Settings, table_ids: Sequence[str], urgent: Collection[str]
+) -> dict[str, tuple[str, float]]:
     """For each table, the engine that does not ingest it, and what a run of that would cost.
 
     The planning function sizes the tables; the prices and speeds are those of its own environment.
@@ -309,7 +312,7 @@ def _estimates(aws: Aws, settings: Settings, table_ids: Sequence[str]) -> dict[s
         if table["engine"] == "spark":
             other = costs.estimate_shell(size, rates)
         else:
-            other = costs.estimate_spark(size, rates, is_urgent=table["execution_class"] == "STANDARD")
+            other = costs.estimate_spark(size, rates, is_urgent=table["table_id"] in urgent)
         estimates[table["table_id"]] = (other.engine, other.usd)
     return estimates
 
