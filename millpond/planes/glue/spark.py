@@ -127,9 +127,8 @@ def write_conf(context: PlaneContext, folder: RunFolder, size: LocalSize, extra:
         heap_mb=size.heap_mb,
         tmp_dir=folder.tmp,
         work_dir=folder.work,
-        endpoint_url=context.endpoint_url,
+        s3a_endpoint=context.endpoint_url.replace("http:", "https:", 1),
         region=context.region,
-        ssl_enabled=str(context.endpoint_url.startswith("https:")).lower(),
     )
     own = "".join(f"{key} {value}\n" for key, value in extra.items())
     (folder.conf / "spark-defaults.conf").write_text(text + own)
