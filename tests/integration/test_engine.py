@@ -259,6 +259,8 @@ def test_an_item_that_is_updated_keeps_the_type_of_each_value(running_engine: Ru
         TableName="typed", Key=key, AttributeUpdates={**changes, "gone": {"Action": "DELETE"}}
     )
     assert dynamodb.get_item(TableName="typed", Key=key)["Item"] == {**key, **values}
+
+
 def test_static_routes_of_a_vpn_connection_reach_the_route_tables_that_its_gateway_propagates_to(
     running_engine: RunningEngine,
 ) -> None:
