@@ -86,10 +86,10 @@ reject: setup ## Let it leave that table as it is (TABLE=erp.orders)
 verify: setup ## Compare every table with the source, row by row
 	@$(MILLPOND) verify
 
-query: export MILLPOND_QUERY := $(value SQL)
 cost: setup ## What the last run and a month would cost on AWS
 	@$(MILLPOND) cost
 
+query: export MILLPOND_QUERY := $(value SQL)
 query: setup ## Ask Athena (SQL="…")
 	@$(MILLPOND) query "$$MILLPOND_QUERY"
 

@@ -12,10 +12,9 @@ import hashlib
 import re
 
 from millpond.errors import MillpondError
-from millpond.verify.structure import Partition, Table
+from millpond.verify.structure import Table
 
 _HMAC_BLOCK = 64
-_MONTHS = {"year": "YYYY", "month": "YYYY-MM", "day": "YYYY-MM-DD"}
 
 
 def postgres_name(name: str) -> str:
@@ -26,14 +25,13 @@ def postgres_name(name: str) -> str:
 athena_name = postgres_name
 
 
-def postgres_text(expression: str, source_type: str, *, is_iceberg: bool = False) -> str:
+def postgres_text(expression: str, source_type: str) -> str:
     """SQL for the canonical text of an expression of a PostgreSQL type.
 
     The session must have ``intervalstyle`` set to ``iso_8601``.
     """
-    digits = "US" if is_iceberg else "MS"
     if source_type.endswith("[]"):
-        element = postgres_text("element", source_type.removesuffix("[]"), is_iceberg=is_iceberg)
+        element = postgres_text("element", source_type.removesuffix("[]"))
         return (
             f"CASE WHEN {expression} IS NOT NULL THEN (SELECT coalesce(string_agg(coalesce("
             f"'v' || encode(convert_to({element}, 'UTF8'), 'hex'), 'n'), ',' ORDER BY position), '')"
@@ -49,9 +47,9 @@ def postgres_text(expression: str, source_type: str, *, is_iceberg: bool = False
         case "date":
             return f"to_char({expression}, 'YYYY-MM-DD')"
         case "timestamp without time zone":
-            return f"to_char({expression}, 'YYYY-MM-DD HH24:MI:SS.{digits}')"
+            return f"to_char({expression}, 'YYYY-MM-DD HH24:MI:SS.US')"
         case "timestamp with time zone":
-            return f"to_char({expression} AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.{digits}')"
+            return f"to_char({expression} AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')"
         case "time without time zone":
             return f"to_char({expression}::interval, 'HH24:MI:SS.US')"
         case "bytea":
@@ -90,90 +88,51 @@ def masking_settings(key: bytes) -> dict[str, str]:
     }
 
 
-def iceberg_text(expression: str, catalog_type: str, source_type: str) -> str:
+def athena_text(expression: str, catalog_type: str, source_type: str) -> str:
     """SQL for the canonical text of an expression of a column of an Iceberg table."""
     if catalog_type.startswith("array<"):
         inner = catalog_type.removeprefix("array<").removesuffix(">")
-        element = iceberg_text("element", inner, source_type.removesuffix("[]"))
-        return _athena_array(expression, element)
+        element = athena_text("element", inner, source_type.removesuffix("[]"))
+        return (
+            f"array_join(transform({expression}, element -> coalesce(concat('v', lower(to_hex(to_utf8("
+            f"{element})))), 'n')), ',')"
+        )
     if length := _char_length(source_type):
         # PostgreSQL does not count the blanks at the end of a char(n).
         return f"rpad(regexp_replace({expression}, ' +$', ''), {length}, ' ')"
-    if catalog_type == "timestamp":
-        return f"CAST({expression} AS varchar)"
-    if catalog_type == "timestamptz":
-        return f"replace(CAST({expression} AS varchar), ' UTC', '')"
-    return athena_text(expression, catalog_type)
-
-
-def _athena_array(expression: str, element: str) -> str:
-    return (
-        f"array_join(transform({expression}, element -> coalesce(concat('v', lower(to_hex(to_utf8("
-        f"{element})))), 'n')), ',')"
-    )
-
-
-def athena_text(expression: str, catalog_type: str) -> str:
-    """SQL for the canonical text of an expression of a type of the Glue catalog."""
-    if catalog_type.startswith("array<"):
-        element = athena_text("element", catalog_type.removeprefix("array<").removesuffix(">"))
-        return _athena_array(expression, element)
     match catalog_type.split("(")[0]:
         case "string":
             return expression
-        case "char":
-            # A cast of char(n) pads in engine version 3 and trims in later releases of Trino.
-            length = catalog_type.removeprefix("char(").removesuffix(")")
-            return f"rpad(CAST({expression} AS varchar), {length}, ' ')"
-        case "smallint" | "int" | "bigint" | "boolean" | "decimal" | "date":
+        case "smallint" | "int" | "bigint" | "boolean" | "decimal" | "date" | "timestamp":
             return f"CAST({expression} AS varchar)"
+        case "timestamptz":
+            return f"replace(CAST({expression} AS varchar), ' UTC', '')"
         case "float":
             return _athena_float(expression, "to_ieee754_32")
         case "double":
             return _athena_float(expression, "to_ieee754_64")
-        case "timestamp":
-            return f"substr(date_format({expression}, '%Y-%m-%d %H:%i:%s.%f'), 1, 23)"
         case "binary":
             return f"lower(to_hex({expression}))"
         case _:
             raise MillpondError(f"The catalog type {catalog_type} has no canonical text.")
 
 
-def postgres_partition_text(partition: Partition) -> str:
-    """SQL for the value that a row's partition column must have."""
-    source = partition.source
-    expression = postgres_name(source.source_name)
-    if partition.transform == "identity":
-        return postgres_text(expression, source.source_type)
-    if source.source_type == "timestamp with time zone":
-        expression = f"{expression} AT TIME ZONE 'UTC'"
-    return f"to_char({expression}, '{_MONTHS[partition.transform]}')"
-
-
 def postgres_texts(table: Table) -> list[str]:
-    """The canonical texts of a row in PostgreSQL, partition columns last."""
-    texts = []
-    for column in table.columns:
-        name = postgres_name(column.source_name)
-        if column.action is not None:
-            texts.append(masked_text(name, column.action))
-        else:
-            texts.append(postgres_text(name, column.source_type, is_iceberg=table.is_iceberg))
-    return texts + [postgres_partition_text(p) for p in table.partitions]
+    """The canonical texts of a row in PostgreSQL."""
+    return [
+        postgres_text(postgres_name(c.source_name), c.source_type)
+        if c.action is None
+        else masked_text(postgres_name(c.source_name), c.action)
+        for c in table.columns
+    ]
 
 
 def athena_texts(table: Table) -> list[str]:
-    """The canonical texts of a row in Athena, partition columns last."""
-    texts = []
-    for column in table.columns:
-        name = athena_name(column.name)
-        if column.action is not None:
-            texts.append(name)
-        elif table.is_iceberg:
-            texts.append(iceberg_text(name, column.type, column.source_type))
-        else:
-            texts.append(athena_text(name, column.type))
-    return texts + [athena_text(athena_name(p.name), "string") for p in table.partitions]
+    """The canonical texts of a row in Athena."""
+    return [
+        athena_text(athena_name(c.name), c.type, c.source_type) if c.action is None else athena_name(c.name)
+        for c in table.columns
+    ]
 
 
 def _postgres_float(expression: str, send: str) -> str:

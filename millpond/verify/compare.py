@@ -17,16 +17,23 @@ from millpond.query import QueryFailedError, Row, run_query
 from millpond.scaffold import SourceColumn, read_columns
 from millpond.stack.onprem import OnPremDatabase
 from millpond.verify.canonical import masking_settings
-from millpond.verify.queries import athena_side, postgres_side, quarantine_query, quarantined_rows
+from millpond.verify.queries import (
+    athena_side,
+    postgres_side,
+    quarantine_query,
+    quarantined_keys,
+    quarantined_rows,
+)
 from millpond.verify.structure import Table, read_items
 
 if TYPE_CHECKING:
     import boto3
-    from mypy_boto3_glue import GlueClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 MAX_DIFFERENCES = 5
 MAX_BUCKETS = 5
+# As many hashes as a query of Athena (262,144 bytes) has room for.
+MAX_QUARANTINED_KEYS = 5000
 CHECKSUM_MODULUS = 2**64
 
 Ask = Callable[[str], list[Row]]
@@ -75,7 +82,7 @@ class TableComparison:
     checksum_onprem, checksum_athena : str, optional
         Checksum over every column of every row, whatever their order; 16 hexadecimal digits.
     columns : tuple of str
-        Source columns (and partition columns) whose checksums differ.
+        Source columns whose checksums differ.
     differences : tuple of Difference
         The first rows that differ, by key.
     rows_quarantined : int
@@ -169,7 +176,6 @@ def verify(
     """
     dynamodb = session.resource("dynamodb", endpoint_url=settings.endpoint_url)
     athena = session.client("athena", endpoint_url=settings.endpoint_url)
-    glue = session.client("glue", endpoint_url=settings.endpoint_url)
     items = _choose(read_items(dynamodb, settings.prefix), tables)
     comparisons = []
     with closing((connect or OnPremDatabase(settings).connection)()) as connection:
@@ -185,7 +191,6 @@ def verify(
                 columns,
                 ask_onprem=lambda query: _ask_postgres(connection, query),
                 ask_athena=lambda query: list(run_query(athena, query, workgroup=settings.prefix).rows),
-                is_iceberg=_is_iceberg(glue, setting["target_database"], setting["target_table"]),
             )
             comparisons.append(comparison)
             if progress is not None:
@@ -195,10 +200,14 @@ def verify(
 
 def compare_table(table: Table, ask_onprem: Ask, ask_athena: Ask) -> TableComparison:
     """Compare one table by two questions; the rows are only looked at when the answers differ."""
-    onprem_side, athena = postgres_side(table), athena_side(table)
+    unlike = _quarantined_keys(table, ask_onprem)
+    if len(unlike) > MAX_QUARANTINED_KEYS:
+        found = f"{len(unlike):,} of its keys are in quarantine, and {MAX_QUARANTINED_KEYS:,} can be left out"
+        return TableComparison(table.table_id, error=found)
+    onprem_side, athena = postgres_side(table), athena_side(table, unlike)
     left = Summary.from_row(ask_onprem(onprem_side.summary())[0])
     right = Summary.from_row(ask_athena(athena.summary())[0])
-    names = [column.source_name for column in table.columns] + [p.name for p in table.partitions]
+    names = [column.source_name for column in table.columns]
     expected, absent = _quarantine(table, ask_onprem, ask_athena)
     comparison = TableComparison(
         rows_quarantined=expected,
@@ -231,6 +240,11 @@ def _quarantine(table: Table, ask_onprem: Ask, ask_athena: Ask) -> tuple[int, li
         return 0, []
     found = {_as_set(json.loads(row[0] or "{}")) for row in ask_athena(quarantine_query(table))}
     return len(expected), [row for row in expected if _as_set(row) not in found]
+
+
+def _quarantined_keys(table: Table, ask_onprem: Ask) -> list[str]:
+    query = quarantined_keys(table)
+    return sorted({row[0] or "" for row in ask_onprem(query)}) if query else []
 
 
 def _as_set(row: dict[str, str | None]) -> frozenset[tuple[str, str | None]]:
@@ -272,14 +286,13 @@ def compare_item(
     *,
     ask_onprem: Ask,
     ask_athena: Ask,
-    is_iceberg: bool = False,
 ) -> TableComparison:
     """Compare the table of one setting; what stands in the way becomes the comparison's error."""
     table_id = setting["table_id"]
     if structure is None:
         return TableComparison(table_id, error="table_structures has no entry for it")
     try:
-        table = Table.from_items(setting, structure, is_iceberg=is_iceberg)
+        table = Table.from_items(setting, structure)
     except KeyError as error:
         return TableComparison(table_id, error=f"its settings or structure lack {error}")
     actual = [c for c in columns if (c.schema, c.table) == (table.source_schema, table.source_table)]
@@ -312,14 +325,6 @@ def _choose(
 
 def _is_masked(setting: dict[str, Any]) -> bool:
     return any(action != "drop" for action in (setting.get("column_actions") or {}).values())
-
-
-def _is_iceberg(glue: GlueClient, database: str, table: str) -> bool:
-    try:
-        found = glue.get_table(DatabaseName=database, Name=table)["Table"]
-    except glue.exceptions.EntityNotFoundException:
-        return False
-    return found.get("Parameters", {}).get("table_type", "").upper() == "ICEBERG"
 
 
 def _masking_key(settings: Settings, secrets: SecretsManagerClient) -> bytes:

@@ -38,6 +38,8 @@ class Side:
         SQL for the hash of a text, and for the number of a hash.
     fence : str
         What follows a subquery so that the planner computes its columns once.
+    without : tuple of str
+        Hashes of keys whose rows are left out.
     """
 
     source: str
@@ -46,6 +48,7 @@ class Side:
     digest: Callable[[str], str]
     number: Callable[[str], str]
     fence: str
+    without: tuple[str, ...] = ()
 
     def summary(self) -> str:
         """One row: the number of rows, the rows' checksum, and each column's checksum."""
@@ -70,7 +73,18 @@ class Side:
             f" WHERE substr(key_hash, 1, {BUCKET_DIGITS}) IN ({wanted})"
         )
 
+    def keys(self) -> str:
+        """The hash of each key that has no NULL in it."""
+        present = " AND ".join(f"h{i} IS NOT NULL" for i in self.key)
+        return f"SELECT key_hash FROM {self._hashed_rows()} WHERE {present}"
+
     def _hashed_rows(self) -> str:
+        if not self.without:
+            return self._all_hashed_rows()
+        keys = ", ".join(f"'{key}'" for key in self.without)
+        return f"(SELECT * FROM {self._all_hashed_rows()} WHERE key_hash NOT IN ({keys})) AS others"
+
+    def _all_hashed_rows(self) -> str:
         indices = range(len(self.texts))
         texts = _list([f"{text} AS t{i}" for i, text in enumerate(self.texts)])
         cells = _list(
@@ -97,9 +111,24 @@ class Side:
 
 
 def postgres_side(table: Table) -> Side:
-    """The queries for PostgreSQL."""
+    """The queries for PostgreSQL, over the rows that the lake must have."""
+    return _postgres_side(table, source_rows(table))
+
+
+def quarantined_keys(table: Table) -> str | None:
+    """A query of PostgreSQL for the hashes of keys whose rows in the lake are older than the source's.
+
+    The row of such a key is in quarantine, and the table is not one that every run replaces.
+    """
+    is_bad = _violations(table)
+    if not is_bad or not table.key or table.is_replaced:
+        return None
+    return _postgres_side(table, f"(SELECT * FROM {_newest(table)} WHERE {is_bad}) AS bad").keys()
+
+
+def _postgres_side(table: Table, source: str) -> Side:
     return Side(
-        source=source_rows(table),
+        source=source,
         texts=tuple(canonical.postgres_texts(table)),
         key=_key(table),
         digest=lambda text: f"md5({text})",
@@ -162,8 +191,6 @@ def _kept(table: Table) -> list[str]:
 
 def _violations(table: Table) -> str:
     """The condition under which a row belongs in quarantine; empty when there is none."""
-    if not table.is_iceberg:
-        return ""
     name = canonical.postgres_name
     nullable = {column.source_name for column in table.columns if column.nullable}
     found = [f"{name(key)} IS NULL" for key in table.key if key in nullable]
@@ -175,8 +202,8 @@ def _violations(table: Table) -> str:
     return " OR ".join(found)
 
 
-def athena_side(table: Table) -> Side:
-    """The queries for Athena, in the SQL of its engine version 3."""
+def athena_side(table: Table, without: Sequence[str] = ()) -> Side:
+    """The queries for Athena, in the SQL of its engine version 3; ``without`` these hashes of keys."""
     name = canonical.athena_name
     return Side(
         source=f"{name(table.database)}.{name(table.table)}",
@@ -185,6 +212,7 @@ def athena_side(table: Table) -> Side:
         digest=lambda text: f"lower(to_hex(md5(to_utf8({text}))))",
         number=lambda digest: f"from_base(substr({digest}, 1, 15), 16)",
         fence="",
+        without=tuple(without),
     )
 
 

@@ -29,15 +29,6 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Partition:
-    """A partition column of the lake and the source column it is made from."""
-
-    name: str
-    transform: str
-    source: Column
-
-
-@dataclass(frozen=True)
 class Rows:
     """Which rows of the source are the lake's, and which it must have in quarantine.
 
@@ -72,14 +63,13 @@ class Table:
         Its name in the Glue catalog.
     columns : tuple of Column
         The columns that are in the lake, in order.
-    partitions : tuple of Partition
-        Partition columns that the lake adds.
     key : tuple of str
         Source columns that identify a row; empty for a table without a key.
-    is_iceberg : bool
-        Whether the lake's table is Iceberg's: microseconds, chars without blanks, hidden partitions.
     rows : Rows
         Which rows are compared.
+    is_replaced : bool
+        Whether a run replaces the whole table: then a row that is in quarantine must not be in it. Else what
+        is there under the row's key stays as it was.
     left_out : frozenset of str
         Source columns that are not in the lake.
     schema_policy : str
@@ -92,17 +82,14 @@ class Table:
     database: str
     table: str
     columns: tuple[Column, ...]
-    partitions: tuple[Partition, ...]
     key: tuple[str, ...]
-    is_iceberg: bool = False
     rows: Rows = field(default_factory=Rows)
+    is_replaced: bool = True
     left_out: frozenset[str] = frozenset()
     schema_policy: str = "strict"
 
     @classmethod
-    def from_items(
-        cls, setting: Mapping[str, Any], structure: Mapping[str, Any], *, is_iceberg: bool = False
-    ) -> Table:
+    def from_items(cls, setting: Mapping[str, Any], structure: Mapping[str, Any]) -> Table:
         """From an item of ``job_settings`` and one of ``table_structures``."""
         actions, included = setting.get("column_actions") or {}, setting.get("include_columns")
         every = tuple(
@@ -116,7 +103,6 @@ class Table:
             )
             for c in structure["columns"]
         )
-        by_source = {column.source_name: column for column in every}
         columns = tuple(
             c for c in every if c.action != "drop" and (included is None or c.source_name in included)
         )
@@ -127,16 +113,10 @@ class Table:
             database=setting["target_database"],
             table=setting["target_table"],
             columns=columns,
-            partitions=()
-            if is_iceberg
-            else tuple(
-                Partition(p["name"], p["transform"], by_source[p["source_name"]])
-                for p in structure.get("partitions", [])
-            ),
             key=tuple(setting["key_columns"]),
-            is_iceberg=is_iceberg,
             rows=_rows(setting),
-            left_out=frozenset(by_source) - {c.source_name for c in columns},
+            is_replaced=setting["load_mode"] == "full",
+            left_out=frozenset(c.source_name for c in every) - {c.source_name for c in columns},
             schema_policy=setting.get("schema_policy") or "strict",
         )
 

@@ -276,7 +276,7 @@ def test_bad_rows_are_quarantined_with_their_reasons_and_counted(lab: Lab) -> No
             {"name": "note is known", "check": "note IN ('first', 'second')"},
             {"name": "small id", "check": "id < 1000"},
         ],
-        quality_max_rejected=Decimal("0.01"),
+        quality_max_rejected=0.01,
         column_actions={"place": "hash"},
         is_partitioned=False,
     )
@@ -489,7 +489,7 @@ def test_item_tells_what_a_run_did_and_cost(lab: Lab) -> None:
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "json", "parquet"])
 def test_dropped_file_is_merged_by_key_and_its_bad_rows_are_quarantined(lab: Lab, ending: str) -> None:
     table = f"dropped_{ending}"
-    table_id = make_items(lab, table, quality_max_rejected=Decimal("0.5"))
+    table_id = make_items(lab, table, quality_max_rejected=0.5)
     lab.run("shell", table_id, "r1")
     lab.commit(table_id, "r1")
     rows = [

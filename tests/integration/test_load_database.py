@@ -261,9 +261,13 @@ def test_the_secret_is_stored_once_and_again_when_it_changed(
     client.create_secret(Name="millpond/dev/onprem-db")
     assert put_secret(settings, client, database.secret())
     assert not put_secret(settings, client, database.secret())
-    assert put_secret(settings, client, {**database.secret(), "password": "another"})
+    # What is stored signs in: it has been rotated since this one was known.
+    assert not put_secret(settings, client, {**database.secret(), "password": "of old"})
+    wrong = json.dumps({**database.secret(), "password": "of old"})
+    client.put_secret_value(SecretId="millpond/dev/onprem-db", SecretString=wrong)
+    assert put_secret(settings, client, database.secret())
     stored = json.loads(client.get_secret_value(SecretId="millpond/dev/onprem-db")["SecretString"])
-    assert stored["password"] == "another"
+    assert stored == database.secret()
 
     with pytest.raises(MillpondError, match="millpond/dev/masking-key"):
         put_masking_key(settings, client)

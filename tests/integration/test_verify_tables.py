@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 from onprem_fixtures import onprem_settings, running_database
-from verify_lake import IcebergLake, MemoryLake
+from verify_lake import MemoryLake
 
 from millpond.load import load, run_workload
 from millpond.query import QueryFailedError, Row
@@ -56,7 +56,11 @@ def lake() -> MemoryLake:
 
 
 def _compare(source: psycopg.Connection, lake: MemoryLake, name: str) -> TableComparison:
-    return compare.compare_table(TABLES[name], lambda query: compare._ask_postgres(source, query), lake.ask)
+    return _compare_as(source, lake, TABLES[name])
+
+
+def _compare_as(source: psycopg.Connection, lake: MemoryLake, table: Table) -> TableComparison:
+    return compare.compare_table(table, lambda query: compare._ask_postgres(source, query), lake.ask)
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -85,7 +89,6 @@ DAMAGE = [
     ("erp.orders", "note", "trim(note)"),
     ("erp.orders", "note", "nfc_normalize(note)"),
     ("erp.orders", "exchange_rate", "regexp_replace(exchange_rate, '0+$', '')"),
-    ("erp.orders", "order_month", "coalesce(order_month, '1970-01')"),
     ("erp.products", "image", "CASE WHEN octet_length(image) > 0 THEN image END"),
     ("erp.products", "dimensions_mm", "list_reverse(dimensions_mm)"),
     ("erp.measurements", "reading", "CASE WHEN isnan(reading) THEN NULL ELSE reading END"),
@@ -209,7 +212,8 @@ def test_a_structure_that_does_not_match_is_that_tables_error(
     setting, structure = _items("erp.orders")
     first, *rest = structure["columns"]
     columns = rest if change is None else [{**first, **change}, *rest]
-    assert _error_of(source, lake, setting, {**structure, "columns": columns}) == expected
+    strict = {**setting, "schema_policy": "strict"}
+    assert _error_of(source, lake, strict, {**structure, "columns": columns}) == expected
 
 
 def test_a_table_without_structure_is_that_tables_error(source: psycopg.Connection, lake: MemoryLake) -> None:
@@ -224,60 +228,43 @@ def test_postgresqls_refusal_is_that_tables_error_and_the_next_table_is_compared
     source: psycopg.Connection, lake: MemoryLake
 ) -> None:
     setting, structure = _items("erp.Group")
-    partition = {"name": "p", "type": "string", "source_name": "select", "transform": "month"}
     lake.copy(source, TABLES["erp.Group"])
-    error = _error_of(source, lake, setting, {**structure, "partitions": [partition]})
+    error = _error_of(source, lake, {**setting, "filter": '"select" > 7'}, structure)
     assert error.startswith("PostgreSQL: ")
     assert _compare(source, lake, "erp.Group").is_equal
 
 
-# What Iceberg tables are compared by: more digits, fewer columns and rows, masks, and the quarantine.
+# What settings make of it: fewer columns and rows, masks, and the quarantine.
 
 KEY = bytes(range(32))
 
 
-def _iceberg_table(name: str, **changes: Any) -> Table:
+def _table(name: str, **changes: Any) -> Table:
     setting, structure = _items(name)
-    zoned = {"timestamp with time zone": "timestamptz"}
-    columns = [{**c, "type": zoned.get(c["source_type"], c["type"])} for c in structure["columns"]]
-    columns = [{**c, "type": "string"} if c["type"].startswith("char(") else c for c in columns]
-    return Table.from_items({**setting, **changes}, {**structure, "columns": columns}, is_iceberg=True)
-
-
-def _compare_iceberg(source: psycopg.Connection, lake: IcebergLake, table: Table) -> TableComparison:
-    return compare.compare_table(table, lambda query: compare._ask_postgres(source, query), lake.ask)
-
-
-@pytest.mark.parametrize("name", ["erp.customers", "erp.measurements", "erp.products", "erp.Group"])
-def test_a_faithful_iceberg_table_is_equal(source: psycopg.Connection, name: str) -> None:
-    lake, table = IcebergLake(), _iceberg_table(name)
-    lake.copy(source, table)
-    comparison = _compare_iceberg(source, lake, table)
-    assert comparison.is_equal, comparison
-    assert comparison.rows_athena
+    return Table.from_items({**setting, **changes}, structure)
 
 
 def test_a_microsecond_is_a_difference_and_blanks_at_the_end_of_a_char_are_none(
     source: psycopg.Connection,
 ) -> None:
-    lake, table = IcebergLake(), _iceberg_table("erp.customers")
+    lake, table = MemoryLake(), _table("erp.customers")
     lake.copy(source, table)
     lake.execute("UPDATE erp.customers SET tax_id = tax_id || '  '")
-    assert _compare_iceberg(source, lake, table).is_equal
+    assert _compare_as(source, lake, table).is_equal
     lake.execute("UPDATE erp.customers SET updated_at = updated_at + INTERVAL 1 MICROSECOND")
-    assert _compare_iceberg(source, lake, table).columns == ("updated_at",)
+    assert _compare_as(source, lake, table).columns == ("updated_at",)
 
 
 def test_masked_and_left_out_columns_and_filtered_rows_are_what_the_settings_say(
     source: psycopg.Connection,
 ) -> None:
-    plain = _iceberg_table("erp.customers")
+    plain = _table("erp.customers")
     actions = {"email": "tokenise", "tax_id": "hash", "birth_date": "drop"}
-    table = _iceberg_table(
+    table = _table(
         "erp.customers", column_actions=actions, filter="customer_id % 3 <> 0", include_columns=None
     )
     compare._set_masking_key(source, KEY)
-    lake = IcebergLake()
+    lake = MemoryLake()
     lake.copy(source, plain)
     lake.mask("erp", "customers", "tax_id", lambda text: hashlib.sha256(KEY + text.encode()).hexdigest())
     lake.mask(
@@ -287,15 +274,15 @@ def test_masked_and_left_out_columns_and_filtered_rows_are_what_the_settings_say
         lambda text: "tok_" + hmac.digest(KEY, text.encode(), "sha256").hex()[:32],
     )
     lake.execute("DELETE FROM erp.customers WHERE customer_id % 3 = 0")
-    comparison = _compare_iceberg(source, lake, table)
+    comparison = _compare_as(source, lake, table)
     assert comparison.is_equal, comparison
     assert "birth_date" not in [column.name for column in table.columns]
     lake.execute("UPDATE erp.customers SET email = replace(email, 'tok_', 'tok')")
-    assert _compare_iceberg(source, lake, table).columns == ("email",)
+    assert _compare_as(source, lake, table).columns == ("email",)
 
 
 def test_the_key_that_masks_is_in_no_query() -> None:
-    table = _iceberg_table(
+    table = _table(
         "erp.customers",
         column_actions={"email": "hash", "tax_id": "tokenise"},
         quality_rules=[{"name": "r", "check": "customer_id > 0"}],
@@ -306,29 +293,36 @@ def test_the_key_that_masks_is_in_no_query() -> None:
     assert not any(KEY.hex()[:16] in text for text in texts)
 
 
-def test_a_row_that_breaks_a_rule_must_be_in_quarantine_instead(source: psycopg.Connection) -> None:
-    table = _iceberg_table(
+@pytest.mark.parametrize("load_mode", ["full", "incremental"])
+def test_a_row_that_breaks_a_rule_must_be_in_quarantine_instead(
+    source: psycopg.Connection, load_mode: str
+) -> None:
+    table = _table(
         "erp.customers",
+        load_mode=load_mode,
         quality_rules=[{"name": "few", "check": "customer_id <> 7"}, {"name": "x", "check": "NULL"}],
         column_actions={"email": "hash"},
         include_columns=["customer_id", "email"],
     )
     compare._set_masking_key(source, KEY)
-    lake = IcebergLake()
+    lake = MemoryLake()
     lake.copy(source, table)
     lake.mask("erp", "customers", "email", lambda text: hashlib.sha256(KEY + text.encode()).hexdigest())
     lake.execute("CREATE SCHEMA operations")
     lake.execute('CREATE TABLE operations.quarantine (table_id VARCHAR, "row" VARCHAR)')
     lake.register("operations", "quarantine", {"table_id": "string", "row": "string"})
-    unclean = _compare_iceberg(source, lake, table)
-    assert unclean.rows_athena == (unclean.rows_onprem or 0) + 1
+    unclean = _compare_as(source, lake, table)
+    # A run that changes rows by key leaves an older one as it is; one that replaces the table does not.
+    assert (unclean.rows_athena or 0) - (unclean.rows_onprem or 0) == (load_mode == "full")
+    assert not unclean.columns or load_mode == "full"
     (missing,) = unclean.quarantine_missing
     assert missing["customer_id"] == "7"
-    lake.execute("DELETE FROM erp.customers WHERE customer_id = 7")
-    assert not _compare_iceberg(source, lake, table).is_equal
+    if load_mode == "full":
+        lake.execute("DELETE FROM erp.customers WHERE customer_id = 7")
+    assert not _compare_as(source, lake, table).is_equal
     row = json.dumps(missing, indent=2).replace("'", "''")
     lake.execute(f"INSERT INTO operations.quarantine VALUES ('erp.customers', '{row}')")
-    comparison = _compare_iceberg(source, lake, table)
+    comparison = _compare_as(source, lake, table)
     assert comparison.is_equal, comparison
     assert comparison.rows_quarantined == 1
 
@@ -359,14 +353,14 @@ def test_of_a_table_of_changes_the_newest_of_each_key_counts(source: psycopg.Con
         "change_sequence_column": "seq",
         "quality_rules": [{"name": "positive", "check": "price > 0"}],
     }
-    table = Table.from_items(setting, structure, is_iceberg=True)
-    lake = IcebergLake()
+    table = Table.from_items(setting, structure)
+    lake = MemoryLake()
     lake.copy(source, table)
     lake.execute("DELETE FROM erp.price_changes WHERE seq <> 3")
     lake.execute("CREATE SCHEMA operations")
     lake.execute('CREATE TABLE operations.quarantine (table_id VARCHAR, "row" VARCHAR)')
     lake.register("operations", "quarantine", {"table_id": "string", "row": "string"})
-    comparison = _compare_iceberg(source, lake, table)
+    comparison = _compare_as(source, lake, table)
     assert (comparison.rows_onprem, comparison.rows_athena, comparison.columns) == (1, 1, ())
     assert comparison.rows_quarantined == 3
     assert {row["seq"] for row in comparison.quarantine_missing} == {"5", "6", "7"}

@@ -9,7 +9,6 @@ from typing import Any
 import duckdb
 import psycopg
 import pyarrow as pa
-import sqlglot
 
 from millpond.planes.athena.exceptions import Place
 from millpond.planes.athena.macros import create_macros
@@ -34,32 +33,19 @@ _ARROW = {
     "binary": pa.binary(),
 }
 
-# What DuckDB has no function for by Trino's name.
-_MACROS = """
-    CREATE MACRO from_base(digits, radix) AS CAST('0x' || digits AS bigint);
-    CREATE MACRO to_ieee754_32(x) AS CAST(CAST(x AS bit) AS blob);
-    CREATE MACRO to_ieee754_64(x) AS CAST(CAST(x AS bit) AS blob);
-"""
-
-_PARTITIONS = {
-    "identity": "CAST({0} AS varchar)",
-    "year": "strftime({0}, '%Y')",
-    "month": "strftime({0}, '%Y-%m')",
-    "day": "strftime({0}, '%Y-%m-%d')",
-}
-
 
 class MemoryLake:
-    """Tables of a source, held by DuckDB and asked in Athena's SQL."""
+    """Tables of a source as Iceberg keeps them, held by DuckDB, asked through Millpond's Athena compiler."""
 
     def __init__(self) -> None:
         self._duckdb = duckdb.connect()
-        self._duckdb.execute(_MACROS)
+        for macro in create_macros():
+            self.execute(macro)
+        self._tables: dict[tuple[str, str], StoredTable] = {}
 
     def copy(self, connection: psycopg.Connection, table: Table) -> None:
         """Copy one table; a timestamp's microseconds stay, as they do in Parquet."""
-        is_iceberg = table.is_iceberg
-        select = ", ".join(_wire(c.source_name, c.source_type, c.type, is_iceberg) for c in table.columns)
+        select = ", ".join(_wire(c.source_name, c.source_type, c.type) for c in table.columns)
         source = psycopg.sql.Identifier(table.source_schema, table.source_table).as_string()
         rows = connection.execute(f"SELECT {select} FROM {source}".encode()).fetchall()
         arrow = pa.table(
@@ -69,35 +55,14 @@ class MemoryLake:
             ],
             names=[c.name for c in table.columns],
         )
-        partitions = "".join(
-            f", {_PARTITIONS[p.transform].format(_quoted(p.source.name))} AS {_quoted(p.name)}"
-            for p in table.partitions
-        )
         self._duckdb.register("arrow_rows", arrow)
         self.execute(f"CREATE SCHEMA IF NOT EXISTS {_quoted(table.database)}")
         target = f"{_quoted(table.database)}.{_quoted(table.table)}"
-        self.execute(f"CREATE OR REPLACE TABLE {target} AS SELECT *{partitions} FROM arrow_rows")
+        self.execute(f"CREATE OR REPLACE TABLE {target} AS SELECT * FROM arrow_rows")
+        self.register(table.database, table.table, {c.name: c.type for c in table.columns})
 
     def execute(self, statement: str) -> None:
         self._duckdb.execute(statement)
-
-    def ask(self, query: str) -> list[Row]:
-        (statement,) = sqlglot.transpile(query, read="athena", write="duckdb")
-        return [tuple(row) for row in self._duckdb.execute(statement).fetchall()]
-
-
-class IcebergLake(MemoryLake):
-    """Tables as Iceberg keeps them, asked through the compiler of Millpond's Athena."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        for macro in create_macros():
-            self.execute(macro)
-        self._tables: dict[tuple[str, str], StoredTable] = {}
-
-    def copy(self, connection: psycopg.Connection, table: Table) -> None:
-        super().copy(connection, table)
-        self.register(table.database, table.table, {c.name: c.type for c in table.columns})
 
     def register(self, database: str, name: str, columns: Mapping[str, str]) -> None:
         """Let Athena know a table and its types."""
@@ -128,22 +93,21 @@ class IcebergLake(MemoryLake):
 
 def _type(text: str) -> Type:
     times = {"timestamp": "timestamp", "timestamptz": "timestamp with time zone"}
+    if text.startswith("char("):
+        return from_hive("string")
     return Type(times[text], (6,)) if text in times else from_hive(text)
 
 
-def _wire(name: str, source_type: str, catalog_type: str, is_iceberg: bool = False) -> str:
+def _wire(name: str, source_type: str, catalog_type: str) -> str:
     """Text for what the catalog keeps as text; whole microseconds for moments, days for dates."""
     column = _quoted(name)
-    padded = re.fullmatch(r"character\((\d+)\)", source_type)
-    if padded and not is_iceberg:
-        return f"rpad({column}::text, {padded[1]})"
     if source_type == "time without time zone":
         return f"to_char({column}::interval, 'HH24:MI:SS.US')"
     if catalog_type in ("timestamp", "timestamptz"):
         return f"(extract(epoch FROM {column}) * 1000000)::bigint"
     if catalog_type == "date":
         return f"{column} - date '1970-01-01'"
-    return f"{column}::text" if catalog_type == "string" else column
+    return f"{column}::text" if catalog_type == "string" or catalog_type.startswith("char(") else column
 
 
 def _value(value: Any, catalog_type: str) -> Any:
@@ -155,9 +119,9 @@ def _value(value: Any, catalog_type: str) -> Any:
 def _arrow_type(catalog_type: str) -> pa.DataType:
     if catalog_type.startswith("array<"):
         return pa.list_(_arrow_type(catalog_type[6:-1]))
-    decimal = re.fullmatch(r"decimal\((\d+),(\d+)\)", catalog_type)
     if catalog_type.startswith("char("):
         return pa.string()
+    decimal = re.fullmatch(r"decimal\((\d+),(\d+)\)", catalog_type)
     return pa.decimal128(int(decimal[1]), int(decimal[2])) if decimal else _ARROW[catalog_type]
 
 
