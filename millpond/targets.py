@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from millpond import toolchain
 from millpond.aws import Aws
 from millpond.config import Settings
 from millpond.errors import MillpondError
@@ -219,17 +219,19 @@ def read_git_key(path: Path) -> str:
 
 
 def terraform_version(binary: Path) -> str:
-    """The version of a Terraform or an OpenTofu."""
-    environment = {"PATH": os.defpath, "CHECKPOINT_DISABLE": "1"}
-    try:
-        answer = subprocess.run(
-            [binary, "version", "-json"], env=environment, capture_output=True, text=True, check=True
-        )
-        return str(json.loads(answer.stdout)["terraform_version"])
-    except (OSError, subprocess.SubprocessError, ValueError, KeyError) as error:
+    """The version of a Terraform or an OpenTofu.
+
+    Raises
+    ------
+    MillpondError
+        If it does not say.
+    """
+    version = toolchain.terraform_version(binary)
+    if version is None:
         raise MillpondError(
             "Terraform does not say its version.", where=str(binary), next_step="millpond doctor"
-        ) from error
+        )
+    return version
 
 
 def _read_parameters(file: Path) -> dict[str, str]:

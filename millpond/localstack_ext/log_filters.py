@@ -149,13 +149,7 @@ def _datum(transformation: Mapping[str, Any], value: float, dimensions: Mapping[
 
 
 def _number(given: str, fields: Fields) -> float | None:
-    value = fields(given) if given.startswith("$") else given
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        return float(value)
-    except ValueError:
-        return None
+    return log_patterns.number_of(fields(given) if given.startswith("$") else given)
 
 
 def _parsed(pattern: str) -> Pattern:

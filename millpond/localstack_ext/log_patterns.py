@@ -235,14 +235,14 @@ def _is(selector: str, word: str) -> Condition:
 
 
 def _compares(selector: str, operator: str, operand: str) -> Condition:
-    number = _number(operand)
+    number = number_of(operand)
     if operator in _COMPARISONS:
         if number is None:
             raise InvalidPatternError(f"{operator} needs a number, not {operand}")
         compare = _COMPARISONS[operator]
 
         def in_order(fields: Fields) -> bool:
-            value = _number(fields(selector))
+            value = number_of(fields(selector))
             return value is not None and compare(value, number)
 
         return in_order
@@ -253,7 +253,7 @@ def _compares(selector: str, operator: str, operand: str) -> Condition:
         value = fields(selector)
         if value is None:
             return False
-        if number is not None and (actual := _number(value)) is not None:
+        if number is not None and (actual := number_of(value)) is not None:
             return (actual == number) is wanted
         shown = value if isinstance(value, str) else json.dumps(value)
         return (text.search(shown) is not None) is wanted
@@ -261,7 +261,8 @@ def _compares(selector: str, operator: str, operand: str) -> Condition:
     return equal
 
 
-def _number(value: Any) -> float | None:
+def number_of(value: Any) -> float | None:
+    """A value of a log event as a number; None if it is none."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from millpond.planes.credentials import trusts
 from millpond.planes.glue import failure, jobs, logs, runs, spark
 from millpond.planes.glue.arguments import Parameters, parse
-from millpond.planes.glue.credentials import trusts_glue
 from millpond.planes.glue.exceptions import InvalidInputException
 from millpond.planes.glue.modules import missing
 from millpond.planes.glue.runs import JobRun, State
@@ -221,10 +221,10 @@ def test_runs_that_ask_for_a_table_format_share_jvms_of_their_own() -> None:
         ("*", "Allow", True),
     ],
 )
-def test_role_is_assumed_only_if_it_trusts_glue(principal: Any, effect: str, trusted: bool) -> None:
+def test_role_is_assumed_only_if_it_trusts_the_service(principal: Any, effect: str, trusted: bool) -> None:
     statement = {"Effect": effect, "Principal": principal, "Action": "sts:AssumeRole"}
-    assert trusts_glue({"Statement": [statement]}) is trusted
-    assert trusts_glue({"Statement": statement}) is trusted
+    assert trusts({"Statement": [statement]}, "glue.amazonaws.com") is trusted
+    assert trusts({"Statement": statement}, "glue.amazonaws.com") is trusted
 
 
 def test_requirements_that_an_environment_has_are_not_installed(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 from pyiceberg.types import IcebergType
 
-from millpond.planes.athena.exceptions import NotSupported, Place, QueryFailed
+from millpond.planes.athena.exceptions import CATALOG, NotSupported, Place, QueryFailed
 from millpond.planes.athena.iceberg.metadata_tables import METADATA_TABLES
 from millpond.planes.athena.iceberg.scan import PATH
 from millpond.planes.athena.iceberg.schemas import to_sql
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
     from mypy_boto3_s3 import S3Client
 
-CATALOG = "awsdatacatalog"
 HIDDEN_PATH = PATH
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 _PRESTO_VIEW = re.compile(r"/\* Presto View: (\S+) \*/")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+CATALOG = "awsdatacatalog"
+"""What the catalog of the account is called in messages, and in names that are written out."""
+
 Place = tuple[int | None, int | None]
 """Line and column in a statement, counted from one."""
 
@@ -89,6 +92,12 @@ class QueryFailed(Exception):  # noqa: N818 - it is the state FAILED
     @property
     def state_change_reason(self) -> str:
         return f"{self.reason}: {self.message}" if self.reason else self.message
+
+
+def table_exists(database: str, name: str) -> QueryFailed:
+    """The failure of a statement that makes a table which is there already."""
+    message = f"Destination table '{CATALOG}.{database}.{name}' already exists"
+    return QueryFailed("TABLE_ALREADY_EXISTS", message, 1, 1)
 
 
 class NotSupported(QueryFailed):

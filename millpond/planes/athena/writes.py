@@ -17,7 +17,7 @@ from millpond.planes.athena import statements as st
 from millpond.planes.athena.casts import coerce
 from millpond.planes.athena.catalog import GlueCatalog, view_text
 from millpond.planes.athena.ddl import register_partitions, updatable
-from millpond.planes.athena.exceptions import NotSupported, QueryFailed
+from millpond.planes.athena.exceptions import NotSupported, QueryFailed, table_exists
 from millpond.planes.athena.queries import CompiledQuery, StoredTable, compile_query
 from millpond.planes.athena.relations import Column, Typed
 from millpond.planes.athena.scans import Scanner, list_files, split_location
@@ -72,13 +72,8 @@ class Writer:
         options = statement.properties
         _refuse_options(options, _CTAS_OPTIONS)
         database, name = statement.name.database or self._database, statement.name.table
-        if self._catalog.get_table(database, name) is not None:
-            if statement.if_not_exists:
-                return Written(0, [])
-            message = f"Destination table 'awsdatacatalog.{database}.{name}' already exists"
-            raise QueryFailed("TABLE_ALREADY_EXISTS", message, 1, 1)
-        if not self._catalog.has_database(database):
-            raise QueryFailed("SCHEMA_NOT_FOUND", f"Schema {database} not found", 1, 1)
+        if is_taken(self._catalog, database, name, if_not_exists=statement.if_not_exists):
+            return Written(0, [])
         query = self._compile(statement.node)
         keys = [str(key) for key in options.get("partitioned_by", [])]
         check_names(query.columns, keys)
@@ -288,6 +283,23 @@ def _new_table(name: str, columns: Sequence[Column], keys: Sequence[str], locati
             },
         },
     }
+
+
+def is_taken(catalog: GlueCatalog, database: str, name: str, *, if_not_exists: bool) -> bool:
+    """Whether CREATE TABLE AS finds its table there already, and is to leave it.
+
+    Raises
+    ------
+    QueryFailed
+        ``TABLE_ALREADY_EXISTS`` if it is not to leave it, ``SCHEMA_NOT_FOUND`` without its database.
+    """
+    if catalog.get_table(database, name) is not None:
+        if if_not_exists:
+            return True
+        raise table_exists(database, name)
+    if not catalog.has_database(database):
+        raise QueryFailed("SCHEMA_NOT_FOUND", f"Schema {database} not found", 1, 1)
+    return False
 
 
 def check_names(columns: Sequence[Column], keys: Sequence[str], renamed: Sequence[str] = ()) -> None:

@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 from millpond import process
 from millpond.planes.codebuild import accounts, builds, cache, projects, reports
 from millpond.planes.codebuild.builds import Build, Shape, Status
-from millpond.planes.codebuild.credentials import Clients
 from millpond.planes.codebuild.exceptions import (
     AccountLimitExceededException,
     InvalidInputException,
@@ -25,6 +24,7 @@ from millpond.planes.codebuild.shell import BuildFolder
 from millpond.planes.codebuild.sources import GitCredentials
 from millpond.planes.codebuild.supervisor import ActiveBuild, Execution, Limits
 from millpond.planes.context import PlaneContext
+from millpond.planes.credentials import Clients
 
 Request = Mapping[str, Any]
 
@@ -121,7 +121,7 @@ class CodeBuildPlane:
     def __init__(self, context: PlaneContext, settings: CodeBuildSettings | None = None) -> None:
         settings = settings or CodeBuildSettings.from_environment()
         self._context = context
-        self._clients = Clients(context)
+        self._clients = Clients(context, "codebuild.amazonaws.com")
         self._limits = Limits(
             threading.Semaphore(settings.max_running),
             settings.seconds_per_timeout_minute,

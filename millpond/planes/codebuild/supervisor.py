@@ -29,13 +29,12 @@ from millpond.planes.codebuild.accounts import SecretArn, from_secret
 from millpond.planes.codebuild.builds import Build, Phase, Shape, Status, next_phase
 from millpond.planes.codebuild.buildspec import Buildspec, FileSet, PhaseSpec
 from millpond.planes.codebuild.cache import PathCache
-from millpond.planes.codebuild.credentials import Clients
 from millpond.planes.codebuild.exceptions import ClientFailure, Interrupted, PhaseFailure
 from millpond.planes.codebuild.logs import BuildLog
 from millpond.planes.codebuild.shell import BuildFolder, BuildShell, CommandRunner, User, find_user
 from millpond.planes.codebuild.sources import GitCredentials, GitDownload, GitSource
 from millpond.planes.context import PlaneContext
-from millpond.planes.glue.credentials import Credentials
+from millpond.planes.credentials import Clients, Credentials, RoleNotTrustingError
 
 _LOG = logging.getLogger(__name__)
 _QUEUE_SECONDS = 0.2
@@ -229,13 +228,21 @@ class Execution:
 
     # The phases
 
+    def _assume(self, role: str) -> Credentials:
+        try:
+            return self._clients.assume(role, f"AWSCodeBuild-{self._build.uuid}")
+        except RoleNotTrustingError as error:
+            message = (
+                f"CodeBuild is not authorized to perform: sts:AssumeRole on {role}. Please verify that "
+                "the role exists, that its name matches exactly, and that it trusts codebuild.amazonaws.com"
+            )
+            raise PhaseFailure("ACCESS_DENIED", message) from error
+
     def _provision(self) -> None:
         self._folder.create()
         self._log = BuildLog(self._folder.log, self._build, self._clients)
         self._say_begin(Phase.PROVISIONING)
-        self._credentials = self._clients.assume(
-            self._build.config["serviceRole"], f"AWSCodeBuild-{self._build.uuid}"
-        )
+        self._credentials = self._assume(self._build.config["serviceRole"])
         self._log.hidden += [self._credentials.secret_access_key, self._credentials.session_token]
         pid_file = self._context.pid_dir / "codebuild" / f"{self._build.uuid}.pid"
         python = self._context.tools.harness_python

@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 
 from millpond import process
 from millpond.planes.context import PlaneContext
+from millpond.planes.credentials import Clients
 from millpond.planes.glue import arguments, connections, events, jobs, metrics, runs, spark, tags
-from millpond.planes.glue.credentials import Clients
 from millpond.planes.glue.exceptions import (
     AlreadyExistsException,
     ConcurrentRunsExceededException,
@@ -126,7 +126,11 @@ class GluePlane:
             left_over.stop()
         self._pool = JvmPool(context, settings.warm_jvms)
         self._supervisor = Supervisor(
-            context, Clients(context), self._pool, settings.seconds_per_timeout_minute, self._mark_running
+            context,
+            Clients(context, "glue.amazonaws.com"),
+            self._pool,
+            settings.seconds_per_timeout_minute,
+            self._mark_running,
         )
 
     @staticmethod

@@ -18,9 +18,9 @@ import psutil
 
 from millpond import process
 from millpond.planes.context import PlaneContext
+from millpond.planes.credentials import Clients, Credentials, RoleNotTrustingError
 from millpond.planes.glue import arguments, failure, logs, modules, spark, staging
 from millpond.planes.glue.arguments import Parameters
-from millpond.planes.glue.credentials import Clients, Credentials
 from millpond.planes.glue.exceptions import LaunchError
 from millpond.planes.glue.jvms import JvmPool
 from millpond.planes.glue.runs import JobRun, State
@@ -163,6 +163,16 @@ class Supervisor:
         finally:
             folder.remove_scratch()
 
+    def _assume(self, run: JobRun) -> Credentials:
+        role = run.job["Role"]
+        arn = role if role.startswith("arn:") else f"arn:aws:iam::{self._context.account_id}:role/{role}"
+        try:
+            return self._clients.assume(arn, f"GlueJobRunnerSession-{run.id[3:19]}")
+        except RoleNotTrustingError as error:
+            raise LaunchError(
+                f"Role {arn} should be given assume role permissions for Glue Service."
+            ) from error
+
     def _execute(self, active: ActiveRun, folder: RunFolder) -> Outcome:
         run = active.run
         merged = arguments.merge(
@@ -171,12 +181,12 @@ class Supervisor:
         parameters = arguments.parse(merged)
         targets = logs.destinations(run.id, parameters, is_spark=run.is_spark)
         shipper = logs.LogShipper(
-            self._clients.logs(),
+            self._clients.own("logs"),
             logs.source_files({folder.stdout: targets.output, folder.stderr: targets.error}),
         )
         shipper.open()
         try:
-            credentials = self._clients.assume(run.job["Role"], f"GlueJobRunnerSession-{run.id[3:19]}")
+            credentials = self._assume(run)
             if run.is_spark:
                 return self._execute_spark(active, folder, merged, parameters, credentials, shipper)
             script = self._shell_script(run, folder, merged, parameters, credentials)
@@ -199,7 +209,7 @@ class Supervisor:
         run = active.run
         spark.check_supported(run.job, parameters)
         size = self.local_size(run.settings)
-        s3 = self._clients.s3(credentials)
+        s3 = self._clients.of("s3", credentials)
         jars = [staging.download(s3, address, folder.jars) for address in parameters.extra_jars]
         # Taken before the rest is brought: if it has to be started, it starts meanwhile.
         spec = spark.jvm_spec(size, parameters, jars)
@@ -267,7 +277,7 @@ class Supervisor:
     def _stage(
         self, run: JobRun, folder: RunFolder, parameters: Parameters, credentials: Credentials
     ) -> tuple[list[str], dict[str, str]]:
-        s3 = self._clients.s3(credentials)
+        s3 = self._clients.of("s3", credentials)
         script = staging.download(
             s3, parameters.script_location or run.job["Command"]["ScriptLocation"], folder.work
         )

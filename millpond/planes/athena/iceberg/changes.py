@@ -18,8 +18,8 @@ from pyiceberg.table.snapshots import Operation
 from sqlglot import exp
 
 from millpond.planes.athena import statements as st
-from millpond.planes.athena.catalog import CATALOG, GlueCatalog
-from millpond.planes.athena.exceptions import NotSupported, Place, QueryFailed
+from millpond.planes.athena.catalog import GlueCatalog
+from millpond.planes.athena.exceptions import CATALOG, NotSupported, Place, QueryFailed
 from millpond.planes.athena.grammar import position
 from millpond.planes.athena.iceberg import properties
 from millpond.planes.athena.iceberg.commit import FileChange
@@ -36,7 +36,7 @@ from millpond.planes.athena.relations import Column, Typed
 from millpond.planes.athena.scans import Scanner
 from millpond.planes.athena.sql import parse_query
 from millpond.planes.athena.types import BIGINT, Type, quote
-from millpond.planes.athena.writes import Written, aligned, assigned, check_names, named
+from millpond.planes.athena.writes import Written, aligned, assigned, check_names, is_taken, named
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -128,13 +128,8 @@ class IcebergWriter:
         """Make a table and write a query's result into it."""
         options = dict(statement.properties)
         database, name = statement.name.database or self._database, statement.name.table
-        if self._catalog.get_table(database, name) is not None:
-            if statement.if_not_exists:
-                return Written(0, [])
-            message = f"Destination table '{CATALOG}.{database}.{name}' already exists"
-            raise QueryFailed("TABLE_ALREADY_EXISTS", message, 1, 1)
-        if not self._catalog.has_database(database):
-            raise QueryFailed("SCHEMA_NOT_FOUND", f"Schema {database} not found", 1, 1)
+        if is_taken(self._catalog, database, name, if_not_exists=statement.if_not_exists):
+            return Written(0, [])
         if unknown := sorted(set(options) - _CTAS_OPTIONS):
             message = f"Catalog '{CATALOG}' table property '{unknown[0]}' does not exist"
             raise QueryFailed("INVALID_TABLE_PROPERTY", message, 1, 1)

@@ -27,10 +27,10 @@ class S3Objects(FileIO):
         self.s3 = s3
 
     def new_input(self, location: str) -> InputFile:
-        return _Input(self.s3, location)
+        return _Object(self.s3, location)
 
     def new_output(self, location: str) -> OutputFile:
-        return _Output(self.s3, location)
+        return _Object(self.s3, location)
 
     def delete(self, location: str | InputFile | OutputFile) -> None:
         bucket, key = split(location if isinstance(location, str) else location.location)
@@ -43,7 +43,7 @@ def split(location: str) -> tuple[str, str]:
     return bucket, key
 
 
-class _Input(InputFile):
+class _Object(InputFile, OutputFile):
     def __init__(self, s3: S3Client, location: str) -> None:
         super().__init__(location)
         self._s3 = s3
@@ -61,20 +61,8 @@ class _Input(InputFile):
         except self._s3.exceptions.NoSuchKey as error:
             raise FileNotFoundError(self.location) from error
 
-
-class _Output(OutputFile):
-    def __init__(self, s3: S3Client, location: str) -> None:
-        super().__init__(location)
-        self._s3 = s3
-
-    def __len__(self) -> int:
-        return _length(self._s3, self.location)
-
-    def exists(self) -> bool:
-        return _exists(self._s3, self.location)
-
     def to_input_file(self) -> InputFile:
-        return _Input(self._s3, self.location)
+        return self
 
     def create(self, overwrite: bool = False) -> OutputStream:
         if not overwrite and self.exists():

@@ -22,7 +22,7 @@ from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.snapshots import Snapshot
 from pyiceberg.typedef import EMPTY_DICT, Properties
 
-from millpond.planes.athena.exceptions import Place, QueryFailed
+from millpond.planes.athena.exceptions import Place, QueryFailed, table_exists
 from millpond.planes.athena.iceberg.objects import S3Objects
 
 if TYPE_CHECKING:
@@ -136,8 +136,7 @@ class IcebergTables:
                 (database, name), schema, location.rstrip("/"), spec, properties=properties
             )
         except TableAlreadyExistsError as error:
-            message = f"Destination table 'awsdatacatalog.{database}.{name}' already exists"
-            raise QueryFailed("TABLE_ALREADY_EXISTS", message, 1, 1) from error
+            raise table_exists(database, name) from error
 
 
 def at_version(table: Table, version: Version | None, place: Place) -> TableSnapshot:

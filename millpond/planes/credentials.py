@@ -1,34 +1,55 @@
-"""The role of a build, and the AWS clients that act for it."""
+"""The role that a run or a build has, and the AWS clients that act for it."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from millpond.planes.codebuild.exceptions import PhaseFailure
 from millpond.planes.context import PlaneContext
-from millpond.planes.glue.credentials import Credentials
 
-_CODEBUILD = "codebuild.amazonaws.com"
 _CONFIG = Config(retries={"max_attempts": 3, "mode": "standard"}, s3={"addressing_style": "path"})
 
 
+class RoleNotTrustingError(Exception):
+    """The role does not exist, or does not let the service assume it."""
+
+
+@dataclass(frozen=True, repr=False)
+class Credentials:
+    """Temporary credentials of a role; never printed."""
+
+    access_key_id: str
+    secret_access_key: str
+    session_token: str
+
+    def to_environment(self) -> dict[str, str]:
+        return {
+            "AWS_ACCESS_KEY_ID": self.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": self.secret_access_key,
+            "AWS_SESSION_TOKEN": self.session_token,
+        }
+
+
 class Clients:
-    """AWS clients of this stack: the service's own, and those of a role.
+    """AWS clients of this stack: a service's own, and those of the roles that it assumes.
 
     Parameters
     ----------
     context : PlaneContext
         Which stack.
+    service_principal : str
+        Whom a role must trust, such as ``glue.amazonaws.com``.
     """
 
-    def __init__(self, context: PlaneContext) -> None:
+    def __init__(self, context: PlaneContext, service_principal: str) -> None:
         self._context = context
+        self._principal = service_principal
         self._session = boto3.Session(region_name=context.region)
         self._lock = threading.Lock()
         # The emulator takes the account from the access key id.
@@ -54,38 +75,40 @@ class Clients:
             )
 
     def assume(self, role: str, session_name: str) -> Credentials:
-        """Credentials of a build's service role.
+        """Credentials of a role.
+
+        Parameters
+        ----------
+        role : str
+            Its ARN.
+        session_name : str
+            Shows in the caller identity.
 
         Raises
         ------
-        PhaseFailure
-            If the role does not exist or does not trust CodeBuild.
+        RoleNotTrustingError
+            If the role does not exist or does not trust the service.
         """
-        refusal = PhaseFailure(
-            "ACCESS_DENIED",
-            f"CodeBuild is not authorized to perform: sts:AssumeRole on {role}. Please verify that the role "
-            "exists, that its name matches exactly, and that it trusts codebuild.amazonaws.com",
-        )
         try:
             found = self.own("iam").get_role(RoleName=role.rsplit("/", 1)[-1])["Role"]
         except ClientError as error:
             if error.response["Error"]["Code"] == "NoSuchEntity":
-                raise refusal from error
+                raise RoleNotTrustingError(role) from error
             raise
-        if not trusts_codebuild(found["AssumeRolePolicyDocument"]):
-            raise refusal
+        if not trusts(found["AssumeRolePolicyDocument"], self._principal):
+            raise RoleNotTrustingError(role)
         given = self.own("sts").assume_role(RoleArn=role, RoleSessionName=session_name)["Credentials"]
         return Credentials(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
 
 
-def trusts_codebuild(trust_policy: Mapping[str, Any]) -> bool:
-    """Whether a role's trust policy lets CodeBuild assume it."""
+def trusts(trust_policy: Mapping[str, Any], principal: str) -> bool:
+    """Whether a role's trust policy lets a service assume it."""
     statements = trust_policy.get("Statement", [])
     for statement in [statements] if isinstance(statements, Mapping) else statements:
-        principal = statement.get("Principal", {})
-        services = principal.get("Service", []) if isinstance(principal, Mapping) else principal
+        named = statement.get("Principal", {})
+        services = named.get("Service", []) if isinstance(named, Mapping) else named
         if statement.get("Effect") == "Allow" and (
-            services in (_CODEBUILD, "*") or (isinstance(services, list) and _CODEBUILD in services)
+            services in (principal, "*") or (isinstance(services, list) and principal in services)
         ):
             return True
     return False
