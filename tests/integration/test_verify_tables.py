@@ -19,9 +19,11 @@ from millpond.scaffold import FIXTURES, read_columns
 from millpond.verify import TableComparison, compare, queries
 from millpond.verify.structure import Table
 
+PLAIN = {"column_actions": {}, "quality_rules": []}
 TABLES = {
     path.stem: Table.from_items(
-        json.loads(path.read_text()), json.loads((FIXTURES / "table_structures" / path.name).read_text())
+        {**json.loads(path.read_text()), **PLAIN},
+        json.loads((FIXTURES / "table_structures" / path.name).read_text()),
     )
     for path in sorted((FIXTURES / "job_settings").glob("*.json"))
 }
@@ -241,7 +243,7 @@ KEY = bytes(range(32))
 
 def _table(name: str, **changes: Any) -> Table:
     setting, structure = _items(name)
-    return Table.from_items({**setting, **changes}, structure)
+    return Table.from_items({**setting, **PLAIN, **changes}, structure)
 
 
 def test_a_microsecond_is_a_difference_and_blanks_at_the_end_of_a_char_are_none(
