@@ -262,6 +262,7 @@ def test_what_follows_from_the_variables_is_what_terraforms_own_tests_say(tmp_pa
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)
 def test_a_stack_is_deployed_anew_after_its_engine_was_restarted_then_changed_then_destroyed_with_its_data(
     empty: Stack, first_deployment: Deployed
 ) -> None:

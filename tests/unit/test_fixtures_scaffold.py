@@ -103,7 +103,7 @@ def test_a_choice_for_a_table_that_is_not_there_is_refused() -> None:
         scaffold.describe([_column("n", "integer")], {"erp.oders": {}})
 
 
-def test_incremental_tables_have_a_watermark_and_a_key_and_split_tables_a_column() -> None:
+def test_tables_read_by_watermark_have_a_key_and_split_tables_a_column() -> None:
     settings = [json.loads(p.read_text()) for p in (scaffold.FIXTURES / "job_settings").glob("*.json")]
     structures = {
         p.stem: json.loads(p.read_text()) for p in (scaffold.FIXTURES / "table_structures").glob("*.json")
@@ -111,10 +111,11 @@ def test_incremental_tables_have_a_watermark_and_a_key_and_split_tables_a_column
     assert {s["engine"] for s in settings} >= {"auto", "spark"}
     for setting in settings:
         names = {c["source_name"]: c["type"] for c in structures[setting["table_id"]]["columns"]}
-        assert (setting["load_mode"] == "incremental") == (setting["watermark_column"] is not None)
+        is_by_watermark = setting["load_mode"] in ("incremental", "append")
+        assert is_by_watermark == (setting["watermark_column"] is not None)
+        assert setting["load_mode"] == "full" or setting["key_columns"]
         if setting["load_mode"] == "incremental":
             assert names[setting["watermark_column"]] in {"timestamp", "timestamptz"}
-            assert setting["key_columns"]
         assert (setting["split_partitions"] > 1) == (setting["split_column"] is not None)
         if setting["split_column"]:
             assert names[setting["split_column"]] in {"int", "bigint", "date"}
