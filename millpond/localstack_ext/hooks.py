@@ -6,7 +6,7 @@ from localstack.packages import PackageException
 from localstack.packages.api import PackageInstaller
 from localstack.runtime import hooks
 
-from millpond.localstack_ext import planes
+from millpond.localstack_ext import chaos, planes
 
 
 def _stay_offline() -> None:
@@ -22,9 +22,11 @@ def _stay_offline() -> None:
 
 
 def _close_planes() -> None:
-    """End the children of the planes before the services stop."""
+    """End the children of the planes before the services stop; no call is held any more."""
+    chaos.FAULTS.remove()
     planes.close()
 
 
+install_faults = hooks.on_infra_start()(chaos.install)
 stay_offline = hooks.on_infra_start()(_stay_offline)
 close_planes = hooks.on_infra_shutdown(priority=100)(_close_planes)
