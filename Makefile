@@ -12,7 +12,7 @@ MILLPOND := $(or $(MILLPOND_HOME),.millpond)/venvs/harness/bin/millpond
 BIN := $(dir $(MILLPOND))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev doctor up down status deploy plan destroy package load workload ingest replay approve reject verify cost query logs demo test test-long unit lint format pictures lock clean
+.PHONY: help setup setup-dev doctor up down status deploy plan destroy package load workload ingest replay approve reject verify cost query logs demo test test-long test-chaos unit lint format pictures lock clean
 
 help: ## List the verbs
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,11 +29,15 @@ demo: setup ## Set everything up, run the whole lake, show source and lake side 
 
 test: setup-dev lint ## Every check and nearly every test, on a stack of its own
 	@$(MILLPOND) doctor --quiet
-	@$(BIN)pytest -n 3 --dist loadfile -m "not long"
+	@$(BIN)pytest -n 3 --dist loadfile -m "not long and not chaos"
 
 test-long: setup-dev ## The scenarios that make test leaves out: deployments that go wrong, change, and end
 	@$(MILLPOND) doctor --quiet
 	@$(BIN)pytest -n 2 --dist loadfile -m long
+
+test-chaos: setup-dev ## A fault at 40 points of the ingest, each one mended by the next run
+	@$(MILLPOND) doctor --quiet
+	@$(BIN)pytest -m chaos
 
 ##@ The stack
 up: setup ## Start the engine and the on-premises database

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -71,6 +71,7 @@ def apply_changes(
     changes: int,
     seed: int = 1,
     rate: float | None = None,
+    kinds: Sequence[str] | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> WorkloadResult:
     """Insert, update and delete rows of ``erp``; each change is a transaction.
@@ -90,10 +91,13 @@ def apply_changes(
         Which ones.
     rate : float, optional
         Changes per second at most; as fast as possible unless given.
+    kinds : sequence of str, optional
+        Only these keys of :data:`KINDS`.
     progress : callable, optional
         Called with a line now and then.
     """
-    statements = {kind: (directory / f"{kind}.sql").read_text() for kind in KINDS}
+    weights = {kind: KINDS[kind] for kind in kinds or KINDS}
+    statements = {kind: (directory / f"{kind}.sql").read_text() for kind in weights}
     choice = random.Random(seed)  # noqa: S311 - it shall be predictable
     now = _last_change(connection)
     made: Counter[str] = Counter()
@@ -102,7 +106,7 @@ def apply_changes(
     for number in range(changes):
         if rate is not None:
             _wait_until(started + number / rate)
-        kind = choice.choices(list(KINDS), weights=list(KINDS.values()))[0]
+        kind = choice.choices(list(weights), weights=list(weights.values()))[0]
         now += TICK
         with connection.transaction():
             cursor = connection.execute(statements[kind], {"n": choice.getrandbits(31), "now": now})
