@@ -174,12 +174,22 @@ def find_manifests(s3: Any, attempts: str) -> Iterator[Manifest]:
 
 
 def write_manifest(s3: Any, manifest: Manifest) -> None:
-    """Say that everything has landed; a manifest is never replaced (``If-None-Match`` of PutObject)."""
+    """Say that everything has landed; a manifest is never replaced (``If-None-Match`` of PutObject).
+
+    When an answer was lost, the client's second try finds what the first one wrote: that is no conflict.
+    """
     bucket, key = layout.split_location(manifest.location)
-    s3.put_object(
-        Bucket=bucket,
-        Key=key + FILE_NAME,
-        Body=manifest.to_json().encode(),
-        ContentType="application/json",
-        IfNoneMatch="*",
-    )
+    body = manifest.to_json().encode()
+    try:
+        s3.put_object(
+            Bucket=bucket,
+            Key=key + FILE_NAME,
+            Body=body,
+            ContentType="application/json",
+            IfNoneMatch="*",
+        )
+    except s3.exceptions.ClientError as error:
+        if error.response["Error"]["Code"] != "PreconditionFailed":
+            raise
+        if s3.get_object(Bucket=bucket, Key=key + FILE_NAME)["Body"].read() != body:
+            raise

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from io import BytesIO
 from typing import Any
 
 import ingest_lib  # noqa: F401
 import pytest
+from botocore.exceptions import ClientError
 from ingest import cost, layout, maintenance
 from ingest.errors import IngestError
 from ingest.evolution import plan_evolution
 from ingest.iceberg import Field, IcebergTable, PartitionField, Snapshot, parse_table
-from ingest.manifest import LandedFiles, Manifest, RawFile
+from ingest.manifest import LandedFiles, Manifest, RawFile, write_manifest
 from ingest.structures import Column, Partition, TableStructure
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -219,3 +221,44 @@ def test_maintenance_is_due_after_many_upserts_or_with_old_snapshots(
 def test_a_minute_is_the_least_that_is_billed() -> None:
     assert cost.dpu_seconds(Decimal(3), Decimal("0.0625")) == Decimal("3.750")
     assert cost.estimated_cost(Decimal("3.750"), Decimal("0.44")) == Decimal("0.000458")
+
+
+class _Bucket:
+    """What a run's S3 client does with a manifest, with an answer that is lost on the way."""
+
+    class exceptions:  # noqa: N801 (botocore's name)
+        ClientError = ClientError
+
+    def __init__(self, found: bytes | None = None) -> None:
+        self.found = found
+
+    def put_object(self, Body: bytes, **_: Any) -> None:  # noqa: N803
+        self.found = self.found or Body
+        raise ClientError({"Error": {"Code": "PreconditionFailed"}}, "PutObject")
+
+    def get_object(self, **_: Any) -> dict[str, Any]:
+        return {"Body": BytesIO(self.found or b"")}
+
+
+def _manifest() -> Manifest:
+    return Manifest(
+        table_id="erp.orders",
+        run_id="r1",
+        engine="shell",
+        structure_version=1,
+        load_mode="full",
+        action="overwrite",
+        base_snapshot_id=None,
+        watermark_from=None,
+        watermark_to=None,
+        read_at="2026-11-23T00:00:00.000+00:00",
+        location="s3://raw/erp/orders/ingest_date=2026-11-23/run_id=r1/",
+    )
+
+
+def test_a_manifest_whose_answer_was_lost_is_written_and_one_of_somebody_else_is_not_replaced() -> None:
+    write_manifest(_Bucket(), _manifest())
+    other = _Bucket(b"{}")
+    with pytest.raises(ClientError, match="PreconditionFailed"):
+        write_manifest(other, _manifest())
+    assert other.found == b"{}"
