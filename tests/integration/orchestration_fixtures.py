@@ -54,6 +54,12 @@ seen = runs.update_item(
     Key={{"table_id": options["table_id"], "run_id": "starts of " + options["run_id"]}},
     UpdateExpression="ADD starts :one", ExpressionAttributeValues={{":one": 1}}, ReturnValues="ALL_NEW",
 )["Attributes"]["starts"]
+if "lease" in case:
+    runs.update_item(
+        Key={{"table_id": options["table_id"], "run_id": "CURRENT"}},
+        UpdateExpression="SET running_run_id = :run, lease_until = :until",
+        ExpressionAttributeValues={{":run": case["lease"] or options["run_id"], ":until": 10_000_000_000}},
+    )
 if "raise" in case and seen <= case.get("times", seen):
     raise RuntimeError(case["raise"])
 if "land" in case:

@@ -31,8 +31,8 @@ CASES: dict[str, dict[str, Any]] = {
     "approved": {"land": LANDED},
     "rejected": {"land": LANDED},
     "weekly": {"land": LANDED},
-    "fails": {"raise": "the source has no such row"},
-    "silent": {},
+    "fails": {"raise": "the source has no such row", "lease": ""},
+    "silent": {"lease": "another run"},
     "differs": {"land": {**LANDED, "rows_total": ROWS + 2}},
     "doubled": {"land": LANDED},
     "uncounted": {"land": LANDED},
@@ -176,7 +176,7 @@ def test_the_watermark_moves_only_with_a_commit(outcome: Outcome) -> None:
     assert current["committed_at"] == outcome.item("grows")["committed_at"]
     assert outcome.item("raced", "CURRENT")["watermark"] == "9"
     for table in FAILED - {"raced"}:
-        assert outcome.item(table, "CURRENT") == {}, table
+        assert not outcome.item(table, "CURRENT").keys() & {"watermark", "committed_run_id"}, table
 
 
 def test_a_run_that_lost_a_race_is_tried_again_and_another_failure_is_not(outcome: Outcome) -> None:
@@ -184,6 +184,12 @@ def test_a_run_that_lost_a_race_is_tried_again_and_another_failure_is_not(outcom
     assert outcome.item("contended", starts)["starts"] == 2
     assert outcome.item("fails", starts)["starts"] == 1
     assert outcome.item("rejected", starts) == {}
+
+
+def test_the_lease_of_a_run_that_failed_is_given_back_and_no_other(outcome: Outcome) -> None:
+    assert "running_run_id" not in outcome.item("fails", "CURRENT")
+    assert "lease_until" not in outcome.item("fails", "CURRENT")
+    assert outcome.item("silent", "CURRENT")["running_run_id"] == "another run"
 
 
 def test_a_new_column_is_registered_without_asking(outcome: Outcome, lab: Lab) -> None:
