@@ -20,6 +20,7 @@ from conftest import Checkout
 
 from millpond import ingest, process
 from millpond.load import SQL_DIR
+from millpond.query import Row, run_query
 from millpond.verify.compare import TableComparison, verify
 from millpond.workload import apply_changes
 
@@ -131,12 +132,14 @@ class Lake:
     def compare(self, *tables: str) -> list[TableComparison]:
         return verify(self.checkout.settings, self.checkout.aws.session, tables=tables)
 
-    def doubled_quarantine(self) -> list[list[str | None]]:
+    def doubled_quarantine(self) -> list[Row]:
         """Runs whose quarantined rows are there more than once; a row has its key in it."""
-        return self.checkout.query(
+        query = (
             "SELECT table_id, run_id, count(*) FROM operations.quarantine"
             ' GROUP BY 1, 2 HAVING count(*) <> count(DISTINCT "row")'
         )
+        answer = run_query(self.checkout.aws.athena, query, workgroup=self.checkout.settings.prefix)
+        return list(answer.rows)
 
     # -- runs -----------------------------------------------------------------------------------------
 

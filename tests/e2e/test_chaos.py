@@ -65,9 +65,9 @@ def test_after_a_fault_readers_see_all_or_nothing_and_one_more_run_makes_all_equ
 
     succeeded = [lake.ended(one)["status"] == "SUCCEEDED" for one in executions]
     print(*(lake.story(one) for one in executions), sep="\n")
-    [end] = lake.compare(point.table)
-    assert end.is_equal if any(succeeded) else _lake_side(end) in (before, after), end
     if not succeeded[-1]:
+        [end] = lake.compare(point.table)
+        assert end.is_equal if any(succeeded) else _lake_side(end) in (before, after), end
         lake.must_succeed(lake.replay(executions[-1]) if point.number % 2 else lake.start(point.table))
     assert [one for one in lake.compare(*TABLES) if not one.is_equal] == []
     assert lake.doubled_quarantine() == []
@@ -231,12 +231,16 @@ SCENARIOS: dict[str, Callable[[Lake, Point, Look], list[str]]] = {
     "s3-answers-once-lost": break_calls(job_calls, _is_write_of_s3, 1, **LOST),
     "s3-answers-lost": break_calls(job_calls, _is_write_of_s3, ATTEMPTS_OF_BOTO3, **LOST),
     "answer-lost": break_calls(job_calls, lambda call: not _is_s3(call), 1, **LOST),
+    "table-answer-lost": break_calls(job_calls, lambda call: call["operation"] == "UpdateTable", 1, **LOST),
     "kill-function-before": kill_function("hold"),
     "kill-function-after": kill_function("hold-answer"),
     "machine-answered-500": break_calls(
         machine_calls, _is_once_for_all, 1, error={"statusCode": 500, "code": "InternalServerError"}
     ),
     "machine-answer-lost": break_calls(machine_calls, _is_once_for_all, 1, **LOST),
+    "commit-answer-lost": break_calls(
+        machine_calls, lambda call: call["operation"] == "TransactWriteItems", 1, **LOST
+    ),
     "athena-s3-answers-503": break_calls(athena_calls, lambda call: True, None),
     "two-at-once": two_at_once,
     "overtaken": overtaken,
