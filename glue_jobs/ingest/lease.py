@@ -14,14 +14,14 @@ from typing import Any, Callable, Iterator
 from ingest.errors import IngestError
 from ingest.runs import CURRENT
 
-SECONDS = 60
+SECONDS = 30
 """A run that was stopped keeps others away for this long; a retry of itself goes on at once.
 
 No longer than the state machine's three more tries take: a run that begins meanwhile waits, and succeeds.
 The state machine gives back the lease of a run that it gives up.
 """
 
-RENEWAL_SECONDS = 15
+RENEWAL_SECONDS = 10
 
 
 class Lease:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -129,6 +130,16 @@ class Lake:
                 kinds=WORKLOAD[table],
             )
 
+    def add_column(self, table: str) -> None:
+        """Let the source have one column more, with values in rows that changed."""
+        self._changed += 1
+        with self.checkout.database.connection() as connection:
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN note_{self._changed} text")
+            connection.execute(
+                f"UPDATE {table} SET note_{self._changed} = 'new', updated_at = updated_at + interval '1 ms'"
+                f" WHERE updated_at = (SELECT max(updated_at) FROM {table})"
+            )
+
     def compare(self, *tables: str) -> list[TableComparison]:
         return verify(self.checkout.settings, self.checkout.aws.session, tables=tables)
 
@@ -148,6 +159,12 @@ class Lake:
 
     def replay(self, execution: str) -> str:
         return ingest.start_replay(self.checkout.aws, self.checkout.settings, execution.rpartition(":")[2])
+
+    def has_item(self, execution: str, table: str) -> bool:
+        """Whether a run came far enough for a table to be gone on with."""
+        key = {"table_id": {"S": table}, "run_id": {"S": execution.rpartition(":")[2]}}
+        name = f"{self.checkout.settings.prefix}-ingest_runs"
+        return "Item" in self.checkout.aws.dynamodb.get_item(TableName=name, Key=key)
 
     def ended(self, execution: str) -> dict[str, Any]:
         """The execution once it is over."""
@@ -175,6 +192,12 @@ class Lake:
             item["error"]["S"] for item in page["Items"] if item["run_id"]["S"] == run_id and "error" in item
         ]
         return f"{run_id} {found['status']}: {found.get('cause', '')} {errors}"
+
+    def stop(self, execution: str) -> None:
+        """Stop an execution, and wait until its job has ended with it."""
+        pid_file = self._job()
+        self.checkout.aws.stepfunctions.stop_execution(executionArn=execution)
+        wait_for("end of the job's run", lambda: not pid_file.exists())
 
     def has_entered(self, execution: str, state: str) -> bool:
         pages = self.checkout.aws.stepfunctions.get_paginator("get_execution_history").paginate(
@@ -238,10 +261,26 @@ class Lake:
 
     def kill_job(self) -> None:
         """Kill the process group of the job's run, and wait until Glue knows: it ends a Spark run's JVM."""
-        pid_files = list((self.checkout.settings.state / "pids" / "glue").glob("jr_*.pid"))
-        [pid_file] = [one for one in pid_files if process.find(one)]
+        pid_file = self._job()
         self._kill(pid_file)
         wait_for("end of the job's run", lambda: not pid_file.exists())
+
+    @contextmanager
+    def paused_job(self) -> Iterator[None]:
+        """The job's process stands still meanwhile."""
+        found = process.find(self._job())
+        assert found is not None
+        os.killpg(found.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(found.pid, signal.SIGCONT)
+
+    def _job(self) -> Path:
+        """The pid file of the only run of a job."""
+        pid_files = (self.checkout.settings.state / "pids" / "glue").glob("jr_*.pid")
+        [pid_file] = [one for one in pid_files if process.find(one)]
+        return pid_file
 
     def kill_function(self, name: str) -> None:
         """Kill the process of a function that is at work."""
@@ -253,7 +292,7 @@ class Lake:
                 return
         raise AssertionError(f"no process of {name}")
 
-    def _kill(self, pid_file: Any) -> None:
+    def _kill(self, pid_file: Path) -> None:
         found = process.find(pid_file)
         assert found is not None
         os.killpg(found.pid, signal.SIGKILL)
@@ -289,7 +328,8 @@ class Lake:
     def _chaos(self, method: str, rules: Sequence[dict[str, Any]] | None = None) -> Any:
         url = f"{self.checkout.settings.endpoint_url}/_localstack/chaos/faults"
         data = None if rules is None else json.dumps(list(rules)).encode()
-        with urllib.request.urlopen(urllib.request.Request(url, data, method=method), timeout=30) as answer:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(urllib.request.Request(url, data, method=method), timeout=30) as answer:
             return json.load(answer)
 
     def _shorten_waits(self) -> None:
