@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnectionError
 from botocore.model import StructureShape
 from localstack.aws.api.stepfunctions import HistoryEventType, TaskFailedEventDetails
 from localstack.aws.spec import load_service
@@ -42,11 +43,17 @@ from localstack.services.stepfunctions.asl.component.state.state_execution.state
 from localstack.services.stepfunctions.asl.component.state.state_execution.state_task.service.state_task_service import (  # noqa: E501
     StateTaskService,
 )
+from localstack.services.stepfunctions.asl.component.state.state_execution.state_task.service.state_task_service_aws_sdk import (  # noqa: E501
+    StateTaskServiceAwsSdk,
+)
 from localstack.services.stepfunctions.asl.component.state.state_execution.state_task.service.state_task_service_callback import (  # noqa: E501
     StateTaskServiceCallback,
 )
 from localstack.services.stepfunctions.asl.component.state.state_execution.state_task.service.state_task_service_glue import (  # noqa: E501
     StateTaskServiceGlue,
+)
+from localstack.services.stepfunctions.asl.component.state.state_execution.state_task.state_task import (
+    StateTask,
 )
 from localstack.services.stepfunctions.asl.eval.environment import Environment
 from localstack.services.stepfunctions.asl.eval.event.event_detail import EventDetails
@@ -69,6 +76,9 @@ CODEBUILD_ACTIONS = {
     "batchDeleteBuilds": "BatchDeleteBuilds",
     "batchGetReports": "BatchGetReports",
 }
+
+# How the errors of an optimised integration begin.
+SERVICES = {"athena": "Athena", "codebuild": "CodeBuild", "glue": "Glue", "lambda": "Lambda", "sns": "SNS"}
 
 
 @dataclass(frozen=True)
@@ -250,6 +260,29 @@ def install_tasks() -> None:
         return others(service_name)
 
     factory.state_task_service_for = state_task_service_for
+    _install_lost_calls()
+
+
+def _install_lost_calls() -> None:
+    """A call without an answer fails its task as ``SERVICE.SdkClientException``.
+
+    Source: the retriers that the developer guide recommends, for example in "Handle transient Lambda service
+    exceptions". LocalStack says ``States.Runtime``, which no state machine could catch on AWS.
+    """
+    state_task: Any = StateTask
+    explain = state_task._from_error
+
+    def from_error(self: Any, env: Environment, ex: Exception) -> FailureEvent:
+        is_lost = isinstance(ex, HTTPClientError | NoConnectionError)
+        if not is_lost or not isinstance(self, StateTaskServiceCallback):
+            event: FailureEvent = explain(self, env=env, ex=ex)
+            return event
+        service = SERVICES.get(self.resource.service_name, self.resource.service_name)
+        if isinstance(self, StateTaskServiceAwsSdk):
+            service = self._normalise_service_error_name(self.resource.api_name)
+        return _failed_task(self, env, f"{service}.SdkClientException", str(ex))
+
+    state_task._from_error = from_error
 
 
 def _task_failed(task: StateTaskServiceCallback, env: Environment, output: dict[str, Any]) -> FailureEvent:
@@ -275,11 +308,15 @@ def _failed_call(
     if not isinstance(error, ClientError):
         return None
     name = f"{service}.{error.response['Error']['Code']}"
+    return _failed_task(task, env, name, error.response["Error"]["Message"])
+
+
+def _failed_task(task: StateTaskServiceCallback, env: Environment, name: str, cause: str) -> FailureEvent:
     details = TaskFailedEventDetails(
         resource=task._get_sfn_resource(),
         resourceType=task._get_sfn_resource_type(),
         error=name,
-        cause=error.response["Error"]["Message"],
+        cause=cause,
     )
     return FailureEvent(
         env=env,

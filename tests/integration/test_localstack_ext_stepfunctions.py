@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import urllib.request
 from typing import Any
 
 import pytest
@@ -110,6 +111,22 @@ def test_sns_publish_arrives(running_engine: RunningEngine) -> None:
     assert run(running_engine, arn)["status"] == "SUCCEEDED"
     [message] = wait_for("message", lambda: sqs.receive_message(QueueUrl=queue).get("Messages", []))
     assert json.loads(message["Body"]) == {"done": True}
+
+
+def test_a_call_whose_answer_is_lost_fails_under_a_name_that_can_be_caught(
+    running_engine: RunningEngine,
+) -> None:
+    topic = running_engine.client("sns").create_topic(Name="lost")["TopicArn"]
+    published = state_machine(running_engine, "lose", "sns:publish", {"TopicArn": topic, "Message": "1"})
+    counted = state_machine(running_engine, "lose-too", "aws-sdk:dynamodb:listTables", {})
+    rules = [
+        {"service": service, "operation": operation, "action": "drop-answer", "times": 1}
+        for service, operation in (("sns", "Publish"), ("dynamodb", "ListTables"))
+    ]
+    url = f"{running_engine.settings.endpoint_url}/_localstack/chaos/faults"
+    urllib.request.urlopen(url, json.dumps(rules).encode(), timeout=10).close()
+    assert run(running_engine, published)["error"] == "SNS.SdkClientException"
+    assert run(running_engine, counted)["error"] == "DynamoDb.SdkClientException"
 
 
 def test_athena_query_is_waited_for_and_its_failure_is_the_tasks(running_engine: RunningEngine) -> None:
