@@ -6,12 +6,15 @@ Athena counts; the job writes only the lease there (:mod:`ingest.lease`).
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any, Mapping
 
 from ingest.arguments import JobArguments
+
+_log = logging.getLogger(__name__)
 
 CURRENT = "CURRENT"
 KEPT = timedelta(days=400)
@@ -114,9 +117,9 @@ def is_committed(table: Any, table_id: str, run_id: str) -> bool:
 def write_landed(
     table: Any, arguments: JobArguments, engine: str, started_at: datetime, effort: Effort, landed: Landed
 ) -> None:
-    """Record that the rows are in the curated table."""
+    """Record that the rows are in the curated table, unless the run is committed by now."""
     head = _head(arguments, engine, started_at, effort)
-    table.put_item(Item={**head, "status": "LANDED", **asdict(landed)})
+    _put(table, {**head, "status": "LANDED", **asdict(landed)})
 
 
 def write_failed(
@@ -127,10 +130,27 @@ def write_failed(
     effort: Effort,
     error: BaseException,
 ) -> None:
-    """Record that the run failed and why."""
+    """Record that the run failed and why, unless it is committed by now."""
     message = f"{type(error).__name__}: {error}"
     head = _head(arguments, engine, started_at, effort)
-    table.put_item(Item={**head, "status": "FAILED", "error": message[:4000]})
+    _put(table, {**head, "status": "FAILED", "error": message[:4000]})
+
+
+def _put(table: Any, item: Mapping[str, Any]) -> None:
+    """Write an item that is not COMMITTED.
+
+    When the answer to StartJobRun is lost, Step Functions starts a second job for the same run, and the
+    first one ends whenever it ends.
+    """
+    try:
+        table.put_item(
+            Item=item,
+            ConditionExpression="attribute_not_exists(#status) OR #status <> :committed",
+            ExpressionAttributeNames={"#status": "status"},
+            ExpressionAttributeValues={":committed": "COMMITTED"},
+        )
+    except table.meta.client.exceptions.ConditionalCheckFailedException:
+        _log.info("%s: the run %s is committed by another job", item["table_id"], item["run_id"])
 
 
 def _head(
