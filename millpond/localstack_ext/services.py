@@ -57,9 +57,12 @@ def _cloudwatch() -> Service:
 
 def _dynamodb() -> Service:
     from millpond.localstack_ext.items import install_typed_updates
+    from millpond.localstack_ext.transactions import once_for_each_token
 
     install_typed_updates()
-    return _service("dynamodb")
+    table = dispatch_table("dynamodb")
+    table["TransactWriteItems"] = once_for_each_token(table["TransactWriteItems"])
+    return Service(name="dynamodb", skeleton=Skeleton(load_service("dynamodb"), table))
 
 
 def _dynamodbstreams() -> Service:
