@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import traceback
@@ -29,7 +30,7 @@ from millpond.config import Settings, load_settings
 from millpond.errors import MillpondError
 from millpond.query import run_query
 from millpond.seed import StackChange
-from millpond.stack.embedded import EmbeddedStack
+from millpond.stack import open_stack
 from millpond.stack.onprem import OnPremDatabase
 from millpond.verify import TableComparison
 
@@ -49,6 +50,16 @@ Region = Annotated[str | None, typer.Option(help="AWS region, for aws; the usual
 Yes = Annotated[bool, typer.Option("--yes", help="Answer every question with yes.")]
 
 
+@app.callback()
+def _options(
+    tier: Annotated[
+        str | None, typer.Option(help="What the stack is made of: embedded (the default) or compose.")
+    ] = None,
+) -> None:
+    if tier is not None:
+        os.environ["MILLPOND_TIER"] = tier
+
+
 @app.command()
 def up() -> None:
     """Start the engine and the on-premises database."""
@@ -63,20 +74,20 @@ def down() -> None:
     """Stop them, and whatever else of this stack still runs."""
     settings = load_settings()
     with _exclusive(settings), console.step("Stopping the stack"):
-        _stack(settings).down()
+        open_stack(settings).down()
 
 
 @app.command()
 def status(as_json: Json = False) -> None:
     """Show what runs, where, and what is deployed."""
     settings = load_settings()
-    services = _stack(settings).services()
+    services = open_stack(settings).services()
     outputs = _deployed_outputs(settings)
     if as_json:
         console.show_json(
             {
                 "services": [
-                    {"name": s.name, "running": s.is_running, "address": s.address, "log": str(s.log_file)}
+                    {"name": s.name, "running": s.is_running, "address": s.address, "log": s.log}
                     for s in services
                 ],
                 "endpoint_url": settings.endpoint_url,
@@ -90,7 +101,7 @@ def status(as_json: Json = False) -> None:
             s.name,
             "[green]running[/green]" if s.is_running else "[red]stopped[/red]",
             s.address,
-            str(s.log_file),
+            escape(s.log),
         )
         for s in services
     ]
@@ -354,9 +365,9 @@ def logs(
 ) -> None:
     """Show what the last run of a job wrote."""
     settings = load_settings()
-    files = {service.name: service.log_file for service in _stack(settings).services()}
-    if job in files:
-        console.out.print(process.last_lines(files[job], 200), markup=False, highlight=False)
+    stack = open_stack(settings)
+    if job in {service.name for service in stack.services()}:
+        console.out.print(stack.log(job, 200), markup=False, highlight=False)
         return
     aws = Aws(settings)
     lines = joblogs.lambda_log(aws.logs, job) if run_id is None else []
@@ -392,7 +403,7 @@ def clean() -> None:
     """Stop everything and remove all that Millpond made in this checkout."""
     settings = load_settings()
     with _exclusive(settings), console.step("Stopping the stack"):
-        _stack(settings).down()
+        open_stack(settings).remove()
     with console.step(f"Removing {settings.home}"):
         for directory in (settings.state, settings.home):
             shutil.rmtree(directory, ignore_errors=True)
@@ -458,17 +469,16 @@ def _toolchain(settings: Settings) -> tools.Toolchain:
         return tools.ensure(settings)
 
 
-def _stack(settings: Settings) -> EmbeddedStack:
-    return EmbeddedStack(settings, settings.home / "tools.json")
-
-
 def _up(settings: Settings) -> None:
-    _toolchain(settings)
+    if settings.tier == "embedded":
+        _toolchain(settings)
     with console.step("Starting the stack") as say:
-        _stack(settings).up(say)
+        open_stack(settings).up(say)
 
 
 def _terraform(settings: Settings) -> Path:
+    if settings.tier == "compose":
+        return tools.find_deployer(settings)[0]
     return tools.ensure(settings).terraform
 
 
@@ -529,7 +539,8 @@ def _outputs_file(settings: Settings) -> Path:
 def _deployed_outputs(settings: Settings) -> dict[str, object]:
     """Terraform's outputs, as long as the engine that they speak of is the one that runs."""
     path = _outputs_file(settings)
-    if not path.exists() or not _stack(settings).engine.is_running:
+    running = {service.name for service in open_stack(settings).services() if service.is_running}
+    if not path.exists() or "engine" not in running:
         return {}
     outputs: dict[str, object] = json.loads(path.read_text())
     machine = str(outputs.get("state_machine_arn", ""))
@@ -634,7 +645,7 @@ def _what_differs(comparison: TableComparison) -> str:
 
 
 def _require_running(settings: Settings) -> None:
-    stopped = [service.name for service in _stack(settings).services() if not service.is_running]
+    stopped = [service.name for service in open_stack(settings).services() if not service.is_running]
     if stopped:
         raise MillpondError(f"Not running: {', '.join(stopped)}.", next_step="millpond up")
 

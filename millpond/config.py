@@ -28,7 +28,8 @@ class Settings(BaseSettings):
     home : Path
         Everything Millpond makes lives below it: toolchain, state and logs.
     state_dir : Path, optional
-        State of one running stack; ``home/state`` unless set. Two stacks need two of them.
+        State of one running stack; ``home/state`` unless set, or ``home/compose`` in that tier. Two stacks
+        need two of them.
     gateway_port : int
         Port of the AWS endpoint on 127.0.0.1.
     onprem_port : int
@@ -45,8 +46,17 @@ class Settings(BaseSettings):
         Builds that run at once; others wait.
     glue_warm_jvms : int
         JVMs that wait for the next Spark runs, about 250 MB of memory each; 0 starts every run cold.
-    tier : {"embedded"}
-        What the stack is made of.
+    tier : {"embedded", "compose"}
+        What the stack is made of: processes on this machine, or the containers of docker-compose.yml.
+    localstack_image, glue_image, postgres_image : str
+        For the tier ``compose``: what its images build on.
+    glue_container_mode : {"warm", "per-run"}
+        For the tier ``compose``: all job runs in one container, or each in one of its own.
+    glue_memory : str
+        For the tier ``compose``: memory of the Glue worker's container, as Docker writes it.
+    lambda_executor : {"process", "docker"}
+        For the tier ``compose``: Lambda functions as processes in the engine's container, or by LocalStack's
+        own executor in a container each.
     """
 
     model_config = SettingsConfigDict(env_prefix="MILLPOND_", extra="forbid")
@@ -62,7 +72,13 @@ class Settings(BaseSettings):
     tpch_sf: float = Field(0.01, gt=0)
     codebuild_max_running: int = Field(4, ge=1)
     glue_warm_jvms: int = Field(1, ge=0)
-    tier: Literal["embedded"] = "embedded"
+    tier: Literal["embedded", "compose"] = "embedded"
+    localstack_image: str = "localstack/localstack:4.14.0"
+    glue_image: str = "public.ecr.aws/glue/aws-glue-libs:5"
+    postgres_image: str = "postgres:18"
+    glue_container_mode: Literal["warm", "per-run"] = "warm"
+    glue_memory: str = "4g"
+    lambda_executor: Literal["process", "docker"] = "process"
 
     @classmethod
     def settings_customise_sources(
@@ -78,7 +94,12 @@ class Settings(BaseSettings):
 
     @cached_property
     def state(self) -> Path:
-        return (self.state_dir or self.home / "state").resolve()
+        return (self.state_dir or self.home / ("state" if self.tier == "embedded" else self.tier)).resolve()
+
+    @property
+    def onprem_address(self) -> tuple[str, int]:
+        """Host and port of the on-premises database as jobs and functions see them."""
+        return ("127.0.0.1", self.onprem_port) if self.tier == "embedded" else ("onprem-db", 5432)
 
     @property
     def endpoint_url(self) -> str:

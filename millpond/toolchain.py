@@ -276,6 +276,21 @@ def record(settings: Settings, components: Mapping[str, Component]) -> Toolchain
     return Toolchain(tools, tools_file, _required(paths, "terraform"), paths["aws provider"])
 
 
+def find_deployer(settings: Settings) -> tuple[Path, Path | None]:
+    """Terraform or OpenTofu, and the directory of its AWS provider or None: all that a deployment needs.
+
+    Raises
+    ------
+    MillpondError
+        If there is no Terraform and none can be downloaded.
+    """
+    settings.home.mkdir(parents=True, exist_ok=True)
+    binary = find_terraform(settings).path
+    if binary is None:
+        raise AssertionError("find_terraform gives a path or raises")
+    return binary, find_provider(settings).path
+
+
 def terraform_version(binary: Path) -> str | None:
     """The version a Terraform or OpenTofu binary reports; None when it does not run."""
     environment = {**os.environ, "CHECKPOINT_DISABLE": "1"}

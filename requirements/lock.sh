@@ -18,3 +18,4 @@ for name in uv java; do
     compile --no-config --no-deps --python-version 3.9 "requirements/$name.in" -o "requirements/$name.txt"
 done
 compile --no-config --no-deps --python-version 3.13 requirements/jars.in -o requirements/jars.txt
+compile --no-config --no-deps --constraints requirements/harness.txt --python-version 3.13 requirements/engine.in -o requirements/engine.txt

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
+
+from millpond.config import Settings
 
 StepCallback = Callable[[str], None]
 
@@ -17,19 +18,19 @@ class Service:
     Parameters
     ----------
     name : str
-        ``engine`` or ``onprem``.
+        ``engine``, ``onprem`` or ``glue``.
     is_running : bool
-        Whether its process is there.
+        Whether its process or container is there.
     address : str
         Where it listens.
-    log_file : Path
-        Where it writes.
+    log : str
+        Where it writes: a file, or the command that shows it.
     """
 
     name: str
     is_running: bool
     address: str
-    log_file: Path
+    log: str
 
 
 class Stack(Protocol):
@@ -43,3 +44,20 @@ class Stack(Protocol):
 
     def services(self) -> list[Service]:
         """The parts and whether they run."""
+
+    def log(self, service: str, lines: int) -> str:
+        """The end of what a part wrote."""
+
+    def remove(self) -> None:
+        """Stop everything and remove what lies outside the state directory."""
+
+
+def open_stack(settings: Settings) -> Stack:
+    """The stack of the tier that is set."""
+    if settings.tier == "compose":
+        from millpond.stack.compose import ComposeStack
+
+        return ComposeStack(settings)
+    from millpond.stack.embedded import EmbeddedStack
+
+    return EmbeddedStack(settings, settings.home / "tools.json")

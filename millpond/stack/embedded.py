@@ -66,14 +66,24 @@ class EmbeddedStack:
     def services(self) -> list[Service]:
         """The engine and the database."""
         return [
-            Service("engine", self.engine.is_running, self._settings.endpoint_url, self.engine.log_file),
+            Service("engine", self.engine.is_running, self._settings.endpoint_url, str(self.engine.log_file)),
             Service(
                 "onprem",
                 self.onprem.is_running,
                 f"127.0.0.1:{self._settings.onprem_port}",
-                self.onprem.log_file,
+                str(self.onprem.log_file),
             ),
         ]
+
+    def log(self, service: str, lines: int) -> str:
+        """The end of a log file."""
+        return process.last_lines(
+            self.engine.log_file if service == "engine" else self.onprem.log_file, lines
+        )
+
+    def remove(self) -> None:
+        """Stop everything; all that there is lies in the state directory."""
+        self.down()
 
 
 def _require_free_disk(settings: Settings) -> None:

@@ -18,29 +18,11 @@ from millpond import process
 from millpond.config import Settings
 from millpond.errors import MillpondError
 from millpond.planes.context import PlaneContext, Tools
+from millpond.stack.engine_environment import DIRECTORIES, engine_variables
 
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 20.0
 LOG_LINES = 25
-LAMBDA_IDLE_SECONDS = 300
-
-PLUGIN = "millpond"
-SERVICES_WE_PROVIDE = (
-    "athena",
-    "cloudformation",
-    "cloudwatch",
-    "codebuild",
-    "dynamodb",
-    "dynamodbstreams",
-    "ec2",
-    "events",
-    "glue",
-    "lambda",
-    "logs",
-    "s3",
-    "secretsmanager",
-    "stepfunctions",
-)
 
 
 class Engine:
@@ -111,7 +93,7 @@ class Engine:
         self._stop_children_of_planes()
         # The engine keeps its state in memory, so what a former one left on disk belongs to nothing.
         shutil.rmtree(self._directory, ignore_errors=True)
-        for name in ("tmp", "cache", "home", "files"):
+        for name in DIRECTORIES:
             (self._directory / name).mkdir(parents=True)
         self.log_file.parent.mkdir(parents=True, exist_ok=True)
         self.log_file.write_bytes(b"")
@@ -136,30 +118,15 @@ class Engine:
         variables = {
             "PATH": os.environ.get("PATH", os.defpath),
             "LANG": "C.UTF-8",
-            "HOME": str(self._directory / "home"),
-            "TMPDIR": str(self._directory / "tmp"),
-            "XDG_CACHE_HOME": str(self._directory / "cache"),
-            "PYTHONUNBUFFERED": "1",
-            "AWS_DEFAULT_REGION": settings.region,
-            "GATEWAY_LISTEN": f"127.0.0.1:{settings.gateway_port}",
-            "GATEWAY_SERVER": PLUGIN,
-            "LOCALSTACK_HOST": f"localhost:{settings.gateway_port}",
-            "FILESYSTEM_ROOT": str(self._directory / "files"),
-            "OVERRIDE_IN_DOCKER": "0",
-            "DNS_ADDRESS": "0",
-            "DISABLE_EVENTS": "1",
-            "SKIP_SSL_CERT_DOWNLOAD": "1",
-            # Queue addresses that need no name resolution beyond "localhost", and that Terraform can read:
-            # /ACCOUNT/NAME.
-            "SQS_ENDPOINT_STRATEGY": "off",
-            "LAMBDA_RUNTIME_EXECUTOR": PLUGIN,
             "MILLPOND_CODEBUILD_MAX_RUNNING": str(settings.codebuild_max_running),
             "MILLPOND_GLUE_WARM_JVMS": str(settings.glue_warm_jvms),
-            "LAMBDA_KEEPALIVE_MS": str(LAMBDA_IDLE_SECONDS * 1000),
-            # A resource type that LocalStack does not know fails the stack instead of counting as created.
-            "CFN_IGNORE_UNSUPPORTED_RESOURCE_TYPES": "0",
+            **engine_variables(
+                self._directory,
+                region=settings.region,
+                listen=f"127.0.0.1:{settings.gateway_port}",
+                advertised_port=settings.gateway_port,
+            ),
         }
-        variables |= {f"PROVIDER_OVERRIDE_{name.upper()}": PLUGIN for name in SERVICES_WE_PROVIDE}
         return variables | context.to_environment(self._tools_file)
 
     def _wait_until_healthy(self, running: process.OwnedProcess, timeout: float) -> None:

@@ -100,7 +100,7 @@ class OnPremDatabase:
                 _wait_until_abandoned(self._data)
                 server = self._launch(account)
             self._wait_until_ready(server)
-            self._provision(sets_password=is_new)
+            self.provision(sets_password=is_new)
 
     def stop(self) -> None:
         """End the server by a fast shutdown: sessions are cut, nothing committed is lost."""
@@ -144,14 +144,23 @@ class OnPremDatabase:
 
         Its shape is in docs/contracts.md.
         """
+        host, port = self._settings.onprem_address
         return {
             "engine": "postgres",
-            "host": HOST,
-            "port": self.port,
+            "host": host,
+            "port": port,
             "dbname": DATABASE,
             "username": INGEST,
             "password": self._password(INGEST),
         }
+
+    def admin_password_file(self) -> Path:
+        """The file with the administrator's password, made with the jobs' one when it is not there."""
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for role in (ADMIN, INGEST):
+            if not self._password_file(role).exists():
+                _write_private(self._password_file(role), secrets.token_urlsafe(24))
+        return self._password_file(ADMIN)
 
     def _prepare(self) -> _Account:
         """Make the data directory unless there is one."""
@@ -250,7 +259,7 @@ class OnPremDatabase:
     def _not_started(self, what: str) -> MillpondError:
         return _failure(what, self.log_file, process.last_lines(self.log_file))
 
-    def _provision(self, *, sets_password: bool) -> None:
+    def provision(self, *, sets_password: bool) -> None:
         """Make the database and the read-only role; a second time changes nothing.
 
         A server that runs already keeps the role's password: Secrets Manager may have rotated it.

@@ -10,7 +10,7 @@ from plux import PluginSpec
 from plux.core.plugin import PluginSpecResolver
 
 from millpond.planes.context import PlaneContext, Tools
-from millpond.stack import engine
+from millpond.stack.engine_environment import PLUGIN, SERVICES_WE_PROVIDE
 
 ENTRY_POINTS = [one for one in distribution("millpond").entry_points if one.group.startswith("localstack.")]
 
@@ -33,15 +33,18 @@ def test_entry_point_loads_and_is_registered_under_its_own_namespace(entry_point
     assert spec_of(entry_point).namespace == entry_point.group
 
 
-@pytest.mark.parametrize("service", engine.SERVICES_WE_PROVIDE)
+@pytest.mark.parametrize("service", SERVICES_WE_PROVIDE)
 def test_service_that_the_engine_asks_for_has_an_entry_point_of_that_name(service: str) -> None:
     found = [one for one in ENTRY_POINTS if one.group == "localstack.aws.provider"]
-    [entry_point] = [one for one in found if one.name == f"{service}:{engine.PLUGIN}"]
+    [entry_point] = [one for one in found if one.name == f"{service}:{PLUGIN}"]
     assert spec_of(entry_point).name == entry_point.name
 
 
 @pytest.mark.parametrize("group", ["localstack.runtime.server", "localstack.lambda.runtime_executor"])
 def test_server_and_lambda_executor_are_named_as_the_engine_asks_for_them(group: str) -> None:
     [entry_point] = [one for one in ENTRY_POINTS if one.group == group]
-    assert (entry_point.name, spec_of(entry_point).name) == (engine.PLUGIN, engine.PLUGIN)
+    assert (entry_point.name, spec_of(entry_point).name) == (
+        PLUGIN,
+        PLUGIN,
+    )
     assert spec_of(entry_point).factory().load() is not None

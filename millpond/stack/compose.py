@@ -1,0 +1,369 @@
+"""The tier with Docker: the containers of docker-compose.yml."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import docker
+from docker.errors import DockerException, ImageNotFound, NotFound
+from docker.models.containers import Container
+
+from millpond.config import CHECKOUT, Settings
+from millpond.errors import MillpondError
+from millpond.stack import Service, StepCallback
+from millpond.stack.engine import listener_on
+from millpond.stack.images import Image, images, stage
+from millpond.stack.onprem import OnPremDatabase
+
+COMPOSE_FILE = CHECKOUT / "docker-compose.yml"
+DEFAULT_SOCKET = Path("/var/run/docker.sock")
+# Our names of the parts, and the services of docker-compose.yml.
+SERVICES = {"engine": "localstack", "onprem": "onprem-db", "glue": "glue"}
+COMMAND_SECONDS = 900.0
+HEALTHY_SECONDS = 120.0
+LOG_LINES = 25
+SET_OF_CHECKOUT = "org.millpond.checkout"
+
+
+class ComposeStack:
+    """The containers of one state directory.
+
+    Parameters
+    ----------
+    settings : Settings
+        Ports, images and the state directory, after which the Compose project is named.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._directory = settings.state / "compose"
+        self.project = f"millpond-{hashlib.sha256(str(settings.state).encode()).hexdigest()[:8]}"
+        self.onprem = OnPremDatabase(settings)
+
+    def up(self, on_step: StepCallback | None = None) -> None:
+        """Build the images that are missing and start the containers, until all are healthy.
+
+        Raises
+        ------
+        MillpondError
+            If there is no Docker engine or it may not be used, a port is taken, an image cannot be had, or
+            a container does not become healthy. What this call had started is stopped again.
+        """
+        say = on_step or _say_nothing
+        client = connect()
+        running = [service for service in self.services() if service.is_running]
+        if len(running) < len(SERVICES):
+            self._refuse_taken_ports({service.name for service in running})
+        self._write_secrets()
+        for image in images(self._settings):
+            self._ensure_image(client, image, say)
+        try:
+            if len(running) < len(SERVICES):
+                say("starting the containers")
+                self._compose("up", "--detach", "--no-build")
+            for name in SERVICES:
+                say(f"waiting for the {name}")
+                self._wait_until_healthy(client, name)
+            self.onprem.provision()
+        except BaseException:
+            if not running:
+                with contextlib.suppress(MillpondError):
+                    self.down()
+            raise
+
+    def down(self) -> None:
+        """Stop and remove the containers and networks; the database keeps its data in its volume."""
+        self._down()
+
+    def remove(self) -> None:
+        """Remove the containers with their volumes, and the images that were built."""
+        self._down("--volumes")
+        client = connect()
+        for image in client.images.list(filters={"label": f"{SET_OF_CHECKOUT}={CHECKOUT}"}):
+            client.images.remove(image.id, force=True)
+
+    def services(self) -> list[Service]:
+        """The containers; none runs where no Docker engine does."""
+        addresses = {
+            "engine": self._settings.endpoint_url,
+            "onprem": f"127.0.0.1:{self._settings.onprem_port}",
+            "glue": f"docker exec {self._container_name('glue')}",
+        }
+        running = self._running()
+        return [
+            Service(name, name in running, addresses[name], f"docker logs {self._container_name(name)}")
+            for name in SERVICES
+        ]
+
+    def log(self, service: str, lines: int) -> str:
+        """The end of a container's log; empty when there is no container."""
+        try:
+            container = connect().containers.get(self._container_name(service))
+        except NotFound:
+            return ""
+        written: bytes = container.logs(tail=lines)
+        return written.decode(errors="replace").strip()
+
+    def _container_name(self, service: str) -> str:
+        return f"{self.project}-{SERVICES[service]}"
+
+    def _running(self) -> set[str]:
+        try:
+            client = connect()
+        except MillpondError:
+            return set()
+        found = client.containers.list(filters={"label": f"com.docker.compose.project={self.project}"})
+        names = {container.name for container in found}
+        return {service for service in SERVICES if self._container_name(service) in names}
+
+    def _refuse_taken_ports(self, running: set[str]) -> None:
+        settings = self._settings
+        wanted = {
+            "engine": (settings.gateway_port, "MILLPOND_GATEWAY_PORT"),
+            "onprem": (settings.onprem_port, "MILLPOND_ONPREM_PORT"),
+        }
+        for service, (port, variable) in wanted.items():
+            if service not in running and (holder := listener_on(port)) is not None:
+                raise MillpondError(
+                    f"Port {port} is taken{holder}.",
+                    where=f"127.0.0.1:{port}",
+                    next_step=f"stop what holds it, or set {variable} to a free port",
+                )
+
+    def _write_secrets(self) -> None:
+        """The administrator's password, for the container's user; only its owner enters the directory."""
+        directory = self._directory / "secrets"
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        secret = directory / "onprem_admin_password"
+        secret.unlink(missing_ok=True)
+        secret.write_text(self.onprem.admin_password_file().read_text())
+        secret.chmod(0o444)
+
+    def _ensure_image(self, client: docker.DockerClient, image: Image, say: StepCallback) -> None:
+        try:
+            client.images.get(image.tag)
+            return
+        except ImageNotFound:
+            pass
+        self._ensure_base(client, image.base, say)
+        say(f"gathering what goes into the {image.name}'s image")
+        context = stage(image, self._settings)
+        say(f"building the {image.name}'s image")
+        try:
+            self._compose("build", SERVICES[image.name], timeout=COMMAND_SECONDS)
+        finally:
+            shutil.rmtree(context, ignore_errors=True)
+
+    def _ensure_base(self, client: docker.DockerClient, name: str, say: StepCallback) -> None:
+        try:
+            client.images.get(name)
+            return
+        except ImageNotFound:
+            pass
+        say(f"pulling {name}")
+        try:
+            client.images.pull(*_repository_and_tag(name))
+        except DockerException as error:
+            raise MillpondError(
+                f"The image {name} is not on this machine and could not be pulled.",
+                where="the Docker engine",
+                next_step="reach an image registry, name other images (MILLPOND_LOCALSTACK_IMAGE,"
+                " MILLPOND_GLUE_IMAGE, MILLPOND_POSTGRES_IMAGE), or make stand-ins with"
+                " tests/compose/base_images.sh",
+                detail=str(error)[:1000],
+            ) from error
+
+    def _wait_until_healthy(self, client: docker.DockerClient, name: str) -> None:
+        deadline = time.monotonic() + HEALTHY_SECONDS
+        container = client.containers.get(self._container_name(name))
+        while True:
+            container.reload()
+            state = container.attrs["State"]
+            if state.get("Health", {}).get("Status") == "healthy":
+                return
+            if state["Status"] in ("exited", "dead"):
+                raise self._unhealthy(container, name, _reason_of_exit(state))
+            if time.monotonic() > deadline:
+                raise self._unhealthy(container, name, f"was not healthy within {HEALTHY_SECONDS:.0f} s")
+            time.sleep(0.2)
+
+    def _unhealthy(self, container: Container, name: str, why: str) -> MillpondError:
+        written = container.logs(tail=LOG_LINES).decode(errors="replace").strip()
+        full = "No space left on device" in written
+        return MillpondError(
+            f"The container of the {name} {why}." + (" The disk is full." if full else ""),
+            where=f"docker logs {container.name}",
+            next_step="free some space, then millpond up" if full else "millpond down, then millpond up",
+            detail=written,
+        )
+
+    def _down(self, *options: str) -> None:
+        connect()
+        self._remove_runs()
+        self._compose("down", "--remove-orphans", "--timeout", "20", *options)
+
+    def _remove_runs(self) -> None:
+        """Containers of single runs are not of Compose's making; it could not remove their networks."""
+        label = f"org.millpond.glue-worker={self._container_name('glue')}"
+        for container in connect().containers.list(all=True, filters={"label": label}):
+            with contextlib.suppress(NotFound):
+                container.remove(force=True)
+
+    def _compose(self, *arguments: str, timeout: float = COMMAND_SECONDS) -> None:
+        command = [*compose_command(), "--file", str(COMPOSE_FILE), "--project-directory", str(CHECKOUT)]
+        try:
+            result = subprocess.run(
+                [*command, "--project-name", self.project, *arguments],
+                env={**os.environ, **self.environment()},
+                cwd=CHECKOUT,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=timeout,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise MillpondError(
+                f"`{arguments[0]}` did not end within {timeout:.0f} s.",
+                where=str(COMPOSE_FILE),
+                next_step="millpond down, then try again",
+            ) from error
+        if result.returncode:
+            raise self._failure(arguments[0], result.stderr or result.stdout)
+
+    def _failure(self, verb: str, said: str) -> MillpondError:
+        end = "\n".join(said.strip().splitlines()[-LOG_LINES:])
+        if "no space left on device" in said.lower():
+            return MillpondError(
+                "The Docker engine's disk is full.",
+                where="docker system df",
+                next_step="free some space (docker system prune), then millpond up",
+                detail=end,
+            )
+        logs = (
+            [self.log(name, LOG_LINES) for name in SERVICES if f"{SERVICES[name]}" in said]
+            if verb == "up"
+            else []
+        )
+        return MillpondError(
+            f"Compose could not do `{verb}`.",
+            where=str(COMPOSE_FILE),
+            next_step="millpond down, then millpond up",
+            detail="\n".join([end, *filter(None, logs)]),
+        )
+
+    def environment(self) -> dict[str, str]:
+        """What docker-compose.yml leaves open."""
+        settings = self._settings
+        engine, glue = images(settings)
+        socket = socket_path()
+        gid = socket.stat().st_gid if socket.exists() else 0
+        return {
+            "MILLPOND_COMPOSE_PROJECT": self.project,
+            "MILLPOND_ENGINE_IMAGE": engine.tag,
+            "MILLPOND_GLUE_WORKER_IMAGE": glue.tag,
+            "MILLPOND_LOCALSTACK_IMAGE": settings.localstack_image,
+            "MILLPOND_GLUE_IMAGE": settings.glue_image,
+            "MILLPOND_POSTGRES_IMAGE": settings.postgres_image,
+            "MILLPOND_IMAGES_DIR": str(settings.home / "images"),
+            "MILLPOND_SECRETS_DIR": str(self._directory / "secrets"),
+            "MILLPOND_GATEWAY_PORT": str(settings.gateway_port),
+            "MILLPOND_ONPREM_PORT": str(settings.onprem_port),
+            "MILLPOND_REGION": settings.region,
+            "MILLPOND_GLUE_CONTAINER_MODE": settings.glue_container_mode,
+            "MILLPOND_GLUE_MEMORY": settings.glue_memory,
+            "MILLPOND_GLUE_CPUS": str(os.cpu_count() or 1),
+            "MILLPOND_LAMBDA_EXECUTOR": settings.lambda_executor,
+            "MILLPOND_DOCKER_SOCKET": str(socket),
+            "MILLPOND_DOCKER_GID": str(gid),
+        }
+
+
+def connect() -> docker.DockerClient:
+    """A client of the Docker engine that ``DOCKER_HOST`` names, or of the machine's own.
+
+    Raises
+    ------
+    MillpondError
+        If none runs, or it may not be used.
+    """
+    try:
+        client = docker.from_env()
+        client.ping()
+    except DockerException as error:
+        address = os.environ.get("DOCKER_HOST", f"unix://{DEFAULT_SOCKET}")
+        if "Permission denied" in str(error) or "PermissionError" in str(error):
+            raise MillpondError(
+                "You may not use the Docker engine's socket.",
+                where=address,
+                next_step="add yourself to its group (sudo usermod -aG docker $USER), and log in again",
+            ) from error
+        raise MillpondError(
+            "No Docker engine answers.",
+            where=address,
+            next_step="start Docker, or use the tier that needs none: millpond --tier embedded up",
+            detail=str(error)[:500],
+        ) from error
+    return client
+
+
+def socket_path() -> Path:
+    """The engine's socket, which the engine's container is given.
+
+    Raises
+    ------
+    MillpondError
+        If ``DOCKER_HOST`` is not a socket of this machine.
+    """
+    host = os.environ.get("DOCKER_HOST", "")
+    if host and not host.startswith("unix://"):
+        raise MillpondError(
+            "The Docker engine is on another machine; the ports of the stack would be there too.",
+            where=f"DOCKER_HOST={host}",
+            next_step="unset DOCKER_HOST, or set it to a socket of this machine (unix://…)",
+        )
+    path = Path(host.removeprefix("unix://")) if host else DEFAULT_SOCKET
+    return path.resolve()
+
+
+def compose_command() -> list[str]:
+    """Compose v2 where Docker has it, else docker-compose 1.29.
+
+    Raises
+    ------
+    MillpondError
+        If there is neither.
+    """
+    if shutil.which("docker"):
+        found = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
+        if found.returncode == 0:
+            return ["docker", "compose"]
+    if shutil.which("docker-compose"):
+        return ["docker-compose"]
+    raise MillpondError(
+        "Neither `docker compose` nor `docker-compose` is there.",
+        next_step="install Docker's Compose plug-in (Debian: apt-get install docker-compose)",
+    )
+
+
+def _reason_of_exit(state: dict[str, Any]) -> str:
+    if state.get("OOMKilled"):
+        return "ran out of the memory that it is given and was killed"
+    return f"ended with exit code {state['ExitCode']}"
+
+
+def _repository_and_tag(name: str) -> Sequence[str]:
+    repository, colon, tag = name.rpartition(":")
+    return (repository, tag) if colon and "/" not in tag else (name, "latest")
+
+
+def _say_nothing(_: str) -> None:
+    return

