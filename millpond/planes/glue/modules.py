@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -50,11 +50,21 @@ def missing(requirements: Sequence[str], search_path: Sequence[str]) -> list[str
     search_path : sequence of str
         ``sys.path`` of the environment.
     """
-    installed: dict[str, str] = {
-        canonicalize_name(found.metadata["Name"]): found.version
-        for found in metadata.distributions(path=list(search_path))
-    }
+    found = metadata.distributions(path=list(search_path))
+    return unsatisfied(
+        requirements, named_versions(f"{one.metadata['Name']}=={one.version}" for one in found)
+    )
+
+
+def unsatisfied(requirements: Sequence[str], installed: Mapping[str, str]) -> list[str]:
+    """The requirements that installed distributions (canonical name to version) do not satisfy."""
     return [text for text in requirements if not _is_satisfied(text, installed)]
+
+
+def named_versions(lines: Iterable[str]) -> dict[str, str]:
+    """Canonical name to version, from lines such as ``PyYAML==6.0``."""
+    pairs = (line.partition("==") for line in lines)
+    return {canonicalize_name(name): version for name, _, version in pairs}
 
 
 def install(requirements: Sequence[str], *, python: Path, options: str, cache_dir: Path, home: Path) -> Path:

@@ -14,6 +14,7 @@ from millpond import process
 from millpond.planes.context import PlaneContext
 from millpond.planes.credentials import Clients
 from millpond.planes.glue import arguments, connections, events, jobs, metrics, runs, spark, tags
+from millpond.planes.glue.containers import ContainerSettings, ContainerWorkers
 from millpond.planes.glue.exceptions import (
     AlreadyExistsException,
     ConcurrentRunsExceededException,
@@ -73,16 +74,22 @@ class GlueSettings:
         How many JVMs wait for a Spark run; 0 for none.
     seconds_per_timeout_minute : float
         How many seconds a minute of a job's ``Timeout`` lasts.
+    containers : ContainerSettings, optional
+        Where scripts are executed, if not as processes here.
     """
 
     warm_jvms: int = 1
     seconds_per_timeout_minute: float = 60.0
+    containers: ContainerSettings | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> GlueSettings:
-        """Read ``MILLPOND_GLUE_WARM_JVMS``; what is not set has its default."""
+        """Read ``MILLPOND_GLUE_WARM_JVMS`` and what names a container; what is not set has its default."""
         env = os.environ if environment is None else environment
-        return cls(warm_jvms=int(env.get("MILLPOND_GLUE_WARM_JVMS", cls.warm_jvms)))
+        return cls(
+            warm_jvms=int(env.get("MILLPOND_GLUE_WARM_JVMS", cls.warm_jvms)),
+            containers=ContainerSettings.from_environment(env),
+        )
 
 
 class GluePlane:
@@ -124,13 +131,15 @@ class GluePlane:
         self._is_closed = False
         for left_over in process.find_all(context.pid_dir / "glue"):
             left_over.stop()
-        self._pool = JvmPool(context, settings.warm_jvms)
+        # A worker's container has JVMs of its own.
+        self._pool = JvmPool(context, 0 if settings.containers else settings.warm_jvms)
         self._supervisor = Supervisor(
             context,
             Clients(context, "glue.amazonaws.com"),
             self._pool,
             settings.seconds_per_timeout_minute,
             self._mark_running,
+            ContainerWorkers(context, settings.containers) if settings.containers else None,
         )
 
     @staticmethod

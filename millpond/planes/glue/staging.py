@@ -71,6 +71,25 @@ class RunFolder:
         shutil.rmtree(self.tmp, ignore_errors=True)
 
 
+@dataclass(frozen=True)
+class Staged:
+    """What was brought into a run's folder.
+
+    Parameters
+    ----------
+    script : Path
+        The script.
+    path : list of str
+        Its libraries, for the ``PYTHONPATH``.
+    modules : list of str
+        Its additional Python modules, those from S3 as files.
+    """
+
+    script: Path
+    path: list[str]
+    modules: list[str]
+
+
 def download(client: S3Client, address: str, directory: Path) -> Path:
     """Bring one object into a directory, under its own name.
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import psutil
 
@@ -21,10 +22,11 @@ from millpond.planes.context import PlaneContext
 from millpond.planes.credentials import Clients, Credentials, RoleNotTrustingError
 from millpond.planes.glue import arguments, failure, logs, modules, spark, staging
 from millpond.planes.glue.arguments import Parameters
+from millpond.planes.glue.containers import ContainerWorkers
 from millpond.planes.glue.exceptions import LaunchError
 from millpond.planes.glue.jvms import JvmPool
 from millpond.planes.glue.runs import JobRun, State
-from millpond.planes.glue.staging import RunFolder
+from millpond.planes.glue.staging import RunFolder, Staged
 
 _LOG = logging.getLogger(__name__)
 _SHIP_SECONDS = 0.25
@@ -70,6 +72,16 @@ class Script:
 
     command: Sequence[str]
     environment: Mapping[str, str]
+
+
+class RunningScript(Protocol):
+    """A script that was started, as a process or in a container."""
+
+    def wait(self, timeout: float) -> bool:
+        """Whether it ended within that many seconds."""
+
+    def end(self) -> int:
+        """Kill what is left of it; its exit code, which is negative or above 128 for a signal."""
 
 
 class ScriptProcess:
@@ -131,6 +143,8 @@ class Supervisor:
         How long a minute of ``Timeout`` lasts.
     on_running : callable
         Told when a run's process has started.
+    containers : ContainerWorkers, optional
+        Where scripts are executed, if not as processes here.
     """
 
     def __init__(
@@ -140,12 +154,14 @@ class Supervisor:
         pool: JvmPool,
         seconds_per_minute: float,
         on_running: Callable[[JobRun], None],
+        containers: ContainerWorkers | None = None,
     ) -> None:
         self._context = context
         self._clients = clients
         self._pool = pool
         self._seconds_per_minute = seconds_per_minute
         self._on_running = on_running
+        self._containers = containers
         self._runs_dir = context.state_dir / "glue" / "runs"
 
     def execute(self, active: ActiveRun) -> Outcome:
@@ -187,10 +203,13 @@ class Supervisor:
         shipper.open()
         try:
             credentials = self._assume(run)
+            if self._containers is not None:
+                start = self._in_container(self._containers, run, folder, merged, parameters, credentials)
+                return self._watch(active, start, folder, shipper)
             if run.is_spark:
                 return self._execute_spark(active, folder, merged, parameters, credentials, shipper)
             script = self._shell_script(run, folder, merged, parameters, credentials)
-            return self._watch(active, script, folder, shipper)
+            return self._watch(active, self._starter(run, script, folder), folder, shipper)
         except LaunchError as error:
             with folder.stderr.open("a") as log:
                 log.write(f"{error}\n")
@@ -225,20 +244,45 @@ class Supervisor:
             argv = arguments.for_spark_script(merged, run.job_name, run.job_id, run.id)
             output, error = (targets for _, targets in shipper.routes)
             shipper.routes += logs.source_files({jvm.stdout: output, jvm.stderr: error})
-            outcome = self._watch(active, Script([*command, *argv], environment), folder, shipper)
+            start = self._starter(run, Script([*command, *argv], environment), folder)
+            outcome = self._watch(active, start, folder, shipper)
             return outcome
         finally:
             self._pool.release(jvm, was_useful=outcome is not None and outcome.state is State.SUCCEEDED)
             if spec.is_plain:
                 self._pool.prepare(spec)
 
+    def _in_container(
+        self,
+        containers: ContainerWorkers,
+        run: JobRun,
+        folder: RunFolder,
+        merged: Mapping[str, str],
+        parameters: Parameters,
+        credentials: Credentials,
+    ) -> Callable[[], RunningScript]:
+        jars: list[Path] = []
+        if run.is_spark:
+            spark.check_supported(run.job, parameters)
+            s3 = self._clients.of("s3", credentials)
+            jars = [staging.download(s3, address, folder.jars) for address in parameters.extra_jars]
+        staged = self._fetch(run, folder, parameters, credentials)
+        return containers.prepare(run, folder, merged, parameters, credentials, staged, jars)
+
+    def _starter(self, run: JobRun, script: Script, folder: RunFolder) -> Callable[[], RunningScript]:
+        return lambda: ScriptProcess(script, folder, self._context.pid_dir / "glue" / f"{run.id}.pid")
+
     def _watch(
-        self, active: ActiveRun, script: Script, folder: RunFolder, shipper: logs.LogShipper
+        self,
+        active: ActiveRun,
+        start: Callable[[], RunningScript],
+        folder: RunFolder,
+        shipper: logs.LogShipper,
     ) -> Outcome:
         run = active.run
         if active.stop.is_set():
             return Outcome(State.STOPPED)
-        child = ScriptProcess(script, folder, self._context.pid_dir / "glue" / f"{run.id}.pid")
+        child = start()
         deadline = time.monotonic() + run.settings["Timeout"] * self._seconds_per_minute
         interrupted: Outcome | None = None
         try:
@@ -277,6 +321,18 @@ class Supervisor:
     def _stage(
         self, run: JobRun, folder: RunFolder, parameters: Parameters, credentials: Credentials
     ) -> tuple[list[str], dict[str, str]]:
+        staged = self._fetch(run, folder, parameters, credentials)
+        python = self._context.tools.spark_python if run.is_spark else self._context.tools.shell_python
+        path = [
+            *staged.path,
+            *self._modules(python, staged.modules, parameters),
+            str(self._context.tools.glue_runtime),
+        ]
+        return [str(python), str(staged.script)], self._environment(folder, python, path, credentials)
+
+    def _fetch(
+        self, run: JobRun, folder: RunFolder, parameters: Parameters, credentials: Credentials
+    ) -> Staged:
         s3 = self._clients.of("s3", credentials)
         script = staging.download(
             s3, parameters.script_location or run.job["Command"]["ScriptLocation"], folder.work
@@ -289,17 +345,13 @@ class Supervisor:
             for address in parameters.python_modules
             if address.startswith("s3://")
         }
-        python = self._context.tools.spark_python if run.is_spark else self._context.tools.shell_python
-        path = [
-            *(str(library) for library in libraries if library.suffix != ".py"),
-            str(folder.libraries),
-            *self._modules(python, [wheels.get(m, m) for m in parameters.python_modules], parameters),
-            str(self._context.tools.glue_runtime),
-        ]
-        return [str(python), str(script)], self._environment(folder, python, path, credentials)
+        path = [*(str(library) for library in libraries if library.suffix != ".py"), str(folder.libraries)]
+        return Staged(script, path, [wheels.get(m, m) for m in parameters.python_modules])
 
     def local_size(self, settings: Mapping[str, object]) -> spark.LocalSize:
         """Cores and heap that worker settings mean on this machine."""
+        if self._containers is not None:
+            return self._containers.local_size(settings)
         return spark.local_size(settings, os.cpu_count() or 1, psutil.virtual_memory().total)
 
     def _modules(self, python: Path, wanted: Sequence[str], parameters: Parameters) -> list[str]:

@@ -1,0 +1,479 @@
+"""Runs in the Glue worker's container, instead of processes beside the engine.
+
+The worker is a container of AWS's Glue image that is kept running. A run is a ``docker exec`` in it, or, by
+setting, a container of its own made after its pattern, with the limits of the run's worker type. Both see the
+run's folder at the same path, on a volume that the engine has too: the script and its libraries are put
+there, and what the script writes is read there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import select
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import docker
+from docker.errors import APIError, DockerException, NotFound
+from docker.models.containers import Container
+
+from millpond.planes.context import PlaneContext
+from millpond.planes.glue import arguments, modules, spark
+from millpond.planes.glue.arguments import Parameters
+from millpond.planes.glue.credentials import Credentials
+from millpond.planes.glue.exceptions import LaunchError
+from millpond.planes.glue.runs import JobRun
+from millpond.planes.glue.staging import RunFolder, Staged
+
+# Where docker/glue/Dockerfile puts what it adds.
+_INSTALLED = Path("/usr/local/lib/millpond")
+_RUN_SCRIPT = "/usr/local/bin/run-script"
+WORKER_LABEL = "org.millpond.glue-worker"
+_STOP_SECONDS = 5.0
+# Of a Python shell job on AWS: 1/16 DPU has 1 GB, 1 DPU 16 GB. Here no more than a Spark driver's container.
+_SHELL_MB_PER_DPU = 16 * 1024
+_OVERHEAD_MB = 1024
+# How often memory ran out, in control groups of version 2 and of version 1.
+_MEMORY_EVENTS = "cd /sys/fs/cgroup; cat memory.events memory/memory.oom_control"
+
+
+@dataclass(frozen=True)
+class ContainerSettings:
+    """Where runs are executed, if not as processes.
+
+    Parameters
+    ----------
+    worker : str
+        Name of the worker's container.
+    mode : {"warm", "per-run"}
+        In it, or each in a container of its own.
+    """
+
+    worker: str
+    mode: Literal["warm", "per-run"] = "warm"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> ContainerSettings | None:
+        """Read ``MILLPOND_GLUE_CONTAINER`` and ``MILLPOND_GLUE_CONTAINER_MODE``; None without the former.
+
+        Raises
+        ------
+        ValueError
+            If the mode is neither of the two.
+        """
+        env = os.environ if environment is None else environment
+        worker = env.get("MILLPOND_GLUE_CONTAINER", "")
+        mode = env.get("MILLPOND_GLUE_CONTAINER_MODE", "warm")
+        if not worker:
+            return None
+        match mode:
+            case "warm" | "per-run":
+                return cls(worker, mode)
+            case _:
+                raise ValueError(f"MILLPOND_GLUE_CONTAINER_MODE is {mode}; it is warm or per-run")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a container of one run may take."""
+
+    memory_mb: int
+    cpus: float
+
+
+class ContainerWorkers:
+    """Executes scripts in containers.
+
+    Parameters
+    ----------
+    context : PlaneContext
+        The stack.
+    settings : ContainerSettings
+        Which worker, and how.
+    """
+
+    def __init__(self, context: PlaneContext, settings: ContainerSettings) -> None:
+        self._context = context
+        self._settings = settings
+        self._client = docker.from_env()
+        self.remove_left_over()
+
+    def prepare(
+        self,
+        run: JobRun,
+        folder: RunFolder,
+        merged: Mapping[str, str],
+        parameters: Parameters,
+        credentials: Credentials,
+        staged: Staged,
+        jars: Sequence[Path],
+    ) -> Callable[[], ContainerScript]:
+        """Make a run ready; what starts it.
+
+        Parameters
+        ----------
+        run, folder, merged, parameters, credentials
+            As the supervisor has them.
+        staged : Staged
+            The script and its libraries, in the run's folder.
+        jars : sequence of Path
+            Its ``--extra-jars``.
+
+        Raises
+        ------
+        LaunchError
+            If there is no worker, or the run asks for what it does not have.
+        """
+        worker = self._worker()
+        size = self.local_size(run.settings, worker)
+        kind = "spark" if run.is_spark else "shell"
+        python = "python3.11" if run.is_spark else "python3.9"
+        path = [
+            *staged.path,
+            *self._modules(worker, python, kind, staged.modules, parameters),
+            str(_INSTALLED / "runtime"),
+            str(_INSTALLED / kind),
+        ]
+        environment = self._environment(folder, path, credentials)
+        if run.is_spark:
+            spark.write_conf(self._context, folder, size, parameters.spark_conf)
+            environment |= {"MILLPOND_SPARK_CONF_DIR": str(folder.conf), "SPARK_LOCAL_IP": "127.0.0.1"}
+            command = [
+                *spark_submit(spark.jvm_spec(size, parameters, jars)),
+                str(staged.script),
+                *arguments.for_spark_script(merged, run.job_name, run.job_id, run.id),
+            ]
+        else:
+            command = [python, str(staged.script), *arguments.for_shell_script(merged)]
+        full = [_RUN_SCRIPT, str(folder.path), *command]
+        if self._settings.mode == "warm":
+            return lambda: ExecScript(self._client, worker, full, environment, folder)
+        limits = limits_of(run.settings, size, is_spark=run.is_spark)
+        return lambda: OwnContainerScript(self._client, worker, run.id, full, environment, folder, limits)
+
+    def local_size(self, settings: Mapping[str, object], worker: Container | None = None) -> spark.LocalSize:
+        """Cores and heap that worker settings mean in the worker's container."""
+        host = (worker or self._worker()).attrs["HostConfig"]
+        info = self._machine
+        cpus = int(host.get("NanoCpus", 0) // 10**9) or info["NCPU"]
+        return spark.local_size(settings, min(cpus, info["NCPU"]), host.get("Memory") or info["MemTotal"])
+
+    def remove_left_over(self) -> None:
+        """Remove containers of runs that an engine left behind."""
+        label = f"{WORKER_LABEL}={self._settings.worker}"
+        with contextlib.suppress(DockerException):  # Without an engine the first run says so.
+            for container in self._client.containers.list(all=True, filters={"label": label}):
+                _remove(container)
+
+    @cached_property
+    def _machine(self) -> dict[str, Any]:
+        found: dict[str, Any] = self._client.info()
+        return found
+
+    def _worker(self) -> Container:
+        try:
+            worker = self._client.containers.get(self._settings.worker)
+        except NotFound as error:
+            raise LaunchError(
+                f"LAUNCH ERROR | The Glue worker's container {self._settings.worker} is gone."
+            ) from error
+        except DockerException as error:
+            raise LaunchError(f"LAUNCH ERROR | The Docker engine does not answer: {error}") from error
+        if worker.status != "running":
+            state = worker.attrs["State"]
+            why = "ran out of memory" if state.get("OOMKilled") else f"is {worker.status}"
+            raise LaunchError(f"LAUNCH ERROR | The Glue worker's container {worker.name} {why}.")
+        return worker
+
+    def _modules(
+        self, worker: Container, python: str, kind: str, wanted: Sequence[str], parameters: Parameters
+    ) -> list[str]:
+        """Installed by the engine, which reaches a package index; the worker reaches none."""
+        needed = modules.unsatisfied(wanted, self._installed(worker, python, kind)) if wanted else []
+        if not needed:
+            return []
+        options = "--only-binary=:all: --python-version " + python.removeprefix("python")
+        installed = modules.install(
+            needed,
+            python=self._context.tools.harness_python,
+            options=f"{options} {parameters.installer_options}",
+            cache_dir=self._context.state_dir / "glue" / "modules",
+            home=self._context.tools.jars_dir.parent,
+        )
+        return [str(installed)]
+
+    def _installed(self, worker: Container, python: str, kind: str) -> Mapping[str, str]:
+        program = (
+            "import importlib.metadata as m\n"
+            "for d in m.distributions(): print(d.metadata['Name'], d.version, sep='==')"
+        )
+        code, output = worker.exec_run(
+            [python, "-c", program], environment={"PYTHONPATH": str(_INSTALLED / kind)}
+        )
+        if code:
+            raise LaunchError(f"LAUNCH ERROR | {python} does not run in the worker: {output.decode()[-500:]}")
+        return modules.named_versions(output.decode().splitlines())
+
+    def _environment(
+        self, folder: RunFolder, path: Iterable[str], credentials: Credentials
+    ) -> dict[str, str]:
+        context = self._context
+        return {
+            "HOME": str(folder.path),
+            "TMPDIR": str(folder.tmp),
+            "LANG": "C.UTF-8",
+            "TZ": "UTC",
+            # In front of the image's own, see docker/glue/run-script.
+            "MILLPOND_PYTHONPATH": os.pathsep.join(path),
+            "PYTHONUNBUFFERED": "1",
+            "AWS_REGION": context.region,
+            "AWS_DEFAULT_REGION": context.region,
+            "AWS_ENDPOINT_URL": context.endpoint_url,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "MILLPOND_GLUE_FAILURE_FILE": str(folder.failure),
+            **credentials.to_environment(),
+        }
+
+
+def spark_submit(spec: Any) -> list[str]:
+    """The command that starts a Spark script; its other properties come with the run's ``spark-defaults``.
+
+    Parameters
+    ----------
+    spec : JvmSpec
+        What the JVM must be started with.
+    """
+    command = ["spark-submit", "--driver-memory", spec.heap]
+    if spec.options:
+        command += ["--driver-java-options", " ".join(spec.options)]
+    if spec.class_path:
+        command += ["--driver-class-path", ":".join(spec.class_path)]
+    for key, value in spec.submit_conf:
+        command += ["--conf", f"{key}={value}"]
+    return command
+
+
+def limits_of(settings: Mapping[str, Any], size: spark.LocalSize, *, is_spark: bool) -> Limits:
+    """What the worker type of a run allows its container.
+
+    Parameters
+    ----------
+    settings : mapping
+        ``MaxCapacity`` of a Python shell job.
+    size : LocalSize
+        Cores and heap of a Spark job.
+    is_spark : bool
+        Which of the two it is.
+    """
+    if is_spark:
+        # Beside the heap: the JVM itself, and Spark's Python workers.
+        return Limits(size.heap_mb + _OVERHEAD_MB, float(size.cores))
+    return Limits(
+        min(int(settings.get("MaxCapacity", 0.0625) * _SHELL_MB_PER_DPU), size.heap_mb + _OVERHEAD_MB), 1.0
+    )
+
+
+class ContainerScript(ABC):
+    """A script in a container; see :class:`millpond.planes.glue.supervisor.RunningScript`."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+        self._said = b""
+        self._has_ended = False
+
+    def _listen(self, stream: Any) -> None:
+        """Set the stream that the engine closes when the script has ended."""
+        self._stream = stream
+
+    def wait(self, timeout: float) -> bool:
+        """Whether it ended within that many seconds."""
+        deadline = time.monotonic() + max(0.0, timeout)
+        while not self._has_ended:
+            readable, _, _ = select.select([self._stream], [], [], max(0.0, deadline - time.monotonic()))
+            if not readable:
+                return False
+            # Only what fails before the script begins comes here: its own output goes to files.
+            received = os.read(self._stream.fileno(), 4096)
+            self._said = (self._said + received)[-4096:]
+            self._has_ended = not received
+        return True
+
+    @abstractmethod
+    def end(self) -> int:
+        """Kill what is left of it; its exit code."""
+
+    def _explain(self, text: str) -> None:
+        with self._folder.stderr.open("a") as log:
+            log.write(f"{text}\n")
+
+
+class ExecScript(ContainerScript):
+    """A script in the worker's container, in a process group of its own.
+
+    Parameters
+    ----------
+    client : DockerClient
+        The Docker engine.
+    worker : Container
+        Where.
+    command, environment
+        What.
+    folder : RunFolder
+        Of the run.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        worker: Container,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        folder: RunFolder,
+    ) -> None:
+        super().__init__(folder)
+        self._api = client.api
+        self._worker = worker
+        self._kills_before = self._memory_kills()
+        try:
+            made = self._api.exec_create(worker.id, list(command), environment=dict(environment))
+            self._id = made["Id"]
+            self._listen(self._api.exec_start(self._id, socket=True))
+        except APIError as error:
+            raise LaunchError(f"LAUNCH ERROR | The script could not be started: {error}") from error
+
+    def end(self) -> int:
+        """Kill what is left of the group; the script's exit code."""
+        if not self.wait(0):
+            self._signal("TERM")
+            if not self.wait(_STOP_SECONDS):
+                self._signal("KILL")
+                self.wait(_STOP_SECONDS)
+        self._signal("KILL")
+        self._stream.close()
+        code = self._exit_code()
+        if code == 137 and self._memory_kills() > self._kills_before:
+            limit = self._worker.attrs["HostConfig"].get("Memory", 0) >> 20
+            self._explain(f"The worker's container used up its {limit} MiB of memory; a process was killed.")
+        elif code and self._said and not self._folder.stderr.stat().st_size:
+            self._explain(self._said.decode(errors="replace"))
+        return code
+
+    def _exit_code(self) -> int:
+        deadline = time.monotonic() + _STOP_SECONDS
+        while (found := self._api.exec_inspect(self._id))["Running"]:
+            if time.monotonic() > deadline:
+                return 137
+            time.sleep(0.02)
+        return 137 if found["ExitCode"] is None else int(found["ExitCode"])
+
+    def _signal(self, name: str) -> None:
+        pid_file = self._folder.path / "pid"
+        if pid_file.exists() and (pid := pid_file.read_text().strip()):
+            with contextlib.suppress(APIError):  # The container may be gone, and the group with it.
+                self._worker.exec_run(["/bin/sh", "-c", f"kill -s {name} -- -{pid}"])
+
+    def _memory_kills(self) -> int:
+        try:
+            _, output = self._worker.exec_run(
+                [
+                    "/bin/sh",
+                    "-c",
+                    "cat /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control",
+                ],
+                stderr=False,
+            )
+        except APIError:
+            return 0
+        found = re.search(rb"^oom_kill (\d+)", output, re.MULTILINE)
+        return int(found.group(1)) if found else 0
+
+
+class OwnContainerScript(ContainerScript):
+    """A script in a container of its own, made after the worker's pattern.
+
+    Parameters
+    ----------
+    client : DockerClient
+        The Docker engine.
+    worker : Container
+        The pattern: image, networks, volumes and user.
+    run_id : str
+        Part of the container's name.
+    command, environment
+        What.
+    folder : RunFolder
+        Of the run.
+    limits : Limits
+        Memory and processors.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        worker: Container,
+        run_id: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        folder: RunFolder,
+        limits: Limits,
+    ) -> None:
+        super().__init__(folder)
+        self._limits = limits
+        first, *others = worker.attrs["NetworkSettings"]["Networks"]
+        host = worker.attrs["HostConfig"]
+        try:
+            self._container = client.containers.create(
+                worker.attrs["Config"]["Image"],
+                list(command),
+                name=f"{worker.name}-{run_id}",
+                entrypoint=[],
+                environment=dict(environment),
+                user=worker.attrs["Config"]["User"],
+                labels={WORKER_LABEL: worker.name},
+                volumes_from=[worker.id],
+                network=first,
+                mem_limit=f"{limits.memory_mb}m",
+                memswap_limit=f"{limits.memory_mb}m",
+                nano_cpus=int(limits.cpus * 10**9),
+                pids_limit=host.get("PidsLimit") or 2048,
+                init=True,
+                read_only=bool(host.get("ReadonlyRootfs")),
+                tmpfs={"/tmp": ""},  # noqa: S108 (inside the container)
+                cap_drop=host.get("CapDrop") or [],
+                security_opt=host.get("SecurityOpt") or [],
+            )
+            for network in others:
+                client.networks.get(network).connect(self._container)
+            self._listen(self._container.attach_socket(params={"stream": 1, "stdout": 1, "stderr": 1}))
+            self._container.start()
+        except APIError as error:
+            if hasattr(self, "_container"):
+                _remove(self._container)
+            raise LaunchError(f"LAUNCH ERROR | The run's container could not be started: {error}") from error
+
+    def end(self) -> int:
+        """Stop and remove the container; the script's exit code."""
+        if not self.wait(0):
+            with contextlib.suppress(APIError):  # It may have ended by now.
+                self._container.stop(timeout=int(_STOP_SECONDS))
+        self._stream.close()
+        self._container.reload()
+        state = self._container.attrs["State"]
+        _remove(self._container)
+        if state.get("OOMKilled"):
+            self._explain(f"The run's container used up its {self._limits.memory_mb} MiB of memory.")
+        elif state["ExitCode"] and self._said and not self._folder.stderr.stat().st_size:
+            self._explain(self._said.decode(errors="replace"))
+        return int(state["ExitCode"])
+
+
+def _remove(container: Container) -> None:
+    with contextlib.suppress(NotFound):
+        container.remove(force=True, v=True)
