@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import docker
-from docker.errors import DockerException, ImageNotFound, NotFound
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container
 
 from millpond.config import CHECKOUT, Settings
 from millpond.errors import MillpondError
 from millpond.stack import Service, StepCallback
 from millpond.stack.engine import listener_on
-from millpond.stack.images import Image, images, stage
+from millpond.stack.images import Image, context_directory, images, stage
 from millpond.stack.onprem import OnPremDatabase
 
 COMPOSE_FILE = CHECKOUT / "docker-compose.yml"
@@ -30,7 +30,7 @@ SERVICES = {"engine": "localstack", "onprem": "onprem-db", "glue": "glue"}
 COMMAND_SECONDS = 900.0
 HEALTHY_SECONDS = 120.0
 LOG_LINES = 25
-SET_OF_CHECKOUT = "org.millpond.checkout"
+OF_CHECKOUT = "org.millpond.checkout"
 
 
 class ComposeStack:
@@ -86,9 +86,7 @@ class ComposeStack:
     def remove(self) -> None:
         """Remove the containers with their volumes, and the images that were built."""
         self._down("--volumes")
-        client = connect()
-        for image in client.images.list(filters={"label": f"{SET_OF_CHECKOUT}={CHECKOUT}"}):
-            client.images.remove(image.id, force=True)
+        _remove_images(connect())
 
     def services(self) -> list[Service]:
         """The containers; none runs where no Docker engine does."""
@@ -155,12 +153,13 @@ class ComposeStack:
             pass
         self._ensure_base(client, image.base, say)
         say(f"gathering what goes into the {image.name}'s image")
-        context = stage(image, self._settings)
+        stage(image, self._settings)
         say(f"building the {image.name}'s image")
         try:
             self._compose("build", SERVICES[image.name], timeout=COMMAND_SECONDS)
         finally:
-            shutil.rmtree(context, ignore_errors=True)
+            shutil.rmtree(context_directory(image, self._settings))
+        _remove_images(client, but=(image.tag,), repository=image.tag.partition(":")[0])
 
     def _ensure_base(self, client: docker.DockerClient, name: str, say: StepCallback) -> None:
         try:
@@ -218,6 +217,9 @@ class ComposeStack:
                 container.remove(force=True)
 
     def _compose(self, *arguments: str, timeout: float = COMMAND_SECONDS) -> None:
+        for image in images(self._settings):
+            # docker-compose 1.29 asks for it also when nothing is built.
+            context_directory(image, self._settings).mkdir(parents=True, exist_ok=True)
         command = [*compose_command(), "--file", str(COMPOSE_FILE), "--project-directory", str(CHECKOUT)]
         try:
             result = subprocess.run(
@@ -268,6 +270,7 @@ class ComposeStack:
         gid = socket.stat().st_gid if socket.exists() else 0
         return {
             "MILLPOND_COMPOSE_PROJECT": self.project,
+            "MILLPOND_CHECKOUT": str(CHECKOUT),
             "MILLPOND_ENGINE_IMAGE": engine.tag,
             "MILLPOND_GLUE_WORKER_IMAGE": glue.tag,
             "MILLPOND_LOCALSTACK_IMAGE": settings.localstack_image,
@@ -352,6 +355,16 @@ def compose_command() -> list[str]:
         "Neither `docker compose` nor `docker-compose` is there.",
         next_step="install Docker's Compose plug-in (Debian: apt-get install docker-compose)",
     )
+
+
+def _remove_images(
+    client: docker.DockerClient, repository: str | None = None, but: Sequence[str] = ()
+) -> None:
+    """Remove the images that were built in this checkout and are not in use."""
+    for image in client.images.list(repository, filters={"label": f"{OF_CHECKOUT}={CHECKOUT}"}):
+        if not set(image.tags) & set(but):
+            with contextlib.suppress(APIError):  # A container of another stack may use it.
+                client.images.remove(image.id, force=True)
 
 
 def _reason_of_exit(state: dict[str, Any]) -> str:

