@@ -5,14 +5,22 @@ TABLES ?=# for ingest: source tables, for example "erp.orders erp.customers"; al
 SQL ?= select count(*) from tpch.lineitem# for query
 TABLE ?=# for approve and reject: one source table
 RUN ?=# for replay: the name of its execution
+TIER ?=# embedded or compose; what the stack is made of
 JOB ?= millpond-dev-ingest-shell# for logs
 CHANGES ?= 500# for workload: how many rows it changes
+
+ifneq ($(TIER),)
+export MILLPOND_TIER := $(TIER)
+endif
+
+# The same end-to-end tests on the other tier, and what is true of containers alone.
+TESTS = $(if $(filter compose,$(MILLPOND_TIER)),tests/compose tests/e2e,-n 3 --dist loadfile)
 
 MILLPOND := $(or $(MILLPOND_HOME),.millpond)/venvs/harness/bin/millpond
 BIN := $(dir $(MILLPOND))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev doctor up down status deploy plan destroy package load workload ingest replay approve reject verify cost query logs demo test test-long test-chaos unit lint format pictures lock clean
+.PHONY: help setup setup-dev doctor up down status deploy plan destroy package load workload ingest replay approve reject verify cost query logs demo dev test test-long test-chaos unit lint format pictures lock clean
 
 help: ## List the verbs
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,7 +37,7 @@ demo: setup ## Set everything up, run the whole lake, show source and lake side 
 
 test: setup-dev lint ## Every check and nearly every test, on a stack of its own
 	@$(MILLPOND) doctor --quiet
-	@$(BIN)pytest -n 3 --dist loadfile -m "not long and not chaos"
+	@$(BIN)pytest $(TESTS) -m "not long and not chaos"
 
 test-long: setup-dev ## The scenarios that make test leaves out: deployments that go wrong, change, and end
 	@$(MILLPOND) doctor --quiet
@@ -101,6 +109,9 @@ logs: setup ## Show the last run of a Glue job (JOB=…)
 	@$(MILLPOND) logs $(JOB)
 
 ##@ Working on Millpond
+dev: setup ## Bring each change of glue_jobs/ and lambdas/ to the running stack
+	@$(MILLPOND) dev
+
 unit: setup-dev ## The unit tests alone
 	@$(BIN)pytest tests/unit
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_glue import GlueClient
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -58,6 +59,10 @@ class Aws:
     @cached_property
     def glue(self) -> GlueClient:
         return self.session.client("glue", endpoint_url=self._endpoint_url, config=self._config)
+
+    @cached_property
+    def lambda_(self) -> LambdaClient:
+        return self.session.client("lambda", endpoint_url=self._endpoint_url, config=self._config)
 
     @cached_property
     def logs(self) -> CloudWatchLogsClient:

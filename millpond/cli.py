@@ -27,6 +27,7 @@ from millpond import toolchain as tools
 from millpond import verify as verification
 from millpond.aws import Aws
 from millpond.config import Settings, load_settings
+from millpond.dev import Reloader
 from millpond.errors import MillpondError
 from millpond.query import run_query
 from millpond.seed import StackChange
@@ -396,6 +397,21 @@ def demo(as_json: Json = False) -> None:
     if not all(comparison.is_equal for comparison in comparisons):
         raise typer.Exit(1)
     console.note(f"It keeps running at {settings.endpoint_url}. Next: millpond query, status, logs, down.")
+
+
+@app.command()
+def dev() -> None:
+    """Watch glue_jobs/ and lambdas/, and bring each change to the running stack at once."""
+    settings = load_settings()
+    _require_running(settings)
+    aws = Aws(settings)
+    reloader = Reloader(settings, aws.s3, aws.lambda_, _deployed_outputs(settings))
+    console.note("watching glue_jobs/ and lambdas/; ctrl-C ends it")
+    for done in reloader.follow():
+        if done.error is not None:
+            console.show_error(done.error)
+        else:
+            console.note(f"reloaded {', '.join((*done.objects, *done.functions))}")
 
 
 @app.command()

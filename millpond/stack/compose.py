@@ -59,14 +59,13 @@ class ComposeStack:
         """
         say = on_step or _say_nothing
         client = connect()
-        running = [service for service in self.services() if service.is_running]
-        if len(running) < len(SERVICES):
-            self._refuse_taken_ports({service.name for service in running})
-        self._write_secrets()
-        for image in images(self._settings):
-            self._ensure_image(client, image, say)
+        running = {service.name for service in self.services() if service.is_running}
         try:
             if len(running) < len(SERVICES):
+                self._refuse_taken_ports(running)
+                self._write_secrets()
+                for image in images(self._settings):
+                    self._ensure_image(client, image, say)
                 say("starting the containers")
                 self._compose("up", "--detach", "--no-build")
             for name in SERVICES:

@@ -24,6 +24,8 @@ from millpond.planes.context import Tools
 INSTALLED = Path("/usr/local/lib/millpond")
 # Part of AWS's image and of the stand-in.
 OF_THE_GLUE_IMAGE = ("pyspark", "py4j", "boto3", "botocore", "s3transfer", "jmespath")
+# Beside AWS's own awsglue: what the plane needs around a script.
+OF_THE_RUNTIME = ("glue_runtime/sitecustomize.py", "glue_runtime/conf/log4j2.properties")
 # The Glue image is Amazon Linux 2023.
 GLUE_GLIBC = "2_34"
 
@@ -136,9 +138,12 @@ def _stage_glue(directory: Path, home: Path) -> None:
     spark.write_text("\n".join(_without(CHECKOUT / "requirements" / "glue-spark.txt", OF_THE_GLUE_IMAGE)))
     _packages(home, directory / "spark", "3.11", ["--no-deps", "-r", str(spark)], GLUE_GLIBC)
     _packages(home, directory / "shell", "3.9", ["-r", _lock("glue-shell")], GLUE_GLIBC)
+    # AWS's awsglue is for the Python of Spark; a Python shell job has its utilities too.
+    shutil.copytree(CHECKOUT / "glue_runtime" / "awsglue", directory / "shell" / "awsglue", ignore=_NO_CACHES)
     spark.unlink()
     (directory / "runtime").mkdir()
-    shutil.copy(CHECKOUT / "glue_runtime" / "sitecustomize.py", directory / "runtime")
+    for part in OF_THE_RUNTIME:
+        shutil.copy(CHECKOUT / part, directory / "runtime")
 
 
 _NO_CACHES = shutil.ignore_patterns("__pycache__")
@@ -182,7 +187,8 @@ def _sources(name: str) -> list[Path]:
         ),
         "glue": (
             "docker/glue/*",
-            "glue_runtime/sitecustomize.py",
+            *OF_THE_RUNTIME,
+            "glue_runtime/awsglue/*.py",
             "requirements/glue-shell.txt",
             "requirements/glue-spark.txt",
         ),

@@ -29,6 +29,7 @@ VERBS = [
     "query",
     "logs",
     "demo",
+    "dev",
     "doctor",
     "clean",
 ]

@@ -12,6 +12,7 @@ import contextlib
 import os
 import re
 import select
+import shlex
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,8 +28,9 @@ from docker.models.containers import Container
 from millpond.planes.context import PlaneContext
 from millpond.planes.glue import arguments, modules, spark
 from millpond.planes.glue.arguments import Parameters
-from millpond.planes.glue.credentials import Credentials
+from millpond.planes.credentials import Credentials
 from millpond.planes.glue.exceptions import LaunchError
+from millpond.planes.glue.jvms import JvmSpec
 from millpond.planes.glue.runs import JobRun
 from millpond.planes.glue.staging import RunFolder, Staged
 
@@ -146,7 +148,7 @@ class ContainerWorkers:
             spark.write_conf(self._context, folder, size, parameters.spark_conf)
             environment |= {"MILLPOND_SPARK_CONF_DIR": str(folder.conf), "SPARK_LOCAL_IP": "127.0.0.1"}
             command = [
-                *spark_submit(spark.jvm_spec(size, parameters, jars)),
+                *spark_submit(spark.jvm_spec(size, parameters, jars), folder.tmp),
                 str(staged.script),
                 *arguments.for_spark_script(merged, run.job_name, run.job_id, run.id),
             ]
@@ -242,17 +244,22 @@ class ContainerWorkers:
         }
 
 
-def spark_submit(spec: Any) -> list[str]:
+def spark_submit(spec: JvmSpec, tmp: Path) -> list[str]:
     """The command that starts a Spark script; its other properties come with the run's ``spark-defaults``.
 
     Parameters
     ----------
     spec : JvmSpec
         What the JVM must be started with.
+    tmp : Path
+        Where the JVM unpacks its native libraries; the container's own directory forbids to execute.
     """
-    command = ["spark-submit", "--driver-memory", spec.heap]
-    if spec.options:
-        command += ["--driver-java-options", " ".join(spec.options)]
+    options = [
+        f"-Djava.io.tmpdir={tmp}",
+        f"-Dlog4j2.configurationFile={_INSTALLED / 'runtime' / 'log4j2.properties'}",
+        *spec.options,
+    ]
+    command = ["spark-submit", "--driver-memory", spec.heap, "--driver-java-options", shlex.join(options)]
     if spec.class_path:
         command += ["--driver-class-path", ":".join(spec.class_path)]
     for key, value in spec.submit_conf:
