@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
@@ -46,6 +46,14 @@ class Aws:
         # A local engine answers or it is broken: a short wait shows which.
         self._config = Config(
             connect_timeout=5, read_timeout=120, retries={"mode": "standard", "total_max_attempts": 3}
+        )
+
+    def client(self, service: str) -> Any:
+        """A client of any other service."""
+        return self.session.client(
+            service,  # type: ignore[call-overload]
+            endpoint_url=self._endpoint_url,
+            config=self._config,
         )
 
     @cached_property

@@ -64,8 +64,7 @@ class ComposeStack:
             if len(running) < len(SERVICES):
                 self._refuse_taken_ports(running)
                 self._write_secrets()
-                for image in images(self._settings):
-                    self._ensure_image(client, image, say)
+                self.ensure_images(say)
                 say("starting the containers")
                 self._compose("up", "--detach", "--no-build")
             for name in SERVICES:
@@ -143,6 +142,18 @@ class ComposeStack:
         secret.unlink(missing_ok=True)
         secret.write_text(self.onprem.admin_password_file().read_text())
         secret.chmod(0o444)
+
+    def ensure_images(self, on_step: StepCallback | None = None) -> None:
+        """Build the images that are missing.
+
+        Raises
+        ------
+        MillpondError
+            If what they build on is not there and cannot be pulled.
+        """
+        client = connect()
+        for image in images(self._settings):
+            self._ensure_image(client, image, on_step or _say_nothing)
 
     def _ensure_image(self, client: docker.DockerClient, image: Image, say: StepCallback) -> None:
         try:

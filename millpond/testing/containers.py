@@ -1,0 +1,101 @@
+"""The stack of a test session in containers, by testcontainers' LocalStack and Postgres modules."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import ExitStack
+from typing import Any, Self
+
+from testcontainers.community.localstack import LocalStackContainer
+from testcontainers.community.postgres import PostgresContainer
+from testcontainers.core.config import testcontainers_config
+from testcontainers.core.container import DockerContainer
+from testcontainers.core.network import Network
+
+from millpond.config import Settings
+from millpond.stack.compose import ComposeStack, connect, socket_path
+from millpond.stack.images import images
+from millpond.stack.onprem import ADMIN, OnPremDatabase
+
+STATE = "/var/lib/millpond"
+
+
+class ContainerStack:
+    """Database, Glue worker and engine, as long as the context lasts.
+
+    Parameters
+    ----------
+    settings : Settings
+        Images and the state directory; the ports become those that Docker chose.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._held = ExitStack()
+
+    def __enter__(self) -> Self:
+        # What removes containers after a crash is an image of its own, which not everybody can pull.
+        testcontainers_config.ryuk_disabled = True
+        ComposeStack(self.settings).ensure_images()
+        with self._held:
+            self._start()
+            self._held = self._held.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._held.close()
+
+    def _start(self) -> None:
+        settings = self.settings
+        engine_image, glue_image = images(settings)
+        name = f"millpond-test-{secrets.token_hex(4)}"
+        database = OnPremDatabase(settings)
+        network = self._held.enter_context(Network())
+        self._held.callback(lambda: connect().volumes.get(name).remove(force=True))
+        postgres = PostgresContainer(
+            settings.postgres_image,
+            username=ADMIN,
+            password=database.admin_password_file().read_text(),
+            dbname="postgres",
+            driver=None,
+        )
+        postgres.with_env("POSTGRES_INITDB_ARGS", "--locale-provider=builtin --locale=C.UTF-8")
+        self._held.enter_context(_joined(postgres, network, "onprem-db"))
+        worker = DockerContainer(glue_image.tag).with_name(f"{name}-glue")
+        worker.with_volume_mapping(name, f"{STATE}/glue", "rw")
+        self._held.enter_context(_joined(worker, network, "glue"))
+        engine = LocalStackContainer(engine_image.tag, region_name=settings.region)
+        for variable, value in {
+            "MILLPOND_ADVERTISED_PORT": "4566",
+            "MILLPOND_PLANE_ENDPOINT_URL": "http://localstack:4566",
+            "MILLPOND_PLANE_REGION": settings.region,
+            "MILLPOND_PLANE_ACCOUNT_ID": settings.account_id,
+            "MILLPOND_PLANE_STATE_DIR": STATE,
+            "MILLPOND_PLANE_TOOLS": "/usr/local/lib/millpond/tools.json",
+            "MILLPOND_GLUE_CONTAINER": f"{name}-glue",
+            "MILLPOND_GLUE_CONTAINER_MODE": settings.glue_container_mode,
+        }.items():
+            engine.with_env(variable, value)
+        socket = socket_path()
+        engine.with_volume_mapping(name, f"{STATE}/glue", "rw")
+        engine.with_volume_mapping(str(socket), "/var/run/docker.sock", "rw")
+        engine.with_kwargs(group_add=[str(socket.stat().st_gid)])
+        self._held.enter_context(_joined(engine, network, "localstack"))
+        self.settings = settings.model_copy(
+            update={
+                "gateway_port": int(engine.get_exposed_port(engine.edge_port)),
+                "onprem_port": int(postgres.get_exposed_port(postgres.port)),
+            }
+        )
+        OnPremDatabase(self.settings).provision()
+
+
+def _joined(container: Any, network: Network, alias: str) -> Any:
+    """The container on the network, published on loopback only where it publishes anything."""
+    container.with_network(network).with_network_aliases(alias)
+    container.ports = dict.fromkeys(container.ports, ("127.0.0.1", None))
+    return container
+
+
+os.environ.setdefault("TESTCONTAINERS_HOST_OVERRIDE", "127.0.0.1")
