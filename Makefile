@@ -14,7 +14,8 @@ export MILLPOND_TIER := $(TIER)
 endif
 
 # The same end-to-end tests on the other tier, and what is true of containers alone.
-TESTS = $(if $(filter compose,$(MILLPOND_TIER)),tests/compose tests/e2e,-n 3 --dist loadfile)
+IN_COMPOSE = $(filter compose,$(MILLPOND_TIER))
+TESTS = $(if $(IN_COMPOSE),tests/compose tests/e2e,-n 3 --dist loadfile)
 
 MILLPOND := $(or $(MILLPOND_HOME),.millpond)/venvs/harness/bin/millpond
 BIN := $(dir $(MILLPOND))
@@ -35,7 +36,7 @@ setup-dev:
 demo: setup ## Set everything up, run the whole lake, show source and lake side by side
 	@$(MILLPOND) demo
 
-test: setup-dev lint ## Every check and nearly every test, on a stack of its own
+test: setup-dev $(if $(IN_COMPOSE),,lint) ## Every check and nearly every test, on a stack of its own
 	@$(MILLPOND) doctor --quiet
 	@$(BIN)pytest $(TESTS) -m "not long and not chaos"
 

@@ -419,7 +419,7 @@ def clean() -> None:
     """Stop everything and remove all that Millpond made in this checkout."""
     settings = load_settings()
     with _exclusive(settings), console.step("Stopping the stack"):
-        open_stack(settings).remove()
+        open_stack(settings).remove(shared=True)
     with console.step(f"Removing {settings.home}"):
         for directory in (settings.state, settings.home):
             shutil.rmtree(directory, ignore_errors=True)

@@ -48,8 +48,14 @@ class Stack(Protocol):
     def log(self, service: str, lines: int) -> str:
         """The end of what a part wrote."""
 
-    def remove(self) -> None:
-        """Stop everything and remove what lies outside the state directory."""
+    def remove(self, *, shared: bool = False) -> None:
+        """Stop everything and remove what of this stack lies outside the state directory.
+
+        Parameters
+        ----------
+        shared : bool
+            Remove what other stacks of the checkout use too.
+        """
 
 
 def open_stack(settings: Settings) -> Stack:

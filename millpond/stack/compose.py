@@ -81,10 +81,11 @@ class ComposeStack:
         """Stop and remove the containers and networks; the database keeps its data in its volume."""
         self._down()
 
-    def remove(self) -> None:
-        """Remove the containers with their volumes, and the images that were built."""
+    def remove(self, *, shared: bool = False) -> None:
+        """Remove the containers with their volumes; if told so, the images that this checkout built too."""
         self._down("--volumes")
-        _remove_images(connect())
+        if shared:
+            _remove_images(connect())
 
     def services(self) -> list[Service]:
         """The containers; none runs where no Docker engine does."""

@@ -81,7 +81,7 @@ class EmbeddedStack:
             self.engine.log_file if service == "engine" else self.onprem.log_file, lines
         )
 
-    def remove(self) -> None:
+    def remove(self, *, shared: bool = False) -> None:  # noqa: ARG002 (nothing is shared)
         """Stop everything; all that there is lies in the state directory."""
         self.down()
 

@@ -21,9 +21,14 @@ from ports import free_port
 from millpond import process
 from millpond.aws import Aws
 from millpond.config import CHECKOUT, Settings
+from millpond.stack import open_stack
 from millpond.stack.onprem import OnPremDatabase
 
 MILLPOND = Path(sys.executable).parent / "millpond"
+# These tests run on both tiers, chosen by MILLPOND_TIER; what is about processes has a twin in tests/compose.
+embedded_only = pytest.mark.skipif(
+    Settings().tier != "embedded", reason="about the processes of the embedded tier"
+)
 # Names the test process a state directory belongs to; not "*.pid", so that `down` never takes it for a child.
 OWNER = "test-owner"
 
@@ -112,6 +117,7 @@ def checkout_of_its_own() -> Iterator[Checkout]:
 def discard(checkout: Checkout) -> None:
     (checkout.state_dir / OWNER).unlink(missing_ok=True)
     checkout.run("down")
+    open_stack(checkout.settings).remove()
     shutil.rmtree(checkout.state_dir, ignore_errors=True)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
-from conftest import Checkout
+from conftest import Checkout, embedded_only
 
 from millpond import process
 from millpond.query import run_query
@@ -86,6 +86,7 @@ def test_a_branch_that_is_not_there_ends_in_words(demo):
     demo.must("deploy")
 
 
+@embedded_only
 def test_every_listening_socket_is_on_loopback(demo):
     listening = [
         (child.name(), connection.laddr.ip)

@@ -8,10 +8,12 @@ import time
 
 import psutil
 import pytest
+from conftest import embedded_only
 
 from millpond import process
 
 DEADLINE_SECONDS = 60
+pytestmark = embedded_only
 
 
 def owned_processes(checkout) -> list[psutil.Process]:

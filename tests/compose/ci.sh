@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# The tests of the Docker tier, wherever a Docker engine runs or can be started; elsewhere one line says why
+# they were left out. Base images are pulled; where no registry answers, stand-ins are made of this machine.
+set -uo pipefail
+cd "$(dirname "$0")/../.."
+home=$(realpath "${MILLPOND_HOME:-.millpond}")
+engine=$home/docker-engine
+daemon=""
+
+skip() {
+    echo "SKIPPED: the tests of the Docker tier ($*)"
+    exit 0
+}
+
+stop_engine() {
+    if [ -n "$daemon" ]; then
+        kill "$daemon" && wait "$daemon"
+        rm -rf "$engine"
+    fi
+}
+
+answers() { docker version >/dev/null 2>&1; }
+
+if ! answers; then
+    [ "$(id -u)" = 0 ] || skip "no Docker engine runs, and only root could start one"
+    if ! command -v dockerd >/dev/null || ! command -v docker-compose >/dev/null; then
+        command -v apt-get >/dev/null || skip "no Docker engine is installed, and there is no apt-get"
+        { apt-get update --quiet=2 && DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes \
+            --no-install-recommends docker.io docker-compose iptables; } >/dev/null 2>&1 ||
+            skip "Debian's package docker.io cannot be had"
+    fi
+    mkdir -p "$engine"
+    export DOCKER_HOST=unix://$engine/docker.sock
+    dockerd --data-root "$engine/data" --exec-root "$engine/exec" --pidfile "$engine/docker.pid" \
+        --host "$DOCKER_HOST" >"$engine/log" 2>&1 &
+    daemon=$!
+    trap stop_engine EXIT
+    for _ in $(seq 100); do
+        answers && break
+        kill -0 "$daemon" 2>/dev/null || break
+        sleep 0.3
+    done
+    answers || skip "the Docker engine does not start here: $(tail -n 1 "$engine/log")"
+fi
+
+# The images by the names that docker-compose.yml uses; a first one that cannot be pulled tells of all.
+if ! docker image inspect postgres:18 >/dev/null 2>&1 && ! timeout 60 docker pull --quiet postgres:18 >/dev/null 2>&1; then
+    [ "$(id -u)" = 0 ] || skip "no image registry answers, and only root can make stand-ins"
+    command -v debootstrap >/dev/null ||
+        DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes debootstrap >/dev/null 2>&1 ||
+        skip "no image registry answers, and Debian's package debootstrap cannot be had"
+    echo "STAND-INS: no image registry answers; the images that LocalStack, PostgreSQL and AWS publish were NOT tested"
+    tests/compose/base_images.sh || skip "stand-ins for the base images could not be made"
+fi
+
+make test TIER=compose
