@@ -24,6 +24,9 @@ from millpond.stack.images import Image, context_directory, images, stage
 from millpond.stack.onprem import OnPremDatabase
 
 COMPOSE_FILE = CHECKOUT / "docker-compose.yml"
+# With it LocalStack's image runs as it is, without our plug-in.
+TOKEN = "LOCALSTACK_AUTH_TOKEN"  # noqa: S105 (the name of a variable)
+TOKEN_FILE = CHECKOUT / "docker" / "with-token.yml"
 DEFAULT_SOCKET = Path("/var/run/docker.sock")
 # Our names of the parts, and the services of docker-compose.yml.
 SERVICES = {"engine": "localstack", "onprem": "onprem-db", "glue": "glue"}
@@ -153,8 +156,12 @@ class ComposeStack:
             If what they build on is not there and cannot be pulled.
         """
         client = connect()
+        say = on_step or _say_nothing
         for image in images(self._settings):
-            self._ensure_image(client, image, on_step or _say_nothing)
+            if image.name == "engine" and os.environ.get(TOKEN):
+                self._ensure_base(client, image.base, say)
+            else:
+                self._ensure_image(client, image, say)
 
     def _ensure_image(self, client: docker.DockerClient, image: Image, say: StepCallback) -> None:
         try:
@@ -231,10 +238,11 @@ class ComposeStack:
         for image in images(self._settings):
             # docker-compose 1.29 asks for it also when nothing is built.
             context_directory(image, self._settings).mkdir(parents=True, exist_ok=True)
-        command = [*compose_command(), "--file", str(COMPOSE_FILE), "--project-directory", str(CHECKOUT)]
+        files = [COMPOSE_FILE, TOKEN_FILE] if os.environ.get(TOKEN) else [COMPOSE_FILE]
+        command = [*compose_command(), *(part for file in files for part in ("--file", str(file)))]
         try:
             result = subprocess.run(
-                [*command, "--project-name", self.project, *arguments],
+                [*command, "--project-directory", str(CHECKOUT), "--project-name", self.project, *arguments],
                 env={**os.environ, **self.environment()},
                 cwd=CHECKOUT,
                 stdin=subprocess.DEVNULL,

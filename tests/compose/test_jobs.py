@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Containers
+from container_stack import Containers
 
 from millpond.config import CHECKOUT
 from millpond.testing.jobs import ROLE, run_glue_job

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import Containers, new_settings
+from container_stack import Containers, new_settings
 from docker.errors import NotFound
 
 from millpond.errors import MillpondError

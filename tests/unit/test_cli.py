@@ -93,7 +93,7 @@ def test_what_nobody_foresaw_is_told_without_a_traceback_and_kept_in_a_file(monk
     def fail(settings) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(cli, "_stack", fail)
+    monkeypatch.setattr(cli, "open_stack", fail)
     assert run(monkeypatch, "status") == 1
     assert "No space left on device" in capsys.readouterr().err
     assert "Traceback" in (tmp_path / "logs" / "millpond-error.log").read_text()

@@ -1,0 +1,65 @@
+"""What goes wrong before there is any container."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from millpond.config import Settings
+from millpond.errors import MillpondError
+from millpond.stack import compose
+
+
+def test_no_engine_is_said_with_the_tier_that_needs_none(monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
+    with pytest.raises(MillpondError, match="No Docker engine") as caught:
+        compose.ComposeStack(Settings(tier="compose", state_dir=tmp_path)).up()
+    assert "embedded" in (caught.value.next_step or "")
+
+
+def test_an_engine_elsewhere_is_refused(monkeypatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://192.0.2.1:2375")
+    with pytest.raises(MillpondError, match="another machine"):
+        compose.socket_path()
+
+
+def test_without_compose_its_name_is_said(monkeypatch) -> None:
+    monkeypatch.setattr(compose.shutil, "which", lambda _: None)
+    with pytest.raises(MillpondError, match="docker-compose"):
+        compose.compose_command()
+
+
+def test_services_are_stopped_where_no_engine_runs(monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
+    found = compose.ComposeStack(Settings(tier="compose", state_dir=tmp_path)).services()
+    assert [(service.name, service.is_running) for service in found] == [
+        ("engine", False),
+        ("onprem", False),
+        ("glue", False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("postgres:18", ("postgres", "18")),
+        ("localhost:5000/a/b", ("localhost:5000/a/b", "latest")),
+        ("localhost:5000/a/b:1", ("localhost:5000/a/b", "1")),
+    ],
+)
+def test_an_image_name_is_taken_apart_at_its_tag(name: str, parts: tuple[str, str]) -> None:
+    assert compose._repository_and_tag(name) == parts
+
+
+def test_a_full_disk_is_said(tmp_path: Path) -> None:
+    stack = compose.ComposeStack(Settings(tier="compose", state_dir=tmp_path))
+    error = stack._failure("build", "write /var/lib/x: no space left on device")
+    assert "disk is full" in error.what
+
+
+def test_the_tiers_have_states_of_their_own_and_jobs_see_the_database_by_its_name(tmp_path: Path) -> None:
+    embedded, other = Settings(home=tmp_path), Settings(home=tmp_path, tier="compose")
+    assert embedded.state != other.state
+    assert other.onprem_address == ("onprem-db", 5432)
+    assert embedded.onprem_address == ("127.0.0.1", embedded.onprem_port)
