@@ -65,15 +65,14 @@ def images(settings: Settings) -> tuple[Image, Image]:
 
 def container_tools() -> Tools:
     """What the planes run in the engine's container; Glue's own programs are in the worker's image."""
-    lambda_python = INSTALLED / "lambda" / "bin" / "python"
     return Tools(
         java_home=INSTALLED,
         spark_python=Path("python3.11"),
         shell_python=Path("python3.9"),
-        harness_python=lambda_python,
+        harness_python=INSTALLED / "python",
         jars_dir=INSTALLED / "jars",
         glue_runtime=INSTALLED / "glue_runtime",
-        lambda_python={"python3.13": lambda_python},
+        lambda_python={"python3.13": INSTALLED / "lambda" / "bin" / "python"},
     )
 
 
