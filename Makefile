@@ -15,7 +15,7 @@ endif
 
 # The same end-to-end tests on the other tier, and what is true of containers alone.
 IN_COMPOSE = $(filter compose,$(MILLPOND_TIER))
-TESTS = $(if $(IN_COMPOSE),tests/compose tests/e2e,-n 3 --dist loadfile)
+TESTS = $(if $(IN_COMPOSE),tests/compose tests/e2e)
 
 MILLPOND := $(or $(MILLPOND_HOME),.millpond)/venvs/harness/bin/millpond
 BIN := $(dir $(MILLPOND))
@@ -38,7 +38,7 @@ demo: setup ## Set everything up, run the whole lake, show source and lake side 
 
 test: setup-dev $(if $(IN_COMPOSE),,lint) ## Every check and nearly every test, on a stack of its own
 	@$(MILLPOND) doctor --quiet
-	@$(BIN)pytest $(TESTS) -m "not long and not chaos"
+	@$(BIN)pytest $(if $(IN_COMPOSE),-n 2,-n 3) --dist loadfile -m "not long and not chaos" $(TESTS)
 
 test-long: setup-dev ## The scenarios that make test leaves out: deployments that go wrong, change, and end
 	@$(MILLPOND) doctor --quiet

@@ -15,6 +15,7 @@ from typing import Any
 import docker
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container
+from filelock import FileLock
 
 from millpond.config import CHECKOUT, Settings
 from millpond.errors import MillpondError
@@ -50,6 +51,7 @@ class ComposeStack:
         self._directory = settings.state / "compose"
         self.project = f"millpond-{hashlib.sha256(str(settings.state).encode()).hexdigest()[:8]}"
         self.onprem = OnPremDatabase(settings)
+        self._images = images(settings)
 
     def up(self, on_step: StepCallback | None = None) -> None:
         """Build the images that are missing and start the containers, until all are healthy.
@@ -157,7 +159,13 @@ class ComposeStack:
         """
         client = connect()
         say = on_step or _say_nothing
-        for image in images(self._settings):
+        self._settings.home.mkdir(parents=True, exist_ok=True)
+        with FileLock(self._settings.home / "images.lock"):
+            self._ensure_images(client, say)
+
+    def _ensure_images(self, client: docker.DockerClient, say: StepCallback) -> None:
+        self._ensure_base(client, self._settings.postgres_image, say)
+        for image in self._images:
             if image.name == "engine" and os.environ.get(TOKEN):
                 self._ensure_base(client, image.base, say)
             else:
@@ -235,7 +243,7 @@ class ComposeStack:
                 container.remove(force=True)
 
     def _compose(self, *arguments: str, timeout: float = COMMAND_SECONDS) -> None:
-        for image in images(self._settings):
+        for image in self._images:
             # docker-compose 1.29 asks for it also when nothing is built.
             context_directory(image, self._settings).mkdir(parents=True, exist_ok=True)
         files = [COMPOSE_FILE, TOKEN_FILE] if os.environ.get(TOKEN) else [COMPOSE_FILE]
@@ -284,7 +292,7 @@ class ComposeStack:
     def environment(self) -> dict[str, str]:
         """What docker-compose.yml leaves open."""
         settings = self._settings
-        engine, glue = images(settings)
+        engine, glue = self._images
         socket = socket_path()
         gid = socket.stat().st_gid if socket.exists() else 0
         return {

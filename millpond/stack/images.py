@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from millpond import bootstrap
@@ -49,7 +50,7 @@ class Image:
     def dockerfile(self) -> Path:
         return CHECKOUT / "docker" / self.name / "Dockerfile"
 
-    @property
+    @cached_property
     def tag(self) -> str:
         """Name and tag; the tag changes with everything that goes into the image."""
         digest = hashlib.sha256(self.base.encode())

@@ -55,12 +55,11 @@ def test_an_images_tag_follows_what_is_in_it(monkeypatch, tmp_path: Path) -> Non
     source.parent.mkdir(parents=True)
     source.write_text("FROM one\n")
     monkeypatch.setattr(images, "CHECKOUT", tmp_path)
-    image = images.Image("glue", "base:1")
-    before = image.tag
-    assert image.tag == before
+    before = images.Image("glue", "base:1").tag
+    assert images.Image("glue", "base:1").tag == before
     assert images.Image("glue", "base:2").tag != before
     source.write_text("FROM two\n")
-    assert image.tag != before
+    assert images.Image("glue", "base:1").tag != before
 
 
 def test_a_lock_file_without_a_package_keeps_the_others_with_their_hashes(tmp_path: Path) -> None:
