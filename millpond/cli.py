@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionEr
 from filelock import FileLock, Timeout
 from rich.markup import escape
 
-from millpond import console, joblogs, process
+from millpond import console, joblogs
 from millpond import cost as costs
 from millpond import deploy as deployment
 from millpond import ingest as ingestion
