@@ -18,6 +18,8 @@ from millpond.errors import MillpondError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 ACCOUNT_ID = "000000000000"
+# Where docker-compose.yml mounts the repository that builds read.
+REPOSITORY_IN_CONTAINER = "/srv/repository.git"
 
 
 class Settings(BaseSettings):
@@ -100,6 +102,16 @@ class Settings(BaseSettings):
     def onprem_address(self) -> tuple[str, int]:
         """Host and port of the on-premises database as jobs and functions see them."""
         return ("127.0.0.1", self.onprem_port) if self.tier == "embedded" else ("onprem-db", 5432)
+
+    @property
+    def repository(self) -> Path:
+        """Git repository that deployments are built from."""
+        return self.state / "repository.git"
+
+    @property
+    def repository_url(self) -> str:
+        """Its address as builds see it."""
+        return self.repository.as_uri() if self.tier == "embedded" else f"file://{REPOSITORY_IN_CONTAINER}"
 
     @property
     def endpoint_url(self) -> str:

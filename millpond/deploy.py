@@ -353,10 +353,10 @@ def local(
     """
     _require_engine(settings)
     target = Target.local(settings)
-    snapshot = Mirror(checkout, settings.state / "repository.git").snapshot(branch)
+    snapshot = Mirror(checkout, settings.repository).snapshot(branch)
     parameters = {
         **local_parameters(settings, target, terraform),
-        "ConfigRepoURL": snapshot.url,
+        "ConfigRepoURL": settings.repository_url,
         "GitBranch": snapshot.branch,
         "GitSSHPrivateKey": read_git_key(git_key) if git_key else "",
     }

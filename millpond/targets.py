@@ -139,7 +139,8 @@ def local_parameters(settings: Settings, target: Target, terraform: Path) -> dic
     terraform : Path
         Terraform, as the toolchain found it: the build runs that.
     """
-    onprem = {"host": "127.0.0.1", "port": settings.onprem_port, "name": ONPREM_DATABASE}
+    host, port = settings.onprem_address
+    onprem = {"host": host, "port": port, "name": ONPREM_DATABASE}
     return {
         "ProjectName": settings.project,
         "Environment": settings.environment,

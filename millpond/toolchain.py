@@ -277,7 +277,7 @@ def record(settings: Settings, components: Mapping[str, Component]) -> Toolchain
 
 
 def find_deployer(settings: Settings) -> tuple[Path, Path | None]:
-    """Terraform or OpenTofu, and the directory of its AWS provider or None: all that a deployment needs.
+    """Terraform or OpenTofu as a program that runs anywhere, and the directory of its AWS provider or None.
 
     Raises
     ------
@@ -288,7 +288,18 @@ def find_deployer(settings: Settings) -> tuple[Path, Path | None]:
     binary = find_terraform(settings).path
     if binary is None:
         raise AssertionError("find_terraform gives a path or raises")
+    binary = binary.resolve()
+    if not _is_program(binary):
+        # A script of a version manager: what it starts is elsewhere.
+        binary = settings.home / "terraform" / TERRAFORM_VERSION / "terraform"
+        if not binary.exists():
+            download_terraform(binary, TERRAFORM_RELEASES)
     return binary, find_provider(settings).path
+
+
+def _is_program(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) == b"\x7fELF"
 
 
 def terraform_version(binary: Path) -> str | None:

@@ -9,12 +9,18 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
+from millpond.planes.context import Tools
 from millpond.stack.engine_environment import DIRECTORIES, PLUGIN, engine_variables
+from millpond.terraform import PROVIDER
 
 GATEWAY = "0.0.0.0:4566"
+# Where docker-compose.yml mounts what the machine has for builds.
+TERRAFORM = Path("/usr/local/lib/millpond/terraform")
+PROVIDERS = Path("/usr/local/lib/millpond/providers")
 
 
 def environment(given: Mapping[str, str]) -> dict[str, str]:
@@ -36,13 +42,25 @@ def environment(given: Mapping[str, str]) -> dict[str, str]:
     )
 
 
+def mounted_tools(tools: Tools, terraform: Path = TERRAFORM, providers: Path = PROVIDERS) -> Tools:
+    """The tools of the image with those that are mounted; without Terraform a build brings its own."""
+    return replace(
+        tools,
+        terraform=terraform if terraform.is_file() and os.access(terraform, os.X_OK) else None,
+        terraform_mirror=providers if (providers / PROVIDER).is_dir() else None,
+    )
+
+
 def main() -> NoReturn:
     """Begin with an empty directory, as the engine keeps its state in memory, and run it."""
     directory = Path(os.environ["MILLPOND_PLANE_STATE_DIR"]) / "engine"
     shutil.rmtree(directory, ignore_errors=True)
     for name in DIRECTORIES:
         (directory / name).mkdir(parents=True)
-    os.environ.update(environment(os.environ))
+    tools = Tools.from_json(Path(os.environ["MILLPOND_PLANE_TOOLS"]).read_text())
+    tools_file = directory / "tools.json"
+    tools_file.write_text(mounted_tools(tools).to_json())
+    os.environ.update(environment(os.environ) | {"MILLPOND_PLANE_TOOLS": str(tools_file)})
     from millpond.localstack_ext.__main__ import main as run
 
     run()

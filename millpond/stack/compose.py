@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from millpond.stack import Service, StepCallback
 from millpond.stack.engine import listener_on
 from millpond.stack.images import Image, context_directory, images, stage
 from millpond.stack.onprem import OnPremDatabase
+from millpond.toolchain import find_deployer
 
 COMPOSE_FILE = CHECKOUT / "docker-compose.yml"
 # With it LocalStack's image runs as it is, without our plug-in.
@@ -71,11 +72,11 @@ class ComposeStack:
                 self._write_secrets()
                 self.ensure_images(say)
                 say("starting the containers")
-                self._compose("up", "--detach", "--no-build")
+                self._compose("up", "--detach", "--no-build", variables=self._mounts())
             for name in SERVICES:
                 say(f"waiting for the {name}")
                 self._wait_until_healthy(client, name)
-            self.onprem.provision()
+            self.onprem.provision(sets_password="onprem" not in running)
         except BaseException:
             if not running:
                 with contextlib.suppress(MillpondError):
@@ -242,7 +243,23 @@ class ComposeStack:
             with contextlib.suppress(NotFound):
                 container.remove(force=True)
 
-    def _compose(self, *arguments: str, timeout: float = COMMAND_SECONDS) -> None:
+    def _mounts(self) -> dict[str, str]:
+        """What builds take from this machine."""
+        terraform, providers = find_deployer(self._settings)
+        if providers is None:
+            providers = self._directory / "providers"
+            providers.mkdir(parents=True, exist_ok=True)
+        # A deployment fills it; made by Docker, it would be root's.
+        self._settings.repository.mkdir(parents=True, exist_ok=True)
+        return {
+            "MILLPOND_REPOSITORY": str(self._settings.repository),
+            "MILLPOND_TERRAFORM": str(terraform),
+            "MILLPOND_TERRAFORM_PROVIDERS": str(providers),
+        }
+
+    def _compose(
+        self, *arguments: str, variables: Mapping[str, str] | None = None, timeout: float = COMMAND_SECONDS
+    ) -> None:
         for image in self._images:
             # docker-compose 1.29 asks for it also when nothing is built.
             context_directory(image, self._settings).mkdir(parents=True, exist_ok=True)
@@ -251,7 +268,7 @@ class ComposeStack:
         try:
             result = subprocess.run(
                 [*command, "--project-directory", str(CHECKOUT), "--project-name", self.project, *arguments],
-                env={**os.environ, **self.environment()},
+                env={**os.environ, **self.environment(), **(variables or {})},
                 cwd=CHECKOUT,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
@@ -312,6 +329,7 @@ class ComposeStack:
             "MILLPOND_GLUE_MEMORY": settings.glue_memory,
             "MILLPOND_GLUE_CPUS": str(os.cpu_count() or 1),
             "MILLPOND_LAMBDA_EXECUTOR": settings.lambda_executor,
+            "MILLPOND_CODEBUILD_MAX_RUNNING": str(settings.codebuild_max_running),
             "MILLPOND_DOCKER_SOCKET": str(socket),
             "MILLPOND_DOCKER_GID": str(gid),
         }

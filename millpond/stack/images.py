@@ -20,9 +20,12 @@ from millpond import bootstrap
 from millpond.config import CHECKOUT, Settings
 from millpond.errors import MillpondError
 from millpond.planes.context import Tools
+from millpond.wheels import keep_wheels
 
 # Where the Dockerfiles put what they copy.
 INSTALLED = Path("/usr/local/lib/millpond")
+# On the engine's volume.
+CACHE = Path("/var/lib/millpond/cache")
 # Part of AWS's image and of the stand-in.
 OF_THE_GLUE_IMAGE = ("pyspark", "py4j", "boto3", "botocore", "s3transfer", "jmespath")
 # Beside AWS's own awsglue: what the plane needs around a script.
@@ -71,9 +74,11 @@ def container_tools() -> Tools:
         spark_python=Path("python3.11"),
         shell_python=Path("python3.9"),
         harness_python=INSTALLED / "python",
-        jars_dir=INSTALLED / "jars",
+        # There are none in it: its parent is where what a build downloads is kept.
+        jars_dir=CACHE / "jars",
         glue_runtime=INSTALLED / "glue_runtime",
         lambda_python={"python3.13": INSTALLED / "lambda" / "bin" / "python"},
+        wheels=INSTALLED / "wheels",
     )
 
 
@@ -118,9 +123,11 @@ def _stage_engine(directory: Path, home: Path) -> None:
     _packages(home, directory / "lambda", "3.13", ["-r", _lock("lambda")])
     shutil.copytree(CHECKOUT / "glue_runtime", directory / "glue_runtime", ignore=_NO_CACHES)
     (directory / "tools.json").write_text(container_tools().to_json())
-    wheels = directory / "wheels"
+    lock = bootstrap.REQUIREMENTS / "lambda-vendored.txt"
+    keep_wheels(lock, directory / "wheels", bootstrap.find_pip(home))
+    built = directory / "built"
     result = subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(wheels)],
+        [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(built)],
         cwd=CHECKOUT,
         capture_output=True,
         text=True,
@@ -128,9 +135,9 @@ def _stage_engine(directory: Path, home: Path) -> None:
     )
     if result.returncode:
         raise bootstrap.BootstrapError(f"The wheel of the plug-in: {result.stderr.strip()[-1500:]}")
-    wheel = next(wheels.glob("*.whl"))
+    wheel = next(built.glob("*.whl"))
     _packages(home, directory / "plugin", "3.13", ["--no-deps", "--no-verify-hashes", str(wheel)])
-    shutil.rmtree(wheels)
+    shutil.rmtree(built)
 
 
 def _stage_glue(directory: Path, home: Path) -> None:
@@ -184,6 +191,7 @@ def _sources(name: str) -> list[Path]:
             "pyproject.toml",
             "requirements/engine.txt",
             "requirements/lambda.txt",
+            "requirements/lambda-vendored.txt",
         ),
         "glue": (
             "docker/glue/*",
