@@ -68,7 +68,7 @@ class ContainerStack:
         engine = LocalStackContainer(engine_image.tag, region_name=settings.region)
         for variable, value in {
             "MILLPOND_ADVERTISED_PORT": "4566",
-            "MILLPOND_PLANE_ENDPOINT_URL": "http://localstack:4566",
+            "MILLPOND_PLANE_ENDPOINT_URL": "http://127.0.0.1:4566",
             "MILLPOND_PLANE_REGION": settings.region,
             "MILLPOND_PLANE_ACCOUNT_ID": settings.account_id,
             "MILLPOND_PLANE_STATE_DIR": STATE,
@@ -88,7 +88,7 @@ class ContainerStack:
                 "onprem_port": int(postgres.get_exposed_port(postgres.port)),
             }
         )
-        OnPremDatabase(self.settings).provision()
+        OnPremDatabase(self.settings).provision(sets_password=True)
 
 
 def _joined(container: Any, network: Network, alias: str) -> Any:

@@ -32,7 +32,7 @@ libraries=libbz2-1.0,libcrypt1,libexpat1,libffi8,liblzma5,libncursesw6,libreadli
 
 make_base() {
     mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | head -n 1)
-    debootstrap --variant=minbase --include="ca-certificates,$libraries" "$codename" "$work/root" "$mirror" >"$work/debootstrap.log" 2>&1 || {
+    debootstrap --variant=minbase --include="ca-certificates,git,$libraries" "$codename" "$work/root" "$mirror" >"$work/debootstrap.log" 2>&1 || {
         tail -n 20 "$work/debootstrap.log" >&2
         exit 1
     }
@@ -94,7 +94,8 @@ if ! exists "$glue_image"; then
     mkdir "$work/glue/java"
     tar -C "$(tool java_home)" --dereference --exclude=src.zip --exclude=man -c . | tar -C "$work/glue/java" -x
     cp -R "$(site_packages "$spark")" "$work/glue/site"
-    cp "$(tool jars_dir)"/*.jar "$work/glue/site/pyspark/jars/"
+    # AWS's image has Iceberg too, for every job.
+    cp "$(tool jars_dir)"/*.jar "$(tool jars_dir)"/iceberg/*.jar "$work/glue/site/pyspark/jars/"
     cp -R glue_runtime/awsglue "$work/glue/site/awsglue"
     build "$glue_image" glue
 fi

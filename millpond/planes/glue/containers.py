@@ -16,10 +16,11 @@ import shlex
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import docker
 from docker.errors import APIError, DockerException, NotFound
@@ -30,13 +31,15 @@ from millpond.planes.glue import arguments, modules, spark
 from millpond.planes.glue.arguments import Parameters
 from millpond.planes.credentials import Credentials
 from millpond.planes.glue.exceptions import LaunchError
-from millpond.planes.glue.jvms import JvmSpec
+from millpond.planes.glue.jvms import ENGINE_OPTIONS, JvmSpec
 from millpond.planes.glue.runs import JobRun
 from millpond.planes.glue.staging import RunFolder, Staged
 
 # Where docker/glue/Dockerfile puts what it adds.
 _INSTALLED = Path("/usr/local/lib/millpond")
 _RUN_SCRIPT = "/usr/local/bin/run-script"
+# Name of the engine on the worker's networks, in docker-compose.yml.
+_ENGINE = "localstack"
 WORKER_LABEL = "org.millpond.glue-worker"
 _STOP_SECONDS = 5.0
 # Of a Python shell job on AWS: 1/16 DPU has 1 GB, 1 DPU 16 GB. Here no more than a Spark driver's container.
@@ -134,6 +137,7 @@ class ContainerWorkers:
             If there is no worker, or the run asks for what it does not have.
         """
         worker = self._worker()
+        context = replace(self._context, endpoint_url=self._endpoint_url(worker))
         size = self.local_size(run.settings, worker)
         kind = "spark" if run.is_spark else "shell"
         python = "python3.11" if run.is_spark else "python3.9"
@@ -143,9 +147,9 @@ class ContainerWorkers:
             str(_INSTALLED / "runtime"),
             str(_INSTALLED / kind),
         ]
-        environment = self._environment(folder, path, credentials)
+        environment = _environment(context, folder, path, credentials)
         if run.is_spark:
-            spark.write_conf(self._context, folder, size, parameters.spark_conf)
+            spark.write_conf(context, folder, size, parameters.spark_conf)
             environment |= {"MILLPOND_SPARK_CONF_DIR": str(folder.conf), "SPARK_LOCAL_IP": "127.0.0.1"}
             command = [
                 *spark_submit(spark.jvm_spec(size, parameters, jars), folder.tmp),
@@ -223,25 +227,34 @@ class ContainerWorkers:
             raise LaunchError(f"LAUNCH ERROR | {python} does not run in the worker: {output.decode()[-500:]}")
         return modules.named_versions(output.decode().splitlines())
 
-    def _environment(
-        self, folder: RunFolder, path: Iterable[str], credentials: Credentials
-    ) -> dict[str, str]:
-        context = self._context
-        return {
-            "HOME": str(folder.path),
-            "TMPDIR": str(folder.tmp),
-            "LANG": "C.UTF-8",
-            "TZ": "UTC",
-            # In front of the image's own, see docker/glue/run-script.
-            "MILLPOND_PYTHONPATH": os.pathsep.join(path),
-            "PYTHONUNBUFFERED": "1",
-            "AWS_REGION": context.region,
-            "AWS_DEFAULT_REGION": context.region,
-            "AWS_ENDPOINT_URL": context.endpoint_url,
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "MILLPOND_GLUE_FAILURE_FILE": str(folder.failure),
-            **credentials.to_environment(),
-        }
+    def _endpoint_url(self, worker: Container) -> str:
+        """The engine as the worker reaches it: by number, as SDKs put a bucket before a name."""
+        program = f"import socket\nprint(socket.gethostbyname({_ENGINE!r}))"
+        code, output = worker.exec_run(["python3.11", "-c", program])
+        said = output.decode(errors="replace").strip()
+        if code:
+            raise LaunchError(f"LAUNCH ERROR | The worker does not find the engine {_ENGINE}: {said[-500:]}")
+        return f"http://{said}:{urlsplit(self._context.endpoint_url).port}"
+
+
+def _environment(
+    context: PlaneContext, folder: RunFolder, path: Iterable[str], credentials: Credentials
+) -> dict[str, str]:
+    return {
+        "HOME": str(folder.path),
+        "TMPDIR": str(folder.tmp),
+        "LANG": "C.UTF-8",
+        "TZ": "UTC",
+        # In front of the image's own, see docker/glue/run-script.
+        "MILLPOND_PYTHONPATH": os.pathsep.join(path),
+        "PYTHONUNBUFFERED": "1",
+        "AWS_REGION": context.region,
+        "AWS_DEFAULT_REGION": context.region,
+        "AWS_ENDPOINT_URL": context.endpoint_url,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "MILLPOND_GLUE_FAILURE_FILE": str(folder.failure),
+        **credentials.to_environment(),
+    }
 
 
 def spark_submit(spec: JvmSpec, tmp: Path) -> list[str]:
@@ -257,6 +270,7 @@ def spark_submit(spec: JvmSpec, tmp: Path) -> list[str]:
     options = [
         f"-Djava.io.tmpdir={tmp}",
         f"-Dlog4j2.configurationFile={_INSTALLED / 'runtime' / 'log4j2.properties'}",
+        *ENGINE_OPTIONS,
         *spec.options,
     ]
     command = ["spark-submit", "--driver-memory", spec.heap, "--driver-java-options", shlex.join(options)]

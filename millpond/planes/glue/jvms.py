@@ -45,14 +45,15 @@ _OPENED_PACKAGES = (
     "sun.security.action",
     "sun.util.calendar",
 )
+# S3A speaks TLS with the engine, whose certificate is its own: the SDK tells a KMS key over TLS only.
+ENGINE_OPTIONS = ("-Dcom.amazonaws.sdk.disableCertChecking=true",)
 _OPTIONS = (
     "-XX:+IgnoreUnrecognizedVMOptions",
     *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in _OPENED_PACKAGES),
     "--add-opens=java.security.jgss/sun.security.krb5=ALL-UNNAMED",
     "-Djdk.reflect.useDirectMethodHandle=false",
     "-Djava.net.preferIPv4Stack=true",
-    # S3A speaks TLS with the engine, whose certificate is its own: the SDK tells a KMS key over TLS only.
-    "-Dcom.amazonaws.sdk.disableCertChecking=true",
+    *ENGINE_OPTIONS,
     "-Duser.timezone=UTC",
     "-XX:+UseParallelGC",
     # The JVM's own warnings would land in the output log of the job; its errors are shown.
