@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from millpond.config import CHECKOUT, Settings
+from millpond.localstack_ext import container
 from millpond.stack import compose, images
 from millpond.stack.engine_environment import SERVICES_WE_PROVIDE, engine_variables
+from millpond.terraform import PROVIDER
 
 WORKFLOWS = [
     CHECKOUT / ".github/workflows/ci.yml",
@@ -48,6 +55,88 @@ def test_the_engine_has_the_same_providers_in_both_tiers(tmp_path: Path) -> None
     assert {name.removeprefix("PROVIDER_OVERRIDE_").lower() for name in variables if "OVERRIDE_" in name} >= {
         *SERVICES_WE_PROVIDE
     }
+
+
+def test_the_engines_image_has_whatever_the_planes_import() -> None:
+    of_localstack = installed_for(["localstack-core[runtime]"])
+    wanted = [*_names_in(CHECKOUT / "requirements" / "engine.in")]
+    own = {canonicalize_name(name) for name in wanted}
+    assert installed_for(wanted) - of_localstack <= own, "what a package needs is not in engine.in"
+    sources = CHECKOUT / "millpond"
+    planes = [*sources.glob("planes/**/*.py"), *sources.glob("localstack_ext/*.py")]
+    modules = {module for path in planes for module in imported_by(path)}
+    distributions = metadata.packages_distributions()
+    found = {canonicalize_name(one) for module in modules for one in distributions.get(module, [])}
+    assert found - of_localstack - own <= {"millpond"}
+
+
+def imported_by(path: Path) -> Iterator[str]:
+    """Top-level names of the modules that a file imports when it is run."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            node.body = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (one.name.partition(".")[0] for one in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield (node.module or "").partition(".")[0]
+
+
+def installed_for(names: list[str]) -> set[str]:
+    """The distributions that come with these, in the environment of the tests."""
+    found: set[tuple[str, frozenset[str]]] = set()
+    waiting = [Requirement(name) for name in names]
+    while waiting:
+        one = waiting.pop()
+        name = canonicalize_name(one.name)
+        if (name, frozenset(one.extras)) in found:
+            continue
+        found.add((name, frozenset(one.extras)))
+        for text in metadata.requires(name) or []:
+            needed = Requirement(text)
+            extras = [*one.extras, ""]
+            if needed.marker is None or any(needed.marker.evaluate({"extra": extra}) for extra in extras):
+                waiting.append(needed)
+    return {name for name, _ in found}
+
+
+def _names_in(requirements: Path) -> Iterator[str]:
+    for line in requirements.read_text().splitlines():
+        if line and not line.startswith("#"):
+            yield line.partition("==")[0]
+
+
+def test_a_container_runs_the_terraform_that_is_mounted_and_else_leaves_it_to_the_build(
+    tmp_path: Path,
+) -> None:
+    tools = images.container_tools()
+    program, providers = tmp_path / "terraform", tmp_path / "providers"
+    program.write_text("")
+    providers.mkdir()
+    without = container.mounted_tools(tools, program, providers)
+    assert (without.terraform, without.terraform_mirror) == (None, None)
+    program.chmod(0o755)
+    (providers / PROVIDER).mkdir(parents=True)
+    found = container.mounted_tools(tools, program, providers)
+    assert (found.terraform, found.terraform_mirror) == (program, providers)
+
+
+def test_what_a_build_keeps_is_where_the_engine_may_write(services) -> None:
+    cache = container.mounted_tools(images.container_tools()).jars_dir.parent
+    writable = [
+        volume.split(":")[1] for volume in services["localstack"]["volumes"] if not volume.endswith(":ro")
+    ]
+    assert any(cache.is_relative_to(path) for path in writable)
+
+
+def test_a_deployment_in_containers_names_what_builds_there_see(services) -> None:
+    settings = Settings(tier="compose")
+    repository = settings.repository_url.removeprefix("file://")
+    mounted = [volume.split(":") for volume in services["localstack"]["volumes"]]
+    assert [repository, "ro"] in [volume[-2:] for volume in mounted]
+    assert str(container.TERRAFORM) in [volume[-2] for volume in mounted]
+    assert str(container.PROVIDERS) in [volume[-2] for volume in mounted]
 
 
 def test_an_images_tag_follows_what_is_in_it(monkeypatch, tmp_path: Path) -> None:

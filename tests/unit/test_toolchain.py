@@ -4,6 +4,7 @@ import hashlib
 import http.server
 import io
 import os
+import shutil
 import subprocess
 import threading
 import zipfile
@@ -41,6 +42,25 @@ def test_terraform_below_the_minimum_is_not_used(tmp_path, monkeypatch):
     new = program(tmp_path / "tofu", '{"terraform_version": "1.10.2"}')
     monkeypatch.setattr(toolchain, "_terraform_candidates", lambda own: iter([old, new]))
     assert toolchain.find_terraform(Settings(home=tmp_path)).path == new
+
+
+def test_a_script_of_a_version_manager_is_not_what_a_container_is_given(tmp_path, monkeypatch):
+    script = program(tmp_path / "terraform", '{"terraform_version": "1.11.4"}')
+    own = program(tmp_path / "terraform-releases" / "terraform", "")
+    monkeypatch.setattr(toolchain, "_terraform_candidates", lambda _own: iter([script]))
+    monkeypatch.setattr(toolchain, "download_terraform", lambda target, _: own.rename(target))
+    settings = Settings(home=tmp_path / "home")
+    (settings.home / "terraform" / toolchain.TERRAFORM_VERSION).mkdir(parents=True)
+    found, _ = toolchain.find_deployer(settings)
+    assert found == settings.home / "terraform" / toolchain.TERRAFORM_VERSION / "terraform"
+
+
+def test_a_program_is_given_to_a_container_by_its_own_name(tmp_path, monkeypatch):
+    link = tmp_path / "terraform"
+    link.symlink_to(shutil.which("true"))
+    monkeypatch.setattr(toolchain, "_terraform_candidates", lambda _own: iter([link]))
+    monkeypatch.setattr(toolchain, "terraform_version", lambda _: "1.11.4")
+    assert toolchain.find_deployer(Settings(home=tmp_path))[0] == link.resolve()
 
 
 @pytest.fixture
