@@ -404,6 +404,7 @@ def dev() -> None:
     """Watch glue_jobs/ and lambdas/, and bring each change to the running stack at once."""
     settings = load_settings()
     _require_running(settings)
+    tools.find_wheels(settings)
     aws = Aws(settings)
     reloader = Reloader(settings, aws.s3, aws.lambda_, _deployed_outputs(settings))
     console.note("watching glue_jobs/ and lambdas/; ctrl-C ends it")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 WATCHED = ("glue_jobs", "lambdas")
+_TICK_MILLISECONDS = 500
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,19 @@ class Reloader:
         """Reload now and after each change, until interrupted or ``stop`` is set."""
         yield self.reload()
         directories = [self._checkout / name for name in WATCHED]
-        for _ in watch(*directories, watch_filter=DefaultFilter(), stop_event=stop):
+        changes = watch(
+            *directories,
+            watch_filter=DefaultFilter(),
+            stop_event=stop,
+            rust_timeout=_TICK_MILLISECONDS,
+            yield_on_timeout=True,
+        )
+        has_looked = False
+        for changed in changes:
+            # Once without a change: for what was saved before the watch began.
+            if has_looked and not changed:
+                continue
+            has_looked = True
             try:
                 done = self.reload()
             except MillpondError as error:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import threading
 import time
 from collections.abc import Iterator
 from decimal import ROUND_HALF_UP, Decimal
@@ -14,7 +16,10 @@ import psycopg
 import pytest
 from conftest import Checkout, embedded_only
 
-from millpond import process
+from millpond import process, toolchain
+from millpond.config import CHECKOUT
+from millpond.dev import Reloader
+from millpond.errors import MillpondError
 from millpond.query import run_query
 
 LINEITEM_ROWS_AT_SF_0_01 = "60175"
@@ -216,6 +221,40 @@ def test_verify_names_the_table_the_column_and_the_keys_that_differ(demo):
     assert re.search(r"tpch\.nation differs: columns n_comment", result.stderr)
     assert re.search(r"n_nationkey=3: differs in n_comment", result.stderr)
     assert re.search(r"n_nationkey=7: differs in n_comment", result.stderr)
+
+
+@pytest.fixture
+def sources(tmp_path: Path, demo: Checkout) -> Iterator[Path]:
+    """A copy of what `millpond dev` watches; what was deployed is put back afterwards."""
+    for name in ("glue_jobs", "lambdas", "requirements"):
+        shutil.copytree(CHECKOUT / name, tmp_path / name)
+    (tmp_path / ".millpond").mkdir()
+    (tmp_path / ".millpond" / "wheels").symlink_to(toolchain.find_wheels(demo.settings).path)
+    yield tmp_path
+    reloader(demo, CHECKOUT).reload()
+
+
+def reloader(demo: Checkout, checkout: Path) -> Reloader:
+    outputs = json.loads(demo.must("status", "--json"))["outputs"]
+    return Reloader(demo.settings, demo.aws.s3, demo.aws.lambda_, outputs, checkout)
+
+
+def test_while_dev_follows_a_changed_script_is_what_the_next_run_executes(demo, sources):
+    mark = "this line was added while the stack ran"
+    stop = threading.Event()
+    reloads = reloader(demo, sources).follow(stop)
+    assert "glue/ingest_shell.py" in next(reloads).objects
+    script = sources / "glue_jobs" / "ingest_shell.py"
+    script.write_text(f"print({mark!r})\n" + script.read_text())
+    assert next(reloads).objects == ("glue/ingest_shell.py",)
+    stop.set()
+    demo.must("ingest", "erp.warehouses")
+    assert mark in demo.must("logs", "millpond-dev-ingest-shell")
+
+
+def test_dev_needs_a_deployment(demo):
+    with pytest.raises(MillpondError, match="Nothing is deployed"):
+        Reloader(demo.settings, demo.aws.s3, demo.aws.lambda_, {})
 
 
 @pytest.fixture(scope="module")
