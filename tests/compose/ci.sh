@@ -21,6 +21,9 @@ stop_engine() {
 
 answers() { docker version >/dev/null 2>&1; }
 
+# Images, and a build of the engine's: about five gigabytes.
+[ "$(df --output=avail --block-size=1G . | tail -n 1)" -ge 6 ] || skip "less than 6 GB of disk are free"
+
 if ! answers; then
     [ "$(id -u)" = 0 ] || skip "no Docker engine runs, and only root could start one"
     if ! command -v dockerd >/dev/null || ! command -v docker-compose >/dev/null; then
@@ -52,5 +55,8 @@ if ! docker image inspect postgres:18 >/dev/null 2>&1 && ! timeout 60 docker pul
     echo "STAND-INS: no image registry answers; the images that LocalStack, PostgreSQL and AWS publish were NOT tested"
     tests/compose/base_images.sh || skip "stand-ins for the base images could not be made"
 fi
+
+# A Docker engine may answer and still not be allowed to start anything.
+why=$(docker run --rm --entrypoint /bin/true postgres:18 2>&1) || skip "containers do not start here: $why"
 
 make test TIER=compose
