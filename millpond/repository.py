@@ -78,7 +78,8 @@ class Mirror:
     def _prepare(self) -> None:
         if not (self._store / "HEAD").exists():
             self._store.mkdir(parents=True, exist_ok=True)
-            self._git("init", "--quiet", "--bare", str(self._store))
+            # To be read by whoever reaches it, as the user of a container is another one than this.
+            self._git("init", "--quiet", "--bare", "--shared=0644", str(self._store))
         # What a person set for Git elsewhere (hooks, signatures, line ends) has no part in this.
         config = f"[safe]\n\tdirectory = {self._checkout}\n\tdirectory = {self._checkout / '.git'}\n"
         (self._store / "millpond.gitconfig").write_text(config)

@@ -251,6 +251,7 @@ class ComposeStack:
             providers.mkdir(parents=True, exist_ok=True)
         # A deployment fills it; made by Docker, it would be root's.
         self._settings.repository.mkdir(parents=True, exist_ok=True)
+        self._settings.repository.chmod(0o755)
         return {
             "MILLPOND_REPOSITORY": str(self._settings.repository),
             "MILLPOND_TERRAFORM": str(terraform),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -40,6 +41,23 @@ def test_a_clean_checkout_is_deployed_at_its_own_commit(checkout: Path, tmp_path
 
     assert snapshot.branch == "main"
     assert snapshot.commit == git(checkout, "rev-parse", "HEAD")
+
+
+def test_whoever_reaches_the_mirror_may_read_it_also_where_new_files_are_private(
+    checkout: Path, tmp_path: Path
+) -> None:
+    (checkout / "main.tf").write_text("changed")
+    before = os.umask(0o077)
+    try:
+        Mirror(checkout, tmp_path / "mirror.git").snapshot()
+    finally:
+        os.umask(before)
+
+    cloned = [path for name in ("objects", "refs") for path in (tmp_path / "mirror.git" / name).rglob("*")]
+    assert [path for path in cloned if path.is_file()]
+    assert [
+        path for path in cloned if path.stat().st_mode & 0o005 != (0o005 if path.is_dir() else 0o004)
+    ] == []
 
 
 def test_what_is_not_committed_is_deployed_and_the_checkout_stays_as_it_is(
