@@ -214,6 +214,7 @@ class _Run:
         manifest = self._land_file(landing) if is_file else self._land_table(landing)
         _check_rejected(self.settings, manifest)
         write_manifest(self.aws.s3, manifest)
+        _log.info("%s: landed %d rows", manifest.table_id, manifest.files.rows_landed)
         return manifest
 
     def _land_file(self, landing: Landing) -> Manifest:

@@ -210,7 +210,7 @@ class Lab:
                 self._servers[engine] = subprocess.Popen(
                     [python, "-c", _SERVING if engine == "spark" else _FORKING],
                     cwd=self.directory,
-                    env=self._environment(),
+                    env=self.environment(),
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,
@@ -244,7 +244,7 @@ class Lab:
         return subprocess.Popen(
             [str(self.tools.shell_python), *self.words(engine, table_id, run_id, **arguments)],
             cwd=self.directory,
-            env=self._environment(),
+            env=self.environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -255,7 +255,7 @@ class Lab:
         return subprocess.run(
             [str(python or self.tools.shell_python), *words],
             cwd=self.directory,
-            env=self._environment(),
+            env=self.environment(),
             capture_output=True,
             text=True,
             timeout=DEADLINE_SECONDS,
@@ -332,7 +332,8 @@ class Lab:
             "aws_secret_access_key": "test",
         }
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """What a job's process has."""
         return {
             "PATH": os.environ["PATH"],
             "HOME": str(self.directory),
