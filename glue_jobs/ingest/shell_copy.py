@@ -1,96 +1,111 @@
-"""Reading ``COPY … TO STDOUT`` as Arrow tables, decoding one chunk while the next arrives."""
+"""Reading PostgreSQL's binary ``COPY`` as Arrow tables, through ADBC."""
 
 from __future__ import annotations
 
-import select
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import Any, Dict, Iterator, Mapping
+from urllib.parse import quote, urlencode
 
 import psycopg
 import pyarrow as pa
-from psycopg import errors, pq
+from adbc_driver_postgresql import StatementOptions, dbapi
 
+from ingest import source_sql
 from ingest.engines import Landing
-from ingest.errors import IngestError
-from ingest.shell_arrow import CsvDecoder
+from ingest.secrets import Credentials
+from ingest.shell_arrow import WireDecoder
 from ingest.source_sql import DELETED, QUARANTINE
 
-CHUNK_BYTES = 8 * 1024**2
-"""CSV is decoded whenever this much, or one row more, has arrived."""
+BATCH_BYTES = 16 * 1024**2
+"""Rows are decoded in batches of about this size; a row that is larger is a batch by itself."""
 
-STALLED_SECONDS = 1800
-"""A server that sends nothing for so long is given up; its own statement timeout is no longer."""
+# A server that is gone, or a network that swallows packets, is noticed; one that is slow is the business of
+# its statement timeout.
+_NETWORK = {
+    "connect_timeout": "30",
+    "keepalives_idle": "60",
+    "keepalives_interval": "15",
+    "keepalives_count": "8",
+    "tcp_user_timeout": "180000",
+}
 
 
-def read_tables(connection: psycopg.Connection[Any], landing: Landing) -> Iterator[pa.Table]:
-    """The rows of a landing's query, in tables of some megabytes.
+def read_tables(
+    credentials: Credentials, session: Mapping[str, str], snapshot_id: str, landing: Landing
+) -> Iterator[pa.Table]:
+    """The rows of a landing's query, in tables of some megabytes, the next one read while one is used.
+
+    Parameters
+    ----------
+    credentials : Credentials
+    session : mapping of str to str
+        Settings of the connection. They travel with its start (``options`` of libpq), so that no statement
+        has their values.
+    snapshot_id : str
+        Of the transaction whose snapshot is read.
+    landing : Landing
 
     Raises
     ------
     IngestError
         If a value does not fit its column.
-    psycopg.Error
+    psycopg.OperationalError
+        If the connection cannot be made, or is lost.
+    psycopg.DatabaseError, adbc_driver_postgresql.dbapi.Error
         If PostgreSQL refuses the query, or ends it.
     """
-    types = {field.name: field.type for field in landing.table.fields}
+    types = {column.name: column.type for column in landing.structure.columns}
     types.update({QUARANTINE: "string", DELETED: "boolean"})
-    decoder = CsvDecoder(landing.settings.table_id, {name: types[name] for name in landing.query.expressions})
-    statement = f"COPY ({landing.query.sql()}) TO STDOUT (FORMAT csv, ENCODING 'UTF8')"
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        decoding: Future[pa.Table] | None = None
-        for chunk in _chunks(connection.pgconn, statement):
-            following = pool.submit(decoder.decode, chunk)
-            if decoding is not None:
-                yield decoding.result()
-            decoding = following
-        if decoding is not None:
-            yield decoding.result()
+    decoder = WireDecoder(
+        landing.settings.table_id, {name: types[name] for name in landing.query.expressions}
+    )
+    options: Dict[str, Any] = {StatementOptions.BATCH_SIZE_HINT_BYTES.value: str(BATCH_BYTES)}
+    with ExitStack() as stack:
+        connection = stack.enter_context(dbapi.connect(_uri(credentials, session)))
+        cursor = stack.enter_context(connection.cursor(adbc_stmt_kwargs=options))
+        cursor.execute(source_sql.SNAPSHOT_ISOLATION)
+        cursor.execute(source_sql.import_snapshot(snapshot_id))
+        cursor.execute(landing.query.sql())
+        reader = stack.enter_context(cursor.fetch_record_batch())
+        pool = stack.enter_context(ThreadPoolExecutor(max_workers=1))
+        following = pool.submit(_next, reader)
+        while (batch := following.result()) is not None:
+            following = pool.submit(_next, reader)
+            yield decoder.decode(batch)
 
 
-def _chunks(pgconn: pq.abc.PGconn, statement: str) -> Iterator[bytearray]:
-    """Whole rows. libpq is asked itself: psycopg's own loop costs as much for each row as decoding it."""
-    pgconn.send_query(statement.encode())
-    while pgconn.flush():
-        _wait(pgconn, writing=True)
-    _check(_result(pgconn), pq.ExecStatus.COPY_OUT)
-    chunk = bytearray()
-    get_copy_data = pgconn.get_copy_data
-    while True:
-        size, row = get_copy_data(1)
-        if size > 0:
-            chunk += row
-            if len(chunk) >= CHUNK_BYTES:
-                yield chunk
-                chunk = bytearray()
-        elif size == 0:
-            _wait(pgconn)
-            pgconn.consume_input()
-        else:
-            break
-    _check(_result(pgconn), pq.ExecStatus.COMMAND_OK)
-    while _result(pgconn) is not None:
-        pass
-    if chunk:
-        yield chunk
+def _next(reader: Any) -> pa.RecordBatch | None:
+    """The next rows; None after the last.
+
+    Raises
+    ------
+    psycopg.Error
+        What the driver says of a stream that broke off; it tells a lost connection by the words alone.
+    """
+    try:
+        return next(reader, None)
+    except (pa.ArrowException, OSError) as error:
+        text = str(error)
+        kind = psycopg.DatabaseError if "ERROR:" in text else psycopg.OperationalError
+        raise kind(text) from error
 
 
-def _result(pgconn: pq.abc.PGconn) -> pq.abc.PGresult | None:
-    while pgconn.is_busy():
-        _wait(pgconn)
-        pgconn.consume_input()
-    return pgconn.get_result()
+def _uri(credentials: Credentials, session: Mapping[str, str]) -> str:
+    parameters = {
+        "host": credentials.host,
+        "port": str(credentials.port),
+        "dbname": credentials.dbname,
+        "user": credentials.username,
+        "password": credentials.password,
+        "client_encoding": "utf8",
+        "application_name": "ingest",
+        "options": " ".join(f"-c {name}={_escaped(value)}" for name, value in session.items()),
+        **_NETWORK,
+    }
+    return "postgresql://?" + urlencode(parameters, quote_via=quote)
 
 
-def _wait(pgconn: pq.abc.PGconn, writing: bool = False) -> None:
-    socket = [pgconn.socket]
-    ready = select.select(socket, socket if writing else [], [], STALLED_SECONDS)
-    if not any(ready):
-        raise IngestError(f"The source database sent nothing for {STALLED_SECONDS} seconds.")
-
-
-def _check(result: pq.abc.PGresult | None, expected: pq.ExecStatus) -> None:
-    if result is None or result.status != expected:
-        state = result.error_field(pq.DiagnosticField.SQLSTATE) if result is not None else None
-        text = result.error_message.decode("utf-8", "replace") if result is not None else "no answer"
-        kind = errors.lookup(state.decode()) if state else psycopg.OperationalError
-        raise kind(text.strip())
+def _escaped(value: str) -> str:
+    """A value in libpq's ``options``, where a blank ends it."""
+    return value.replace("\\", "\\\\").replace(" ", "\\ ")

@@ -1,7 +1,7 @@
 """The engine of the Python shell job: PostgreSQL's COPY into Arrow into Parquet, pyiceberg into the catalog.
 
-Memory is bounded by the sizes in :mod:`ingest.shell_sink`, one chunk of CSV and :data:`KEYS_AT_ONCE` keys,
-whatever the table's size. Landed files become curated ones by a copy within S3, without being decoded;
+Memory is bounded by the sizes in :mod:`ingest.shell_sink`, some batches of rows and :data:`KEYS_AT_ONCE`
+keys, whatever the table's size. Landed files become curated ones by a copy within S3, without being decoded;
 old rows are removed by position deletes, for which only key columns are read.
 """
 
@@ -14,7 +14,7 @@ import psycopg
 import pyarrow as pa
 
 from ingest import shell_table, source_sql
-from ingest.engines import Change, Curated, Landing, Row, Source, TableName, check_keys
+from ingest.engines import Change, Curated, Landing, Row, Source, TableName, check_keys, single_row
 from ingest.evolution import Evolution
 from ingest.iceberg import ROWS_DELETED, ROWS_INSERTED, ROWS_TOTAL, ROWS_UPDATED, IcebergTable
 from ingest.manifest import LandedFiles, RawFile
@@ -35,7 +35,7 @@ KEYS_AT_ONCE = 2_000_000
 
 
 class ShellEngine:
-    """Reads through psycopg, commits through pyiceberg; see :class:`ingest.engines.Engine`.
+    """Reads through psycopg and ADBC, commits through pyiceberg; see :class:`ingest.engines.Engine`.
 
     Parameters
     ----------
@@ -63,11 +63,12 @@ class ShellEngine:
             application_name="ingest",
             autocommit=True,
         ) as connection:
-            for name, value in session.items():
+            # It has nothing to do while another one reads what it holds.
+            for name, value in {**session, "idle_in_transaction_session_timeout": "0"}.items():
                 connection.execute("SELECT set_config(%s, %s, false)", (name, value))
             connection.execute("BEGIN")
             connection.execute(source_sql.SNAPSHOT_ISOLATION)
-            yield ShellSource(connection, self._s3)
+            yield ShellSource(connection, credentials, session, self._s3)
             connection.execute("COMMIT")
 
     def open_file(self, location: str, session: Mapping[str, str]) -> Source:
@@ -92,19 +93,31 @@ class ShellSource:
     Parameters
     ----------
     connection : psycopg.Connection
-        In a transaction.
+        In a transaction, whose snapshot the connection that reads the rows imports.
+    credentials, session
+        How to open that one.
     s3 : boto3 client
     """
 
-    def __init__(self, connection: psycopg.Connection[Any], s3: Any) -> None:
+    def __init__(
+        self,
+        connection: psycopg.Connection[Any],
+        credentials: Credentials,
+        session: Mapping[str, str],
+        s3: Any,
+    ) -> None:
         self._connection = connection
+        self._credentials = credentials
+        self._session = session
         self._s3 = s3
 
     def fetch(self, query: str) -> List[Row]:
         return self._connection.execute(query).fetchall()
 
     def land(self, landing: Landing) -> LandedFiles:
-        return land(self._s3, landing, read_tables(self._connection, landing))
+        (snapshot,) = single_row(self.fetch(source_sql.EXPORT_SNAPSHOT))
+        tables = read_tables(self._credentials, self._session, str(snapshot), landing)
+        return land(self._s3, landing, tables)
 
 
 class _Curation:

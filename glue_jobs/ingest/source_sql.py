@@ -2,7 +2,8 @@
 
 Both engines send the same query, so both get the same values: each column is brought into a *wire form*
 that neither COPY nor JDBC can misread. A date travels as days and a timestamp as microseconds since
-1970-01-01 UTC, an array as a JSON array of texts, ``bytea`` and the numbers as they are, and everything
+1970-01-01 UTC, an array as a JSON array of texts, ``bytea`` and the numbers as they are, ``char(n)`` with
+the blanks at its end (taking them off costs a worker less than it costs the source), and everything else
 that the catalog keeps as text as PostgreSQL's own text of it. Infinite dates and timestamps, which
 Parquet has no value for, and arrays of several dimensions, which the catalog has no type for, make
 PostgreSQL refuse the query.
@@ -300,7 +301,7 @@ def split_predicates(column: Column, low: int, high: int, parts: int) -> list[st
 
 
 def _wire_scalar(expression: str, kind: SourceType) -> str:
-    if kind.name in _AS_IT_IS or kind.is_decimal:
+    if kind.name in _AS_IT_IS or kind.is_decimal or kind.is_char:
         return expression
     if kind.name == "date":
         return f"({expression} - DATE '1970-01-01')"

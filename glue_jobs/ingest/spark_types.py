@@ -57,6 +57,8 @@ def from_wire(wire: Column, catalog_type: str) -> Column:
     if catalog_type == "timestamp":
         # The session's time zone is UTC.
         return f.timestamp_micros(wire).cast("timestamp_ntz")
+    if catalog_type.startswith("char("):
+        return f.rtrim(wire)
     return wire.cast(_stored(catalog_type))
 
 
