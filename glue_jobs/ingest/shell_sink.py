@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import uuid
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict, defaultdict, deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -19,8 +19,12 @@ from ingest.layout import split_location
 from ingest.manifest import RawFile
 from ingest.shell_partition import Partitioner
 
-COLLECTED_BYTES = 48 * 1024**2
-"""Rows are collected in memory up to this size; then the largest partitions are written, to a half of it."""
+COLLECTED_BYTES = 64 * 1024**2
+"""Rows are collected in memory up to this size; then the largest partitions are written, each as one row
+group: small ones cost time and size."""
+
+ENCODED_AT_ONCE = 1
+"""Row groups that are encoded while more rows are collected."""
 
 FILE_BYTES = 128 * 1024**2
 """A file that has grown to this size is uploaded and another begun."""
@@ -62,6 +66,8 @@ class ParquetSink:
         self._directory = Path(tempfile.mkdtemp(prefix="ingest-"))
         self._uploads: list[Future[RawFile]] = []
         self._uploader = ThreadPoolExecutor(max_workers=1)
+        self._encodings: deque[Future[None]] = deque()
+        self._encoder = ThreadPoolExecutor(max_workers=1)
         self._collected: defaultdict[_Values, list[pa.Table]] = defaultdict(list)
         self._bytes: defaultdict[_Values, int] = defaultdict(int)
         self._total = 0
@@ -79,6 +85,7 @@ class ParquetSink:
             if kind is None:
                 self._finish()
         finally:
+            self._encoder.shutdown(wait=True, cancel_futures=True)
             self._uploader.shutdown(wait=True, cancel_futures=True)
             for file in self._files.values():
                 file.writer.close()
@@ -98,23 +105,30 @@ class ParquetSink:
             size = self._collected[values][-1].nbytes
             self._bytes[values] += size
             self._total += size
-        if self._total >= COLLECTED_BYTES:
-            self._flush(COLLECTED_BYTES // 2)
+        while self._total >= COLLECTED_BYTES:
+            self._flush(max(self._bytes, key=self._bytes.__getitem__))
 
-    def _flush(self, limit: int) -> None:
-        for values in sorted(self._bytes, key=lambda values: -self._bytes[values]):
-            if self._total <= limit:
-                return
-            rows = pa.concat_tables(self._collected.pop(values)).cast(self._schema)
-            self._total -= self._bytes.pop(values)
-            file = self._file(values)
-            file.writer.write_table(rows)
-            file.rows += rows.num_rows
-            if file.path.stat().st_size >= FILE_BYTES:
-                self._upload(values)
+    def _flush(self, values: _Values) -> None:
+        """Have the rows of a partition encoded, once there is room for them."""
+        while len(self._encodings) >= ENCODED_AT_ONCE:
+            self._encodings.popleft().result()
+        self._total -= self._bytes.pop(values)
+        rows = self._collected.pop(values)
+        self._encodings.append(self._encoder.submit(self._encode, values, rows))
+
+    def _encode(self, values: _Values, rows: list[pa.Table]) -> None:
+        table = pa.concat_tables(rows).cast(self._schema)
+        file = self._file(values)
+        file.writer.write_table(table, row_group_size=max(table.num_rows, 1))
+        file.rows += table.num_rows
+        if file.path.stat().st_size >= FILE_BYTES:
+            self._upload(values)
 
     def _finish(self) -> None:
-        self._flush(-1)
+        for values in list(self._bytes):
+            self._flush(values)
+        while self._encodings:
+            self._encodings.popleft().result()
         for values in list(self._files):
             self._upload(values)
         for upload in self._uploads:
