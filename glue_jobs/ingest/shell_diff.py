@@ -104,7 +104,12 @@ def find_differences(
 
 
 def is_unchanged(
-    s3: Any, files: Sequence[RawFile], live: LiveFiles, keys: Sequence[Field], fields: Sequence[Field]
+    s3: Any,
+    files: Sequence[RawFile],
+    live: LiveFiles,
+    found: Removal,
+    keys: Sequence[Field],
+    fields: Sequence[Field],
 ) -> bool:
     """Whether rows are in the table just as they were landed; meant for few.
 
@@ -115,6 +120,8 @@ def is_unchanged(
         What was landed; each key is in the table.
     live : LiveFiles
         The table.
+    found : Removal
+        Where those keys are.
     keys, fields : sequence of Field
         Its key columns and all its columns.
     """
@@ -124,7 +131,7 @@ def is_unchanged(
         with open_parquet(s3, file.path, file.bytes) as opened:
             landed += [rows for _, rows in read_columns(opened, fields)]
     new = pa.concat_tables(landed).combine_chunks().sort_by(order)
-    old = live.rows_of(keys, fields, new.select([one.name for one in keys])).sort_by(order)
+    old = live.rows_at(found, fields).sort_by(order)
     return not pc.any(_differ(new, old, [one.name for one in fields])).as_py()
 
 

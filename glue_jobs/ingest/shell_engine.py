@@ -172,7 +172,7 @@ class _Curation:
         files = self._change.files
         is_comparable = 0 < files.rows_landed == updated.rows <= COMPARED_ROWS and not deleted.rows
         fields = self._change.table.fields
-        return is_comparable and is_unchanged(self._s3, files.data, self._live, self._keys, fields)
+        return is_comparable and is_unchanged(self._s3, files.data, self._live, updated, self._keys, fields)
 
     def _diff(self) -> Curated:
         differences = find_differences(self._s3, self._change, self._live, self._keys, self._directory)

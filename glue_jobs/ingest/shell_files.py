@@ -96,7 +96,7 @@ def open_parquet(s3: Any, location: str, size: int) -> parquet.ParquetFile:
 def read_columns(
     file: parquet.ParquetFile,
     fields: Sequence[Field],
-    is_wanted: Callable[[parquet.RowGroupMetaData, dict[int, int]], bool] | None = None,
+    is_wanted: Callable[[int, parquet.RowGroupMetaData, dict[int, int]], bool] | None = None,
 ) -> Iterator[tuple[int, pa.Table]]:
     """Columns of a file by field id, as the table's schema has them today.
 
@@ -106,7 +106,8 @@ def read_columns(
     fields : sequence of Field
         A column that the file does not have is NULL; one that was narrower is widened.
     is_wanted : callable, optional
-        Whether to read a row group, from its metadata and the columns' positions by field id.
+        Whether to read a row group, from the position of its first row, its metadata and the columns'
+        positions by field id.
 
     Yields
     ------
@@ -121,7 +122,7 @@ def read_columns(
     for number in range(file.num_row_groups):
         group = file.metadata.row_group(number)
         start, position = position, position + group.num_rows
-        if is_wanted is not None and not is_wanted(group, leaves):
+        if is_wanted is not None and not is_wanted(start, group, leaves):
             continue
         for batch in file.iter_batches(_BATCH_ROWS, row_groups=[number], columns=wanted):
             yield start, _projected(batch, fields, names)

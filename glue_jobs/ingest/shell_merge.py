@@ -121,23 +121,23 @@ class LiveFiles:
                     numbered = numbered.filter(pc.invert(pc.is_in(positions, deleted)))
                 yield numbered
 
-    def rows_of(self, keys: Sequence[Field], fields: Sequence[Field], values: pa.Table) -> pa.Table:
-        """All columns of the rows with some keys; meant for few.
+    def rows_at(self, found: Removal, fields: Sequence[Field]) -> pa.Table:
+        """Rows by their positions; meant for few.
 
         Parameters
         ----------
-        keys, fields : sequence of Field
-            Key columns, and what to read.
-        values : pyarrow.Table
-            The keys.
+        found : Removal
+        fields : sequence of Field
+            What to read, of the row groups that hold one of the rows.
         """
-        ordered = [*keys, *(one for one in fields if one not in keys)]
-        found = [
-            matching(rows, values)
-            for task in self.tasks(_bounds(keys, values))
-            for rows in self.read(task, ordered, values)
-        ]
-        return pa.concat_tables(found).combine_chunks()
+        rows_of_files = []
+        for path, parts in found.positions.items():
+            positions = pa.chunked_array(parts, pa.int64()).combine_chunks()
+            with open_parquet(self._s3, path, found.files[path].file_size_in_bytes) as opened:
+                for start, rows in read_columns(opened, fields, _PositionFilter(positions)):
+                    is_found = pc.is_in(numbers_from(start, rows.num_rows), positions)
+                    rows_of_files.append(rows.filter(is_found))
+        return pa.concat_tables(rows_of_files).combine_chunks()
 
 
 def find_rows(live: LiveFiles, fields: Sequence[Field], keys: pa.Table, removal: Removal) -> None:
@@ -229,7 +229,7 @@ class _GroupFilter:
         self._field = one
         self._values = values
 
-    def __call__(self, group: parquet.RowGroupMetaData, leaves: dict[int, int]) -> bool:
+    def __call__(self, _: int, group: parquet.RowGroupMetaData, leaves: dict[int, int]) -> bool:
         if self._field.type not in _PRUNING_TYPES or self._field.id not in leaves:
             return True
         statistics = group.column(leaves[self._field.id]).statistics
@@ -237,5 +237,18 @@ class _GroupFilter:
             return True
         inside = pc.and_(
             pc.greater_equal(self._values, statistics.min), pc.less_equal(self._values, statistics.max)
+        )
+        return bool(pc.any(inside).as_py())
+
+
+class _PositionFilter:
+    """Whether a row group holds one of some rows."""
+
+    def __init__(self, positions: pa.Array) -> None:
+        self._positions = positions
+
+    def __call__(self, start: int, group: parquet.RowGroupMetaData, _: dict[int, int]) -> bool:
+        inside = pc.and_(
+            pc.greater_equal(self._positions, start), pc.less(self._positions, start + group.num_rows)
         )
         return bool(pc.any(inside).as_py())
