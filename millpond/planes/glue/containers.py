@@ -27,9 +27,9 @@ from docker.errors import APIError, DockerException, NotFound
 from docker.models.containers import Container
 
 from millpond.planes.context import PlaneContext
+from millpond.planes.credentials import Credentials
 from millpond.planes.glue import arguments, modules, spark
 from millpond.planes.glue.arguments import Parameters
-from millpond.planes.credentials import Credentials
 from millpond.planes.glue.exceptions import LaunchError
 from millpond.planes.glue.jvms import ENGINE_OPTIONS, JvmSpec
 from millpond.planes.glue.runs import JobRun
