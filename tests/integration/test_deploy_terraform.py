@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -184,9 +185,8 @@ def test_settings_and_structures_reach_dynamodb_as_the_files_say(deployed: Stack
         items = dynamodb.Table(f"millpond-dev-{kind}").scan()["Items"]
         found = {item["table_id"]: item for item in items}
         files = (CHECKOUT / "fixtures" / kind).glob("*.json")
-        expected = {
-            content["table_id"]: content for content in (json.loads(path.read_text()) for path in files)
-        }
+        contents = (json.loads(path.read_text(), parse_float=Decimal) for path in files)
+        expected = {content["table_id"]: content for content in contents}
         assert found == expected, name
 
 
