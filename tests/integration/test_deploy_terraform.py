@@ -50,6 +50,8 @@ ACTIONS = {
 # What the harness and the services themselves ask for while a build runs, and what asks for no permission.
 NOT_OF_THE_BUILD = ("cloudformation", "codebuild", "sts")
 NOT_OF_TERRAFORM = {"events:PutEvents", "logs:GetLogEvents", "s3:ListBuckets"}
+# What the functions ask, which a rotation and a rule by the clock start meanwhile.
+NOT_OF_TERRAFORM |= {"cloudwatch:PutMetricData", "secretsmanager:GetSecretValue"}
 
 
 @dataclass(frozen=True)
