@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import time
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import fault_rules
 import psutil
 from boto3.dynamodb.types import TypeSerializer
 from chaos_points import SHELL_TABLES, SPARK_TABLES, Call, calls_of
@@ -326,11 +326,7 @@ class Lake:
     # -- setting up -----------------------------------------------------------------------------------
 
     def _chaos(self, method: str, rules: Sequence[dict[str, Any]] | None = None) -> Any:
-        url = f"{self.checkout.settings.endpoint_url}/_localstack/chaos/faults"
-        data = None if rules is None else json.dumps(list(rules)).encode()
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(urllib.request.Request(url, data, method=method), timeout=30) as answer:
-            return json.load(answer)
+        return fault_rules.ask(self.checkout.settings.endpoint_url, method, rules)
 
     def _shorten_waits(self) -> None:
         """Between two attempts of a job the state machine waits a second, not ten."""

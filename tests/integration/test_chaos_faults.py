@@ -6,12 +6,12 @@ import json
 import subprocess
 import sys
 import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import boto3
+import fault_rules
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
@@ -19,7 +19,6 @@ from engine_fixtures import RunningEngine, running_engine, wait_for
 
 __all__ = ["running_engine"]
 
-PATH = "/_localstack/chaos/faults"
 ONCE = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
 
 
@@ -27,13 +26,10 @@ class Chaos:
     """The rules of an engine."""
 
     def __init__(self, running: RunningEngine) -> None:
-        self._url = running.settings.endpoint_url + PATH
+        self._url = running.settings.endpoint_url
 
     def __call__(self, method: str, rules: object = None) -> Any:
-        data = None if rules is None else json.dumps(rules).encode()
-        request = urllib.request.Request(self._url, data, method=method)
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return json.load(answer)
+        return fault_rules.ask(self._url, method, rules)
 
     def refusal(self, rule: object) -> str:
         with pytest.raises(urllib.error.HTTPError) as refused:

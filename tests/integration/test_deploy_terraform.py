@@ -17,6 +17,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import boto3
+import fault_rules
 import pytest
 from deploy_fixtures import Stack, copy_checkout, started_stack, write_fixtures
 from terraform_fixtures import BareTerraform
@@ -48,10 +49,8 @@ ACTIONS = {
     "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
 }
 # What the harness and the services themselves ask for while a build runs, and what asks for no permission.
-NOT_OF_THE_BUILD = ("cloudformation", "codebuild", "sts")
-NOT_OF_TERRAFORM = {"events:PutEvents", "logs:GetLogEvents", "s3:ListBuckets"}
-# What the functions ask, which a rotation and a rule by the clock start meanwhile.
-NOT_OF_TERRAFORM |= {"cloudwatch:PutMetricData", "secretsmanager:GetSecretValue"}
+# GetCallerIdentity needs no permission.
+FREE = {"sts:GetCallerIdentity"}
 
 
 @dataclass(frozen=True)
@@ -347,20 +346,22 @@ def allowed_actions(stack: Stack) -> set[str]:
 
 @contextmanager
 def calls_of_builds(stack: Stack) -> Iterator[set[str]]:
-    """What the engine is asked meanwhile, by Terraform and by the build."""
+    """What the role of the build asks the engine meanwhile."""
     calls: set[str] = set()
-    before = stack.engine.log_file.stat().st_size
+    caller = f"arn:aws:sts::{stack.settings.account_id}:assumed-role/millpond-dev-deploy/*"
+    url = stack.settings.endpoint_url
+    fault_rules.ask(url, "POST", [{"caller": caller, "action": "record"}])
     yield calls
-    log = stack.engine.log_file.read_bytes()[before:].decode(errors="replace")
-    calls |= set(re.findall(r"AWS (\w+\.\w+) =>", log))
+    [told] = fault_rules.ask(url, "GET")
+    fault_rules.ask(url, "DELETE")
+    calls |= {f"{one['service']}.{one['operation']}" for one in told["recorded"]}
 
 
 def iam_action(call: str) -> str | None:
-    """The permission that a request needs of the build; None when it is not the build's."""
+    """The permission that a call needs; None when it needs none."""
     service, _, operation = call.partition(".")
     action = f"{'states' if service == 'stepfunctions' else service}:{operation}"
-    is_other = service in NOT_OF_THE_BUILD or action in NOT_OF_TERRAFORM
-    return None if is_other else ACTIONS.get(action, action)
+    return None if action in FREE else ACTIONS.get(action, action)
 
 
 def leave_out_what_is_waited_for(checkout: Path) -> None:
