@@ -38,7 +38,7 @@ demo: setup ## Set everything up, run the whole lake, show source and lake side 
 
 test: setup-dev $(if $(IN_COMPOSE),,lint) ## Every check and nearly every test, on a stack of its own
 	@$(MILLPOND) doctor --quiet
-	@$(BIN)pytest $(if $(IN_COMPOSE),-n 2,-n 3) --dist loadfile --no-loadscope-reorder -m "not long and not chaos" $(TESTS)
+	@$(BIN)pytest $(if $(IN_COMPOSE),-n 2,-n 3) --dist loadfile -m "not long and not chaos" $(TESTS)
 
 test-long: setup-dev ## The scenarios that make test leaves out: deployments that go wrong, change, and end
 	@$(MILLPOND) doctor --quiet
