@@ -28,7 +28,7 @@ from ingest.secrets import Credentials
 from ingest.spark_files import can_copy, copy_files
 from ingest.spark_source import JdbcSession, SparkSource, connection_properties
 from ingest.spark_tables import SparkTables, refusing_conflicts
-from ingest.spark_types import quoted, read_schema
+from ingest.spark_types import OPEN_FILES, quoted, read_schema
 
 CATALOG = "glue_catalog"
 """Spark's name of the Glue catalog; the job's ``--conf`` defines it."""
@@ -41,6 +41,7 @@ _SESSION = {
     "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
     "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
     "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
+    "spark.sql.maxConcurrentOutputFileWriters": str(OPEN_FILES),
 }
 
 _OPERATION = "__operation"

@@ -9,6 +9,7 @@ is as consistent as a single one.
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any, Mapping, Sequence
 
@@ -18,13 +19,21 @@ from pyspark.sql import functions as f
 
 from ingest import layout, quarantine, source_sql
 from ingest.engines import Landing, Row, single_row
-from ingest.iceberg import Field
+from ingest.iceberg import Field, PartitionField
 from ingest.manifest import LandedFiles, RawFile
 from ingest.secrets import Credentials
-from ingest.spark_types import from_wire, partition_value, quoted, with_field_id
+from ingest.spark_types import from_wire, has_few_values, partition_value, quoted, with_field_id
 
 _DRIVER = "org.postgresql.Driver"
-_PARTITION = "partition"
+_PARQUET = {
+    "compression": "zstd",
+    "mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
+    # What the files that a worker writes at once may hold in memory; Parquet makes row groups smaller for it.
+    "parquet.memory.pool.ratio": "0.25",
+}
+
+_NULL = "__HIVE_DEFAULT_PARTITION__"
+_ARRAY = "[".encode().hex().upper()
 
 # What one fetch brings is bounded by its bytes, since rows may be wide and a worker reads several partitions
 # at once. The driver ("adaptiveFetch", "maxResultBuffer") makes the next fetch as large as the widest row so
@@ -193,26 +202,26 @@ class SparkSource:
         return self._write_plain(wire.select(*columns), f"{landing.location}quarantine/")
 
     def _write(self, landing: Landing, rows: DataFrame, location: str) -> tuple[RawFile, ...]:
-        fields = [field for field in landing.table.partition if field.transform != "void"]
-        if not fields:
-            return self._write_plain(rows, location)
-        values = [
-            partition_value(
-                field.source, landing.table.field(field.source).type, field.transform, self._catalog
-            ).alias(field.name)
-            for field in fields
-        ]
-        # The directory's name says all the values, NULL and the empty text among them.
-        text = f.to_json(f.struct(*values), {"ignoreNullFields": "false"})
-        by = quoted(_directory_column(landing.table.fields))
-        rows = rows.withColumn(by.strip("`"), f.hex(text))
-        rows = self._spark.sql(f"SELECT /*+ REBALANCE({by}) */ * FROM {{rows}}", rows=rows)
-        return self._write_plain(rows, location, by.strip("`"))
+        table = landing.table
+        fields = [field for field in table.partition if field.transform != "void"]
+        directories = _directory_columns(table.fields, len(fields))
+        for name, field in zip(directories, fields):
+            kind = table.field(field.source).type
+            value = partition_value(field.source, kind, field.transform, self._catalog)
+            if kind in ("string", "boolean") and not field.transform.startswith("bucket"):
+                # A directory's name has no room for every text, and none for an empty one.
+                value = f.hex(f.to_json(f.array(value)))
+            rows = rows.withColumn(name, value)
+        if fields and not has_few_values([field.transform for field in fields]):
+            by = ", ".join(map(quoted, directories))
+            rows = self._spark.sql(f"SELECT /*+ REBALANCE({by}) */ * FROM {{rows}}", rows=rows)
+        return self._write_plain(rows, location, dict(zip(directories, fields)))
 
-    def _write_plain(self, rows: DataFrame, location: str, *by: str) -> tuple[RawFile, ...]:
-        rows.write.mode("append").partitionBy(*by).option("compression", "zstd").option(
-            "mapreduce.fileoutputcommitter.marksuccessfuljobs", "false"
-        ).parquet(location)
+    def _write_plain(
+        self, rows: DataFrame, location: str, by: Mapping[str, PartitionField] | None = None
+    ) -> tuple[RawFile, ...]:
+        by = by or {}
+        rows.write.mode("append").partitionBy(*by).options(**_PARQUET).parquet(location)
         sizes = self._sizes(location)
         if not sizes:
             return ()
@@ -221,8 +230,7 @@ class SparkSource:
         # A file without rows is in no group.
         rows_of = {_same_scheme(row["path"]): row["count"] for row in counts}
         return tuple(
-            RawFile(path, rows_of[path], sizes[path], _partition_of(path) if by else {})
-            for path in sorted(rows_of)
+            RawFile(path, rows_of[path], sizes[path], _partition_of(path, by)) for path in sorted(rows_of)
         )
 
     def _sizes(self, location: str) -> dict[str, int]:
@@ -254,15 +262,20 @@ def _same_scheme(path: str) -> str:
     return "s3://" + path.split("://", 1)[1]
 
 
-def _directory_column(fields: Sequence[Field]) -> str:
-    """A name that no column has."""
-    name = _PARTITION
-    while name in {field.name for field in fields}:
-        name += "_"
-    return name
+def _directory_columns(fields: Sequence[Field], count: int) -> list[str]:
+    """Names that no column has."""
+    taken = {field.name for field in fields}
+    names = (f"partition_{number}" for number in itertools.count())
+    return list(itertools.islice((name for name in names if name not in taken), count))
 
 
-def _partition_of(path: str) -> Mapping[str, Any]:
-    value = path.rsplit("/", 2)[1].split("=", 1)[1]
-    partition: Mapping[str, Any] = json.loads(bytes.fromhex(value))
-    return partition
+def _partition_of(path: str, by: Mapping[str, PartitionField]) -> Mapping[str, Any]:
+    directories = dict(part.split("=", 1) for part in path.split("/") if "=" in part)
+    return {field.name: _value_of(directories[name]) for name, field in by.items()}
+
+
+def _value_of(text: str) -> Any:
+    """The value that a directory's name says: a number, or the hexadecimal form of a JSON array with it."""
+    if text == _NULL:
+        return None
+    return json.loads(bytes.fromhex(text))[0] if text.startswith(_ARRAY) else int(text)

@@ -12,6 +12,10 @@ from ingest.iceberg import Field, iceberg_type
 
 _TYPES = {"long": "bigint", "timestamp": "timestamp_ntz", "timestamptz": "timestamp"}
 _FIELD_ID = "parquet.field.id"
+_USUAL_YEARS = 10
+
+OPEN_FILES = 16
+"""Files that one task writes at once; with more partitions than that, Spark sorts the rest of its rows."""
 
 
 def quoted(name: str) -> str:
@@ -83,6 +87,21 @@ def partition_value(name: str, kind: str, transform: str, catalog: str) -> Colum
         return value if found[1] == "bucket" else _as_number(value, kind)
     value = f.expr(f"{catalog}.system.{transform}s({column})")
     return f.unix_date(value) if transform == "day" else value
+
+
+def has_few_values(transforms: Sequence[str]) -> bool:
+    """Whether a writer can have a file open for each partition, so that rows need no sorting into them.
+
+    Examples
+    --------
+    >>> has_few_values(["year"]), has_few_values(["month"]), has_few_values(["bucket[4]", "bucket[8]"])
+    (True, False, False)
+    """
+    values = 1
+    for transform in transforms:
+        buckets = re.fullmatch(r"bucket\[(\d+)\]", transform)
+        values *= int(buckets[1]) if buckets else _USUAL_YEARS if transform == "year" else OPEN_FILES + 1
+    return values <= OPEN_FILES
 
 
 def _as_number(value: Column, kind: str) -> Column:

@@ -338,9 +338,11 @@ class Lake:
 
     def _put_settings(self, table: str) -> None:
         name = table.partition(".")[2]
-        template = json.loads((CHECKOUT_SETTINGS / "erp.payments.json").read_text(), parse_float=Decimal)
         own = CHECKOUT_SETTINGS / f"{table}.json"
-        settings = json.loads(own.read_text(), parse_float=Decimal) if own.exists() else template
+        fixture = own if own.exists() else CHECKOUT_SETTINGS / "erp.payments.json"
+        settings = json.loads(fixture.read_text(), parse_float=Decimal)
+        if fixture is not own:
+            settings["quality_rules"] = []
         settings |= {
             "table_id": table,
             "source_table": name,

@@ -77,7 +77,7 @@ class Checkout:
         )
 
     def run(
-        self, *arguments: str, extra: Mapping[str, str] | None = None, timeout: float = 900
+        self, *arguments: str, extra: Mapping[str, str] | None = None, timeout: float = 1500
     ) -> subprocess.CompletedProcess[str]:
         child = self.popen(*arguments, extra=extra)
         try:
@@ -88,7 +88,7 @@ class Checkout:
             pytest.fail(f"millpond {' '.join(arguments)} did not end in {timeout} s\n{stdout}\n{stderr}")
         return subprocess.CompletedProcess(list(arguments), child.returncode, stdout, stderr)
 
-    def must(self, *arguments: str, timeout: float = 900) -> str:
+    def must(self, *arguments: str, timeout: float = 1500) -> str:
         """Run a verb that has to succeed; its stdout."""
         result = self.run(*arguments, timeout=timeout)
         assert result.returncode == 0, f"millpond {' '.join(arguments)}\n{result.stdout}\n{result.stderr}"

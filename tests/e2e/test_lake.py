@@ -27,6 +27,9 @@ QUERIES = sorted((Path(__file__).parent / "tpch_queries").glob("*.sql"))
 # Nothing of this size fits the validation parameters: the answer is empty, or one NULL.
 EMPTY = {"q18", "q19", "q20"}
 
+# The first of these tests makes the whole demo, which takes some minutes, and more on a busy machine.
+pytestmark = pytest.mark.timeout(1800)
+
 Value = str | Decimal | None
 
 
