@@ -53,6 +53,7 @@ if ! docker image inspect postgres:18 >/dev/null 2>&1 && ! timeout 60 docker pul
         DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes debootstrap >/dev/null 2>&1 ||
         skip "no image registry answers, and Debian's package debootstrap cannot be had"
     echo "STAND-INS: no image registry answers; the images that LocalStack, PostgreSQL and AWS publish were NOT tested"
+    make setup-dev doctor || exit 1
     tests/compose/base_images.sh || skip "stand-ins for the base images could not be made"
 fi
 
