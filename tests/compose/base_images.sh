@@ -6,6 +6,7 @@
 # Needs root (debootstrap), a Docker engine, and `make setup-dev doctor` before. The images carry the label
 # millpond.stand-in, so that a test report can say what ran.
 set -eu
+export UV_SYSTEM_CERTS=1 # a proxy's certificate is among the machine's, not among those of uv
 cd "$(dirname "$0")/../.."
 home=$(realpath "${MILLPOND_HOME:-.millpond}")
 uv=$home/uv/bin/uv
