@@ -252,7 +252,7 @@ def environment(name: str, version: str = "3.13") -> Path:
 
 
 def rows_of_peer(lab: Lab, name: str) -> Callable[[int], int]:
-    def count(number: int) -> int:
+    def count(_: int) -> int:
         with duckdb.connect() as connection:
             folder = Path(duckdb_extension_httpfs.__file__).parent / "extensions" / f"v{duckdb.__version__}"
             connection.execute(f"LOAD '{folder / 'httpfs.duckdb_extension'}'")
@@ -262,9 +262,11 @@ def rows_of_peer(lab: Lab, name: str) -> Callable[[int], int]:
             )
             paths = [
                 f"s3://{BUCKET}/{key}"
-                for key in lab.objects(BUCKET, f"{name}/{number}/")
+                for key in lab.objects(BUCKET, f"{name}/")
                 if key.endswith(".parquet") and "/_dlt" not in key
             ]
+            if not paths:
+                return 0
             found = connection.execute("SELECT count(*) FROM read_parquet($1)", [paths]).fetchone()
         return int(found[0]) if found else 0
 
