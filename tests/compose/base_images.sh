@@ -43,12 +43,21 @@ make_base() {
     rm -rf "$work/root"
 }
 
+# Debian's own Python looks for packages in dist-packages, which is another name here for site-packages.
+copy_debian_python() {
+    mkdir -p "$2/bin"
+    cp "/usr/bin/python$1" "$2/bin/"
+    tar -C /usr --exclude='*/dist-packages' --exclude='*/test' --exclude='*.a' --exclude=__pycache__ \
+        --exclude=EXTERNALLY-MANAGED --exclude=sitecustomize.py -c "lib/python$1" | tar -C "$2" -x
+    ln -s site-packages "$2/lib/python$1/dist-packages"
+}
+
 # A Python of this machine without its installed packages and tests, at the same place in every image.
 copy_python() {
     prefix=$("$1" -c 'import sys; print(sys.base_prefix)')
     if [ "$prefix" = /usr ]; then
-        say "Python $2 is the system's own; install one with uv or pyenv"
-        exit 1
+        copy_debian_python "$2" "$3/python$2"
+        return
     fi
     mkdir -p "$3/python$2"
     tar -C "$prefix" --exclude='*/site-packages/*' --exclude='*/test' --exclude='*.a' --exclude=__pycache__ \
