@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Tuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from boto3.s3.transfer import TransferConfig
 from pyarrow import parquet
 
@@ -31,6 +32,9 @@ FILE_BYTES = 128 * 1024**2
 
 OPEN_FILES = 64
 """Partitions that are written at once; beyond it the one that has waited longest is closed."""
+
+_REPEATED = 8
+"""A value that is there so often, on average, pays for its place in a dictionary."""
 
 _TRANSFER = TransferConfig(max_concurrency=2, multipart_chunksize=16 * 1024**2)
 _Values = Tuple[Any, ...]
@@ -118,7 +122,7 @@ class ParquetSink:
 
     def _encode(self, values: _Values, rows: list[pa.Table]) -> None:
         table = pa.concat_tables(rows).cast(self._schema)
-        file = self._file(values)
+        file = self._file(values, table)
         file.writer.write_table(table, row_group_size=max(table.num_rows, 1))
         file.rows += table.num_rows
         if file.path.stat().st_size >= FILE_BYTES:
@@ -134,13 +138,13 @@ class ParquetSink:
         for upload in self._uploads:
             upload.result()
 
-    def _file(self, values: _Values) -> _File:
+    def _file(self, values: _Values, first_rows: pa.Table) -> _File:
         if values not in self._files:
             if len(self._files) >= OPEN_FILES:
                 self._upload(next(iter(self._files)))
             name = f"{self._stem}-{self._made:05d}-{self._id}.parquet"
             self._made += 1
-            self._files[values] = _File(self._directory / name, self._schema)
+            self._files[values] = _File(self._directory / name, first_rows)
         self._files.move_to_end(values)
         return self._files[values]
 
@@ -160,9 +164,32 @@ class ParquetSink:
 
 
 class _File:
-    """A Parquet file that is being written on the local disk."""
+    """A Parquet file that is being written on the local disk; its first rows tell how."""
 
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
+    def __init__(self, path: Path, first_rows: pa.Table) -> None:
         self.path = path
         self.rows = 0
-        self.writer = parquet.ParquetWriter(path, schema, compression="zstd", store_decimal_as_integer=True)
+        self.writer = parquet.ParquetWriter(
+            path,
+            first_rows.schema,
+            compression="zstd",
+            use_dictionary=dictionary_columns(first_rows),
+            store_decimal_as_integer=True,
+        )
+
+
+def dictionary_columns(rows: pa.Table) -> list[str]:
+    """Columns, by their paths in Parquet, whose values repeat; of others a dictionary makes a file larger.
+
+    Examples
+    --------
+    >>> dictionary_columns(pa.table({"key": range(80), "kind": ["new", "paid"] * 40}))
+    ['kind']
+    """
+    paths = []
+    for field in rows.schema:
+        if pa.types.is_list(field.type):
+            paths.append(f"{field.name}.list.element")
+        elif pc.count_distinct(rows.column(field.name)).as_py() * _REPEATED <= rows.num_rows:
+            paths.append(field.name)
+    return paths
