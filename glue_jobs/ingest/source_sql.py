@@ -118,6 +118,19 @@ def actual_columns(settings: JobSettings) -> str:
     )
 
 
+def distinct_values(settings: JobSettings) -> str:
+    """A query for (name, count) of the source table's columns, by its last ANALYZE (``pg_stats``)."""
+    return (
+        "SELECT s.attname::text, max(CASE WHEN s.n_distinct < 0 THEN -s.n_distinct * c.reltuples "
+        "ELSE s.n_distinct END)::bigint::text "
+        "FROM pg_catalog.pg_stats s "
+        "JOIN pg_catalog.pg_namespace n ON n.nspname = s.schemaname "
+        "JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = s.tablename "
+        f"WHERE s.schemaname = {quote_text(settings.source_schema)} "
+        f"AND s.tablename = {quote_text(settings.source_table)} GROUP BY s.attname"
+    )
+
+
 @dataclass(frozen=True)
 class SourceQuery:
     """A query for the rows of a run.

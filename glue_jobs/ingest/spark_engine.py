@@ -41,6 +41,8 @@ _SESSION = {
     "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
     "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
     "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
+    # PostgreSQL pads a char(n) itself.
+    "spark.sql.readSideCharPadding": "false",
     "spark.sql.maxConcurrentOutputFileWriters": str(OPEN_FILES),
 }
 

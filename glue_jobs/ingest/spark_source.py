@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 import json
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 from typing import Any, Mapping, Sequence
 
 from pyspark import StorageLevel
@@ -34,6 +35,10 @@ _PARQUET = {
 }
 
 _FOOTERS_AT_ONCE = 8
+
+# About as many as a dictionary of a megabyte (parquet.dictionary.page.size) holds; then Parquet gives it up.
+_DICTIONARY_VALUES = 100_000
+
 _NULL = "__HIVE_DEFAULT_PARTITION__"
 _ARRAY = "[".encode().hex().upper()
 
@@ -217,13 +222,27 @@ class SparkSource:
         if fields and not has_few_values([field.transform for field in fields]):
             by = ", ".join(map(quoted, directories))
             rows = self._spark.sql(f"SELECT /*+ REBALANCE({by}) */ * FROM {{rows}}", rows=rows)
-        return self._write_plain(rows, location, dict(zip(directories, fields)))
+        encoding = self._encoding(landing)
+        return self._write_plain(rows, location, dict(zip(directories, fields)), encoding)
+
+    def _encoding(self, landing: Landing) -> dict[str, str]:
+        """Options that spare columns with very many values the attempt at a dictionary."""
+        found = dict(self.fetch(source_sql.distinct_values(landing.settings)))
+        return {
+            f"parquet.enable.dictionary#{column.name}": "false"
+            for column in landing.structure.columns
+            if int(found.get(column.source_name) or 0) > _DICTIONARY_VALUES
+        }
 
     def _write_plain(
-        self, rows: DataFrame, location: str, by: Mapping[str, PartitionField] | None = None
+        self,
+        rows: DataFrame,
+        location: str,
+        by: Mapping[str, PartitionField] = MappingProxyType({}),
+        encoding: Mapping[str, str] = MappingProxyType({}),
     ) -> tuple[RawFile, ...]:
-        by = by or {}
-        rows.write.mode("append").partitionBy(*by).options(**_PARQUET).parquet(location)
+        options = {**_PARQUET, **encoding}
+        rows.write.mode("append").partitionBy(*by).options(**options).parquet(location)
         sizes = self._sizes(location)
         if not sizes:
             return ()
