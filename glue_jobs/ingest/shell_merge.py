@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import uuid
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Sequence
@@ -30,6 +31,7 @@ PATH_ID, POSITION_ID = 2147483546, 2147483545
 _PRUNING_TYPES = ("int", "long", "string", "date")
 _ROW = "__row"
 _WRITTEN_ROWS = 131_072
+_FILES_AT_ONCE = 4
 
 _DELETE_SCHEMA = pa.schema(
     [
@@ -152,9 +154,15 @@ def find_rows(live: LiveFiles, fields: Sequence[Field], keys: pa.Table, removal:
         Their values, without NULL; each key once.
     removal : Removal
     """
-    for task in live.tasks(_bounds(fields, keys)):
-        for rows in live.read(task, fields, keys):
-            removal.add(task.file, matching(rows, keys).column(_ROW).combine_chunks())
+
+    def search(task: FileScanTask) -> list[pa.Array]:
+        return [matching(rows, keys).column(_ROW).combine_chunks() for rows in live.read(task, fields, keys)]
+
+    tasks = live.tasks(_bounds(fields, keys))
+    with ThreadPoolExecutor(max_workers=_FILES_AT_ONCE) as pool:
+        for task, found in zip(tasks, pool.map(search, tasks)):
+            for positions in found:
+                removal.add(task.file, positions)
 
 
 def matching(rows: pa.Table, keys: pa.Table) -> pa.Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from container_stack import Containers, new_settings
 
+from millpond import process
 from millpond.config import CHECKOUT, Settings
 from millpond.stack.compose import connect
 
@@ -36,6 +38,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(scope="session")
 def containers() -> Iterator[Containers]:
     directory = Path(tempfile.mkdtemp(prefix="test-state-", dir=CHECKOUT / ".millpond"))
+    # Whoever else runs tests here takes a directory without a living owner for abandoned.
+    process.record(os.getpid(), directory / "test-owner")
     found = Containers(new_settings(directory, glue_memory="1536m"))
     found.stack.up()
     yield found
