@@ -19,10 +19,10 @@ locals {
         FLEX_DPU_HOUR_USD      = tostring(var.flex_dpu_hour_usd)
         SHELL_DPU              = tostring(local.glue_jobs.shell.max_capacity)
         # Measured by bench/ingest.py: CPU seconds for the 996 MB of TPC-H lineitem at scale factor 1, landed and
-        # curated (shell 15, Spark 108), spread over the vCPUs of the job: a quarter of one in a Python shell
+        # curated (shell 13.4, Spark 59), spread over the vCPUs of the job: a quarter of one in a Python shell
         # job of 0.0625 DPU, four in a worker of type G.1X. What AWS takes to start Spark is not measured.
-        SHELL_BYTES_PER_SECOND = "16000000"
-        SPARK_BYTES_PER_SECOND = "37000000"
+        SHELL_BYTES_PER_SECOND = "18000000"
+        SPARK_BYTES_PER_SECOND = "67000000"
         SPARK_START_SECONDS    = "60"
         TARGET_SECONDS         = tostring(var.table_target_seconds)
         MAX_WORKERS            = tostring(var.spark_max_workers)
