@@ -189,15 +189,17 @@ def test_appended_rows_are_read_once_and_stay_when_the_source_forgets_them(lab: 
     assert counts(lab.item(table_id, "r3")) == (20, 0, 0, 0, 120)
 
 
-def test_newest_change_of_each_key_wins_and_a_delete_removes_the_row(lab: Lab) -> None:
+@pytest.mark.parametrize("engine", ["shell", "spark"])
+def test_newest_change_of_each_key_wins_and_a_delete_removes_the_row(lab: Lab, engine: str) -> None:
+    name = f"changes_{engine}"
     lab.execute(
-        "CREATE TABLE lab.changes (seq bigint PRIMARY KEY, op char(1) NOT NULL, id integer, note text)",
-        "INSERT INTO lab.changes VALUES (1, 'I', 1, 'a'), (2, 'I', 2, 'a'), (3, 'U', 1, 'b'), "
+        f"CREATE TABLE lab.{name} (seq bigint PRIMARY KEY, op char(1) NOT NULL, id integer, note text)",
+        f"INSERT INTO lab.{name} VALUES (1, 'I', 1, 'a'), (2, 'I', 2, 'a'), (3, 'U', 1, 'b'), "
         "(4, 'I', 3, 'a'), (5, 'D', 3, NULL)",
     )
     columns = [("seq", "bigint", "bigint"), ("op", "character(1)", "char(1)"), ("id", "integer", "int")]
     table_id = lab.declare(
-        "changes",
+        name,
         structure=structure([*columns, ("note", "text", "string")]),
         load_mode="change_table",
         change_operation_column="op",
@@ -206,15 +208,15 @@ def test_newest_change_of_each_key_wins_and_a_delete_removes_the_row(lab: Lab) -
         column_actions={"seq": "drop", "op": "drop"},
         quality_max_rejected=1,
     )
-    lab.run("shell", table_id, "r1")
+    lab.run(engine, table_id, "r1")
     lab.commit(table_id, "r1")
     assert sorted((row["id"], row["note"]) for row in lab.rows(table_id)) == [(1, "b"), (2, "a")]
     lab.execute(
-        "DELETE FROM lab.changes",
-        "INSERT INTO lab.changes VALUES (6, 'D', 2, NULL), (7, 'U', 1, 'c'), (8, 'I', 2, 'd'), "
+        f"DELETE FROM lab.{name}",
+        f"INSERT INTO lab.{name} VALUES (6, 'D', 2, NULL), (7, 'U', 1, 'c'), (8, 'I', 2, 'd'), "
         "(9, 'D', 2, 'd'), (10, 'I', 4, 'e'), (11, 'X', 5, 'f')",
     )
-    lab.run("shell", table_id, "r2")
+    lab.run(engine, table_id, "r2")
     assert sorted((row["id"], row["note"]) for row in lab.rows(table_id)) == [(1, "c"), (4, "e")]
     item = lab.item(table_id, "r2")
     assert counts(item) == (4, 1, 1, 1, 2)
