@@ -21,6 +21,9 @@ from ingest.structures import TableStructure
 
 Row = Tuple[Optional[str], ...]
 
+COMPARED_ROWS = 1_000
+"""A batch of so many rows that are all in the table already is compared with them before it is applied."""
+
 
 class CommitConflictError(IngestError):
     """The table has another current snapshot, or schema, than the run started from; nothing was changed."""

@@ -14,7 +14,17 @@ import psycopg
 import pyarrow as pa
 
 from ingest import shell_table, source_sql
-from ingest.engines import Change, Curated, Landing, Row, Source, TableName, check_keys, single_row
+from ingest.engines import (
+    COMPARED_ROWS,
+    Change,
+    Curated,
+    Landing,
+    Row,
+    Source,
+    TableName,
+    check_keys,
+    single_row,
+)
 from ingest.evolution import Evolution
 from ingest.iceberg import ROWS_DELETED, ROWS_INSERTED, ROWS_TOTAL, ROWS_UPDATED, IcebergTable
 from ingest.manifest import LandedFiles, RawFile
@@ -26,9 +36,6 @@ from ingest.shell_files import open_parquet, read_columns
 from ingest.shell_landing import land
 from ingest.shell_merge import LiveFiles, Removal, find_rows, write_deletes
 from ingest.shell_table import Catalog, Files
-
-COMPARED_ROWS = 1_000
-"""A batch of so many rows that are all in the table already is compared with them before it is applied."""
 
 KEYS_AT_ONCE = 2_000_000
 """Keys of a batch that are looked for in one pass over the table's key columns."""

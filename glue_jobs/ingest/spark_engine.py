@@ -19,7 +19,7 @@ from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
-from ingest.engines import Change, Curated, Source, TableName, check_keys
+from ingest.engines import COMPARED_ROWS, Change, Curated, Source, TableName, check_keys
 from ingest.errors import IngestError
 from ingest.evolution import Evolution
 from ingest.iceberg import ROWS_DELETED, ROWS_INSERTED, ROWS_TOTAL, ROWS_UPDATED, IcebergTable
@@ -145,6 +145,8 @@ class SparkEngine:
 
     def _upsert(self, change: Change) -> Curated:
         table, keys = change.table, [*change.key_columns]
+        if self._is_there(change):
+            return self._unchanged(table)
         gone = self._read(table, change.files.deletes)
         batch = self._landed(change).withColumn(_OPERATION, f.lit(_UPDATE))
         batch = batch.unionByName(gone.withColumn(_OPERATION, f.lit(_DELETE)))
@@ -160,6 +162,17 @@ class SparkEngine:
         updated = _number(snapshot, "added-position-deletes") - deleted
         total = self._rows_of(table, snapshot.snapshotId()).count()
         return _curated(snapshot, _Counts(added - updated, updated, deleted, total))
+
+    def _is_there(self, change: Change) -> bool:
+        """Whether a small batch, such as the rows at the old watermark alone, brings nothing new."""
+        if change.files.deletes or change.files.rows_landed > COMPARED_ROWS:
+            return False
+        landed, keys = self._landed(change), [*change.key_columns]
+        names = [quoted(field.name) for field in change.table.fields]
+        there = self._rows_of(change.table).join(
+            f.broadcast(landed.select(*map(quoted, keys))), keys, "left_semi"
+        )
+        return landed.select(*names).exceptAll(there.select(*names)).isEmpty()
 
     def _apply_differences(self, change: Change) -> Curated:
         landed = self._landed(change)
