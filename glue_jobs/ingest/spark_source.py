@@ -222,6 +222,9 @@ class SparkSource:
         if fields and not has_few_values([field.transform for field in fields]):
             by = ", ".join(map(quoted, directories))
             rows = self._spark.sql(f"SELECT /*+ REBALANCE({by}) */ * FROM {{rows}}", rows=rows)
+            # The order in which a shuffle brings rows is never the same twice.
+            keys = landing.structure.catalog_names(landing.settings.key_columns, "a key")
+            rows = rows.sortWithinPartitions(*map(quoted, [*directories, *keys]))
         encoding = self._encoding(landing)
         return self._write_plain(rows, location, dict(zip(directories, fields)), encoding)
 
