@@ -196,7 +196,16 @@ def ensure_harness(home: Path, *, dev: bool) -> Path:
 def install(uv: Path, interpreter: Path, arguments: Sequence[str], what: str) -> None:
     """Install packages into an environment with uv; sources are built with locked build tools."""
     run(
-        [str(uv), "pip", "install", "--quiet", "--no-config", "--python", str(interpreter)]
+        [
+            str(uv),
+            "pip",
+            "install",
+            "--quiet",
+            "--no-config",
+            "--compile-bytecode",
+            "--python",
+            str(interpreter),
+        ]
         + ["--build-constraints", str(REQUIREMENTS / "build.txt"), *arguments],
         f"{what} could not be installed",
     )

@@ -1,44 +1,29 @@
 """The engine of the Python shell job: PostgreSQL's COPY into Arrow into Parquet, pyiceberg into the catalog.
 
-Memory is bounded by the sizes in :mod:`ingest.shell_sink`, some batches of rows and :data:`KEYS_AT_ONCE`
-keys, whatever the table's size. Landed files become curated ones by a copy within S3, without being decoded;
-old rows are removed by position deletes, for which only key columns are read.
+Memory is bounded by the sizes in :mod:`ingest.shell_sink`, some batches of rows and the keys that
+:mod:`ingest.shell_curation` looks for at once, whatever the table's size. Landed files become curated ones
+by a copy within S3, without being decoded; old rows are removed by position deletes, for which only key
+columns are read.
 """
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import Any, Iterator, List, Mapping, Sequence, Tuple
+from threading import Thread
+from types import ModuleType
+from typing import Any, Iterator, List, Mapping
 
 import psycopg
 import pyarrow as pa
 
-from ingest import shell_table, source_sql
-from ingest.engines import (
-    COMPARED_ROWS,
-    Change,
-    Curated,
-    Landing,
-    Row,
-    Source,
-    TableName,
-    check_keys,
-    single_row,
-)
+from ingest import source_sql
+from ingest.engines import Change, Curated, Landing, Row, Source, TableName, single_row
 from ingest.evolution import Evolution
-from ingest.iceberg import ROWS_DELETED, ROWS_INSERTED, ROWS_TOTAL, ROWS_UPDATED, IcebergTable
-from ingest.manifest import LandedFiles, RawFile
+from ingest.iceberg import IcebergTable
+from ingest.manifest import LandedFiles
 from ingest.secrets import Credentials
 from ingest.shell_copy import read_tables
-from ingest.shell_diff import find_differences, is_unchanged
-from ingest.shell_dropped import DroppedFile
-from ingest.shell_files import open_parquet, read_columns
 from ingest.shell_landing import land
-from ingest.shell_merge import LiveFiles, Removal, find_rows, write_deletes
-from ingest.shell_table import Catalog, Files
-
-KEYS_AT_ONCE = 2_000_000
-"""Keys of a batch that are looked for in one pass over the table's key columns."""
 
 
 class ShellEngine:
@@ -79,19 +64,27 @@ class ShellEngine:
             connection.execute("COMMIT")
 
     def open_file(self, location: str, session: Mapping[str, str]) -> Source:
+        from ingest.shell_dropped import DroppedFile
+
         return DroppedFile(self._s3, location, session)
 
     def prepare(self, name: TableName, found: IcebergTable | None, evolution: Evolution) -> None:
-        shell_table.prepare(self._catalog(), name, found, evolution)
+        _curation().prepare(self._glue, self._s3, name, found, evolution)
 
     def count_rows(self, table: IcebergTable) -> int:
-        return _total(table, LiveFiles(self._s3, shell_table.load(self._catalog(), table)))
+        rows: int = _curation().count_rows(self._glue, self._s3, table)
+        return rows
 
     def curate(self, change: Change) -> Curated:
-        return _Curation(self._s3, self._catalog(), change).apply()
+        curated: Curated = _curation().curate(self._glue, self._s3, change)
+        return curated
 
-    def _catalog(self) -> Catalog:
-        return Catalog(self._glue, self._s3)
+
+def _curation() -> ModuleType:
+    """What commits, which takes a second to import."""
+    from ingest import shell_curation
+
+    return shell_curation
 
 
 class ShellSource:
@@ -124,122 +117,5 @@ class ShellSource:
     def land(self, landing: Landing) -> LandedFiles:
         (snapshot,) = single_row(self.fetch(source_sql.EXPORT_SNAPSHOT))
         tables = read_tables(self._credentials, self._session, str(snapshot), landing)
+        Thread(target=_curation).start()  # it has a second to spare for that
         return land(self._s3, landing, tables)
-
-
-class _Curation:
-    """One change of one table."""
-
-    def __init__(self, s3: Any, catalog: Catalog, change: Change) -> None:
-        self._s3 = s3
-        self._change = change
-        self._table = shell_table.load(catalog, change.table)
-        self._live = LiveFiles(s3, self._table)
-        self._total = _total(change.table, self._live)
-        self._keys = [change.table.field(name) for name in change.key_columns]
-
-    def apply(self) -> Curated:
-        action = {
-            "overwrite": self._overwrite,
-            "append": self._append,
-            "upsert": self._upsert,
-            "diff": self._diff,
-        }[self._change.action]
-        return action()
-
-    @property
-    def _directory(self) -> str:
-        return f"{self._change.table.location}/data/"
-
-    def _copied(self) -> list[RawFile]:
-        return shell_table.copy_files(self._s3, self._change.files.data, self._directory)
-
-    def _overwrite(self) -> Curated:
-        landed = self._change.files.rows_landed
-        counts = (landed, 0, self._total)
-        return self._commit(self._copied(), Removal(), counts, replaces_all=True)
-
-    def _append(self) -> Curated:
-        return self._commit(self._copied(), Removal(), (self._change.files.rows_landed, 0, 0))
-
-    def _upsert(self) -> Curated:
-        files = self._change.files
-        updated, deleted = Removal(), Removal()
-        for keys in self._batches(files.data):
-            find_rows(self._live, self._keys, keys, updated)
-        for keys in self._batches(files.deletes):
-            find_rows(self._live, self._keys, keys, deleted)
-        if self._is_unchanged(updated, deleted):
-            return self._commit((), Removal(), (0, 0, 0))
-        counts = (files.rows_landed - updated.rows, updated.rows, deleted.rows)
-        return self._commit(self._copied(), updated.merged(deleted), counts)
-
-    def _is_unchanged(self, updated: Removal, deleted: Removal) -> bool:
-        """Whether a small batch, such as the rows at the old watermark alone, brings nothing new."""
-        files = self._change.files
-        is_comparable = 0 < files.rows_landed == updated.rows <= COMPARED_ROWS and not deleted.rows
-        fields = self._change.table.fields
-        return is_comparable and is_unchanged(self._s3, files.data, self._live, updated, self._keys, fields)
-
-    def _diff(self) -> Curated:
-        differences = find_differences(self._s3, self._change, self._live, self._keys, self._directory)
-        counts = (differences.inserted, differences.updated, differences.removal.rows - differences.updated)
-        return self._commit(differences.files, differences.removal, counts)
-
-    def _batches(self, files: Sequence[RawFile]) -> Iterator[pa.Table]:
-        """The keys of landed rows, some at a time, checked."""
-        collected: list[pa.Table] = []
-        for file in files:
-            with open_parquet(self._s3, file.path, file.bytes) as opened:
-                collected += [rows for _, rows in read_columns(opened, self._keys)]
-            if sum(rows.num_rows for rows in collected) >= KEYS_AT_ONCE:
-                yield self._checked(collected)
-                collected = []
-        if collected:
-            yield self._checked(collected)
-
-    def _checked(self, collected: list[pa.Table]) -> pa.Table:
-        keys = pa.concat_tables(collected).combine_chunks()
-        names = keys.column_names
-        table_id = f"{self._change.table.database}.{self._change.table.name}"
-        distinct = keys.group_by(names).aggregate([]).num_rows
-        nulls = sum(keys.column(name).null_count for name in names)
-        check_keys(table_id, names, nulls=nulls, duplicates=keys.num_rows - distinct)
-        return keys
-
-    def _commit(
-        self,
-        added: Sequence[RawFile],
-        removal: Removal,
-        counts: Tuple[int, int, int],
-        *,
-        replaces_all: bool = False,
-    ) -> Curated:
-        inserted, updated, deleted = counts
-        total = self._total + inserted - deleted
-        snapshot_id = self._change.table.snapshot_id
-        if added or removal.rows or replaces_all:
-            files = Files(
-                data=shell_table.data_files(self._s3, self._table, added),
-                deletes=write_deletes(self._s3, self._table, removal, self._directory),
-                replaces_all=replaces_all,
-            )
-            numbers = {
-                ROWS_INSERTED: inserted,
-                ROWS_UPDATED: updated,
-                ROWS_DELETED: deleted,
-                ROWS_TOTAL: total,
-            }
-            properties = {**self._change.properties, **{name: str(value) for name, value in numbers.items()}}
-            snapshot_id = shell_table.commit(self._table, files, properties)
-        written = sum(file.bytes for file in added)
-        return Curated(snapshot_id, inserted, updated, deleted, total, written)
-
-
-def _total(table: IcebergTable, live: LiveFiles) -> int:
-    """Rows in the table: as its last change says, or counted when somebody else changed it last."""
-    snapshot = table.data_snapshot
-    if snapshot is None:
-        return 0
-    known = snapshot.summary.get(ROWS_TOTAL)
-    return live.count() if known is None else int(known)

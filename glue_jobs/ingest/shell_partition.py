@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any, Iterator, List, Tuple
+from typing import Any, Callable, Iterator, List, Tuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyiceberg.transforms import parse_transform
 
-from ingest.iceberg import IcebergTable
-from ingest.shell_types import iceberg_type
+from ingest.iceberg import IcebergTable, PartitionField
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -28,11 +26,7 @@ class Partitioner:
     def __init__(self, table: IcebergTable | None = None) -> None:
         self._fields = () if table is None else table.partition
         self.names = [field.name for field in self._fields]
-        self._transforms = [
-            parse_transform(field.transform).pyarrow_transform(iceberg_type(table.field(field.source).type))
-            for field in self._fields
-            if table is not None
-        ]
+        self._transforms = [_transform(table, field) for field in self._fields if table is not None]
 
     def split(self, table: pa.Table) -> Iterator[Tuple[Tuple[Any, ...], pa.Table]]:
         """Values of the partition fields, and the rows that have them in their order."""
@@ -56,6 +50,15 @@ class Partitioner:
             start = end
 
 
+def _transform(table: IcebergTable, field: PartitionField) -> Callable[[pa.Array], pa.Array]:
+    from pyiceberg.transforms import parse_transform
+
+    from ingest.shell_types import iceberg_type
+
+    kind = iceberg_type(table.field(field.source).type)
+    return parse_transform(field.transform).pyarrow_transform(kind)
+
+
 def _codes(values: List[pa.Array]) -> pa.Array:
     """A number for each row, the same for rows with the same values."""
     codes = pa.repeat(pa.scalar(0, pa.int64()), len(values[0]))
@@ -68,6 +71,8 @@ def _codes(values: List[pa.Array]) -> pa.Array:
 
 def _transformed(column: pa.ChunkedArray, transform: Any) -> pa.Array:
     (chunk,) = column.chunks
+    if pa.types.is_decimal64(chunk.type):
+        chunk = chunk.cast(pa.decimal128(chunk.type.precision, chunk.type.scale))
     return transform(chunk)
 
 

@@ -27,6 +27,9 @@ group: small ones cost time and size."""
 ENCODED_AT_ONCE = 1
 """Row groups that are encoded while more rows are collected."""
 
+UPLOADED_AT_ONCE = 2
+"""Files that are uploaded while others are written."""
+
 FILE_BYTES = 128 * 1024**2
 """A file that has grown to this size is uploaded and another begun."""
 
@@ -69,7 +72,7 @@ class ParquetSink:
         self._partitioner = partitioner
         self._directory = Path(tempfile.mkdtemp(prefix="ingest-"))
         self._uploads: list[Future[RawFile]] = []
-        self._uploader = ThreadPoolExecutor(max_workers=1)
+        self._uploader = ThreadPoolExecutor(max_workers=UPLOADED_AT_ONCE)
         self._encodings: deque[Future[None]] = deque()
         self._encoder = ThreadPoolExecutor(max_workers=1)
         self._collected: defaultdict[_Values, list[pa.Table]] = defaultdict(list)
@@ -112,25 +115,25 @@ class ParquetSink:
         while self._total >= COLLECTED_BYTES:
             self._flush(max(self._bytes, key=self._bytes.__getitem__))
 
-    def _flush(self, values: _Values) -> None:
+    def _flush(self, values: _Values, *, is_last: bool = False) -> None:
         """Have the rows of a partition encoded, once there is room for them."""
         while len(self._encodings) >= ENCODED_AT_ONCE:
             self._encodings.popleft().result()
         self._total -= self._bytes.pop(values)
         rows = self._collected.pop(values)
-        self._encodings.append(self._encoder.submit(self._encode, values, rows))
+        self._encodings.append(self._encoder.submit(self._encode, values, rows, is_last))
 
-    def _encode(self, values: _Values, rows: list[pa.Table]) -> None:
+    def _encode(self, values: _Values, rows: list[pa.Table], is_last: bool) -> None:
         table = pa.concat_tables(rows).cast(self._schema)
         file = self._file(values, table)
         file.writer.write_table(table, row_group_size=max(table.num_rows, 1))
         file.rows += table.num_rows
-        if file.path.stat().st_size >= FILE_BYTES:
+        if is_last or file.path.stat().st_size >= FILE_BYTES:
             self._upload(values)
 
     def _finish(self) -> None:
         for values in list(self._bytes):
-            self._flush(values)
+            self._flush(values, is_last=True)
         while self._encodings:
             self._encodings.popleft().result()
         for values in list(self._files):

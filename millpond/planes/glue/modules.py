@@ -143,7 +143,15 @@ def _fingerprint(requirements: Sequence[str], python: Path, options: str) -> str
 def _installer(python: Path, home: Path) -> list[str]:
     for candidate in (home / "uv/bin/uv", Path(sys.executable).with_name("uv"), shutil.which("uv")):
         if candidate and Path(candidate).exists():
-            return [str(candidate), "pip", "install", "--quiet", "--python", str(python)]
+            return [
+                str(candidate),
+                "pip",
+                "install",
+                "--quiet",
+                "--compile-bytecode",
+                "--python",
+                str(python),
+            ]
     return [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
 
 
