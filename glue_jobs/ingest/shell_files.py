@@ -17,6 +17,9 @@ from ingest.shell_arrow import arrow_type
 _BATCH_ROWS = 131_072
 _FIELD_ID = b"PARQUET:field_id"
 
+_LEAST_FETCH = 1024**2
+"""Bytes of one request at least: the column that is asked for next is often near, and asking costs more."""
+
 
 class S3FileIO(FileIO):
     """What pyiceberg reads and writes metadata with.
@@ -159,6 +162,7 @@ class _Ranges(io.RawIOBase):
         super().__init__()
         self._s3, self._bucket, self._key, self._size = s3, bucket, key, size
         self._position = 0
+        self._fetched, self._fetched_from = b"", 0
 
     def readable(self) -> bool:
         return True
@@ -178,11 +182,19 @@ class _Ranges(io.RawIOBase):
         end = self._size if size < 0 else min(self._position + size, self._size)
         if end <= self._position:
             return b""
+        if not self._fetched_from <= self._position <= end <= self._fetched_from + len(self._fetched):
+            self._fetch(min(max(end, self._position + _LEAST_FETCH), self._size))
+        start, stop = (position - self._fetched_from for position in (self._position, end))
+        content = self._fetched[start:stop]
+        if stop == len(self._fetched):  # a large one is not kept for nobody
+            self._fetched = b""
+        self._position = end
+        return content
+
+    def _fetch(self, end: int) -> None:
         span = f"bytes={self._position}-{end - 1}"
         response = self._s3.get_object(Bucket=self._bucket, Key=self._key, Range=span)
-        content: bytes = response["Body"].read()
-        self._position += len(content)
-        return content
+        self._fetched, self._fetched_from = response["Body"].read(), self._position
 
 
 class _Upload(io.BytesIO):

@@ -168,10 +168,23 @@ def find_rows(live: LiveFiles, fields: Sequence[Field], keys: pa.Table, removal:
 def matching(rows: pa.Table, keys: pa.Table) -> pa.Table:
     """Rows whose key is among the given ones."""
     first = keys.column_names[0]
+    keys = _within(keys, rows.column(first))
     candidates = rows.filter(pc.is_in(rows.column(first), keys.column(first)))
     if len(keys.column_names) == 1 or not candidates.num_rows:
         return candidates
     return candidates.join(keys, keys=keys.column_names, join_type="left semi", use_threads=False)
+
+
+def _within(keys: pa.Table, values: pa.ChunkedArray) -> pa.Table:
+    """Keys whose first column is between the least and the greatest of some values.
+
+    Rows mostly lie in the order of their keys, so these are few, and what is made of them costs little.
+    """
+    if pa.types.is_floating(values.type):  # NaN is a key too, and between nothing
+        return keys
+    extremes, first = pc.min_max(values), keys.column(0)
+    inside = pc.and_(pc.greater_equal(first, extremes["min"]), pc.less_equal(first, extremes["max"]))
+    return keys.filter(inside)
 
 
 def write_deletes(s3: Any, table: Table, removal: Removal, directory: str) -> list[DataFile]:
