@@ -30,6 +30,8 @@ _DRIVER = "org.postgresql.Driver"
 _PARQUET = {
     "compression": "zstd",
     "mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
+    # Each task moves its files to their place: nobody looks at them before the manifest names them.
+    "mapreduce.fileoutputcommitter.algorithm.version": "2",
     # What the files that a worker writes at once may hold in memory; Parquet makes row groups smaller for it.
     "parquet.memory.pool.ratio": "0.25",
 }
@@ -170,6 +172,7 @@ class SparkSource:
             "adaptiveFetch": "true",
             "adaptiveFetchMaximum": str(most),
             "maxResultBuffer": f"{max(_LEAST_PERCENT, _BUFFERS_PERCENT // tasks)}p",
+            "prepareThreshold": "-1",  # values travel in binary from the first query on
         }
 
     def _conditions(self, landing: Landing, split_column: str) -> list[str]:
