@@ -24,6 +24,7 @@ from millpond.query import run_query
 
 LINEITEM_ROWS_AT_SF_0_01 = "60175"
 QUERIES = sorted((Path(__file__).parent / "tpch_queries").glob("*.sql"))
+UPSERTS = 10  # ingest.maintenance: so many make a table due
 # Nothing of this size fits the validation parameters: the answer is empty, or one NULL.
 EMPTY = {"q18", "q19", "q20"}
 
@@ -224,6 +225,36 @@ def test_verify_names_the_table_the_column_and_the_keys_that_differ(demo):
     assert re.search(r"tpch\.nation differs: columns n_comment", result.stderr)
     assert re.search(r"n_nationkey=3: differs in n_comment", result.stderr)
     assert re.search(r"n_nationkey=7: differs in n_comment", result.stderr)
+
+
+def test_a_table_of_many_small_changes_is_compacted_by_its_next_ingest(demo):
+    athena, workgroup = demo.aws.athena, demo.settings.prefix
+
+    def maintenance() -> list[tuple[str, str]]:
+        newest = athena.list_query_executions(WorkGroup=workgroup, MaxResults=50)["QueryExecutionIds"]
+        found = athena.batch_get_query_execution(QueryExecutionIds=newest)["QueryExecutions"]
+        return [
+            (one["Query"].split()[0], one["Status"]["State"])
+            for one in sorted(found, key=lambda one: one["Status"]["SubmissionDateTime"])
+            if one["Query"].startswith(("OPTIMIZE", "VACUUM"))
+        ]
+
+    assert maintenance() == []
+    for _ in range(UPSERTS):
+        run_query(
+            athena,
+            "UPDATE products SET title = title WHERE product_id = 1",
+            workgroup=workgroup,
+            database="erp",
+        )
+    demo.must("ingest", "erp.products")
+    assert maintenance() == [("OPTIMIZE", "SUCCEEDED"), ("VACUUM", "SUCCEEDED")]
+    assert demo.query('SELECT operation FROM "erp"."products$snapshots" ORDER BY committed_at')[-1] == [
+        "replace"
+    ]
+    demo.must("ingest", "erp.products")
+    assert len(maintenance()) == 2, "what was compacted is not due again"
+    assert differing(json.loads(demo.must("verify", "--json"))) == []
 
 
 @pytest.fixture
