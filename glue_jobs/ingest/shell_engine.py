@@ -8,8 +8,8 @@ columns are read.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from threading import Thread
 from types import ModuleType
 from typing import Any, Iterator, List, Mapping
 
@@ -39,6 +39,7 @@ class ShellEngine:
     def __init__(self, glue: Any, s3: Any) -> None:
         self._glue = glue
         self._s3 = s3
+        self._importer = ThreadPoolExecutor(max_workers=1)
         if "jemalloc" in pa.supported_memory_backends():  # a fifth less memory than with Arrow's default
             pa.set_memory_pool(pa.jemalloc_memory_pool())
 
@@ -60,6 +61,7 @@ class ShellEngine:
                 connection.execute("SELECT set_config(%s, %s, false)", (name, value))
             connection.execute("BEGIN")
             connection.execute(source_sql.SNAPSHOT_ISOLATION)
+            self._importer.submit(_import_curation)
             yield ShellSource(connection, credentials, session, self._s3)
             connection.execute("COMMIT")
 
@@ -69,19 +71,26 @@ class ShellEngine:
         return DroppedFile(self._s3, location, session)
 
     def prepare(self, name: TableName, found: IcebergTable | None, evolution: Evolution) -> None:
-        _curation().prepare(self._glue, self._s3, name, found, evolution)
+        self._curation().prepare(self._glue, self._s3, name, found, evolution)
 
     def count_rows(self, table: IcebergTable) -> int:
-        rows: int = _curation().count_rows(self._glue, self._s3, table)
+        rows: int = self._curation().count_rows(self._glue, self._s3, table)
         return rows
 
     def curate(self, change: Change) -> Curated:
-        curated: Curated = _curation().curate(self._glue, self._s3, change)
+        curated: Curated = self._curation().curate(self._glue, self._s3, change)
         return curated
 
+    def _curation(self) -> ModuleType:
+        """What commits; one thread alone imports it.
 
-def _curation() -> ModuleType:
-    """What commits, which takes a second to import."""
+        Another one could get a module half made: imports from an archive, as a job's ``--extra-py-files``
+        are, take no lock before Python 3.10.
+        """
+        return self._importer.submit(_import_curation).result()
+
+
+def _import_curation() -> ModuleType:
     from ingest import shell_curation
 
     return shell_curation
@@ -117,5 +126,4 @@ class ShellSource:
     def land(self, landing: Landing) -> LandedFiles:
         (snapshot,) = single_row(self.fetch(source_sql.EXPORT_SNAPSHOT))
         tables = read_tables(self._credentials, self._session, str(snapshot), landing)
-        Thread(target=_curation).start()  # it has a second to spare for that
         return land(self._s3, landing, tables)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any, Callable, Iterator, List, Tuple
+from typing import Any, Iterator, List, Tuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyiceberg.transforms import parse_transform
 
-from ingest.iceberg import IcebergTable, PartitionField
+from ingest.iceberg import IcebergTable
+from ingest.shell_types import iceberg_type
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -26,7 +28,11 @@ class Partitioner:
     def __init__(self, table: IcebergTable | None = None) -> None:
         self._fields = () if table is None else table.partition
         self.names = [field.name for field in self._fields]
-        self._transforms = [_transform(table, field) for field in self._fields if table is not None]
+        self._transforms = [
+            parse_transform(field.transform).pyarrow_transform(iceberg_type(table.field(field.source).type))
+            for field in self._fields
+            if table is not None
+        ]
 
     def split(self, table: pa.Table) -> Iterator[Tuple[Tuple[Any, ...], pa.Table]]:
         """Values of the partition fields, and the rows that have them in their order."""
@@ -48,15 +54,6 @@ class Partitioner:
             rows = order.slice(start, end - start)
             yield found, table if len(rows) == table.num_rows else table.take(rows)
             start = end
-
-
-def _transform(table: IcebergTable, field: PartitionField) -> Callable[[pa.Array], pa.Array]:
-    from pyiceberg.transforms import parse_transform
-
-    from ingest.shell_types import iceberg_type
-
-    kind = iceberg_type(table.field(field.source).type)
-    return parse_transform(field.transform).pyarrow_transform(kind)
 
 
 def _codes(values: List[pa.Array]) -> pa.Array:
