@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import state_directories
 from container_stack import Containers, new_settings
 
-from millpond import process
-from millpond.config import CHECKOUT, Settings
+from millpond.config import Settings
 from millpond.stack.compose import connect
 
 IS_ASKED_FOR = Settings().tier == "compose"
@@ -37,9 +35,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session")
 def containers() -> Iterator[Containers]:
-    directory = Path(tempfile.mkdtemp(prefix="test-state-", dir=CHECKOUT / ".millpond"))
-    # Whoever else runs tests here takes a directory without a living owner for abandoned.
-    process.record(os.getpid(), directory / "test-owner")
+    directory = state_directories.make()
     found = Containers(new_settings(directory, glue_memory="1536m"))
     found.stack.up()
     yield found

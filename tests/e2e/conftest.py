@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,9 +15,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import state_directories
 from ports import free_port
 
-from millpond import process
 from millpond.aws import Aws
 from millpond.config import CHECKOUT, Settings
 from millpond.stack import open_stack
@@ -29,8 +28,6 @@ MILLPOND = Path(sys.executable).parent / "millpond"
 embedded_only = pytest.mark.skipif(
     Settings().tier != "embedded", reason="about the processes of the embedded tier"
 )
-# Names the test process a state directory belongs to; not "*.pid", so that `down` never takes it for a child.
-OWNER = "test-owner"
 
 
 @dataclass
@@ -102,12 +99,9 @@ class Checkout:
 @contextmanager
 def checkout_of_its_own() -> Iterator[Checkout]:
     """A stack that is not up yet; whatever is started in it is stopped at the end."""
-    base = CHECKOUT / ".millpond"
-    for abandoned in base.glob("test-state-*"):
-        if process.find(abandoned / OWNER) is None:
-            discard(Checkout(abandoned))
-    checkout = Checkout(Path(tempfile.mkdtemp(prefix="test-state-", dir=base)))
-    process.record(os.getpid(), checkout.state_dir / OWNER)
+    for abandoned in state_directories.abandoned():
+        discard(Checkout(abandoned))
+    checkout = Checkout(state_directories.make())
     try:
         yield checkout
     finally:
@@ -115,7 +109,7 @@ def checkout_of_its_own() -> Iterator[Checkout]:
 
 
 def discard(checkout: Checkout) -> None:
-    (checkout.state_dir / OWNER).unlink(missing_ok=True)
+    state_directories.disown(checkout.state_dir)
     checkout.run("down")
     open_stack(checkout.settings).remove()
     shutil.rmtree(checkout.state_dir, ignore_errors=True)
