@@ -39,7 +39,10 @@ class OwnedProcess:
     def is_running(self) -> bool:
         try:
             process = psutil.Process(self.pid)
-            return process.create_time() == self.created and process.status() != psutil.STATUS_ZOMBIE
+            if process.create_time() != self.created:
+                return False
+            # A killed leader is a zombie at once, but its last thread may still hold its sockets.
+            return process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1
         except psutil.NoSuchProcess:
             return False
 

@@ -53,6 +53,20 @@ def test_a_half_written_pid_file_names_no_process(tmp_path):
     assert process.find_all(tmp_path) == []
 
 
+def test_a_process_runs_as_long_as_one_of_its_threads_does(tmp_path):
+    code = (
+        "import ctypes, threading, time;"
+        "threading.Thread(target=time.sleep, args=(60,)).start();"
+        "ctypes.CDLL(None).pthread_exit(None)"
+    )
+    started = start_sleeper(tmp_path, code)
+    leader = psutil.Process(started.pid)
+    wait_until(lambda: leader.status() == psutil.STATUS_ZOMBIE)
+    assert started.is_running
+    leader.kill()
+    wait_until(lambda: not started.is_running)
+
+
 def test_stop_ends_the_grandchildren_too(tmp_path):
     code = (
         "import subprocess, sys, time;"
