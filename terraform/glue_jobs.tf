@@ -66,7 +66,7 @@ resource "aws_glue_job" "ingest" {
   }
 
   execution_property {
-    max_concurrent_runs = var.max_concurrency * 2
+    max_concurrent_runs = tonumber(aws_ssm_parameter.ingest["max_concurrency"].insecure_value) * 2
   }
 
   default_arguments = merge(each.value.arguments, {

@@ -18,6 +18,10 @@ locals {
       { sid = "ReadAndMarkRuns", actions = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:UpdateItem"], resources = [aws_dynamodb_table.this["ingest_runs"].arn] },
       { sid = "AskOperators", actions = ["sns:Publish"], resources = [aws_sns_topic.this["operators"].arn] },
     ]
+    reschedule = [
+      { sid = "ReadTheSchedule", actions = ["ssm:GetParameter"], resources = [aws_ssm_parameter.ingest["schedule"].arn] },
+      { sid = "Reschedule", actions = ["events:DescribeRule", "events:PutRule"], resources = [aws_cloudwatch_event_rule.schedule.arn] },
+    ]
     rotate = [
       {
         sid       = "RotateTheSecret"

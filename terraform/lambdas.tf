@@ -51,6 +51,16 @@ locals {
         APPROVAL_HOURS     = tostring(var.approval_hours)
       }
     }
+    reschedule = {
+      description = "Gives the rule of the ingest the schedule that operators put into Parameter Store."
+      timeout     = 60
+      memory      = 128
+      asks_db     = false
+      environment = {
+        SCHEDULE_PARAMETER = aws_ssm_parameter.ingest["schedule"].name
+        RULE               = aws_cloudwatch_event_rule.schedule.name
+      }
+    }
     rotate = {
       description = "Gives the user of the ingest a new password in the database, and puts it into its secret."
       timeout     = 60

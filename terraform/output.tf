@@ -39,7 +39,7 @@ output "glue_jobs" {
 }
 
 output "functions" {
-  description = "Name of each Lambda by what it does: plan, register, notify, rotate."
+  description = "Name of each Lambda by what it does: plan, register, notify, reschedule, rotate."
   value       = { for name, function in aws_lambda_function.this : name => function.function_name }
 }
 
@@ -69,11 +69,12 @@ output "operators_topic_arn" {
 }
 
 output "rules" {
-  description = "EventBridge rule of each trigger: schedule, file-dropped, job-failed."
+  description = "EventBridge rule of each trigger: schedule, schedule-turned, file-dropped, job-failed."
   value = {
-    schedule     = aws_cloudwatch_event_rule.schedule.name
-    file-dropped = aws_cloudwatch_event_rule.file_dropped.name
-    job-failed   = aws_cloudwatch_event_rule.job_failed.name
+    schedule        = aws_cloudwatch_event_rule.schedule.name
+    schedule-turned = aws_cloudwatch_event_rule.schedule_turned.name
+    file-dropped    = aws_cloudwatch_event_rule.file_dropped.name
+    job-failed      = aws_cloudwatch_event_rule.job_failed.name
   }
 }
 

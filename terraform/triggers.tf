@@ -22,7 +22,7 @@ locals {
 resource "aws_cloudwatch_event_rule" "schedule" {
   name                = "${local.prefix}-ingest-schedule"
   description         = "Starts an ingest of every enabled table that is due."
-  schedule_expression = var.schedule
+  schedule_expression = aws_ssm_parameter.ingest["schedule"].insecure_value
   state               = var.is_scheduled ? "ENABLED" : "DISABLED"
 }
 

@@ -64,7 +64,7 @@ variable "onprem_db" {
 }
 
 variable "schedule" {
-  description = "When the ingest starts by itself, as an EventBridge schedule expression in UTC."
+  description = "When the ingest starts by itself, as an EventBridge schedule expression in UTC, until somebody turns its parameter."
   type        = string
   default     = "cron(0 2 * * ? *)"
   nullable    = false
@@ -83,7 +83,7 @@ variable "is_scheduled" {
 }
 
 variable "max_concurrency" {
-  description = "How many tables one run ingests at once; each job accepts twice as many runs, so that two runs fit side by side."
+  description = "How many tables one run ingests at once, until somebody turns its parameter; each job accepts twice as many runs, so that two runs fit side by side."
   type        = number
   default     = 3
   nullable    = false
@@ -145,7 +145,7 @@ variable "lambda_reserved_concurrency" {
 }
 
 variable "spark_threshold_bytes" {
-  description = "A table of engine auto that is estimated to be at least this large is ingested by Spark, a smaller one by the Python shell job."
+  description = "A table of engine auto that is estimated to be at least this large is ingested by Spark, a smaller one by the Python shell job, until somebody turns the parameter."
   type        = number
   default     = 1073741824
   nullable    = false

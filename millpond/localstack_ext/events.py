@@ -1,10 +1,11 @@
-"""What EventBridge delivers to its targets, where LocalStack differs from AWS.
+"""What EventBridge delivers to its targets, and when, where LocalStack differs from AWS.
 
 Sources: the EventBridge API Reference, type ``Target``: "Input: Valid JSON text passed to the target. In this
 case, nothing from the event itself is passed to the target." The EventBridge User Guide, "Retrying event
 delivery" (by default 185 times within 24 hours, with exponential back-off and jitter; answers with status
 429 and 5xx are retried, others are not), "Using dead-letter queues to process undelivered events" and
-"Monitoring Amazon EventBridge" (namespace ``AWS/Events``, dimension ``RuleName``).
+"Monitoring Amazon EventBridge" (namespace ``AWS/Events``, dimension ``RuleName``). ``PutRule`` in the API
+Reference: an existing rule is replaced by what is given, its schedule and its state too.
 """
 
 from __future__ import annotations
@@ -15,19 +16,22 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from localstack.aws.connect import connect_to
+from localstack.services.events.provider import EventsProvider
+from localstack.services.events.rule import RuleService
+from localstack.services.events.scheduler import JobScheduler
 from localstack.services.events.target import (
     StatesTargetSender,
     TargetSender,
     TargetSenderFactory,
     transform_event_with_target_input_path,
 )
-from localstack.utils.aws.arns import sqs_queue_url_for_arn
+from localstack.utils.aws.arns import events_rule_arn, sqs_queue_url_for_arn
 from localstack.utils.aws.client_types import ServicePrincipal
 from localstack.utils.xray.trace_header import TraceHeader
 
@@ -190,7 +194,35 @@ def _process_event(self: TargetSender, event: Any, trace_header: TraceHeader) ->
     Delivery(self, shown, _payload(self, copy.deepcopy(shown)), trace_header).attempt()
 
 
+class ReschedulingEventsProvider(EventsProvider):
+    """A rule that is put again has a new clock; LocalStack starts one only with targets, and stops none."""
+
+    def create_rule_service(self, name: str, region: str, account_id: str, *arguments: Any) -> RuleService:
+        before = self._rule_services_store.get(events_rule_arn(name, account_id, region))
+        service = super().create_rule_service(name, region, account_id, *arguments)
+        if before is not None:
+            _stop_clock(before)
+        if service.schedule_cron and service.rule.targets:
+            fire = self._get_scheduled_rule_job_function(account_id, region, service.rule)
+            service.create_schedule_job(fire)
+        return service
+
+
+_start_clock = RuleService.create_schedule_job
+
+
+def _restart_clock(self: RuleService, fire: Callable[..., None]) -> None:
+    """Give a rule its clock; the one that it had, from other targets, stops."""
+    _stop_clock(self)
+    _start_clock(self, fire)
+
+
+def _stop_clock(service: RuleService) -> None:
+    JobScheduler.instance().cancel_job(getattr(service, "job_id", None))  # type: ignore[no-untyped-call]
+
+
 def install_targets() -> None:
     """Let LocalStack's rules use the above."""
+    setattr(RuleService, "create_schedule_job", _restart_clock)  # noqa: B010
     TargetSenderFactory.target_map["states"] = StateMachineTarget
     setattr(TargetSender, "process_event", _process_event)  # noqa: B010

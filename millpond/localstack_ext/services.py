@@ -106,12 +106,10 @@ def _stepfunctions() -> Service:
 
 
 def _events() -> Service:
-    from localstack.services.events.provider import EventsProvider
-
-    from millpond.localstack_ext.events import install_targets
+    from millpond.localstack_ext.events import ReschedulingEventsProvider, install_targets
 
     install_targets()
-    return Service.for_provider(EventsProvider())  # type: ignore[no-untyped-call]
+    return Service.for_provider(ReschedulingEventsProvider())  # type: ignore[no-untyped-call]
 
 
 def _logs() -> Service:

@@ -56,8 +56,10 @@ variables {
 
 run "everything" {
   variables {
-    vpc_cidr     = "10.99.0.0/20"
-    onprem_cidrs = ["10.1.0.0/16", "10.2.0.0/16"]
+    vpc_cidr        = "10.99.0.0/20"
+    onprem_cidrs    = ["10.1.0.0/16", "10.2.0.0/16"]
+    schedule        = "rate(6 hours)"
+    max_concurrency = 5
   }
 
   assert {
@@ -155,6 +157,11 @@ run "everything" {
   }
 
   assert {
+    condition     = aws_cloudwatch_event_rule.schedule.schedule_expression == "rate(6 hours)" && aws_glue_job.ingest["shell"].execution_property[0].max_concurrent_runs == 10
+    error_message = "The rule and the jobs have what the parameters say."
+  }
+
+  assert {
     condition     = keys(aws_cloudwatch_metric_alarm.table_late) == ["erp.orders"] && aws_cloudwatch_metric_alarm.table_late["erp.orders"].threshold == 720
     error_message = "Tables with a limit, and no others, are watched for being late."
   }
@@ -177,6 +184,25 @@ run "everything" {
   assert {
     condition     = jsondecode(base64decode(regex("Presto View: (\\S+) ", aws_glue_catalog_table.view["orders_by_month"].view_original_text)[0])).schema == "erp"
     error_message = "A view is what Athena makes of it: base64 of a JSON object."
+  }
+}
+
+run "leaves_what_operators_turned" {
+  variables {
+    vpc_cidr        = "10.99.0.0/20"
+    onprem_cidrs    = ["10.1.0.0/16", "10.2.0.0/16"]
+    schedule        = "rate(1 day)"
+    max_concurrency = 7
+  }
+
+  assert {
+    condition     = aws_ssm_parameter.ingest["schedule"].insecure_value == "rate(6 hours)" && aws_cloudwatch_event_rule.schedule.schedule_expression == "rate(6 hours)"
+    error_message = "A deployment leaves the schedule that is in Parameter Store, and the rule follows it."
+  }
+
+  assert {
+    condition     = aws_ssm_parameter.ingest["max_concurrency"].insecure_value == "5" && aws_glue_job.ingest["shell"].execution_property[0].max_concurrent_runs == 10
+    error_message = "A deployment leaves the concurrency that is in Parameter Store."
   }
 }
 

@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from pathlib import Path
+from unittest.mock import ANY
 
 import boto3
 import fault_rules
 import pytest
 from deploy_fixtures import Stack, copy_checkout, started_stack, write_fixtures
+from engine_fixtures import wait_for
 from terraform_fixtures import BareTerraform
 
 from millpond.config import CHECKOUT, load_settings
@@ -122,13 +124,34 @@ def test_every_resource_has_the_name_that_the_contracts_give_it(deployed: Stack)
     assert topics == {"millpond-dev-deploy-failed", "millpond-dev-ingest-events", "millpond-dev-operators"}
     rules = deployed.client("events").list_rules(NamePrefix="millpond-dev-")["Rules"]
     assert {rule["Name"].removeprefix("millpond-dev-") for rule in rules} == {
-        *("deploy-failed", "file-dropped", "freshness", "ingest-schedule", "job-failed"),
+        *("deploy-failed", "file-dropped", "freshness", "ingest-schedule", "job-failed", "schedule-turned"),
     }
     aliases = deployed.client("kms").list_aliases()["Aliases"]
     assert "alias/millpond-dev-data" in {alias["AliasName"] for alias in aliases}
     assert [
         one["DashboardName"] for one in deployed.client("cloudwatch").list_dashboards()["DashboardEntries"]
     ] == ["millpond-dev"]
+
+
+def test_the_rule_follows_the_parameter_that_operators_turn_and_the_next_deployment_leaves_both(
+    deployed: Stack,
+) -> None:
+    ssm, events = deployed.aws.ssm, deployed.client("events")
+    parameter, rule = "/millpond/dev/ingest/schedule", "millpond-dev-ingest-schedule"
+
+    def turn(schedule: str) -> None:
+        ssm.put_parameter(Name=parameter, Value=schedule, Overwrite=True)
+        wait_for("rule", lambda: events.describe_rule(Name=rule)["ScheduleExpression"] == schedule, 60)
+
+    before = events.describe_rule(Name=rule)
+    turn("cron(30 4 * * ? *)")
+
+    assert events.describe_rule(Name=rule) == {**before, "ScheduleExpression": "cron(30 4 * * ? *)"} | {
+        "ResponseMetadata": ANY
+    }
+    assert deployed.plan().text.startswith("No changes.")
+    assert ssm.get_parameter(Name=parameter)["Parameter"]["Value"] == "cron(30 4 * * ? *)"
+    turn("cron(0 2 * * ? *)")
 
 
 def test_buckets_take_nothing_in_the_clear_and_answer_only_over_tls(deployed: Stack) -> None:

@@ -39,18 +39,24 @@ def run(engine: RunningEngine, arn: str, seconds: float = 60) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def scheduled_machine(running_engine: RunningEngine) -> str:
-    """Started by a rule every minute, from the beginning, so that the last test need not wait for it."""
+def rescheduled_machines(running_engine: RunningEngine) -> dict[str, str]:
+    """Two whose rules are put twice, from the beginning, so that the last test need not wait for them."""
     events = running_engine.client("events")
-    machine = running_engine.client("stepfunctions").create_state_machine(
-        name="scheduled",
-        roleArn=running_engine.role(),
-        definition=json.dumps({"StartAt": "Only", "States": {"Only": {"Type": "Pass", "End": True}}}),
-    )["stateMachineArn"]
-    target = {"Id": "1", "Arn": machine, "RoleArn": running_engine.role(), "Input": "{}"}
-    events.put_rule(Name="scheduled", ScheduleExpression="rate(1 minute)")
-    events.put_targets(Rule="scheduled", Targets=[target])
-    return str(machine)
+    machines = {}
+    for name, schedules in {
+        "quickened": ("rate(30 days)", "rate(1 minute)"),
+        "slowed": ("rate(1 minute)", "rate(30 days)"),
+    }.items():
+        machines[name] = running_engine.client("stepfunctions").create_state_machine(
+            name=name,
+            roleArn=running_engine.role(),
+            definition=json.dumps({"StartAt": "Only", "States": {"Only": {"Type": "Pass", "End": True}}}),
+        )["stateMachineArn"]
+        target = {"Id": "1", "Arn": machines[name], "RoleArn": running_engine.role(), "Input": "{}"}
+        events.put_rule(Name=name, ScheduleExpression=schedules[0])
+        events.put_targets(Rule=name, Targets=[target])
+        events.put_rule(Name=name, ScheduleExpression=schedules[1])
+    return machines
 
 
 def test_lambda_invoke_gives_the_payload_and_fails_with_the_functions_error(
@@ -262,18 +268,20 @@ def test_eventbridge_rule_starts_a_state_machine(
     assert json.loads(described["input"]) == started_with
 
 
-def test_eventbridge_schedule_starts_a_state_machine_with_an_empty_input(
-    running_engine: RunningEngine, scheduled_machine: str
+def test_eventbridge_starts_a_state_machine_by_the_schedule_that_its_rule_was_given_last(
+    running_engine: RunningEngine, rescheduled_machines: dict[str, str]
 ) -> None:
     states = running_engine.client("stepfunctions")
 
-    def started() -> list[dict[str, Any]]:
-        found = states.list_executions(stateMachineArn=scheduled_machine)
+    def started(name: str) -> list[dict[str, Any]]:
+        found = states.list_executions(stateMachineArn=rescheduled_machines[name])
         executions: list[dict[str, Any]] = found["executions"]
         return executions
 
-    execution = wait_for("execution", started, 90)[0]
+    # The clocks of all rules tick together.
+    execution = wait_for("execution", lambda: started("quickened"), 90)[0]
     assert states.describe_execution(executionArn=execution["executionArn"])["input"] == "{}"
+    assert started("slowed") == []
 
 
 def test_a_state_machine_says_whether_it_is_traced(running_engine: RunningEngine) -> None:
