@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 CURRENT = "CURRENT"
 PARAMETERS = ("max_concurrency", "spark_threshold_bytes")
+KEPT = timedelta(days=400)
 MOST_KEYS_OF_A_BATCH = 100
 
 Item = Mapping[str, Any]
@@ -95,13 +96,15 @@ def plan(event: Item, sources: Sources) -> dict[str, Any]:
     if request.is_replay:
         skipped = _not_to_replay(sources, request, chosen)
     runs = _committed_runs(sources, [settings["table_id"] for settings in chosen])
+    started_at = datetime.fromisoformat(request.started_at)
     if asked is None and not request.is_replay:
-        skipped = _not_due(chosen, runs, datetime.fromisoformat(request.started_at))
+        skipped = _not_due(chosen, runs, started_at)
     wanted = [settings for settings in chosen if settings["table_id"] not in skipped]
     sizes = sources.sizes(s["source_schema"] for s in wanted) if wanted and not request.file else {}
     return {
         "run_id": request.run_id,
         "ingest_date": request.ingest_date,
+        "expires_at": str(int((started_at + KEPT).timestamp())),
         "max_concurrency": parameters["max_concurrency"],
         "tables": order(
             _plan_table(sources, request, settings, runs, sizes, parameters["spark_threshold_bytes"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -158,6 +158,12 @@ def test_a_table_that_is_not_ingested_says_why(table: str, why: str, outcome: Ou
     assert why in item["error"]
     assert "errorMessage" not in item["error"]
     assert "approval_token" not in item
+
+
+def test_an_item_that_the_state_machine_makes_expires_like_those_of_the_jobs(outcome: Outcome) -> None:
+    started = outcome.execution["startDate"]
+    expires = datetime.fromtimestamp(int(outcome.item("gone")["expires_at"]), UTC)
+    assert abs(expires - started - timedelta(days=400)) < timedelta(seconds=2)
 
 
 def test_the_error_a_person_sees_names_each_table_its_reason_and_its_log(outcome: Outcome) -> None:

@@ -131,6 +131,7 @@ def test_answer_has_the_shape_that_the_state_machine_reads(lake: Lake) -> None:
     assert lake.plan() == {
         "run_id": "run-1",
         "ingest_date": "2026-11-23",
+        "expires_at": "1829959240",
         "max_concurrency": 3,
         "tables": [
             {
