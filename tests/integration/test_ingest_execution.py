@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import fault_rules
 import pytest
 from engine_fixtures import wait_for
 from orchestration_fixtures import PREFIX, ROWS, Lab, Outcome, orchestration
@@ -26,6 +27,11 @@ CASES: dict[str, dict[str, Any]] = {
     "good": {"land": {**LANDED, "rows_quarantined": 2}},
     "grows": {"land": MOVES},
     "maintained": {"land": {**LANDED, "maintenance_due": True}},
+    "crossed": {
+        "raise": "An error occurred (TransactionConflictException) when calling the UpdateItem operation",
+        "times": 1,
+        "land": LANDED,
+    },
     "contended": {"raise": "another run, r0, is ingesting this table.", "times": 1, "land": LANDED},
     "added": {"land": LANDED},
     "approved": {"land": LANDED},
@@ -41,7 +47,7 @@ CASES: dict[str, dict[str, Any]] = {
     "gone": {"land": LANDED},
 }
 COMMITTED_BEFORE = {"grows": "1", "raced": "9"}
-INGESTED = {"good", "grows", "maintained", "contended", "added", "approved"}
+INGESTED = {"good", "grows", "maintained", "contended", "crossed", "added", "approved"}
 FAILED = CASES.keys() - INGESTED - {"weekly"}
 
 
@@ -188,6 +194,7 @@ def test_the_watermark_moves_only_with_a_commit(outcome: Outcome) -> None:
 def test_a_run_that_lost_a_race_is_tried_again_and_another_failure_is_not(outcome: Outcome) -> None:
     starts = f"starts of {outcome.run_id}"
     assert outcome.item("contended", starts)["starts"] == 2
+    assert outcome.item("crossed", starts)["starts"] == 2
     assert outcome.item("fails", starts)["starts"] == 1
     assert outcome.item("rejected", starts) == {}
 
@@ -276,6 +283,24 @@ def test_a_table_that_is_asked_for_by_name_is_always_due(outcome: Outcome, lab: 
     assert again.events[-1].status == "COMMITTED"
     started = again.execution["startDate"].astimezone(UTC)
     assert again.item("weekly")["ingest_date"] == started.date().isoformat()
+
+
+def test_a_commit_that_met_another_write_is_tried_again(outcome: Outcome, lab: Lab) -> None:
+    canceled = {
+        "service": "dynamodb",
+        "operation": "TransactWriteItems",
+        "times": 1,
+        "error": {"statusCode": 400, "code": "TransactionCanceledException"},
+    }
+    url = lab.engine.settings.endpoint_url
+    fault_rules.ask(url, "POST", [canceled])
+    again = lab.ingest(["lab.weekly"])
+    [rule] = fault_rules.ask(url, "GET")
+    fault_rules.ask(url, "DELETE")
+
+    assert rule["hits"] == 1
+    assert again.final == {"weekly": "COMMITTED"}
+    assert again.item("weekly", "CURRENT")["committed_run_id"] == again.run_id
 
 
 def test_a_dropped_file_is_ingested_by_the_shell_job_without_asking_the_source(
