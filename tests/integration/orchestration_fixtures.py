@@ -40,7 +40,8 @@ RATES = {
 }
 FUNCTIONS = ("plan", "register", "notify")
 
-# Does what the case of its table says: "times" first fails so often, "raise" always, "land" writes the item.
+# Does what the case of its table says: "times" first fails so often, "raise" always, "says" writes why into
+# the item and leaves Glue an exit code alone, "land" writes the item.
 JOB = """
 import decimal, sys
 import boto3
@@ -62,6 +63,10 @@ if "lease" in case:
     )
 if "raise" in case and seen <= case.get("times", seen):
     raise RuntimeError(case["raise"])
+if "says" in case and seen <= case.get("times", seen):
+    why = {{"status": "FAILED", "error": case["says"]}}
+    runs.put_item(Item={{"table_id": options["table_id"], "run_id": options["run_id"], **why}})
+    sys.exit(1)
 if "land" in case:
     item = {{name: options[name] for name in ("table_id", "run_id")}}
     item.update(status="LANDED", **case["land"])

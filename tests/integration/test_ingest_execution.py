@@ -32,6 +32,7 @@ CASES: dict[str, dict[str, Any]] = {
         "times": 1,
         "land": LANDED,
     },
+    "vague": {"says": "OperationalError: the source went away", "times": 1, "land": LANDED},
     "contended": {"raise": "another run, r0, is ingesting this table.", "times": 1, "land": LANDED},
     "added": {"land": LANDED},
     "approved": {"land": LANDED},
@@ -47,7 +48,7 @@ CASES: dict[str, dict[str, Any]] = {
     "gone": {"land": LANDED},
 }
 COMMITTED_BEFORE = {"grows": "1", "raced": "9"}
-INGESTED = {"good", "grows", "maintained", "contended", "crossed", "added", "approved"}
+INGESTED = {"good", "grows", "maintained", "contended", "crossed", "vague", "added", "approved"}
 FAILED = CASES.keys() - INGESTED - {"weekly"}
 
 
@@ -195,6 +196,7 @@ def test_a_run_that_lost_a_race_is_tried_again_and_another_failure_is_not(outcom
     starts = f"starts of {outcome.run_id}"
     assert outcome.item("contended", starts)["starts"] == 2
     assert outcome.item("crossed", starts)["starts"] == 2
+    assert outcome.item("vague", starts)["starts"] == 2
     assert outcome.item("fails", starts)["starts"] == 1
     assert outcome.item("rejected", starts) == {}
 
