@@ -370,6 +370,13 @@ def test_a_run_with_nothing_enabled_succeeds(outcome: Outcome, lab: Lab) -> None
     assert (nothing.execution["status"], nothing.events) == ("SUCCEEDED", [])
 
 
+@pytest.mark.parametrize("key", ["drop/", "drop/lab.good/"])
+def test_a_folder_is_no_file_and_no_failure(key: str, lab: Lab) -> None:
+    nothing = lab.execution({"file": {"bucket": "raw", "key": key}})
+
+    assert (nothing.execution["status"], nothing.events) == ("SUCCEEDED", [])
+
+
 def test_answering_what_nobody_asked_says_so(lab: Lab) -> None:
     with pytest.raises(MillpondError, match=r"No run of lab\.good waits"):
         answer(lab.aws, lab.engine.settings, "lab.good", is_approved=True)
