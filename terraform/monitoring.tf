@@ -16,6 +16,7 @@ locals {
   # What the ingest says of itself, in the namespace of the platform.
   namespace = "Millpond"
 
+  # What is said once a run ("missing = ignore") stays true until the next run says otherwise.
   alarms = merge(
     {
       ingest-failed = {
@@ -32,11 +33,11 @@ locals {
       }
       rows-dropped = {
         description = "A table was read with less than half the rows of its last run.", namespace = local.namespace, metric = "RowsDropped"
-        statistic   = "Maximum", dimensions = {}, threshold = 1
+        statistic   = "Maximum", dimensions = {}, threshold = 1, missing = "ignore"
       }
       quarantine-not-empty = {
-        description = "Rows violated the quality rules of their table: see the view quarantine_by_rule.", namespace = local.namespace, metric = "RowsQuarantined"
-        statistic   = "Sum", dimensions = {}, threshold = 1
+        description = "Rows of the last run violated the quality rules of their table: see the view quarantine_by_rule.", namespace = local.namespace, metric = "RowsQuarantined"
+        statistic   = "Sum", dimensions = {}, threshold = 1, missing = "ignore"
       }
       steps-failing = {
         description = "Steps of runs fail again and again, though retries may hide it.", namespace = local.namespace, metric = "StepsFailed"
@@ -44,7 +45,7 @@ locals {
       }
       daily-cost = {
         description = "The runs of one day cost more than was thought of.", namespace = local.namespace, metric = "CostOfDayUSD"
-        statistic   = "Maximum", dimensions = {}, threshold = var.daily_cost_limit_usd
+        statistic   = "Maximum", dimensions = {}, threshold = var.daily_cost_limit_usd, missing = "ignore"
       }
       events-undelivered = {
         description = "An event could not be delivered: it waits in the dead-letter queue.", namespace = "AWS/SQS", metric = "ApproximateNumberOfMessagesVisible"
@@ -153,7 +154,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   evaluation_periods  = 1
   threshold           = each.value.threshold
   comparison_operator = "GreaterThanOrEqualToThreshold"
-  treat_missing_data  = "notBreaching"
+  treat_missing_data  = try(each.value.missing, "notBreaching")
   alarm_actions       = [aws_sns_topic.this["operators"].arn]
   ok_actions          = [aws_sns_topic.this["operators"].arn]
 }

@@ -172,6 +172,11 @@ run "everything" {
   }
 
   assert {
+    condition     = sort([for name, alarm in aws_cloudwatch_metric_alarm.this : name if alarm.treat_missing_data == "ignore"]) == tolist(["daily-cost", "quarantine-not-empty", "rows-dropped"])
+    error_message = "What a run says of itself stays so until the next run."
+  }
+
+  assert {
     condition     = aws_glue_job.ingest["spark"].default_arguments["--conf"] == "spark.sql.catalog.glue_catalog=org.apache.iceberg.spark.SparkCatalog --conf spark.sql.catalog.glue_catalog.catalog-impl=org.apache.iceberg.aws.glue.GlueCatalog --conf spark.sql.catalog.glue_catalog.io-impl=org.apache.iceberg.aws.s3.S3FileIO --conf spark.sql.catalog.glue_catalog.warehouse=s3://${output.buckets["curated"]}/ --conf spark.sql.extensions=org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions"
     error_message = "Spark knows the Glue catalog as an Iceberg catalog."
   }

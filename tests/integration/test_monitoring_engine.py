@@ -339,6 +339,33 @@ def test_alarm_of_an_expression_and_a_composite_of_it_follow_the_metrics(bench: 
         bench.cloudwatch.put_composite_alarm(AlarmName="odd", AlarmRule="ALARM(")
 
 
+def test_alarm_on_what_a_run_says_lasts_until_the_next_run_says_otherwise(bench: Bench) -> None:
+    for missing in ("ignore", "notBreaching"):
+        bench.cloudwatch.put_metric_alarm(
+            AlarmName=missing,
+            Namespace="Runs",
+            MetricName="RowsQuarantined",
+            Statistic="Sum",
+            Period=10,
+            EvaluationPeriods=1,
+            Threshold=1,
+            ComparisonOperator="GreaterThanOrEqualToThreshold",
+            TreatMissingData=missing,
+        )
+
+    def run(rows: int) -> None:
+        bench.cloudwatch.put_metric_data(
+            Namespace="Runs", MetricData=[{"MetricName": "RowsQuarantined", "Value": rows}]
+        )
+
+    run(3)
+    wait_for("alarm", lambda: bench.alarm_state("notBreaching") == "ALARM")
+    wait_for("end of the value", lambda: bench.alarm_state("notBreaching") == "OK", 90)
+    assert bench.alarm_state("ignore") == "ALARM"
+    run(0)
+    wait_for("end of the alarm", lambda: bench.alarm_state("ignore") == "OK")
+
+
 def test_dashboard_gets_metrics_and_expressions_together(bench: Bench) -> None:
     start = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=2)
     for minute, table, values in ((0, "a", [1]), (1, "a", [3]), (1, "b", [10, 11])):
