@@ -84,7 +84,7 @@ load: setup ## Create and fill the on-premises database
 workload: setup ## Change rows in the on-premises database (CHANGES=500)
 	@$(MILLPOND) workload --changes $(CHANGES)
 
-ingest: setup ## Run the state machine (TABLES="erp.orders …", all by default)
+ingest: setup ## Run the state machine (TABLES="erp.orders …", all that are due by default)
 	@$(MILLPOND) ingest $(TABLES)
 
 replay: setup ## Finish a run that failed (RUN=…, TABLES="…")

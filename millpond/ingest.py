@@ -87,7 +87,7 @@ def start_ingest(aws: Aws, settings: Settings, tables: Sequence[str] | None = No
     settings : Settings
         Names the state machine.
     tables : sequence of str, optional
-        The ``table_id`` of each table to ingest; every enabled one unless given.
+        The ``table_id`` of each table to ingest; every enabled one that is due unless given.
 
     Raises
     ------

@@ -322,7 +322,7 @@ variable "operator_emails" {
 }
 
 variable "late_after_hours" {
-  description = "Hours without a run that went well after which the ingest counts as late: somewhat more than its schedule's."
+  description = "Hours without a run that went well after which the ingest counts as late: somewhat more than its schedule's, and turned with it."
   type        = number
   default     = 26
   nullable    = false

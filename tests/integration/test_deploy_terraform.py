@@ -128,6 +128,13 @@ def test_every_resource_has_the_name_that_the_contracts_give_it(deployed: Stack)
     }
     aliases = deployed.client("kms").list_aliases()["Aliases"]
     assert "alias/millpond-dev-data" in {alias["AliasName"] for alias in aliases}
+    alarms = deployed.client("cloudwatch").describe_alarms(
+        AlarmTypes=["MetricAlarm", "CompositeAlarm"], AlarmNamePrefix="millpond-dev-"
+    )
+    late = {one["AlarmName"] for one in alarms["MetricAlarms"] if "-late-" in one["AlarmName"]}
+    watched = ("erp.audit_log", "erp.order_lines", "erp.orders", "erp.payments", "tpch.nation", "tpch.region")
+    assert late == {f"millpond-dev-late-{table_id}" for table_id in watched}
+    assert [one["AlarmName"] for one in alarms["CompositeAlarms"]] == ["millpond-dev-tables-late"]
     assert [
         one["DashboardName"] for one in deployed.client("cloudwatch").list_dashboards()["DashboardEntries"]
     ] == ["millpond-dev"]
