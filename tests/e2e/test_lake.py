@@ -146,6 +146,42 @@ def test_logs_show_what_the_last_run_of_a_job_wrote(demo):
     assert re.search(r"\w+\.\w+", demo.must("logs", "millpond-dev-ingest-spark"))
 
 
+def test_a_file_dropped_into_raw_is_ingested_and_the_next_full_load_replaces_it(demo):
+    names = {"TableName": f"{demo.settings.prefix}-ingest_runs", "ConsistentRead": True}
+    row = {
+        "warehouse_code": "W99",
+        "name": "Annex",
+        "opens_at": "07:00:00.000000",
+        "closes_at": "18:30:00.000000",
+        "dock_hours": [7, 12],
+        "floor_area": "1250.5",
+    }
+    demo.aws.s3.put_object(
+        Bucket=f"{demo.settings.prefix}-raw-{demo.settings.account_id}-eu-west-1",
+        Key="drop/erp.warehouses/annex.jsonl",
+        Body=json.dumps(row).encode(),
+    )
+
+    def run_of_the_file() -> dict | None:
+        key = {":table": {"S": "erp.warehouses"}}
+        answer = demo.aws.dynamodb.query(
+            **names, KeyConditionExpression="table_id = :table", ExpressionAttributeValues=key
+        )
+        runs = [one for one in answer["Items"] if one.get("load_mode") == {"S": "file"}]
+        return runs[0] if runs and runs[0]["status"] != {"S": "LANDED"} else None
+
+    deadline = time.monotonic() + 300
+    while (run := run_of_the_file()) is None:
+        assert time.monotonic() < deadline, "no run for the file within five minutes"
+        time.sleep(0.5)
+
+    assert (run["status"], run["rows_read"], run.get("error")) == ({"S": "COMMITTED"}, {"N": "1"}, None)
+    annex = "select name, dock_hours from erp.warehouses where warehouse_code = 'W99'"
+    assert demo.query(annex) == [["Annex", "[7, 12]"]]
+    demo.must("ingest", "erp.warehouses")
+    assert demo.query(annex) == []
+
+
 @pytest.fixture
 def setting_of(demo):
     """Puts changed items into DynamoDB for one test, and the old ones back."""
