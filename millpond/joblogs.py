@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PYTHON_SHELL_GROUP = "/aws-glue/python-jobs"
 SPARK_GROUP = "/aws-glue/jobs"
+GROUP_PREFIX = "--custom-logGroup-prefix"
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,8 @@ def job_run_log(
             f"The job {job_name} has no run{f' {run_id}' if run_id else ''} yet.", next_step="millpond ingest"
         )
     run = matching[0]
-    group = PYTHON_SHELL_GROUP if job["Command"].get("Name") == "pythonshell" else SPARK_GROUP
+    own_group = {**job.get("DefaultArguments", {}), **run.get("Arguments", {})}.get(GROUP_PREFIX)
+    group = own_group or (PYTHON_SHELL_GROUP if job["Command"].get("Name") == "pythonshell" else SPARK_GROUP)
     lines = [
         line for name in ("output", "error") for line in _events(logs, f"{group}/{name}", run["Id"], name)
     ]

@@ -8,6 +8,10 @@ locals {
     "spark.sql.catalog.glue_catalog.warehouse"    = "s3://${aws_s3_bucket.this["curated"].id}/"
   }
 
+  # Glue puts /output and /error after it. For Python shell jobs Glue names no such argument: what they write goes
+  # to /aws-glue/python-jobs, which all jobs of the account share, and which is therefore not made here.
+  spark_log_prefix = "/aws-glue/${local.prefix}-ingest-spark"
+
   # A run of a table that is not urgent asks for FLEX; what it costs is counted from dpu and its seconds.
   glue_jobs = {
     spark = {
@@ -20,9 +24,10 @@ locals {
       execution_class   = "STANDARD"
       dpu               = var.spark_max_workers
       arguments = {
-        "--enable-auto-scaling" = "true"
-        "--enable-metrics"      = "true"
-        "--datalake-formats"    = "iceberg"
+        "--enable-auto-scaling"    = "true"
+        "--enable-metrics"         = "true"
+        "--datalake-formats"       = "iceberg"
+        "--custom-logGroup-prefix" = local.spark_log_prefix
         # One argument holds every property: Glue puts its own --conf before the first.
         "--conf" = join(" --conf ", [for name in sort(keys(local.iceberg_conf)) : "${name}=${local.iceberg_conf[name]}"])
       }
@@ -43,8 +48,16 @@ locals {
   }
 }
 
+resource "aws_cloudwatch_log_group" "spark_job" {
+  for_each = toset(["error", "output"])
+
+  name              = "${local.spark_log_prefix}/${each.key}"
+  retention_in_days = var.log_retention_days
+  kms_key_id        = aws_kms_key.data.arn
+}
+
 resource "aws_glue_job" "ingest" {
-  #checkov:skip=CKV_AWS_195:The buckets encrypt with our key whatever a job says, jobs keep no bookmarks, and their log groups are Glue's own.
+  #checkov:skip=CKV_AWS_195:The buckets encrypt with our key whatever a job says, jobs keep no bookmarks, and the log groups that are ours are encrypted with it.
   for_each = local.glue_jobs
 
   name              = "${local.prefix}-ingest-${each.key}"
@@ -248,12 +261,12 @@ data "aws_iam_policy_document" "glue_job" {
     }
   }
 
-  # Glue names these log groups itself, the same for every job of an account.
+  # Glue makes the groups that are missing.
   statement {
     sid     = "WriteLogs"
     actions = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
     resources = [
-      "${local.arn.logs}:log-group:/aws-glue/${each.key == "spark" ? "jobs" : "python-jobs"}/*",
+      "${local.arn.logs}:log-group:${each.key == "spark" ? local.spark_log_prefix : "/aws-glue/python-jobs"}/*",
     ]
   }
 }

@@ -269,6 +269,24 @@ def test_every_role_has_the_boundary(deployed: Stack) -> None:
         assert boundary["PermissionsBoundaryArn"] == arn
 
 
+def test_every_log_group_of_the_platform_is_encrypted_and_has_an_end(deployed: Stack) -> None:
+    groups = {
+        group["logGroupName"]: group
+        for page in deployed.aws.logs.get_paginator("describe_log_groups").paginate()
+        for group in page["logGroups"]
+        if "millpond-dev" in group["logGroupName"]
+    }
+    functions = ("notify", "plan", "register", "reschedule", "rotate")
+    assert groups.keys() == {
+        "/aws/codebuild/millpond-dev-deploy",
+        "/aws/vendedlogs/states/millpond-dev-ingest",
+        *(f"/aws-glue/millpond-dev-ingest-spark/{name}" for name in ("error", "output")),
+        *(f"/aws/lambda/millpond-dev-{name}" for name in functions),
+    }
+    assert {name for name, group in groups.items() if not group.get("retentionInDays")} == set()
+    assert {name for name, group in groups.items() if not group.get("kmsKeyId")} == set()
+
+
 def test_the_log_of_the_build_is_where_aws_logs_tail_looks(deployed: Stack) -> None:
     group = "/aws/codebuild/millpond-dev-deploy"
     pages = deployed.aws.logs.get_paginator("filter_log_events").paginate(logGroupName=group)
