@@ -100,12 +100,7 @@ def _uri(credentials: Credentials, session: Mapping[str, str]) -> str:
         "password": credentials.password,
         "client_encoding": "utf8",
         "application_name": "ingest",
-        "options": " ".join(f"-c {name}={_escaped(value)}" for name, value in session.items()),
+        "options": source_sql.start_options(session),
         **_NETWORK,
     }
     return "postgresql://?" + urlencode(parameters, quote_via=quote)
-
-
-def _escaped(value: str) -> str:
-    """A value in libpq's ``options``, where a blank ends it."""
-    return value.replace("\\", "\\\\").replace(" ", "\\ ")

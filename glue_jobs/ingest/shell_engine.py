@@ -54,11 +54,9 @@ class ShellEngine:
             connect_timeout=30,
             client_encoding="utf8",
             application_name="ingest",
+            options=source_sql.start_options(session),
             autocommit=True,
         ) as connection:
-            # It has nothing to do while another one reads what it holds.
-            for name, value in {**session, "idle_in_transaction_session_timeout": "0"}.items():
-                connection.execute("SELECT set_config(%s, %s, false)", (name, value))
             connection.execute("BEGIN")
             connection.execute(source_sql.SNAPSHOT_ISOLATION)
             self._importer.submit(_import_curation)

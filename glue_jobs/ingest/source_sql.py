@@ -78,7 +78,7 @@ def session_settings(masking_key: bytes | None = None) -> dict[str, str]:
     Parameters
     ----------
     masking_key : bytes, optional
-        Becomes settings too, so that it is in no query's text: as it is, and as the two padded keys of
+        Becomes settings too, so that it is in no statement: as it is, and as the two padded keys of
         HMAC (RFC 2104), since PostgreSQL itself has SHA-256 alone.
     """
     if masking_key is None:
@@ -94,8 +94,19 @@ def session_settings(masking_key: bytes | None = None) -> dict[str, str]:
     }
 
 
+def start_options(session: Mapping[str, str]) -> str:
+    """:func:`session_settings` as the ``options`` that a connection starts with: no statement has them.
+
+    Examples
+    --------
+    >>> start_options({"timezone": "UTC", "lock_timeout": "30s"})
+    '-c timezone=UTC -c lock_timeout=30s'
+    """
+    return " ".join(f"-c {name}={_escaped(value)}" for name, value in session.items())
+
+
 def set_statement(name: str, value: str) -> str:
-    """``SET`` for one entry of :func:`session_settings`."""
+    """``SET`` for one setting, which must not be secret: PostgreSQL may log statements."""
     return f"SET {name} = {quote_text(value)}"
 
 
@@ -311,6 +322,11 @@ def split_predicates(column: Column, low: int, high: int, parts: int) -> list[st
         return ["TRUE"]
     middle = [f"{name} >= {start} AND {name} < {end}" for start, end in zip(values, values[1:])]
     return [f"{name} < {values[0]} OR {name} IS NULL", *middle, f"{name} >= {values[-1]}"]
+
+
+def _escaped(value: str) -> str:
+    """A value in ``options``, where a blank ends it."""
+    return value.replace("\\", "\\\\").replace(" ", "\\ ")
 
 
 def _wire_scalar(expression: str, kind: SourceType) -> str:

@@ -95,7 +95,7 @@ class SparkEngine:
     def connect(self, credentials: Credentials, session: Mapping[str, str]) -> Iterator[SparkSource]:
         """Connect and export a snapshot; see :class:`ingest.engines.Engine`."""
         url = f"jdbc:postgresql://{credentials.host}:{credentials.port}/{credentials.dbname}"
-        properties = connection_properties(credentials)
+        properties = connection_properties(credentials, session)
         own = JdbcSession(self._spark, url, properties, session)
         try:
             yield SparkSource(self._spark, self._s3, CATALOG, own, url, properties, session)

@@ -36,6 +36,9 @@ _PARQUET = {
     "parquet.memory.pool.ratio": "0.25",
 }
 
+# What the driver starts every connection with, besides names.
+_DRIVERS_OWN = ("datestyle", "timezone", "extra_float_digits")
+
 _FOOTERS_AT_ONCE = 8
 
 # About as many as a dictionary of a megabyte (parquet.dictionary.page.size) holds; then Parquet gives it up.
@@ -52,12 +55,13 @@ _BUFFERS_PERCENT = 40
 _LEAST_PERCENT = 4
 
 
-def connection_properties(credentials: Credentials) -> dict[str, str]:
+def connection_properties(credentials: Credentials, session: Mapping[str, str]) -> dict[str, str]:
     return {
         "user": credentials.username,
         "password": credentials.password,
         "driver": _DRIVER,
         "ApplicationName": "ingest",
+        "options": source_sql.start_options(session),
     }
 
 
@@ -73,10 +77,8 @@ class JdbcSession:
             java_properties.setProperty(name, value)
         self._connection = jvm.org.postgresql.Driver().connect(url, java_properties)
         self._connection.setAutoCommit(False)
-        self.execute(source_sql.SNAPSHOT_ISOLATION)
-        # It has nothing to do while the others read what it holds for them.
-        for name, value in {**session, "idle_in_transaction_session_timeout": "0"}.items():
-            self.execute(source_sql.set_statement(name, value))
+        for statement in [source_sql.SNAPSHOT_ISOLATION, *_outdone(session)]:
+            self.execute(statement)
 
     def close(self) -> None:
         self._connection.close()
@@ -110,9 +112,9 @@ class SparkSource:
     own : JdbcSession
         Holds the snapshot.
     url, properties
-        How to open connections that see it too.
+        How to open connections that see it too; the properties have their settings.
     session : mapping of str to str
-        Settings of those.
+        The same settings.
     """
 
     def __init__(
@@ -294,8 +296,12 @@ def _split(rows: DataFrame, mark: str, has_mark: bool, is_first: Any) -> tuple[D
 def _initial(snapshot_id: str, session: Mapping[str, str]) -> str:
     """What each reading connection begins with; the snapshot must come before any query."""
     statements = [source_sql.SNAPSHOT_ISOLATION, source_sql.import_snapshot(snapshot_id)]
-    statements += [source_sql.set_statement(name, value) for name, value in session.items()]
-    return "; ".join(statements)
+    return "; ".join([*statements, *_outdone(session)])
+
+
+def _outdone(session: Mapping[str, str]) -> list[str]:
+    """``SET`` for the settings whose start option the driver outdoes with a value of its own."""
+    return [source_sql.set_statement(name, session[name]) for name in _DRIVERS_OWN]
 
 
 def _directory_columns(fields: Sequence[Field], count: int) -> list[str]:

@@ -32,6 +32,7 @@ _INCREMENTAL = {
     "watermark_column": "updated_at",
     "key_columns": ["id", "part"],
 }
+_PADDED_KEY = bytes.fromhex(MASKING_KEY).ljust(64, b"\0")
 _PLACES = "(ARRAY['north', 'a/b=c d%é', NULL, '', 'quiet'])[1 + id % 5]"
 
 
@@ -258,6 +259,23 @@ def test_masked_and_dropped_values_never_reach_the_lake(lab: Lab) -> None:
     assert {row["place"] for row in lab.rows(table_id) if row["id"] % 5 == 0} == {
         hashlib.sha256(key + b"north").hexdigest()
     }
+
+
+def test_source_that_logs_every_statement_does_not_log_the_masking_key(lab: Lab) -> None:
+    inner, outer = (bytes(byte ^ pad for byte in _PADDED_KEY).hex() for pad in (0x36, 0x5C))
+    lab.execute("ALTER DATABASE erp SET log_statement = 'all'")
+    try:
+        for engine in ("shell", "spark"):
+            table_id = make_items(lab, f"told_{engine}", column_actions={"note": "hash", "place": "tokenise"})
+            lab.run(engine, table_id, "r1")
+            assert lab.item(table_id, "r1")["rows_total"] == 500
+    finally:
+        lab.execute("ALTER DATABASE erp RESET log_statement")
+    log = lab.database.log_file.read_text()
+    for engine in ("shell", "spark"):
+        assert f'FROM "lab"."told_{engine}"' in log, "the query that masks is logged"
+    for key in (MASKING_KEY, inner, outer):
+        assert key not in log
 
 
 def test_row_that_leaves_the_filter_leaves_the_lake(lab: Lab) -> None:

@@ -113,6 +113,13 @@ def test_masking_key_is_in_the_settings_of_a_session_and_in_no_query() -> None:
     token = hashlib.sha256(outer + hashlib.sha256(inner + b"text").digest()).hexdigest()
     assert token == hmac.new(key, b"text", hashlib.sha256).hexdigest()
     assert key.hex() not in source_sql.source_query(settings(key_columns=["Order"]), ORDERS).sql()
+    assert f"-c millpond.masking_key={key.hex()} " in source_sql.start_options(values)
+
+
+def test_blanks_and_backslashes_of_a_setting_are_escaped_in_the_options_of_a_start() -> None:
+    session = {"datestyle": "ISO, YMD", "search_path": "", "a.b": "c\\d"}
+    expected = "-c datestyle=ISO,\\ YMD -c search_path= -c a.b=c\\\\d"
+    assert source_sql.start_options(session) == expected
 
 
 def test_first_window_reads_everything() -> None:
