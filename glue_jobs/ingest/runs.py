@@ -10,7 +10,9 @@ import logging
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any, Mapping
+from typing import Any, Dict, Mapping
+
+from boto3.dynamodb.conditions import Attr
 
 from ingest.arguments import JobArguments
 
@@ -86,7 +88,7 @@ class Landed:
 
 @dataclass(frozen=True)
 class Effort:
-    """What a run took; the fields are keys of its item."""
+    """What an attempt took; the fields are keys of the run's item, which adds its attempts up."""
 
     duration_seconds: Decimal
     dpu_seconds: Decimal
@@ -104,22 +106,21 @@ def timestamp(moment: datetime) -> str:
 
 def read_current(table: Any, table_id: str) -> Current:
     """Read the item ``CURRENT`` from a boto3 DynamoDB table; empty when nothing is committed yet."""
-    item = table.get_item(Key={"table_id": table_id, "run_id": CURRENT}, ConsistentRead=True).get("Item", {})
+    item = _read(table, table_id, CURRENT)
     return Current(item.get("watermark"), item.get("committed_run_id"))
 
 
 def is_committed(table: Any, table_id: str, run_id: str) -> bool:
     """Whether the state machine has completed the run already."""
-    item = table.get_item(Key={"table_id": table_id, "run_id": run_id}, ConsistentRead=True).get("Item", {})
-    return bool(item.get("status") == "COMMITTED")
+    return bool(_read(table, table_id, run_id).get("status") == "COMMITTED")
 
 
 def write_landed(
     table: Any, arguments: JobArguments, engine: str, started_at: datetime, effort: Effort, landed: Landed
 ) -> None:
     """Record that the rows are in the curated table, unless the run is committed by now."""
-    head = _head(arguments, engine, started_at, effort)
-    _put(table, {**head, "status": "LANDED", **asdict(landed)})
+    head = _head(arguments, engine, started_at)
+    _put(table, {**head, "status": "LANDED", **asdict(landed)}, effort)
 
 
 def write_failed(
@@ -132,30 +133,48 @@ def write_failed(
 ) -> None:
     """Record that the run failed and why, unless it is committed by now."""
     message = f"{type(error).__name__}: {error}"
-    head = _head(arguments, engine, started_at, effort)
-    _put(table, {**head, "status": "FAILED", "error": message[:4000]})
+    head = _head(arguments, engine, started_at)
+    _put(table, {**head, "status": "FAILED", "error": message[:4000]}, effort)
 
 
-def _put(table: Any, item: Mapping[str, Any]) -> None:
-    """Write an item that is not COMMITTED.
+def _put(table: Any, item: Mapping[str, Any], effort: Effort) -> None:
+    """Write an item that is not COMMITTED, and add what the attempt took to what others took before.
 
     When the answer to StartJobRun is lost, Step Functions starts a second job for the same run, and the
     first one ends whenever it ends.
     """
-    try:
-        table.put_item(
-            Item=item,
-            ConditionExpression="attribute_not_exists(#status) OR #status <> :committed",
-            ExpressionAttributeNames={"#status": "status"},
-            ExpressionAttributeValues={":committed": "COMMITTED"},
-        )
-    except table.meta.client.exceptions.ConditionalCheckFailedException:
-        _log.info("%s: the run %s is committed by another job", item["table_id"], item["run_id"])
+    while True:
+        found = _read(table, item["table_id"], item["run_id"])
+        if found.get("status") == "COMMITTED":
+            _log.info("%s: the run %s is committed by another job", item["table_id"], item["run_id"])
+            return
+        if found.get("started_at") == item["started_at"]:
+            return  # It is this attempt's: only the answer to the write was lost.
+        try:
+            table.put_item(
+                Item={**item, **_sum(found, effort)},
+                ConditionExpression=_is_still("status", found) & _is_still("finished_at", found),
+            )
+            return
+        except table.meta.client.exceptions.ConditionalCheckFailedException:
+            _log.info("%s: the item of the run %s changed meanwhile", item["table_id"], item["run_id"])
 
 
-def _head(
-    arguments: JobArguments, engine: str, started_at: datetime, effort: Effort
-) -> Mapping[str, str | int | Decimal | None]:
+def _read(table: Any, table_id: str, run_id: str) -> Dict[str, Any]:
+    answer = table.get_item(Key={"table_id": table_id, "run_id": run_id}, ConsistentRead=True)
+    item: Dict[str, Any] = answer.get("Item", {})
+    return item
+
+
+def _sum(found: Mapping[str, Any], effort: Effort) -> Dict[str, Decimal]:
+    return {name: found.get(name, Decimal(0)) + value for name, value in asdict(effort).items()}
+
+
+def _is_still(name: str, found: Mapping[str, Any]) -> Any:
+    return Attr(name).eq(found[name]) if name in found else Attr(name).not_exists()
+
+
+def _head(arguments: JobArguments, engine: str, started_at: datetime) -> Mapping[str, str | int | None]:
     finished_at = now()
     return {
         "table_id": arguments.table_id,
@@ -166,5 +185,4 @@ def _head(
         "glue_job": arguments.job_name or None,
         "job_run_id": arguments.job_run_id or None,
         "expires_at": int((finished_at + KEPT).timestamp()),
-        **asdict(effort),
     }

@@ -421,11 +421,16 @@ def test_commit_of_another_run_in_between_fails_the_run(lab: Lab) -> None:
     change_items(lab, "raced")
     result = lab.attempt("shell", table_id, "r2", before=_RACE.format(table_id=table_id))
     assert result.returncode != 0
-    assert lab.item(table_id, "r2")["error"].startswith("CommitConflictError: lab.raced was changed")
+    failed = lab.item(table_id, "r2")
+    assert failed["error"].startswith("CommitConflictError: lab.raced was changed")
     assert counts(lab.item(table_id, "other")) == (7, 2, 5, 0, 502)
     lab.run("shell", table_id, "r2")
     assert lake_rows(lab, "raced") == source_rows(lab, "raced")
-    assert counts(lab.item(table_id, "r2")) == (7, 0, 0, 0, 502)
+    item = lab.item(table_id, "r2")
+    assert counts(item) == (7, 0, 0, 0, 502)
+    least = {"duration_seconds": 0, "dpu_seconds": 3, "estimated_cost_usd": 0}
+    for name, more in least.items():
+        assert item[name] > failed[name] + more, "what the failed attempt took is part of the run's"
 
 
 _RACE = """
