@@ -95,6 +95,8 @@ def test_the_secret_opens_a_read_only_session(database: OnPremDatabase) -> None:
     ) as connection:
         assert _value(connection, "SELECT n FROM notes") == 1
         assert _value(connection, "SHOW statement_timeout") == "30min"
+        limit = "SELECT rolconnlimit FROM pg_roles WHERE rolname = current_user"
+        assert _value(connection, limit) == 40, "more connections than that are refused"
         with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
             connection.execute("INSERT INTO notes VALUES (2)")
         connection.rollback()
