@@ -21,6 +21,7 @@ from pyspark.sql import functions as f
 
 from ingest import layout, quarantine, source_sql
 from ingest.engines import Landing, Row, single_row
+from ingest.fetching import fetching
 from ingest.iceberg import Field, PartitionField
 from ingest.manifest import LandedFiles, RawFile
 from ingest.secrets import Credentials
@@ -46,13 +47,6 @@ _DICTIONARY_VALUES = 100_000
 
 _NULL = "__HIVE_DEFAULT_PARTITION__"
 _ARRAY = "[".encode().hex().upper()
-
-# What one fetch brings is bounded by its bytes, since rows may be wide and a worker reads several partitions
-# at once. The driver ("adaptiveFetch", "maxResultBuffer") makes the next fetch as large as the widest row so
-# far allows; the first one has seen none.
-_FIRST_FETCH = 100
-_BUFFERS_PERCENT = 40
-_LEAST_PERCENT = 4
 
 
 def connection_properties(credentials: Credentials, session: Mapping[str, str]) -> dict[str, str]:
@@ -160,22 +154,12 @@ class SparkSource:
         settings = landing.settings
         split = None if settings.split_partitions == 1 or landing.query.newest_of else settings.split_column
         table = f"({landing.query.sql(split)}) AS source"
-        properties = {**self._properties, **self._fetching(landing)}
+        tasks = self._spark.sparkContext.defaultParallelism
+        properties = {**self._properties, **fetching(settings.fetch_size, tasks)}
         if split is None:
             return self._spark.read.jdbc(self._url, table, properties=properties)
         conditions = self._conditions(landing, split)
         return self._spark.read.jdbc(self._url, table, predicates=conditions, properties=properties)
-
-    def _fetching(self, landing: Landing) -> dict[str, str]:
-        most = landing.settings.fetch_size
-        tasks = self._spark.sparkContext.defaultParallelism
-        return {
-            "fetchsize": str(min(most, _FIRST_FETCH)),
-            "adaptiveFetch": "true",
-            "adaptiveFetchMaximum": str(most),
-            "maxResultBuffer": f"{max(_LEAST_PERCENT, _BUFFERS_PERCENT // tasks)}p",
-            "prepareThreshold": "-1",  # values travel in binary from the first query on
-        }
 
     def _conditions(self, landing: Landing, split_column: str) -> list[str]:
         settings = landing.settings

@@ -21,6 +21,9 @@ def read_items(directory: str) -> dict[str, dict[str, Any]]:
     return {path.stem: json.loads(path.read_text()) for path in sorted((FIXTURES / directory).glob("*.json"))}
 
 
+# Bytes of a row of which a hundred are more than a worker of this test has room for.
+WIDE = 4 * 1024**2
+
 SETTINGS, STRUCTURES = read_items("job_settings"), read_items("table_structures")
 
 # Somebody commits to the table after the run has merged, and before it publishes.
@@ -90,6 +93,26 @@ def test_change_that_meets_another_one_is_refused_and_leaves_nothing(lab: Lab) -
     assert [summary.get("millpond.run-id") for summary in history(lab, table_id)] == ["r1", None]
     lab.run("spark", table_id, "r2")
     assert lake_rows(lab, "raced") == source_rows(lab, "raced"), "what somebody else did is read anew"
+
+
+def test_wide_rows_do_not_exhaust_a_small_heap(lab: Lab) -> None:
+    lab.execute(
+        "CREATE TABLE lab.wide (id integer PRIMARY KEY, body text)",
+        f"INSERT INTO lab.wide SELECT id, repeat('0123456789abcdef', {WIDE // 16}) "
+        "FROM generate_series(1, 200) AS id",
+    )
+    columns = [("id", "integer", "int"), ("body", "text", "string")]
+    table_id = lab.declare(
+        "wide",
+        structure=structure(columns),
+        fetch_size=10_000,
+        split_column="id",
+        split_partitions=2,
+    )
+    lab.run("spark", table_id, "r1")
+    item = lab.item(table_id, "r1")
+    assert (item["rows_read"], item["rows_total"]) == (200, 200)
+    assert lab.rows(table_id, f"length(body) <> {WIDE} OR id NOT BETWEEN 1 AND 200") == []
 
 
 def test_full_diff_merges_only_what_differs(lab: Lab) -> None:

@@ -1,11 +1,24 @@
-"""Which landed files of Spark may become data files of a table as they are."""
+"""How the Spark engine reads, and which landed files may become data files of a table as they are."""
 
 from __future__ import annotations
 
 import ingest_lib  # noqa: F401
 import pytest
+from ingest.fetching import fetching
 from ingest.iceberg import Field, IcebergTable, PartitionField
 from ingest.spark_files import can_copy
+
+
+@pytest.mark.parametrize(
+    ("fetch_size", "tasks", "first", "share"),
+    [(10_000, 2, "100", "20p"), (10_000, 4, "100", "10p"), (50, 1, "50", "40p"), (10_000, 40, "100", "4p")],
+)
+def test_fetches_begin_small_grow_to_the_fetch_size_and_share_the_heap(
+    fetch_size: int, tasks: int, first: str, share: str
+) -> None:
+    found = fetching(fetch_size, tasks)
+    assert (found["fetchsize"], found["adaptiveFetchMaximum"]) == (first, str(fetch_size))
+    assert (found["adaptiveFetch"], found["maxResultBuffer"]) == ("true", share)
 
 
 @pytest.mark.parametrize(
