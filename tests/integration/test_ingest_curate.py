@@ -224,17 +224,20 @@ def test_newest_change_of_each_key_wins_and_a_delete_removes_the_row(lab: Lab, e
     assert (item["rows_quarantined"], item["watermark_to"]) == (1, "11")
 
 
-def test_overlap_reads_rows_that_were_committed_late(lab: Lab) -> None:
-    table_id = make_items(lab, "late", watermark_overlap="PT10M")
-    lab.run("shell", table_id, "r1")
+@pytest.mark.parametrize("engine", ["shell", "spark"])
+def test_overlap_reads_rows_that_were_committed_late(lab: Lab, engine: str) -> None:
+    table_id = make_items(lab, f"late_{engine}", watermark_overlap="PT10M")
+    lab.run(engine, table_id, "r1")
     lab.commit(table_id, "r1")
     late = "timestamptz '2024-01-01Z' + interval '500 minutes' - interval"
     lab.execute(
-        f"INSERT INTO lab.late VALUES (601, 1, 'x', 'late', NULL, {late} '5 minutes'), "
+        f"INSERT INTO lab.late_{engine} VALUES (601, 1, 'x', 'late', NULL, {late} '5 minutes'), "
         f"(602, 1, 'x', 'too late', NULL, {late} '11 minutes')"
     )
-    lab.run("shell", table_id, "r2")
-    assert counts(lab.item(table_id, "r2")) == (12, 1, 11, 0, 501)
+    lab.run(engine, table_id, "r2")
+    item = lab.item(table_id, "r2")
+    assert (item["load_mode"], item["rows_read"], item["rows_total"]) == ("incremental", 12, 501)
+    assert item["rows_inserted"] == 1
     assert {row["note"] for row in lab.rows(table_id, "place = 'x'")} == {"late"}
 
 
@@ -259,6 +262,27 @@ def test_masked_and_dropped_values_never_reach_the_lake(lab: Lab) -> None:
     assert {row["place"] for row in lab.rows(table_id) if row["id"] % 5 == 0} == {
         hashlib.sha256(key + b"north").hexdigest()
     }
+
+
+@pytest.mark.parametrize("engine", ["shell", "spark"])
+def test_only_included_columns_reach_the_lake_and_the_quarantine(lab: Lab, engine: str) -> None:
+    table_id = make_items(
+        lab,
+        f"chosen_{engine}",
+        is_partitioned=False,
+        include_columns=["part", "id", "place", "updated_at"],
+        column_actions={"place": "drop"},
+        quality_rules=[{"name": "has a note", "check": "note <> ''"}],
+        quality_max_rejected=1,
+    )
+    lab.execute(f"UPDATE lab.chosen_{engine} SET note = '' WHERE id = 7")
+    lab.run(engine, table_id, "r1")
+    rows = lab.rows(table_id)
+    assert {tuple(row) for row in rows} == {("id", "part", "updated_at")}
+    assert {row["id"] for row in rows} == set(range(1, 501)) - {7}
+    (bad,) = lab.rows("operations.quarantine", f"table_id = '{table_id}'")
+    assert bad["rules"] == ["has a note"], "a rule may speak of a column that is left out"
+    assert set(json.loads(bad["row"])) == {"id", "part", "updated_at"}
 
 
 def test_source_that_logs_every_statement_does_not_log_the_masking_key(lab: Lab) -> None:
