@@ -228,10 +228,10 @@ class _Run:
         is_same = landing.table.data_snapshot is not None and self._is_read_alike(landing.table.data_snapshot)
         lower = self._lower(landing.table, is_same)
         with self.engine.connect(credentials, self._session()) as source:
-            absent = check_source(self.structure, self.settings, self._actual_columns(source))
+            drift = check_source(self.structure, self.settings, self._actual_columns(source))
             upper = self._upper(source, lower)
             query = source_sql.source_query(
-                self.settings, self.landed, window=self._window(lower, upper), absent=absent
+                self.settings, self.landed, window=self._window(lower, upper), drift=drift
             )
             load_mode, action = _decide(self.settings, lower, is_same)
             manifest = self._manifest(landing, load_mode, action, upper)

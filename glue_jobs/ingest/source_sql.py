@@ -18,11 +18,11 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Collection, Mapping
+from typing import Mapping
 
 from ingest.settings import JobSettings
 from ingest.source_types import INTEGERS, TIMESTAMPS, SourceType
-from ingest.structures import Column, TableStructure
+from ingest.structures import Column, Drift, TableStructure
 
 SPLIT_ALIAS = "__split"
 QUARANTINE = "__quarantine"
@@ -32,6 +32,8 @@ OPERATION_RULE = "unknown operation"
 
 _AS_IT_IS = (*INTEGERS, "real", "double precision", "boolean", "text", "character varying", "bytea")
 _HMAC_BLOCK = 64
+
+NO_DRIFT = Drift()
 
 SESSION = {
     "standard_conforming_strings": "on",
@@ -191,7 +193,7 @@ def source_query(
     landed: TableStructure,
     *,
     window: str = "",
-    absent: Collection[str] = (),
+    drift: Drift = NO_DRIFT,
 ) -> SourceQuery:
     """The query that reads a table.
 
@@ -204,8 +206,8 @@ def source_query(
     window : str
         Condition for the rows that changed; empty to read all. A changed row that the filter no longer
         takes is then marked as deleted: it may be in the lake.
-    absent : collection of str
-        Source columns that the source has no longer; they are NULL.
+    drift : Drift
+        How the source differs from the structure.
     """
     keys = tuple(quote_name(name) for name in settings.key_columns)
     deleted = []
@@ -217,11 +219,11 @@ def source_query(
             deleted.append(f"({settings.filter}\n) IS NOT TRUE")
         else:
             conditions.append(f"({settings.filter}\n)")
-    expressions = {column.name: wire(column, column.source_name in absent) for column in landed.columns}
+    expressions = {column.name: wire(column, drift) for column in landed.columns}
     mark = " OR ".join(deleted)
-    violations = _violations(settings, landed, mark)
+    violations = _violations(settings, landed, mark, drift)
     if violations:
-        expressions[QUARANTINE] = _quarantine(violations, landed, absent)
+        expressions[QUARANTINE] = _quarantine(violations, landed, drift)
     if mark:
         expressions[DELETED] = f"coalesce({mark}, false)"
     is_change_table = settings.load_mode == "change_table"
@@ -234,7 +236,7 @@ def source_query(
     )
 
 
-def _violations(settings: JobSettings, landed: TableStructure, deleted: str) -> dict[str, str]:
+def _violations(settings: JobSettings, landed: TableStructure, deleted: str, drift: Drift) -> dict[str, str]:
     """Rule name to the condition under which a row violates it. The rows to delete only need a key."""
     keys = [landed.column(name, "a key") for name in settings.key_columns]
     nullable = [f"{quote_name(key.source_name)} IS NULL" for key in keys if key.nullable]
@@ -243,19 +245,22 @@ def _violations(settings: JobSettings, landed: TableStructure, deleted: str) -> 
         operation = f"{quote_name(str(settings.change_operation_column))}::text"
         violations[OPERATION_RULE] = f"coalesce({operation}, '') NOT IN ('I', 'U', 'D')"
     kept = f" AND NOT coalesce({deleted}, false)" if deleted else ""
+    for column in landed.columns:
+        if column.source_name in drift.retyped and not column.masking:
+            violations[f"type of {column.name}"] = f"{_does_not_fit(column)}{kept}"
     for rule in settings.quality_rules:
         violations[rule.name] = f"({rule.check}\n) IS FALSE{kept}"
     return violations
 
 
-def _quarantine(violations: Mapping[str, str], landed: TableStructure, absent: Collection[str]) -> str:
+def _quarantine(violations: Mapping[str, str], landed: TableStructure, drift: Drift) -> str:
     """JSON of a bad row, its values masked as they would be landed; NULL for a good one."""
     names = ", ".join(
         f"CASE WHEN {condition} THEN {quote_text(name)} END" for name, condition in violations.items()
     )
     columns = ", ".join(quote_text(column.name) for column in landed.columns)
     values = ", ".join(
-        "NULL" if column.source_name in absent else _masked_text(column) for column in landed.columns
+        "NULL" if column.source_name in drift.absent else _masked_text(column) for column in landed.columns
     )
     row = f"json_object(ARRAY[{columns}]::text[], ARRAY[{values}]::text[])"
     return (
@@ -264,17 +269,35 @@ def _quarantine(violations: Mapping[str, str], landed: TableStructure, absent: C
     )
 
 
-def wire(column: Column, is_absent: bool = False) -> str:
+def wire(column: Column, drift: Drift = NO_DRIFT) -> str:
     """The expression that brings a column into its wire form."""
+    is_absent = column.source_name in drift.absent
     if column.masking:
         return "NULL::text" if is_absent else _masked_text(column)
     expression = quote_name(column.source_name)
     kind = SourceType.parse(column.source_type)
     if is_absent:
         return f"NULL::{_wire_type(kind)}"
+    if column.source_name in drift.retyped:
+        text = f"{expression}::text"
+        expression = f"CASE WHEN {_is_valid(text, column)} THEN {text}::{column.source_type} END"
     if kind.is_array:
         return _wire_array(expression, kind.element, column.source_name)
     return _wire_scalar(expression, kind)
+
+
+def _does_not_fit(column: Column) -> str:
+    """Whether a value of another type than the column's has no exact counterpart in the column's."""
+    text, kind = f"{quote_name(column.source_name)}::text", SourceType.parse(column.source_type)
+    # A type with a length or a precision may round.
+    whole = f"{text}::{kind.name}{'[]' if kind.is_array else ''}"
+    is_exact = f"{text}::{column.source_type} = {whole}" if kind.arguments else "true"
+    fits = f"CASE WHEN {_is_valid(text, column)} THEN {is_exact} ELSE false END"
+    return f"({quote_name(column.source_name)} IS NOT NULL AND NOT {fits})"
+
+
+def _is_valid(text: str, column: Column) -> str:
+    return f"pg_input_is_valid({text}, {quote_text(column.source_type)})"
 
 
 def _masked_text(column: Column) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Sequence
+from typing import Any, FrozenSet, Sequence
 
 from ingest.errors import IngestError
 from ingest.items import Item
@@ -113,6 +113,22 @@ class TableStructure:
         return structure
 
 
+@dataclass(frozen=True)
+class Drift:
+    """How the source differs from its structure, as far as the schema policy takes it.
+
+    Parameters
+    ----------
+    absent : frozenset of str
+        Source columns that are gone; they are NULL.
+    retyped : frozenset of str
+        Source columns of another type; a row whose value does not fit the structure's is a bad one.
+    """
+
+    absent: FrozenSet[str] = frozenset()
+    retyped: FrozenSet[str] = frozenset()
+
+
 def read_table_structure(dynamodb: Any, table_name: str, table_id: str) -> TableStructure:
     """Read the newest version of a table's structure from DynamoDB.
 
@@ -153,11 +169,12 @@ def check_settings(settings: JobSettings, structure: TableStructure) -> None:
         _check_type(structure, settings.split_column, "split_column", SPLIT_TYPES)
 
 
-def check_source(structure: TableStructure, settings: JobSettings, actual: dict[str, str]) -> set[str]:
+def check_source(structure: TableStructure, settings: JobSettings, actual: dict[str, str]) -> Drift:
     """Check that the source table is what the structure says, as far as the schema policy asks.
 
     ``strict`` takes no difference. ``additive`` takes columns that the structure does not know: they are
-    read once a version of the structure has them. ``permissive`` also takes columns that are gone.
+    read once a version of the structure has them. ``permissive`` also takes columns that are gone or have
+    another type.
 
     Parameters
     ----------
@@ -170,8 +187,8 @@ def check_source(structure: TableStructure, settings: JobSettings, actual: dict[
 
     Returns
     -------
-    set of str
-        Source columns that are gone; they are NULL.
+    Drift
+        What is taken.
 
     Raises
     ------
@@ -183,13 +200,12 @@ def check_source(structure: TableStructure, settings: JobSettings, actual: dict[
     if not actual:
         raise IngestError(f"{settings.table_id}: the source database has no table {table}.")
     expected = {column.source_name: column.source_type for column in structure.columns}
-    needed = {*settings.key_columns, settings.growing_column, settings.change_operation_column}
-    absent = {name for name in expected if name not in actual}
-    tolerated = absent - needed if settings.schema_policy == "permissive" else set()
+    different = {name for name, kind in expected.items() if actual.get(name) != kind}
+    taken = different - _needed(settings) if settings.schema_policy == "permissive" else set()
     differences = [
         f"column {name!r}: expected {kind}, found {actual.get(name, 'no such column')}"
         for name, kind in expected.items()
-        if actual.get(name) != kind and name not in tolerated
+        if name in different - taken
     ]
     if settings.schema_policy == "strict":
         differences += [
@@ -202,7 +218,17 @@ def check_source(structure: TableStructure, settings: JobSettings, actual: dict[
             f"{settings.table_id}: table_structures version {structure.version} does not match "
             f"the source table {table}: {'; '.join(differences)}."
         )
-    return tolerated
+    return Drift(frozenset(taken - actual.keys()), frozenset(taken & actual.keys()))
+
+
+def _needed(settings: JobSettings) -> set[str | None]:
+    """Source columns that the reading query compares with what it knows of them."""
+    return {
+        *settings.key_columns,
+        settings.growing_column,
+        settings.change_operation_column,
+        settings.split_column,
+    }
 
 
 def _column(item: Item) -> Column:

@@ -9,7 +9,7 @@ import json
 import signal
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -628,6 +628,58 @@ def test_schema_policy_says_which_differences_a_run_takes(lab: Lab) -> None:
     declare_version(lab, "policed", 1, {}, {}, schema_policy="permissive")
     lab.run("shell", table_id, "r4")
     assert {row["id"] for row in lab.rows(table_id, "note IS NULL")} == {7, 500}
+
+
+@pytest.mark.parametrize("engine", ["shell", "spark"])
+def test_rows_that_no_longer_fit_are_quarantined_where_the_policy_is_permissive(
+    lab: Lab, engine: str
+) -> None:
+    name = f"loosened_{engine}"
+    lab.execute(
+        f"CREATE TABLE lab.{name} (id integer PRIMARY KEY, amount numeric(7,2), day date, tags integer[])",
+        f"INSERT INTO lab.{name} SELECT id, 1, '2024-01-01', '{{1}}' FROM generate_series(1, 7) AS id",
+    )
+    columns = [
+        ("id", "integer", "int"),
+        ("amount", "numeric(7,2)", "decimal(7,2)"),
+        ("day", "date", "date"),
+        ("tags", "integer[]", "array<int>"),
+    ]
+    table_id = lab.declare(
+        name,
+        structure=structure(columns),
+        key_columns=["id"],
+        schema_policy="permissive",
+        quality_max_rejected=1,
+    )
+    lab.run(engine, table_id, "r1")
+    lab.commit(table_id, "r1")
+    lab.execute(
+        f"ALTER TABLE lab.{name} ALTER amount TYPE text, ALTER day TYPE text, ALTER tags TYPE text",
+        f"UPDATE lab.{name} SET amount = '12.345' WHERE id = 1",
+        f"UPDATE lab.{name} SET amount = 'many', day = 'soon' WHERE id = 2",
+        f"UPDATE lab.{name} SET tags = '{{1,x}}' WHERE id = 3",
+        f"UPDATE lab.{name} SET amount = ' 7.5', day = '2024-02-29', tags = '{{3,NULL}}' WHERE id = 4",
+        f"UPDATE lab.{name} SET amount = NULL, day = NULL, tags = NULL WHERE id = 5",
+    )
+    lab.run(engine, table_id, "r2")
+    found = {row["id"]: (row["amount"], row["day"], row["tags"]) for row in lab.rows(table_id)}
+    as_before = (Decimal("1.00"), date(2024, 1, 1), [1])
+    assert found == {
+        4: (Decimal("7.50"), date(2024, 2, 29), [3, None]),
+        5: (None, None, None),
+        6: as_before,
+        7: as_before,
+    }
+    bad = {
+        json.loads(row["row"])["id"]: (row["rules"], json.loads(row["row"])["amount"])
+        for row in lab.rows("operations.quarantine", f"table_id = '{table_id}'")
+    }
+    assert bad == {
+        "1": (["type of amount"], "12.345"),
+        "2": (["type of amount", "type of day"], "many"),
+        "3": (["type of tags"], "1.00"),
+    }
 
 
 def declare_version(

@@ -16,7 +16,7 @@ from ingest.projection import project
 from ingest.secrets import read_credentials, read_masking_key
 from ingest.settings import JobSettings
 from ingest.source_types import SourceType
-from ingest.structures import TableStructure, check_settings, check_source
+from ingest.structures import Drift, TableStructure, check_settings, check_source
 
 from millpond.config import CHECKOUT
 
@@ -337,6 +337,20 @@ def test_schema_policy_says_which_differences_are_taken() -> None:
     narrow = {"watermark_column": None, "load_mode": "full"}
     with pytest.raises(IngestError, match="column 'updated_at': expected"):
         check_source(structure(), settings(**narrow, schema_policy="additive"), actual)
-    assert check_source(structure(), settings(**narrow, schema_policy="permissive"), actual) == {"updated_at"}
+    permissive = settings(**narrow, schema_policy="permissive")
+    assert check_source(structure(), permissive, actual) == Drift(absent=frozenset({"updated_at"}))
+    retyped = {**actual, "updated_at": "text"}
+    assert check_source(structure(), permissive, retyped) == Drift(retyped=frozenset({"updated_at"}))
+    with pytest.raises(
+        IngestError, match="column 'updated_at': expected timestamp with time zone, found text"
+    ):
+        check_source(structure(), settings(**narrow, schema_policy="additive"), retyped)
+    for needs in ({"split_column": "order_id"}, {"key_columns": ["order_id"]}):
+        with pytest.raises(IngestError, match="column 'order_id': expected bigint, found text"):
+            check_source(
+                structure(),
+                settings(**narrow, schema_policy="permissive", **needs),
+                {**actual, "order_id": "text"},
+            )
     with pytest.raises(IngestError, match="column 'updated_at': expected"):
         check_source(structure(), settings(schema_policy="permissive"), actual)

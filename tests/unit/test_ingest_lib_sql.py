@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ingest import source_sql, watermark
-from ingest.structures import Column, TableStructure
+from ingest.structures import Column, Drift, TableStructure
 from ingest.watermark import Window
 from test_ingest_lib_settings import settings
 
@@ -46,7 +46,7 @@ def test_column_travels_in_its_wire_form(source_type: str, expected: str) -> Non
 
 def test_column_that_is_gone_is_null_of_its_wire_type() -> None:
     kinds = ("date", "timestamp with time zone", "numeric(5,2)", "integer[]", "boolean", "erp.status")
-    assert [source_sql.wire(column(kind), is_absent=True) for kind in kinds] == [
+    assert [source_sql.wire(column(kind), Drift(absent=frozenset("c"))) for kind in kinds] == [
         "NULL::integer",
         "NULL::bigint",
         "NULL::numeric",
@@ -54,6 +54,19 @@ def test_column_that_is_gone_is_null_of_its_wire_type() -> None:
         "NULL::boolean",
         "NULL::text",
     ]
+
+
+def test_column_of_another_type_is_cast_where_that_loses_nothing() -> None:
+    drift = Drift(retyped=frozenset("c"))
+    assert source_sql.wire(column("integer"), drift) == (
+        'CASE WHEN pg_input_is_valid("c"::text, \'integer\') THEN "c"::text::integer END'
+    )
+    table = replace(ORDERS, columns=(*ORDERS.columns, column("numeric(5,2)")))
+    query = source_sql.source_query(settings(key_columns=["Order"]), table, drift=drift)
+    assert (
+        '("c" IS NOT NULL AND NOT CASE WHEN pg_input_is_valid("c"::text, \'numeric(5,2)\') '
+        'THEN "c"::text::numeric(5,2) = "c"::text::numeric ELSE false END) THEN \'type of c\''
+    ) in query.expressions[source_sql.QUARANTINE]
 
 
 @given(st.text(min_size=1))
