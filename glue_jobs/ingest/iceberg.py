@@ -21,6 +21,7 @@ WATERMARK_FROM = "millpond.watermark-from"
 WATERMARK_TO = "millpond.watermark-to"
 READING = "millpond.reading"
 RAW_LOCATION = "millpond.raw-location"
+SOURCE_FILE = "millpond.source-file"
 ROWS_INSERTED = "millpond.rows-inserted"
 ROWS_UPDATED = "millpond.rows-updated"
 ROWS_DELETED = "millpond.rows-deleted"
@@ -132,9 +133,9 @@ class IcebergTable:
         """The snapshot that last changed rows: maintenance that rewrote files since is passed over."""
         return next((found for found in self.ancestors() if found.operation != "replace"), None)
 
-    def applied(self, run_id: str) -> Snapshot | None:
-        """The snapshot in which a run was applied."""
-        return next((found for found in self.ancestors() if found.summary.get(RUN_ID) == run_id), None)
+    def applied(self, value: str, name: str = RUN_ID) -> Snapshot | None:
+        """The snapshot in which a run, or a file, was applied."""
+        return next((found for found in self.ancestors() if found.summary.get(name) == value), None)
 
 
 def iceberg_type(catalog_type: str) -> str:

@@ -102,6 +102,8 @@ class Manifest:
     location : str
         Its directory.
     files : LandedFiles
+    source_file : str or None
+        The dropped file, and which object of that name it was.
     """
 
     table_id: str
@@ -116,6 +118,7 @@ class Manifest:
     read_at: str
     location: str
     files: LandedFiles = LandedFiles()
+    source_file: str | None = None
 
     def to_json(self) -> str:
         """The text of ``_manifest.json``."""
@@ -151,7 +154,7 @@ class Manifest:
             *(tuple(RawFile(**file) for file in content[key]) for key in ("files", "deletes", "quarantine"))
         )
         names = set(cls.__dataclass_fields__) - {"files"}
-        return cls(files=files, **{name: content[name] for name in names})
+        return cls(files=files, **{name: content[name] for name in names if name in content})
 
 
 def find_manifests(s3: Any, attempts: str) -> Iterator[Manifest]:
@@ -163,14 +166,20 @@ def find_manifests(s3: Any, attempts: str) -> Iterator[Manifest]:
     attempts : str
         Location of the first attempt; see :func:`ingest.layout.raw_location`.
     """
-    bucket, _ = layout.split_location(attempts)
     for location in reversed(layout.list_attempts(s3, attempts)):
-        _, key = layout.split_location(location)
-        try:
-            body = s3.get_object(Bucket=bucket, Key=key + FILE_NAME)["Body"]
-        except s3.exceptions.NoSuchKey:
-            continue
-        yield Manifest.from_json(body.read().decode())
+        manifest = read_manifest(s3, location)
+        if manifest is not None:
+            yield manifest
+
+
+def read_manifest(s3: Any, location: str) -> Manifest | None:
+    """The manifest of a directory; None where nothing has landed."""
+    bucket, key = layout.split_location(location)
+    try:
+        body = s3.get_object(Bucket=bucket, Key=key + FILE_NAME)["Body"]
+    except s3.exceptions.NoSuchKey:
+        return None
+    return Manifest.from_json(body.read().decode())
 
 
 def write_manifest(s3: Any, manifest: Manifest) -> None:

@@ -40,6 +40,7 @@ from ingest.iceberg import (
     ROWS_INSERTED,
     ROWS_UPDATED,
     RUN_ID,
+    SOURCE_FILE,
     STRUCTURE_VERSION,
     WATERMARK_FROM,
     WATERMARK_TO,
@@ -49,7 +50,7 @@ from ingest.iceberg import (
     find_table,
 )
 from ingest.lease import Lease, hold
-from ingest.manifest import Manifest, find_manifests, write_manifest
+from ingest.manifest import LandedFiles, Manifest, find_manifests, read_manifest, write_manifest
 from ingest.projection import project
 from ingest.runs import Current, Effort, Landed
 from ingest.secrets import read_credentials, read_masking_key
@@ -126,13 +127,19 @@ class _Run:
 
     def ingest(self, lease: Lease, started_at: datetime) -> Landed:
         table = self._find(self._name)
+        file = self._source_file()
         applied = table.applied(self.arguments.run_id) if table is not None else None
+        twin = table.applied(file, SOURCE_FILE) if table is not None and file is not None else None
         if table is not None and applied is not None:
             manifest = self._manifest_of(applied)
             curated = _curated(self.engine, table, applied)
+        elif table is not None and twin is not None:
+            _log.info("%s: the run %s ingested %s", self.settings.table_id, twin.summary[RUN_ID], file)
+            manifest = self._nothing_of(self._manifest_of(twin))
+            curated = Curated(table.snapshot_id, 0, 0, 0, self.engine.count_rows(table), 0)
         else:
             table = self._evolve(table)
-            manifest = self._landed(table) or self._land(table, started_at)
+            manifest = self._landed(table) or self._land(table, started_at, file)
             lease.check()
             curated = self.engine.curate(self._change(table, manifest))
         self._append_quarantine(manifest)
@@ -190,15 +197,35 @@ class _Run:
         return None
 
     def _manifest_of(self, applied: Snapshot) -> Manifest:
-        for manifest in find_manifests(self.aws.s3, self._first_attempt):
-            if manifest.location == applied.summary[RAW_LOCATION]:
-                return manifest
-        raise IngestError(
-            f"{self.settings.table_id}: the run {self.arguments.run_id} is in the table's history, but its "
-            f"manifest is not in {applied.summary[RAW_LOCATION]}."
+        manifest = read_manifest(self.aws.s3, applied.summary[RAW_LOCATION])
+        if manifest is None:
+            raise IngestError(
+                f"{self.settings.table_id}: the run {applied.summary[RUN_ID]} is in the table's history, but "
+                f"its manifest is not in {applied.summary[RAW_LOCATION]}."
+            )
+        return manifest
+
+    def _nothing_of(self, manifest: Manifest) -> Manifest:
+        """What this run landed of a file that another one ingested."""
+        committed = self.current.watermark
+        return replace(
+            manifest,
+            run_id=self.arguments.run_id,
+            watermark_from=committed,
+            watermark_to=committed,
+            files=LandedFiles(),
         )
 
-    def _land(self, table: IcebergTable, started_at: datetime) -> Manifest:
+    def _source_file(self) -> str | None:
+        """Which object the dropped file is: its event may come twice, another file may get its name."""
+        location = self.arguments.source_file
+        if not location:
+            return None
+        bucket, key = layout.split_location(location)
+        found = self.aws.s3.head_object(Bucket=bucket, Key=key)
+        return f"{location} {found['ETag']} {runs.timestamp(found['LastModified'])}"
+
+    def _land(self, table: IcebergTable, started_at: datetime, file: str | None) -> Manifest:
         location = layout.new_attempt(self.aws.s3, self._first_attempt)
         landing = Landing(
             settings=self.settings,
@@ -210,18 +237,17 @@ class _Run:
             ingest_date=self.arguments.ingest_date,
             read_at=runs.timestamp(started_at),
         )
-        is_file = bool(self.arguments.source_file)
-        manifest = self._land_file(landing) if is_file else self._land_table(landing)
+        manifest = self._land_file(landing, file) if file is not None else self._land_table(landing)
         _check_rejected(self.settings, manifest)
         write_manifest(self.aws.s3, manifest)
         _log.info("%s: landed %d rows", manifest.table_id, manifest.files.rows_landed)
         return manifest
 
-    def _land_file(self, landing: Landing) -> Manifest:
+    def _land_file(self, landing: Landing, file: str) -> Manifest:
         files = self.engine.open_file(self.arguments.source_file, self._session()).land(landing)
         action = "upsert" if self.settings.key_columns else "append"
         manifest = self._manifest(landing, "file", action, self.current.watermark)
-        return replace(manifest, files=files)
+        return replace(manifest, source_file=file, files=files)
 
     def _land_table(self, landing: Landing) -> Manifest:
         credentials = read_credentials(self.aws.secretsmanager, self.arguments.secret_id)
@@ -294,6 +320,7 @@ class _Run:
             RAW_LOCATION: manifest.location,
             WATERMARK_FROM: manifest.watermark_from,
             WATERMARK_TO: manifest.watermark_to,
+            SOURCE_FILE: manifest.source_file,
         }
         return Change(
             table=table,

@@ -561,6 +561,30 @@ def test_dropped_file_is_merged_by_key_and_its_bad_rows_are_quarantined(lab: Lab
     assert bad["rules"] == ["key is null"]
 
 
+def test_file_whose_event_comes_twice_is_appended_once(lab: Lab) -> None:
+    lab.execute("CREATE TABLE lab.notices (line text)")
+    table_id = lab.declare("notices", structure=structure([("line", "text", "string")]))
+    location = f"s3://raw/drop/{table_id}/a.csv"
+
+    def drop() -> None:
+        lab.client("s3").put_object(Bucket=RAW, Key=f"drop/{table_id}/a.csv", Body=b"line\na\nb\na\n")
+
+    drop()
+    lab.run("shell", table_id, "r1", source_file=location)
+    lab.commit(table_id, "r1")
+    snapshot = lab.metadata(table_id)["current-snapshot-id"]
+    lab.run("shell", table_id, "r2", source_file=location)
+    item = lab.item(table_id, "r2")
+    assert (item["status"], item["load_mode"], counts(item)) == ("LANDED", "file", (0, 0, 0, 0, 3))
+    assert lab.metadata(table_id)["current-snapshot-id"] == snapshot
+
+    first = lab.client("s3").head_object(Bucket=RAW, Key=f"drop/{table_id}/a.csv")["LastModified"]
+    while lab.client("s3").head_object(Bucket=RAW, Key=f"drop/{table_id}/a.csv")["LastModified"] == first:
+        drop()
+    lab.run("shell", table_id, "r3", source_file=location)
+    assert sorted(row["line"] for row in lab.rows(table_id)) == ["a", "a", "a", "a", "b", "b"]
+
+
 def dropped_file(ending: str, rows: list[dict[str, Any]]) -> bytes:
     if ending == "json":
         return json.dumps(rows).encode()
