@@ -32,6 +32,8 @@ OPERATION_RULE = "unknown operation"
 
 _AS_IT_IS = (*INTEGERS, "real", "double precision", "boolean", "text", "character varying", "bytea")
 _HMAC_BLOCK = 64
+# Of the types with a length or a precision; without one they are of length 1.
+_NEVER_ROUNDED = ("character", "bit")
 
 NO_DRIFT = Drift()
 
@@ -289,9 +291,9 @@ def wire(column: Column, drift: Drift = NO_DRIFT) -> str:
 def _does_not_fit(column: Column) -> str:
     """Whether a value of another type than the column's has no exact counterpart in the column's."""
     text, kind = f"{quote_name(column.source_name)}::text", SourceType.parse(column.source_type)
-    # A type with a length or a precision may round.
     whole = f"{text}::{kind.name}{'[]' if kind.is_array else ''}"
-    is_exact = f"{text}::{column.source_type} = {whole}" if kind.arguments else "true"
+    may_round = kind.arguments and kind.name not in _NEVER_ROUNDED
+    is_exact = f"{text}::{column.source_type} = {whole}" if may_round else "true"
     fits = f"CASE WHEN {_is_valid(text, column)} THEN {is_exact} ELSE false END"
     return f"({quote_name(column.source_name)} IS NOT NULL AND NOT {fits})"
 
