@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from io import BytesIO
@@ -151,6 +152,10 @@ def test_manifest_survives_its_json() -> None:
         "erp.orders", "r1", "shell", 2, "full", "overwrite", None, None, "5", "2024-05-31", "s3://raw/", files
     )
     assert Manifest.from_json(manifest.to_json()) == manifest
+    before_files_were_named = manifest.to_json().replace('"source_file": null,', "")
+    assert Manifest.from_json(before_files_were_named) == manifest
+    dropped = replace(manifest, source_file="s3://raw/drop/erp.orders/a.csv etag moment")
+    assert Manifest.from_json(dropped.to_json()) == dropped
     assert (files.rows_read, files.bytes) == (6, 30)
     with pytest.raises(IngestError, match="format version 2"):
         Manifest.from_json(manifest.to_json().replace('"format_version": 1', '"format_version": 2'))
