@@ -8,7 +8,7 @@ first one has seen none.
 from __future__ import annotations
 
 _FIRST_FETCH = 10
-_BUFFERS_PERCENT = 40
+_BUFFERS_PERCENT = 20
 _LEAST_PERCENT = 4
 
 

@@ -35,6 +35,9 @@ _PARQUET = {
     "mapreduce.fileoutputcommitter.algorithm.version": "2",
     # What the files that a worker writes at once may hold in memory; Parquet makes row groups smaller for it.
     "parquet.memory.pool.ratio": "0.25",
+    # Parquet looks at the size of what it holds only after so many rows, by default a hundred.
+    "parquet.page.size.row.check.min": "10",
+    "parquet.block.size.row.check.min": "10",
 }
 
 # What the driver starts every connection with, besides names.

@@ -21,7 +21,7 @@ def read_items(directory: str) -> dict[str, dict[str, Any]]:
     return {path.stem: json.loads(path.read_text()) for path in sorted((FIXTURES / directory).glob("*.json"))}
 
 
-# Bytes of a row of which sixty are more than a worker of this test has room for.
+# Bytes of a row of which thirty are more than a worker of this test has room for.
 WIDE = 4 * 1024**2
 
 SETTINGS, STRUCTURES = read_items("job_settings"), read_items("table_structures")

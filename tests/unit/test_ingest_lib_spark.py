@@ -11,7 +11,7 @@ from ingest.spark_files import can_copy
 
 @pytest.mark.parametrize(
     ("fetch_size", "tasks", "first", "share"),
-    [(10_000, 2, "10", "20p"), (10_000, 4, "10", "10p"), (5, 1, "5", "40p"), (10_000, 40, "10", "4p")],
+    [(10_000, 2, "10", "10p"), (10_000, 4, "10", "5p"), (5, 1, "5", "20p"), (10_000, 40, "10", "4p")],
 )
 def test_fetches_begin_small_grow_to_the_fetch_size_and_share_the_heap(
     fetch_size: int, tasks: int, first: str, share: str
