@@ -317,32 +317,9 @@ def cost(as_json: Json = False) -> None:
     _require_running(settings)
     report = costs.report(Aws(settings), settings)
     if as_json:
-        console.show_json({**asdict(report), "run_usd": report.run_usd, "month_usd": report.month_usd})
+        console.show_json({**asdict(report), **report.totals})
         return
-    console.show_table(
-        ("table", "engine", "last run", "a month", "the other engine"),
-        [
-            (
-                escape(one.table_id),
-                one.engine,
-                f"{one.run_usd:.5f}",
-                f"{one.month_usd:.4f}",
-                f"{one.other_engine} {one.other_run_usd:.5f}",
-            )
-            for one in report.tables
-        ],
-        title="Glue, USD",
-    )
-    rows = [(one.name, f"{one.run_usd:.5f}", f"{one.month_usd:.4f}") for one in report.services]
-    rows.append(
-        (
-            "[bold]everything[/bold]",
-            f"[bold]{report.run_usd:.4f}[/bold]",
-            f"[bold]{report.month_usd:.2f}[/bold]",
-        )
-    )
-    console.show_table(("service", "last run", "a month"), rows, title="All the rest, USD")
-    console.note(f"List prices of {report.region} as of {report.as_of}; fixtures/prices.json")
+    _show_cost(report)
 
 
 @app.command()
@@ -659,6 +636,47 @@ def _what_differs(comparison: TableComparison) -> str:
     if comparison.rows_onprem == comparison.rows_athena and comparison.quarantine_missing:
         return "rows that break a rule are not in quarantine"
     return "number of rows"
+
+
+def _show_cost(report: costs.CostReport) -> None:
+    totals = report.totals
+    tables: list[tuple[str, ...]] = [
+        (
+            escape(one.table_id),
+            one.engine,
+            f"{one.run_usd:.5f}",
+            f"{one.month_usd:.4f}",
+            one.other_engine,
+            f"{one.other_run_usd:.5f}",
+            f"{one.other_month_usd:.4f}",
+        )
+        for one in report.tables
+    ]
+    tables.append(
+        _bold(
+            "all tables",
+            "",
+            f"{totals['glue_run_usd']:.5f}",
+            f"{totals['glue_month_usd']:.4f}",
+            "",
+            f"{totals['other_run_usd']:.5f}",
+            f"{totals['other_month_usd']:.4f}",
+        )
+    )
+    columns = ("table", "engine", "last run", "a month", "other engine", "a run", "a month")
+    console.show_table(columns, tables, title="Glue, USD")
+    services: list[tuple[str, ...]] = [
+        (one.name, f"{one.run_usd:.5f}", f"{one.month_usd:.4f}") for one in report.services
+    ]
+    services.append(_bold("with Glue, everything", f"{totals['run_usd']:.5f}", f"{totals['month_usd']:.4f}"))
+    console.show_table(("service", "last run", "a month"), services, title="All the rest, USD")
+    if report.left_out:
+        console.note(f"not priced, since no run ingests them any more: {', '.join(report.left_out)}")
+    console.note(f"List prices of {report.region} as of {report.as_of}; fixtures/prices.json")
+
+
+def _bold(*cells: str) -> tuple[str, ...]:
+    return tuple(f"[bold]{cell}[/bold]" if cell else "" for cell in cells)
 
 
 def _require_running(settings: Settings) -> None:

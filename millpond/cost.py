@@ -1,7 +1,7 @@
 """What the runs that were made would cost on AWS, and a month of them, from a dated list of prices.
 
 A run is priced by what it did: DPU-seconds of its Glue jobs, transitions of its execution, duration of its
-functions, bytes that its queries scanned. Discounts are left out.
+functions, bytes that its queries scanned and that it logged. Discounts are left out.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
+from itertools import product
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,9 @@ CURRENT = "CURRENT"
 READS_OF_TABLE, WRITES_OF_TABLE = 10, 6
 # A Parquet file, a manifest, Iceberg's metadata, manifest list, manifest and data file.
 PUTS_OF_TABLE = 8
+# Has a value at every hour; the others have one in the hours of runs, and no other hour is billed.
+METRIC_OF_EVERY_HOUR = "MinutesSinceCommit"
+BYTES_OF_LOG_EVENT = 26
 
 
 @dataclass(frozen=True)
@@ -47,11 +51,11 @@ class TableCost:
         The table, and what ingested it.
     run_usd, month_usd : float
         Its last committed run, and a month of such runs.
-    runs_of_month : float
+    runs_of_month : int
         How often it runs.
     other_engine : str
         The engine that did not ingest it.
-    other_run_usd : float
+    other_run_usd, other_month_usd : float
         What that would take, by the same estimate with which the planning function chooses.
     """
 
@@ -59,9 +63,10 @@ class TableCost:
     engine: str
     run_usd: float
     month_usd: float
-    runs_of_month: float
+    runs_of_month: int
     other_engine: str
     other_run_usd: float
+    other_month_usd: float
 
 
 @dataclass(frozen=True)
@@ -93,20 +98,28 @@ class CostReport:
         Glue, by table.
     services : tuple of ServiceCost
         All the rest.
+    left_out : tuple of str
+        Tables that were ingested once and that no run ingests any more.
     """
 
     as_of: str
     region: str
     tables: tuple[TableCost, ...]
     services: tuple[ServiceCost, ...]
+    left_out: tuple[str, ...] = ()
 
     @property
-    def run_usd(self) -> float:
-        return sum(t.run_usd for t in self.tables) + sum(s.run_usd for s in self.services)
-
-    @property
-    def month_usd(self) -> float:
-        return sum(t.month_usd for t in self.tables) + sum(s.month_usd for s in self.services)
+    def totals(self) -> dict[str, float]:
+        """Of the tables, of the tables with their other engines, and of everything."""
+        glue_run, glue_month = sum(t.run_usd for t in self.tables), sum(t.month_usd for t in self.tables)
+        return {
+            "glue_run_usd": glue_run,
+            "glue_month_usd": glue_month,
+            "other_run_usd": sum(t.other_run_usd for t in self.tables),
+            "other_month_usd": sum(t.other_month_usd for t in self.tables),
+            "run_usd": glue_run + sum(s.run_usd for s in self.services),
+            "month_usd": glue_month + sum(s.month_usd for s in self.services),
+        }
 
 
 @dataclass(frozen=True)
@@ -121,18 +134,24 @@ class Execution:
         Duration of each call of a function.
     scanned_bytes : tuple of int
         What each query scanned.
+    began, ended : datetime, optional
+        Times of its first and last event.
     """
 
     transitions: int
     function_seconds: tuple[float, ...]
     scanned_bytes: tuple[int, ...]
+    began: datetime | None = None
+    ended: datetime | None = None
 
     @classmethod
     def of_history(cls, events: Iterable[Mapping[str, Any]]) -> Execution:
         """Read the events that ``GetExecutionHistory`` answers."""
         transitions, seconds, scanned = 0, [], []
         scheduled: dict[int, datetime] = {}
+        began = ended = None
         for event in events:
+            began, ended = began or event["timestamp"], event["timestamp"]
             kind = event["type"]
             transitions += kind.endswith("StateEntered")
             if kind == "TaskScheduled":
@@ -141,13 +160,13 @@ class Execution:
                 scheduled[event["id"]] = scheduled[event["previousEventId"]]
             if kind == "TaskSucceeded":
                 details = event["taskSucceededEventDetails"]
-                began = scheduled.get(event["previousEventId"], event["timestamp"])
+                called = scheduled.get(event["previousEventId"], event["timestamp"])
                 if details["resourceType"] == "lambda":
-                    seconds.append((event["timestamp"] - began).total_seconds())
+                    seconds.append((event["timestamp"] - called).total_seconds())
                 if details["resourceType"] == "athena":
                     statistics = json.loads(details["output"]).get("QueryExecution", {}).get("Statistics", {})
                     scanned.append(int(statistics.get("DataScannedInBytes", 0)))
-        return cls(transitions, tuple(seconds), tuple(scanned))
+        return cls(transitions, tuple(seconds), tuple(scanned), began, ended)
 
 
 def report(aws: Aws, settings: Settings, prices_file: Path = PRICES) -> CostReport:
@@ -159,22 +178,20 @@ def report(aws: Aws, settings: Settings, prices_file: Path = PRICES) -> CostRepo
         If nothing was ingested yet, or the platform is not deployed.
     """
     prices = read_prices(prices_file)
-    runs = last_runs(aws, settings)
     of_tables = table_settings(aws, settings)
+    runs, left_out = still_ingested(last_runs(aws, settings), of_tables)
     usual = _usual_schedule(aws, settings)
-    urgent = {table_id for table_id in runs if of_tables[table_id].get("urgent")}
-    estimates = _estimates(aws, settings, sorted(runs), urgent)
+    others = _other_engines(aws, settings, of_tables, sorted(runs))
     tables = tuple(
-        table_cost(run, runs_of_month(of_tables[table_id].get("schedule") or usual), *estimates[table_id])
+        table_cost(run, runs_of_month(usual, of_tables[table_id].get("schedule")), *others[table_id])
         for table_id, run in sorted(runs.items())
     )
-    execution = _last_execution(aws, settings, runs)
-    monthly = runs_of_month(usual)
-    services = [
-        *run_services(execution, len(tables), monthly, prices),
-        *standing_services(_standing(aws, settings), prices),
-    ]
-    return CostReport(prices["as_of"], prices["region"], tables, tuple(services))
+    execution, monthly = _last_execution(aws, settings, runs), runs_of_month(usual)
+    services = (
+        *run_services(execution, len(tables), monthly, prices, _logged_bytes(aws, settings, execution)),
+        *standing_services(_standing(aws, settings), monthly, prices),
+    )
+    return CostReport(prices["as_of"], prices["region"], tables, services, left_out)
 
 
 def read_prices(path: Path) -> dict[str, Any]:
@@ -192,14 +209,50 @@ def read_prices(path: Path) -> dict[str, Any]:
     return prices
 
 
-def table_cost(run: Mapping[str, Any], monthly: float, other_engine: str, other_usd: float) -> TableCost:
+def still_ingested(
+    runs: Mapping[str, dict[str, Any]], of_tables: Mapping[str, Mapping[str, Any]]
+) -> tuple[dict[str, dict[str, Any]], tuple[str, ...]]:
+    """The runs of tables that are enabled in ``job_settings``, and the names of the others.
+
+    Raises
+    ------
+    MillpondError
+        If no table is left.
+    """
+    enabled = {
+        table_id: run for table_id, run in runs.items() if of_tables.get(table_id, {}).get("enabled", False)
+    }
+    left_out = tuple(sorted(set(runs) - set(enabled)))
+    if not enabled:
+        raise MillpondError(
+            f"No table that was ingested is enabled in job_settings: {', '.join(left_out)}.",
+            next_step="millpond ingest",
+        )
+    return enabled, left_out
+
+
+def table_cost(run: Mapping[str, Any], monthly: int, other_engine: str, other_usd: float) -> TableCost:
     """Price one table from its item in ``ingest_runs``."""
     usd = float(run["estimated_cost_usd"])
-    return TableCost(run["table_id"], run["engine"], usd, usd * monthly, monthly, other_engine, other_usd)
+    return TableCost(
+        run["table_id"],
+        run["engine"],
+        usd,
+        usd * monthly,
+        monthly,
+        other_engine,
+        other_usd,
+        other_usd * monthly,
+    )
 
 
 def run_services(
-    execution: Execution, tables: int, monthly: float, prices: Mapping[str, Any], memory_gb: float = 0.25
+    execution: Execution,
+    tables: int,
+    monthly: int,
+    prices: Mapping[str, Any],
+    logged_bytes: int,
+    memory_gb: float = 0.25,
 ) -> list[ServiceCost]:
     """What a run needs beside Glue, priced by the unit that AWS bills."""
     least = prices["athena_least_mb_per_query"] * 1024**2
@@ -217,17 +270,24 @@ def run_services(
         )
         / 1e6,
         "S3: requests": tables * PUTS_OF_TABLE / 1000 * prices["s3_thousand_puts"],
+        "CloudWatch: logs": logged_bytes / GB * prices["cloudwatch_logs_gb"],
     }
     return [ServiceCost(name, usd, usd * monthly) for name, usd in once.items()]
 
 
-def standing_services(standing: Mapping[str, float], prices: Mapping[str, Any]) -> list[ServiceCost]:
-    """What costs the same whether anything runs or not."""
+def standing_services(
+    standing: Mapping[str, float], monthly: int, prices: Mapping[str, Any]
+) -> list[ServiceCost]:
+    """What is paid by the month."""
+    hours_of_runs = min(monthly, HOURS_OF_MONTH) / HOURS_OF_MONTH
+    metrics = standing["metrics_of_every_hour"] + standing["metrics_of_runs"] * hours_of_runs
     month = {
         "S3: data": standing["stored_bytes"] / GB * prices["s3_gb_month"],
         "Secrets Manager": standing["secrets"] * prices["secret_month"],
         "KMS": standing["keys"] * prices["kms_key_month"],
-        "CloudWatch: alarms": standing["alarms"] * prices["cloudwatch_alarm_month"],
+        "CloudWatch: alarms": standing["alarms"] * prices["cloudwatch_alarm_month"]
+        + standing["composite_alarms"] * prices["cloudwatch_composite_alarm_month"],
+        "CloudWatch: custom metrics": metrics * prices["cloudwatch_metric_month"],
         "CloudWatch: dashboards": standing["dashboards"] * prices["cloudwatch_dashboard_month"],
         "VPN connections": standing["vpn_connections"] * HOURS_OF_MONTH * prices["vpn_connection_hour"],
         "VPC: interface endpoints": standing["endpoint_interfaces"]
@@ -237,17 +297,47 @@ def standing_services(standing: Mapping[str, float], prices: Mapping[str, Any]) 
     return [ServiceCost(name, 0.0, usd) for name, usd in month.items()]
 
 
-def runs_of_month(expression: str, today: date | None = None) -> float:
-    """How often a schedule expression of EventBridge fires in the 30 days before a day."""
-    rate = expression.removeprefix("rate(").removesuffix(")").split()
+def runs_of_month(usual: str, own: str | None = None, end: date | None = None) -> int:
+    """How often a table is ingested in 30 days.
+
+    Parameters
+    ----------
+    usual : str
+        Schedule expression of the rule that starts the state machine.
+    own : str, optional
+        The table's own, which decides in which of those runs it is due.
+    end : date, optional
+        The day after them; tomorrow when not given.
+    """
+    until = datetime.combine(end or datetime.now(UTC).date() + timedelta(days=1), time(), UTC)
+    begin = until - timedelta(days=DAYS_OF_MONTH)
+    if own is None:
+        return len(list(_firings(usual, begin, until)))
+    is_due = _of_plan("schedules").is_due
+    # From a month earlier on, so that the first run that counts has one before it.
+    last, runs = None, 0
+    for fired in _firings(usual, begin - timedelta(days=DAYS_OF_MONTH), until):
+        if is_due(own, last, fired):
+            last = fired
+            runs += fired >= begin
+    return runs
+
+
+def _firings(expression: str, begin: datetime, end: datetime) -> Iterator[datetime]:
+    """When a schedule expression of EventBridge fires."""
     if expression.startswith("rate("):
-        minutes = {"minute": 1, "hour": 60, "day": 1440}[rate[1].removesuffix("s")]
-        return DAYS_OF_MONTH * 1440 / (int(rate[0]) * minutes)
+        value, unit = expression.removeprefix("rate(").removesuffix(")").split()
+        period = timedelta(**{f"{unit.removesuffix('s')}s": int(value)})
+        while begin < end:
+            yield begin
+            begin += period
+        return
     cron = _of_plan("schedules").Cron.parse(expression)
-    last = today or datetime.now(UTC).date()
-    days = [last - timedelta(days=before) for before in range(DAYS_OF_MONTH)]
-    fits = [d for d in days if d.year in cron.years and d.month in cron.months and cron.fits(d)]
-    return float(len(fits) * len(cron.hours) * len(cron.minutes))
+    while begin < end:
+        if begin.year in cron.years and begin.month in cron.months and cron.fits(begin.date()):
+            for hour, minute in product(sorted(cron.hours), sorted(cron.minutes)):
+                yield begin.replace(hour=hour, minute=minute)
+        begin += timedelta(days=1)
 
 
 def last_runs(aws: Aws, settings: Settings) -> dict[str, dict[str, Any]]:
@@ -279,15 +369,11 @@ def _usual_schedule(aws: Aws, settings: Settings) -> str:
     return aws.ssm.get_parameter(Name=name)["Parameter"]["Value"]
 
 
-def _estimates(
-    aws: Aws, settings: Settings, table_ids: Sequence[str], urgent: Collection[str]
+def _other_engines(
+    aws: Aws, settings: Settings, of_tables: Mapping[str, Mapping[str, Any]], table_ids: Sequence[str]
 ) -> dict[str, tuple[str, float]]:
-    """For each table, the engine that does not ingest it, and what a run of that would cost.
-
-    The planning function sizes the tables; the prices and speeds are those of its own environment.
-    """
+    """The planning function sizes the tables; the prices and speeds are those of its own environment."""
     function = f"{settings.prefix}-plan"
-    client = aws.session.client("lambda", endpoint_url=settings.endpoint_url)
     now = datetime.now(UTC)
     event = {
         "run_id": "cost",
@@ -295,7 +381,7 @@ def _estimates(
         "ingest_date": now.date().isoformat(),
         "started_at": now.isoformat(timespec="milliseconds"),
     }
-    answer = client.invoke(FunctionName=function, Payload=json.dumps(event))
+    answer = aws.lambda_.invoke(FunctionName=function, Payload=json.dumps(event))
     content = json.loads(answer["Payload"].read())
     if "FunctionError" in answer:
         raise MillpondError(
@@ -303,18 +389,39 @@ def _estimates(
             where=function,
             next_step="millpond status",
         )
-    variables = client.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
+    environment = aws.lambda_.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
+    return other_engines(content["tables"], of_tables, environment)
+
+
+def other_engines(
+    planned: Iterable[Mapping[str, Any]],
+    of_tables: Mapping[str, Mapping[str, Any]],
+    environment: Mapping[str, str],
+) -> dict[str, tuple[str, float]]:
+    """For each table, the engine that does not ingest it, and what a run of that would cost.
+
+    Parameters
+    ----------
+    planned : iterable of mapping
+        ``tables`` of the planning function's answer.
+    of_tables : mapping
+        Item of ``job_settings`` by table.
+    environment : mapping
+        The planning function's, which holds prices and speeds.
+    """
     costs = _of_plan("costs")
-    rates = costs.Rates.from_environment(variables)
-    estimates = {}
-    for table in content["tables"]:
-        size = int(table["estimated_bytes"] or 0)
+    rates = costs.Rates.from_environment(environment)
+    others = {}
+    for table in planned:
+        size, table_id = int(table["estimated_bytes"] or 0), table["table_id"]
         if table["engine"] == "spark":
             other = costs.estimate_shell(size, rates)
         else:
-            other = costs.estimate_spark(size, rates, is_urgent=table["table_id"] in urgent)
-        estimates[table["table_id"]] = (other.engine, other.usd)
-    return estimates
+            # As in the planning function, what does not say is urgent.
+            is_urgent = bool(of_tables[table_id].get("urgent", True))
+            other = costs.estimate_spark(size, rates, is_urgent=is_urgent)
+        others[table_id] = (other.engine, other.usd)
+    return others
 
 
 def _last_execution(aws: Aws, settings: Settings, runs: Mapping[str, Mapping[str, Any]]) -> Execution:
@@ -326,33 +433,59 @@ def _last_execution(aws: Aws, settings: Settings, runs: Mapping[str, Mapping[str
     return Execution.of_history(event for page in pages for event in page["events"])
 
 
+def _logged_bytes(aws: Aws, settings: Settings, execution: Execution) -> int:
+    """What the functions, the state machine and the jobs logged while an execution ran, as it is billed."""
+    if execution.began is None or execution.ended is None:
+        return 0
+    groups = [one["logGroupName"] for one in _all(aws.logs, "describe_log_groups", "logGroups")]
+    begin, end = (int(at.timestamp() * 1000) for at in (execution.began, execution.ended))
+    return sum(
+        len(event["message"].encode()) + BYTES_OF_LOG_EVENT
+        for group in groups
+        if settings.prefix in group or group.startswith("/aws-glue/")
+        for event in _all(
+            aws.logs, "filter_log_events", "events", logGroupName=group, startTime=begin, endTime=end
+        )
+    )
+
+
 def _standing(aws: Aws, settings: Settings) -> dict[str, float]:
     """How much of everything there is that is paid by the month."""
-
-    def client(service: str) -> Any:
-        return aws.session.client(service, endpoint_url=settings.endpoint_url)  # type: ignore[call-overload]
-
-    cloudwatch, ec2 = client("cloudwatch"), client("ec2")
-    endpoints = ec2.describe_vpc_endpoints()["VpcEndpoints"]
-    alarms = cloudwatch.describe_alarms(AlarmNamePrefix=settings.prefix)
-    aliases = client("kms").list_aliases()["Aliases"]
-    secrets = aws.secretsmanager.list_secrets()["SecretList"]
+    cloudwatch, ec2, prefix = aws.client("cloudwatch"), aws.client("ec2"), settings.prefix
+    alarms = {
+        kind: _all(cloudwatch, "describe_alarms", f"{kind}s", AlarmNamePrefix=prefix, AlarmTypes=[kind])
+        for kind in ("MetricAlarm", "CompositeAlarm")
+    }
+    metrics = [one["MetricName"] for one in _all(cloudwatch, "list_metrics", "Metrics", Namespace="Millpond")]
+    of_every_hour = metrics.count(METRIC_OF_EVERY_HOUR)
+    dashboards = _all(cloudwatch, "list_dashboards", "DashboardEntries", DashboardNamePrefix=prefix)
+    aliases = _all(aws.client("kms"), "list_aliases", "Aliases")
+    secrets = _all(aws.secretsmanager, "list_secrets", "SecretList")
+    endpoints = _all(ec2, "describe_vpc_endpoints", "VpcEndpoints")
+    # EC2 answers all of these at once: they have no pages.
     vpns = ec2.describe_vpn_connections()["VpnConnections"]
     return {
         "stored_bytes": sum(_stored_bytes(aws, settings, purpose) for purpose in ("raw", "curated")),
         "secrets": sum(
             one["Name"].startswith(f"{settings.project}/{settings.environment}/") for one in secrets
         ),
-        "keys": sum(one["AliasName"].startswith(f"alias/{settings.prefix}") for one in aliases),
-        "alarms": len(alarms["MetricAlarms"]) + len(alarms.get("CompositeAlarms", [])),
-        "dashboards": len(
-            cloudwatch.list_dashboards(DashboardNamePrefix=settings.prefix)["DashboardEntries"]
-        ),
+        "keys": sum(one["AliasName"].startswith(f"alias/{prefix}") for one in aliases),
+        "alarms": len(alarms["MetricAlarm"]),
+        "composite_alarms": len(alarms["CompositeAlarm"]),
+        "metrics_of_every_hour": of_every_hour,
+        "metrics_of_runs": len(metrics) - of_every_hour,
+        "dashboards": len(dashboards),
         "vpn_connections": sum(one["State"] == "available" for one in vpns),
         "endpoint_interfaces": sum(
             len(one.get("SubnetIds", [])) for one in endpoints if one["VpcEndpointType"] == "Interface"
         ),
     }
+
+
+def _all(client: Any, operation: str, name: str, **arguments: Any) -> list[dict[str, Any]]:
+    """What every page of an answer holds under a name."""
+    pages = client.get_paginator(operation).paginate(**arguments)
+    return [one for page in pages for one in page.get(name, [])]
 
 
 def _stored_bytes(aws: Aws, settings: Settings, purpose: str) -> int:
