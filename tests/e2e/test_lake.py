@@ -263,6 +263,35 @@ def test_verify_names_the_table_the_column_and_the_keys_that_differ(demo):
     assert re.search(r"n_nationkey=7: differs in n_comment", result.stderr)
 
 
+def test_cost_has_every_table_and_totals_that_are_their_sums(demo):
+    answer = json.loads(demo.must("cost", "--json"))
+    tables, services = answer["tables"], answer["services"]
+    fixtures = {path.stem for path in (CHECKOUT / "fixtures" / "job_settings").glob("*.json")}
+    assert {one["table_id"] for one in tables} == fixtures
+    assert len(tables) == 21
+    assert answer["left_out"] == []
+    for one in tables:
+        assert {one["engine"], one["other_engine"]} == {"shell", "spark"}
+        assert one["run_usd"] > 0
+        assert one["other_run_usd"] > 0
+        assert one["month_usd"] == pytest.approx(one["run_usd"] * one["runs_of_month"])
+    for column in ("run_usd", "month_usd"):
+        glue = sum(one[column] for one in tables)
+        assert answer[f"glue_{column}"] == pytest.approx(glue)
+        assert answer[f"other_{column}"] == pytest.approx(sum(one[f"other_{column}"] for one in tables))
+        assert answer[column] == pytest.approx(glue + sum(one[column] for one in services))
+    spent = {one["name"] for one in services if one["run_usd"] or one["month_usd"]}
+    assert {one["name"] for one in services} - spent <= {"VPC: interface endpoints"}
+
+
+def test_cost_leaves_a_disabled_table_out_and_says_so(demo, setting_of):
+    key = {"table_id": {"S": "erp.warehouses"}}
+    setting_of("job_settings", {**setting_of.get("job_settings", key), "enabled": {"BOOL": False}}, key)
+    answer = json.loads(demo.must("cost", "--json"))
+    assert answer["left_out"] == ["erp.warehouses"]
+    assert len(answer["tables"]) == 20
+
+
 @pytest.mark.long
 def test_a_table_of_many_small_changes_is_compacted_when_it_is_due(demo):
     athena, workgroup = demo.aws.athena, demo.settings.prefix
