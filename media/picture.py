@@ -2,6 +2,9 @@
 
 ``python media/draw.py`` draws both; it needs Graphviz. A PNG carries the digest of the graph that it shows,
 so that a test can tell, without Graphviz, whether code and picture still agree.
+
+Every node has its place, in points from the upper left corner of a page that is 900 points wide. The README
+shows it 900 pixels wide, so that a text of 12 points is 12 pixels high there.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from diagrams import Cluster, Diagram, Edge, Node, setdiagram
+from diagrams import Diagram, Edge, Node, setdiagram
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -22,6 +25,10 @@ INK = "#232f3e"
 DATA = "#1b660f"
 CONTROL = "#cd2264"
 WATCH = "#3f48cc"
+FAILURE = "#b03a2e"
+TEXT_POINTS = 12
+LINE = 15
+POINTS_OF_INCH = 72
 # Nodes have random names, which Graphviz quotes when they begin with a digit.
 _NODE = re.compile(r'"?\b([0-9a-f]{32})\b"?')
 
@@ -36,15 +43,12 @@ class Picture:
         The PNG.
     title : str
         Shown above it.
-    direction : {"LR", "TB"}
-        Where its edges lead.
     draw : callable
         Adds nodes and edges.
     """
 
     path: Path
     title: str
-    direction: str
     draw: Callable[[], None]
 
     def graph(self) -> Diagram:
@@ -52,24 +56,24 @@ class Picture:
         diagram = _Unwritten(
             self.title,
             filename=str(self.path.with_suffix("")),
-            direction=self.direction,
             show=False,
-            curvestyle="curved",
             graph_attr={
                 "fontname": FONT,
-                "fontsize": "34",
+                "fontsize": "20",
                 "fontcolor": INK,
                 "labelloc": "t",
-                "pad": "0.35",
-                "nodesep": "0.95",
-                "ranksep": "0.6",
-                "dpi": "96",
-                "compound": "true",
-                "splines": "spline",
+                "pad": "0.1",
+                # Twice what the README shows, for screens that show twice as many pixels.
+                "dpi": "144",
+                "splines": "line",
+                "outputorder": "nodesfirst",
+                "inputscale": str(POINTS_OF_INCH),
             },
-            node_attr={"fontname": FONT, "fontsize": "19", "fontcolor": INK},
-            edge_attr={"fontname": FONT, "fontsize": "17", "fontcolor": INK, "color": INK, "penwidth": "1.8"},
+            node_attr={"fontname": FONT, "fontsize": str(TEXT_POINTS), "fontcolor": INK},
+            edge_attr={"color": INK, "penwidth": "1.4", "arrowsize": "0.7"},
         )
+        # Neato leaves what has a place where it is.
+        diagram.dot.engine = "neato"
         with diagram:
             self.draw()
         return diagram
@@ -105,38 +109,66 @@ class _Unwritten(Diagram):
         setdiagram(None)
 
 
-def group(
-    label: str, color: str = "#f7f8fa", border: str = "#879196", style: str = "rounded,filled"
-) -> Cluster:
-    """A box around what belongs together."""
-    attributes = {
-        "fontname": FONT,
-        "fontsize": "22",
-        "fontcolor": INK,
-        "bgcolor": color,
-        "pencolor": border,
-        "style": style,
-        "penwidth": "1.6",
-        "margin": "18",
+def group(label: str, left: int, top: int, right: int, bottom: int, color: str, border: str) -> Node:
+    """A box behind what belongs together; it is drawn before that."""
+    across, down = right - left, bottom - top
+    place = _place((left + right) / 2, (top + bottom) / 2, across, down)
+    behind = Node("", shape="box", style="rounded,filled", fillcolor=color, color=border, **place)
+    left_text(label, left + 6, top + 13, fontsize="13")
+    return behind
+
+
+def icon(kind: type[Node], label: str, x: int, y: int, size: int = 46) -> Node:
+    """A component: its icon around a place, and below it what it is here."""
+    below = LINE * (label.count("\n") + 1) + 3 if label else 0
+    return kind(label, imagepos="tc", margin="0,0", **_place(x, y + below / 2, size, size + below))
+
+
+def text(label: str, x: int, y: int, color: str = INK) -> Node:
+    """Words around a place."""
+    return Node(label, shape="plaintext", fontcolor=color, labelloc="c", **_place(x, y, 1, LINE))
+
+
+def left_text(label: str, x: int, y: int, **look: str) -> Node:
+    """Words on a line from a place on."""
+    width = 9 * len(label) + 20
+    return box(f"{label}\\l", x + width // 2, y, width, LINE, color="transparent", **look)
+
+
+def point(x: int, y: int) -> Node:
+    """Where an edge begins, bends or ends."""
+    return Node("", shape="point", style="invis", **_place(x, y, 0.1, 0.1))
+
+
+def box(label: str, x: int, y: int, width: int, height: int, **look: str) -> Node:
+    """A box around a place with words in its middle."""
+    return Node(label, shape="box", labelloc="c", margin="0.05,0", **look, **_place(x, y, width, height))
+
+
+def _place(x: float, y: float, width: float, height: float) -> dict[str, str]:
+    return {
+        "pos": f"{x:g},{-y:g}!",
+        "width": f"{width / POINTS_OF_INCH:.3f}",
+        "height": f"{height / POINTS_OF_INCH:.3f}",
+        "fixedsize": "true",
     }
-    return Cluster(label, graph_attr=attributes)
 
 
-def data(label: str = "", **attributes: str) -> Edge:
+def data(**attributes: str) -> Edge:
     """Where rows go."""
-    return Edge(label=label, color=DATA, fontsize="17", penwidth="3", **attributes)
+    return Edge(color=DATA, penwidth="2.4", **attributes)
 
 
-def control(label: str = "", **attributes: str) -> Edge:
+def control(**attributes: str) -> Edge:
     """Who starts or asks whom."""
-    return Edge(label=label, color=CONTROL, fontsize="17", **attributes)
+    return Edge(color=CONTROL, **attributes)
 
 
-def watch(label: str = "", **attributes: str) -> Edge:
+def watch(**attributes: str) -> Edge:
     """What is told to whom."""
-    return Edge(label=label, color=WATCH, fontsize="17", style="dashed", **attributes)
+    return Edge(color=WATCH, style="dashed", **attributes)
 
 
-def icon(kind: type[Node], label: str) -> Node:
-    """A component: its icon, and below it what it is here."""
-    return kind(label, width="1.3", height=f"{1.65 + 0.3 * label.count(chr(10)):.2f}", imagepos="tc")
+def failure(**attributes: str) -> Edge:
+    """Where it goes on when something went wrong."""
+    return Edge(color=FAILURE, style="dashed", **attributes)
