@@ -237,6 +237,8 @@ def ingestr(lab: Lab) -> Callable[[int], Command]:
             f"--dest-uri={target}",
             f"--dest-table={added['BENCH_TARGET'].removeprefix('s3://')}",
             "--loader-file-format=parquet",
+            # By default it makes Python objects of every row first, which takes more than twice as long.
+            "--sql-backend=connectorx",
         ]
         return words, added
 
