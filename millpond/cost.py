@@ -158,12 +158,14 @@ class Execution:
                 scheduled[event["id"]] = event["timestamp"]
             if kind == "TaskStarted" and event["previousEventId"] in scheduled:
                 scheduled[event["id"]] = scheduled[event["previousEventId"]]
-            if kind == "TaskSucceeded":
-                details = event["taskSucceededEventDetails"]
+            # A function that leaves a token ends when it is submitted, its task when a person answers.
+            if kind in ("TaskSucceeded", "TaskSubmitted"):
+                details = event[f"t{kind[1:]}EventDetails"]
                 called = scheduled.get(event["previousEventId"], event["timestamp"])
-                if details["resourceType"] == "lambda":
+                waits = details["resource"].endswith(".waitForTaskToken")
+                if details["resourceType"] == "lambda" and waits == (kind == "TaskSubmitted"):
                     seconds.append((event["timestamp"] - called).total_seconds())
-                if details["resourceType"] == "athena":
+                if details["resourceType"] == "athena" and kind == "TaskSucceeded":
                     statistics = json.loads(details["output"]).get("QueryExecution", {}).get("Statistics", {})
                     scanned.append(int(statistics.get("DataScannedInBytes", 0)))
         return cls(transitions, tuple(seconds), tuple(scanned), began, ended)

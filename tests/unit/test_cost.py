@@ -30,7 +30,8 @@ def event(
 
 
 def succeeded(kind: str, output: object = None) -> dict[str, object]:
-    return {"taskSucceededEventDetails": {"resourceType": kind, "output": json.dumps(output)}}
+    details = {"resourceType": kind, "resource": "invoke", "output": json.dumps(output)}
+    return {"taskSucceededEventDetails": details}
 
 
 def test_an_execution_is_counted_by_what_it_entered_called_and_scanned():
@@ -55,6 +56,19 @@ def test_an_execution_is_counted_by_what_it_entered_called_and_scanned():
         ]
     )
     assert used == cost.Execution(3, (1.5,), (42,), BEGIN, BEGIN + timedelta(seconds=4))
+
+
+def test_a_function_that_asks_a_person_is_not_billed_for_the_time_until_the_answer():
+    details = {"resourceType": "lambda", "resource": "invoke.waitForTaskToken", "output": "{}"}
+    used = cost.Execution.of_history(
+        [
+            event(1, "TaskScheduled"),
+            event(2, "TaskStarted", 1),
+            event(3, "TaskSubmitted", 2, 0.5, taskSubmittedEventDetails=details),
+            event(4, "TaskSucceeded", 3, 7200, taskSucceededEventDetails=details),
+        ]
+    )
+    assert used.function_seconds == (0.5,)
 
 
 def test_a_small_query_is_billed_as_ten_megabytes():
