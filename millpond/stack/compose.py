@@ -21,13 +21,11 @@ from millpond.config import CHECKOUT, Settings
 from millpond.errors import MillpondError
 from millpond.stack import Service, StepCallback
 from millpond.stack.engine import listener_on
-from millpond.stack.images import Image, context_directory, images, stage
+from millpond.stack.images import Image, context_directory, images, is_localstacks_own, stage
 from millpond.stack.onprem import OnPremDatabase
 from millpond.toolchain import find_deployer
 
 COMPOSE_FILE = CHECKOUT / "docker-compose.yml"
-# With it LocalStack's image runs as it is, without our plug-in.
-TOKEN = "LOCALSTACK_AUTH_TOKEN"  # noqa: S105 (the name of a variable)
 TOKEN_FILE = CHECKOUT / "docker" / "with-token.yml"
 DEFAULT_SOCKET = Path("/var/run/docker.sock")
 # Our names of the parts, and the services of docker-compose.yml.
@@ -167,7 +165,7 @@ class ComposeStack:
     def _ensure_images(self, client: docker.DockerClient, say: StepCallback) -> None:
         self._ensure_base(client, self._settings.postgres_image, say)
         for image in self._images:
-            if image.name == "engine" and os.environ.get(TOKEN):
+            if image.name == "engine" and is_localstacks_own(self._settings):
                 self._ensure_base(client, image.base, say)
             else:
                 self._ensure_image(client, image, say)
@@ -264,8 +262,8 @@ class ComposeStack:
         for image in self._images:
             # docker-compose 1.29 asks for it also when nothing is built.
             context_directory(image, self._settings).mkdir(parents=True, exist_ok=True)
-        files = [COMPOSE_FILE, TOKEN_FILE] if os.environ.get(TOKEN) else [COMPOSE_FILE]
-        command = [*compose_command(), *(part for file in files for part in ("--file", str(file)))]
+        files = (part for file in compose_files(self._settings) for part in ("--file", str(file)))
+        command = [*compose_command(), *files]
         try:
             result = subprocess.run(
                 [*command, "--project-directory", str(CHECKOUT), "--project-name", self.project, *arguments],
@@ -381,6 +379,11 @@ def socket_path() -> Path:
         )
     path = Path(host.removeprefix("unix://")) if host else DEFAULT_SOCKET
     return path.resolve()
+
+
+def compose_files(settings: Settings) -> list[Path]:
+    """The files that make the stack, each adding to the ones before it."""
+    return [COMPOSE_FILE, TOKEN_FILE] if is_localstacks_own(settings) else [COMPOSE_FILE]
 
 
 def compose_command() -> list[str]:

@@ -7,6 +7,7 @@ with the machine's own certificates and package index, so that the build itself 
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import shutil
 import subprocess
@@ -22,6 +23,8 @@ from millpond.errors import MillpondError
 from millpond.planes.context import Tools
 from millpond.wheels import keep_wheels
 
+# LocalStack's current images ask for it; the one that Millpond builds on is the last that does not.
+TOKEN = "LOCALSTACK_AUTH_TOKEN"  # noqa: S105 (the name of a variable)
 # Where the Dockerfiles put what they copy.
 INSTALLED = Path("/usr/local/lib/millpond")
 # On the engine's volume.
@@ -65,6 +68,20 @@ class Image:
 def images(settings: Settings) -> tuple[Image, Image]:
     """The engine's image and the Glue worker's."""
     return Image("engine", settings.localstack_image), Image("glue", settings.glue_image)
+
+
+def is_localstacks_own(settings: Settings) -> bool:
+    """Whether LocalStack's image runs as it is, without our plug-in: with a token and an image of that kind.
+
+    A token alone, as many machines have one, changes nothing.
+
+    Parameters
+    ----------
+    settings : Settings
+        ``localstack_image`` is another than the default.
+    """
+    default = Settings.model_fields["localstack_image"].default
+    return bool(os.environ.get(TOKEN)) and settings.localstack_image != default
 
 
 def container_tools() -> Tools:

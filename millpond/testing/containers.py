@@ -14,8 +14,9 @@ from testcontainers.core.container import DockerContainer
 from testcontainers.core.network import Network
 
 from millpond.config import Settings
+from millpond.errors import MillpondError
 from millpond.stack.compose import ComposeStack, connect, socket_path
-from millpond.stack.images import images
+from millpond.stack.images import TOKEN, images, is_localstacks_own
 from millpond.stack.onprem import ADMIN, OnPremDatabase
 
 STATE = "/var/lib/millpond"
@@ -28,9 +29,21 @@ class ContainerStack:
     ----------
     settings : Settings
         Images and the state directory; the ports become those that Docker chose.
+
+    Raises
+    ------
+    MillpondError
+        If LocalStack's own Glue and Athena are asked for: the fixtures are made for Millpond's.
     """
 
     def __init__(self, settings: Settings) -> None:
+        if is_localstacks_own(settings):
+            raise MillpondError(
+                "The fixtures run jobs and queries by Millpond's planes,"
+                " which a LocalStack image with a token does not have.",
+                where=f"{TOKEN} and MILLPOND_LOCALSTACK_IMAGE={settings.localstack_image}",
+                next_step=f"unset {TOKEN} or MILLPOND_LOCALSTACK_IMAGE, then run the tests again",
+            )
         self.settings = settings
         self._held = ExitStack()
 

@@ -9,6 +9,10 @@ import pytest
 from millpond.config import Settings
 from millpond.errors import MillpondError
 from millpond.stack import compose
+from millpond.stack.images import TOKEN
+from millpond.testing.containers import ContainerStack
+
+CURRENT = "localstack/localstack-pro:2026.1"
 
 
 def test_no_engine_is_said_with_the_tier_that_needs_none(monkeypatch, tmp_path: Path) -> None:
@@ -63,3 +67,28 @@ def test_the_tiers_have_states_of_their_own_and_jobs_see_the_database_by_its_nam
     assert embedded.state != other.state
     assert other.onprem_address == ("onprem-db", 5432)
     assert embedded.onprem_address == ("127.0.0.1", embedded.onprem_port)
+
+
+@pytest.mark.parametrize(
+    ("token", "changes", "files"),
+    [
+        ("", {}, ["docker-compose.yml"]),
+        ("a-token", {}, ["docker-compose.yml"]),
+        ("", {"localstack_image": CURRENT}, ["docker-compose.yml"]),
+        ("a-token", {"localstack_image": CURRENT}, ["docker-compose.yml", "with-token.yml"]),
+    ],
+)
+def test_localstacks_own_services_take_a_token_and_a_current_image(
+    monkeypatch, token: str, changes: dict[str, str], files: list[str]
+) -> None:
+    monkeypatch.setenv(TOKEN, token)
+    monkeypatch.delenv("MILLPOND_LOCALSTACK_IMAGE", raising=False)
+    settings = Settings(tier="compose", **changes)
+    assert [path.name for path in compose.compose_files(settings)] == files
+
+
+def test_the_fixtures_refuse_an_image_without_the_planes(monkeypatch) -> None:
+    monkeypatch.setenv(TOKEN, "a-token")
+    with pytest.raises(MillpondError, match="Millpond's planes") as caught:
+        ContainerStack(Settings(tier="compose", localstack_image=CURRENT))
+    assert TOKEN in (caught.value.next_step or "")
