@@ -34,6 +34,8 @@ COMMAND_SECONDS = 900.0
 HEALTHY_SECONDS = 120.0
 LOG_LINES = 25
 OF_CHECKOUT = "org.millpond.checkout"
+# On the containers of LocalStack's own Lambda executor, by docker-compose.yml.
+OF_PROJECT = "org.millpond.project"
 
 
 class ComposeStack:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 PLUGIN = "millpond"
+# LocalStack's own executor of Lambda functions.
+DOCKER = "docker"
 SERVICES_WE_PROVIDE = (
     "athena",
     "cloudformation",
@@ -52,8 +54,7 @@ def engine_variables(
         "GATEWAY_LISTEN": listen,
         "GATEWAY_SERVER": PLUGIN,
         "LOCALSTACK_HOST": f"localhost:{advertised_port}",
-        "FILESYSTEM_ROOT": str(directory / "files"),
-        "OVERRIDE_IN_DOCKER": "0",
+        **_directories(directory, is_in_docker=lambda_executor == DOCKER),
         "DNS_ADDRESS": "0",
         "DISABLE_EVENTS": "1",
         "SKIP_SSL_CERT_DOWNLOAD": "1",
@@ -66,3 +67,13 @@ def engine_variables(
         "CFN_IGNORE_UNSUPPORTED_RESOURCE_TYPES": "0",
     }
     return variables | {f"PROVIDER_OVERRIDE_{name.upper()}": PLUGIN for name in SERVICES_WE_PROVIDE}
+
+
+def _directories(directory: Path, *, is_in_docker: bool) -> dict[str, str]:
+    """Where LocalStack looks for what belongs to it, and keeps files."""
+    if not is_in_docker:
+        # Docker leaves a marker also in root directories that it has nothing to do with any more.
+        return {"FILESYSTEM_ROOT": str(directory / "files"), "OVERRIDE_IN_DOCKER": "0"}
+    # Its Docker executor takes the runtime's program from the image and its own address from Docker; what it
+    # would write beside the program is read-only here.
+    return {"OVERRIDE_IN_DOCKER": "1", "CUSTOM_SSL_CERT_PATH": str(directory / "files" / "server.pem")}

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -55,6 +58,61 @@ def test_the_engine_has_the_same_providers_in_both_tiers(tmp_path: Path) -> None
     assert {name.removeprefix("PROVIDER_OVERRIDE_").lower() for name in variables if "OVERRIDE_" in name} >= {
         *SERVICES_WE_PROVIDE
     }
+
+
+def given_to_the_engine(directory: Path, executor: str) -> dict[str, str]:
+    """What its container has by docker-compose.yml."""
+    return {
+        "MILLPOND_PLANE_STATE_DIR": str(directory),
+        "MILLPOND_PLANE_REGION": "eu-west-1",
+        "MILLPOND_ADVERTISED_PORT": "4566",
+        "MILLPOND_LAMBDA_EXECUTOR": executor,
+    }
+
+
+LOOK = """
+from localstack import config
+from localstack.packages import InstallTarget
+from localstack.services.lambda_.packages import lambda_runtime_package
+from localstack.utils.docker_utils import DOCKER_CLIENT
+runtime = lambda_runtime_package.get_installer()._get_install_dir(InstallTarget.STATIC_LIBS)
+print(config.LAMBDA_RUNTIME_EXECUTOR, type(DOCKER_CLIENT).__name__, runtime.partition("/lambda-runtime")[0])
+"""
+
+
+@pytest.mark.parametrize(
+    ("executor", "found"),
+    [
+        ("process", "millpond CmdDockerClient {files}/usr/lib/localstack"),
+        ("docker", "docker SdkDockerClient /usr/lib/localstack"),
+    ],
+)
+def test_localstacks_executor_has_dockers_api_and_the_runtime_of_the_image(
+    tmp_path: Path, executor: str, found: str
+) -> None:
+    given = given_to_the_engine(tmp_path, executor)
+    (tmp_path / "engine" / "tmp").mkdir(parents=True)
+    result = subprocess.run(
+        [sys.executable, "-c", LOOK],
+        env={"PATH": os.environ["PATH"], **container.environment(given)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout.strip() == found.format(files=tmp_path / "engine" / "files")
+
+
+def test_what_localstacks_executor_writes_is_on_the_engines_volume(tmp_path: Path) -> None:
+    variables = container.environment(given_to_the_engine(tmp_path, "docker"))
+    assert variables["CUSTOM_SSL_CERT_PATH"] == f"{tmp_path}/engine/files/server.pem"
+    assert variables["TMPDIR"] == f"{tmp_path}/engine/tmp"
+
+
+def test_containers_of_localstacks_executor_reach_engine_and_database_and_are_found_again(services) -> None:
+    given = services["localstack"]["environment"]
+    project = "${MILLPOND_COMPOSE_PROJECT}"
+    assert given["LAMBDA_DOCKER_NETWORK"] == f"{project}_lake,{project}_site"
+    assert given["LAMBDA_DOCKER_FLAGS"] == f"--label {compose.OF_PROJECT}={project}"
 
 
 def test_the_engines_image_has_whatever_the_planes_import() -> None:
