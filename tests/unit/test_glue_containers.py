@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import http.server
+import json
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from telemetry_fakes import RecordedTelemetry
 
-from millpond.planes.glue.containers import ContainerSettings, Limits, limits_of, spark_submit
+from millpond.planes.context import PlaneContext, Tools
+from millpond.planes.glue import GluePlane, GlueSettings
+from millpond.planes.glue.containers import (
+    ContainerSettings,
+    ContainerWorkers,
+    Limits,
+    limits_of,
+    spark_submit,
+)
+from millpond.planes.glue.exceptions import LaunchError
 from millpond.planes.glue.jvms import JvmSpec
 from millpond.planes.glue.modules import named_versions, unsatisfied
 from millpond.planes.glue.spark import LocalSize
@@ -49,3 +65,69 @@ def test_spark_submit_gets_what_acts_when_the_jvm_starts() -> None:
 def test_modules_that_the_worker_has_are_not_installed_again() -> None:
     installed = named_versions(["PyArrow==21.0.0", "psycopg==3.2.1"])
     assert unsatisfied(["pyarrow==21.0.0", "psycopg>=3.3", "duckdb"], installed) == ["psycopg>=3.3", "duckdb"]
+
+
+WORKER = ContainerSettings("millpond-0-glue")
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> PlaneContext:
+    tools = Tools(tmp_path, tmp_path, tmp_path, tmp_path, tmp_path, tmp_path, {})
+    return PlaneContext("http://127.0.0.1:9", "eu-west-1", "000000000000", tmp_path / "state", tools)
+
+
+class _NoContainers(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        is_version = self.path == "/version"
+        body = {"ApiVersion": "1.41"} if is_version else {"message": "No such container: millpond-0-glue"}
+        text = json.dumps(body).encode()
+        self.send_response(200 if is_version else 404)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@contextmanager
+def docker_without_containers(path: Path) -> Iterator[None]:
+    """Answers as an engine does that knows no container."""
+    with socketserver.ThreadingUnixStreamServer(str(path), _NoContainers) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()
+            path.unlink()
+
+
+def test_without_docker_the_catalog_is_there_and_a_run_says_what_is_missing(
+    context, monkeypatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
+    plane = GluePlane(context, RecordedTelemetry(context), GlueSettings(warm_jvms=0, containers=WORKER))
+    location = {"Name": "pythonshell", "ScriptLocation": "s3://b/s.py"}
+    plane.create_job({"Name": "ingest", "Role": "r", "Command": location})
+    assert plane.get_job({"JobName": "ingest"})["Job"]["Name"] == "ingest"
+    plane.close()
+    with pytest.raises(LaunchError, match=r"LAUNCH ERROR \| The Docker engine does not answer"):
+        ContainerWorkers(context, WORKER).local_size({})
+
+
+def test_an_engine_that_went_away_is_said_and_so_is_a_worker_that_did(
+    context, monkeypatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "docker.sock"
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
+    with docker_without_containers(path):
+        workers = ContainerWorkers(context, WORKER)
+        with pytest.raises(
+            LaunchError, match="worker's container millpond-0-glue is gone: No such container"
+        ):
+            workers.local_size({})
+    with pytest.raises(LaunchError, match=r"The Docker engine does not answer: .*Connection"):
+        workers.local_size({})

@@ -15,7 +15,7 @@ import select
 import shlex
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 import docker
 from docker.errors import APIError, DockerException, NotFound
 from docker.models.containers import Container
+from requests.exceptions import RequestException
 
 from millpond.planes.context import PlaneContext
 from millpond.planes.credentials import Credentials
@@ -45,8 +46,8 @@ _STOP_SECONDS = 5.0
 # Of a Python shell job on AWS: 1/16 DPU has 1 GB, 1 DPU 16 GB. Here no more than a Spark driver's container.
 _SHELL_MB_PER_DPU = 16 * 1024
 _OVERHEAD_MB = 1024
-# How often memory ran out, in control groups of version 2 and of version 1.
-_MEMORY_EVENTS = "cd /sys/fs/cgroup; cat memory.events memory/memory.oom_control"
+# Docker's own errors, and those of the connection to it, which its library lets through.
+_DOCKER_ERRORS = (DockerException, RequestException)
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,8 @@ class ContainerWorkers:
     def __init__(self, context: PlaneContext, settings: ContainerSettings) -> None:
         self._context = context
         self._settings = settings
-        self._client = docker.from_env()
-        self.remove_left_over()
+        with contextlib.suppress(LaunchError):  # Without a Docker engine the first run says so.
+            self.remove_left_over()
 
     def prepare(
         self,
@@ -136,47 +137,66 @@ class ContainerWorkers:
         LaunchError
             If there is no worker, or the run asks for what it does not have.
         """
-        worker = self._worker()
-        context = replace(self._context, endpoint_url=self._endpoint_url(worker))
-        size = self.local_size(run.settings, worker)
-        kind = "spark" if run.is_spark else "shell"
-        python = "python3.11" if run.is_spark else "python3.9"
-        path = [
-            *staged.path,
-            *self._modules(worker, python, kind, staged.modules, parameters),
-            str(_INSTALLED / "runtime"),
-            str(_INSTALLED / kind),
-        ]
-        environment = _environment(context, folder, path, credentials)
-        if run.is_spark:
-            spark.write_conf(context, folder, size, parameters.spark_conf)
-            environment |= {"MILLPOND_SPARK_CONF_DIR": str(folder.conf), "SPARK_LOCAL_IP": "127.0.0.1"}
-            command = [
-                *spark_submit(spark.jvm_spec(size, parameters, jars), folder.tmp),
-                str(staged.script),
-                *arguments.for_spark_script(merged, run.job_name, run.job_id, run.id),
+        with _as_launch_errors(_of_worker(self._settings.worker)):
+            worker = self._worker()
+            context = replace(self._context, endpoint_url=self._endpoint_url(worker))
+            size = self.local_size(run.settings, worker)
+            kind = "spark" if run.is_spark else "shell"
+            python = "python3.11" if run.is_spark else "python3.9"
+            path = [
+                *staged.path,
+                *self._modules(worker, python, kind, staged.modules, parameters),
+                str(_INSTALLED / "runtime"),
+                str(_INSTALLED / kind),
             ]
-        else:
-            command = [python, str(staged.script), *arguments.for_shell_script(merged)]
-        full = [_RUN_SCRIPT, str(folder.path), *command]
-        if self._settings.mode == "warm":
-            return lambda: ExecScript(self._client, worker, full, environment, folder)
-        limits = limits_of(run.settings, size, is_spark=run.is_spark)
-        return lambda: OwnContainerScript(self._client, worker, run.id, full, environment, folder, limits)
+            environment = _environment(context, folder, path, credentials)
+            if run.is_spark:
+                spark.write_conf(context, folder, size, parameters.spark_conf)
+                environment |= {"MILLPOND_SPARK_CONF_DIR": str(folder.conf), "SPARK_LOCAL_IP": "127.0.0.1"}
+                command = [
+                    *spark_submit(spark.jvm_spec(size, parameters, jars), folder.tmp),
+                    str(staged.script),
+                    *arguments.for_spark_script(merged, run.job_name, run.job_id, run.id),
+                ]
+            else:
+                command = [python, str(staged.script), *arguments.for_shell_script(merged)]
+            full = [_RUN_SCRIPT, str(folder.path), *command]
+            if self._settings.mode == "warm":
+                return lambda: ExecScript(self._client, worker, full, environment, folder)
+            limits = limits_of(run.settings, size, is_spark=run.is_spark)
+            return lambda: OwnContainerScript(self._client, worker, run.id, full, environment, folder, limits)
 
     def local_size(self, settings: Mapping[str, object], worker: Container | None = None) -> spark.LocalSize:
-        """Cores and heap that worker settings mean in the worker's container."""
-        host = (worker or self._worker()).attrs["HostConfig"]
-        info = self._machine
+        """Cores and heap that worker settings mean in the worker's container.
+
+        Raises
+        ------
+        LaunchError
+            If there is no worker.
+        """
+        with _as_launch_errors(_of_worker(self._settings.worker)):
+            host = (worker or self._worker()).attrs["HostConfig"]
+            info = self._machine
         cpus = int(host.get("NanoCpus", 0) // 10**9) or info["NCPU"]
         return spark.local_size(settings, min(cpus, info["NCPU"]), host.get("Memory") or info["MemTotal"])
 
     def remove_left_over(self) -> None:
-        """Remove containers of runs that an engine left behind."""
+        """Remove containers of runs that an engine left behind.
+
+        Raises
+        ------
+        LaunchError
+            If the Docker engine does not answer.
+        """
         label = f"{WORKER_LABEL}={self._settings.worker}"
-        with contextlib.suppress(DockerException):  # Without an engine the first run says so.
+        with _as_launch_errors("A container of a former run"):
             for container in self._client.containers.list(all=True, filters={"label": label}):
                 _remove(container)
+
+    @cached_property
+    def _client(self) -> docker.DockerClient:
+        """Made when first needed: the catalog is there without a Docker engine."""
+        return docker.from_env()
 
     @cached_property
     def _machine(self) -> dict[str, Any]:
@@ -184,18 +204,11 @@ class ContainerWorkers:
         return found
 
     def _worker(self) -> Container:
-        try:
-            worker = self._client.containers.get(self._settings.worker)
-        except NotFound as error:
-            raise LaunchError(
-                f"LAUNCH ERROR | The Glue worker's container {self._settings.worker} is gone."
-            ) from error
-        except DockerException as error:
-            raise LaunchError(f"LAUNCH ERROR | The Docker engine does not answer: {error}") from error
+        worker = self._client.containers.get(self._settings.worker)
         if worker.status != "running":
             state = worker.attrs["State"]
             why = "ran out of memory" if state.get("OOMKilled") else f"is {worker.status}"
-            raise LaunchError(f"LAUNCH ERROR | The Glue worker's container {worker.name} {why}.")
+            raise LaunchError(f"LAUNCH ERROR | {_of_worker(worker.name)} {why}.")
         return worker
 
     def _modules(
@@ -304,8 +317,9 @@ def limits_of(settings: Mapping[str, Any], size: spark.LocalSize, *, is_spark: b
 class ContainerScript(ABC):
     """A script in a container; see :class:`millpond.planes.glue.supervisor.RunningScript`."""
 
-    def __init__(self, folder: RunFolder) -> None:
+    def __init__(self, folder: RunFolder, container: str) -> None:
         self._folder = folder
+        self._where = container
         self._said = b""
         self._has_ended = False
 
@@ -326,9 +340,19 @@ class ContainerScript(ABC):
             self._has_ended = not received
         return True
 
-    @abstractmethod
     def end(self) -> int:
-        """Kill what is left of it; its exit code."""
+        """Kill what is left of it; its exit code.
+
+        Raises
+        ------
+        LaunchError
+            If its container was removed meanwhile, or the Docker engine does not answer any more.
+        """
+        with _as_launch_errors(self._where), contextlib.closing(self._stream):
+            return self._end()
+
+    @abstractmethod
+    def _end(self) -> int: ...
 
     def _explain(self, text: str) -> None:
         with self._folder.stderr.open("a") as log:
@@ -358,26 +382,22 @@ class ExecScript(ContainerScript):
         environment: Mapping[str, str],
         folder: RunFolder,
     ) -> None:
-        super().__init__(folder)
+        super().__init__(folder, _of_worker(worker.name))
         self._api = client.api
         self._worker = worker
-        self._kills_before = self._memory_kills()
-        try:
+        with _as_launch_errors(self._where):
+            self._kills_before = self._memory_kills()
             made = self._api.exec_create(worker.id, list(command), environment=dict(environment))
             self._id = made["Id"]
             self._listen(self._api.exec_start(self._id, socket=True))
-        except APIError as error:
-            raise LaunchError(f"LAUNCH ERROR | The script could not be started: {error}") from error
 
-    def end(self) -> int:
-        """Kill what is left of the group; the script's exit code."""
+    def _end(self) -> int:
         if not self.wait(0):
             self._signal("TERM")
             if not self.wait(_STOP_SECONDS):
                 self._signal("KILL")
                 self.wait(_STOP_SECONDS)
         self._signal("KILL")
-        self._stream.close()
         code = self._exit_code()
         if code == 137 and self._memory_kills() > self._kills_before:
             limit = self._worker.attrs["HostConfig"].get("Memory", 0) >> 20
@@ -445,11 +465,11 @@ class OwnContainerScript(ContainerScript):
         folder: RunFolder,
         limits: Limits,
     ) -> None:
-        super().__init__(folder)
+        super().__init__(folder, f"The run's container {worker.name}-{run_id}")
         self._limits = limits
         first, *others = worker.attrs["NetworkSettings"]["Networks"]
         host = worker.attrs["HostConfig"]
-        try:
+        with _as_launch_errors(self._where), contextlib.ExitStack() as undo:
             self._container = client.containers.create(
                 worker.attrs["Config"]["Image"],
                 list(command),
@@ -470,21 +490,17 @@ class OwnContainerScript(ContainerScript):
                 cap_drop=host.get("CapDrop") or [],
                 security_opt=host.get("SecurityOpt") or [],
             )
+            undo.callback(_remove, self._container)
             for network in others:
                 client.networks.get(network).connect(self._container)
             self._listen(self._container.attach_socket(params={"stream": 1, "stdout": 1, "stderr": 1}))
             self._container.start()
-        except APIError as error:
-            if hasattr(self, "_container"):
-                _remove(self._container)
-            raise LaunchError(f"LAUNCH ERROR | The run's container could not be started: {error}") from error
+            undo.pop_all()
 
-    def end(self) -> int:
-        """Stop and remove the container; the script's exit code."""
+    def _end(self) -> int:
         if not self.wait(0):
             with contextlib.suppress(APIError):  # It may have ended by now.
                 self._container.stop(timeout=int(_STOP_SECONDS))
-        self._stream.close()
         self._container.reload()
         state = self._container.attrs["State"]
         _remove(self._container)
@@ -493,6 +509,23 @@ class OwnContainerScript(ContainerScript):
         elif state["ExitCode"] and self._said and not self._folder.stderr.stat().st_size:
             self._explain(self._said.decode(errors="replace"))
         return int(state["ExitCode"])
+
+
+def _of_worker(name: str | None) -> str:
+    return f"The Glue worker's container {name}"
+
+
+@contextlib.contextmanager
+def _as_launch_errors(subject: str) -> Iterator[None]:
+    """Give a run the error of whatever Docker refuses, about a container that may be gone."""
+    try:
+        yield
+    except NotFound as error:
+        raise LaunchError(f"LAUNCH ERROR | {subject} is gone: {error.explanation or error}") from error
+    except APIError as error:
+        raise LaunchError(f"LAUNCH ERROR | {subject} cannot be used: {error.explanation or error}") from error
+    except _DOCKER_ERRORS as error:
+        raise LaunchError(f"LAUNCH ERROR | The Docker engine does not answer: {error}") from error
 
 
 def _remove(container: Container) -> None:
