@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,10 @@ import docker
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container
 from filelock import FileLock
+from requests.exceptions import RequestException
 
 from millpond.config import CHECKOUT, Settings
+from millpond.containers import OF_PROJECT, OF_WORKER, remove_labelled
 from millpond.errors import MillpondError
 from millpond.stack import Service, StepCallback
 from millpond.stack.engine import listener_on
@@ -32,10 +34,24 @@ DEFAULT_SOCKET = Path("/var/run/docker.sock")
 SERVICES = {"engine": "localstack", "onprem": "onprem-db", "glue": "glue"}
 COMMAND_SECONDS = 900.0
 HEALTHY_SECONDS = 120.0
+STOP_SECONDS = 20
 LOG_LINES = 25
+ENDED = ("exited", "dead")
 OF_CHECKOUT = "org.millpond.checkout"
-# On the containers of LocalStack's own Lambda executor, by docker-compose.yml.
-OF_PROJECT = "org.millpond.project"
+
+
+@contextlib.contextmanager
+def _said_in_words() -> Iterator[None]:
+    """Name what the Docker engine refused, or that it does not answer any more."""
+    try:
+        yield
+    except (DockerException, RequestException) as error:
+        raise MillpondError(
+            "The Docker engine could not do what it was asked for.",
+            where=_address(),
+            next_step="docker info; then millpond down, and millpond up",
+            detail=str(error)[:1000],
+        ) from error
 
 
 class ComposeStack:
@@ -54,6 +70,7 @@ class ComposeStack:
         self.onprem = OnPremDatabase(settings)
         self._images = images(settings)
 
+    @_said_in_words()
     def up(self, on_step: StepCallback | None = None) -> None:
         """Build the images that are missing and start the containers, until all are healthy.
 
@@ -215,7 +232,7 @@ class ComposeStack:
             state = container.attrs["State"]
             if state.get("Health", {}).get("Status") == "healthy":
                 return
-            if state["Status"] in ("exited", "dead"):
+            if state["Status"] in ENDED:
                 raise self._unhealthy(container, name, _reason_of_exit(state))
             if time.monotonic() > deadline:
                 raise self._unhealthy(container, name, f"was not healthy within {HEALTHY_SECONDS:.0f} s")
@@ -223,25 +240,30 @@ class ComposeStack:
 
     def _unhealthy(self, container: Container, name: str, why: str) -> MillpondError:
         written = container.logs(tail=LOG_LINES).decode(errors="replace").strip()
+        state = container.attrs["State"]
+        checks = state.get("Health", {}).get("Log") or [{"Output": ""}]
+        next_step = "millpond down, then millpond up"
+        if state.get("OOMKilled"):
+            next_step = f"set MILLPOND_{name.upper()}_MEMORY to more, then millpond up"
         full = "No space left on device" in written
         return MillpondError(
             f"The container of the {name} {why}." + (" The disk is full." if full else ""),
             where=f"docker logs {container.name}",
-            next_step="free some space, then millpond up" if full else "millpond down, then millpond up",
-            detail=written,
+            next_step="free some space, then millpond up" if full else next_step,
+            detail="\n".join(filter(None, [written, checks[-1]["Output"].strip()])),
         )
 
+    @_said_in_words()
     def _down(self, *options: str) -> None:
-        connect()
-        self._remove_runs()
-        self._compose("down", "--remove-orphans", "--timeout", "20", *options)
-
-    def _remove_runs(self) -> None:
-        """Containers of single runs are not of Compose's making; it could not remove their networks."""
-        label = f"org.millpond.glue-worker={self._container_name('glue')}"
-        for container in connect().containers.list(all=True, filters={"label": label}):
+        client = connect()
+        try:
+            # First, because it starts containers of runs and functions; Compose leaves them, and then fails.
             with contextlib.suppress(NotFound):
-                container.remove(force=True)
+                client.containers.get(self._container_name("engine")).stop(timeout=STOP_SECONDS)
+            labels = [f"{OF_WORKER}={self._container_name('glue')}", f"{OF_PROJECT}={self.project}"]
+            remove_labelled(client, labels)
+        finally:
+            self._compose("down", "--remove-orphans", "--timeout", str(STOP_SECONDS), *options)
 
     def _mounts(self) -> dict[str, str]:
         """What builds take from this machine."""
@@ -295,17 +317,27 @@ class ComposeStack:
                 next_step="free some space (docker system prune), then millpond up",
                 detail=end,
             )
-        logs = (
-            [self.log(name, LOG_LINES) for name in SERVICES if f"{SERVICES[name]}" in said]
-            if verb == "up"
-            else []
-        )
+        if verb == "up" and (broken := self._broken_container()):
+            return broken
         return MillpondError(
             f"Compose could not do `{verb}`.",
             where=str(COMPOSE_FILE),
             next_step="millpond down, then millpond up",
-            detail="\n".join([end, *filter(None, logs)]),
+            detail=end,
         )
+
+    def _broken_container(self) -> MillpondError | None:
+        """What happened to the first container that ended, or is not healthy, though others need it."""
+        client = connect()
+        for name in ("onprem", "glue", "engine"):
+            with contextlib.suppress(NotFound):
+                container = client.containers.get(self._container_name(name))
+                state = container.attrs["State"]
+                if state["Status"] in ENDED:
+                    return self._unhealthy(container, name, _reason_of_exit(state))
+                if state.get("Health", {}).get("Status") == "unhealthy":
+                    return self._unhealthy(container, name, "is not healthy")
+        return None
 
     def environment(self) -> dict[str, str]:
         """What docker-compose.yml leaves open."""
@@ -342,13 +374,14 @@ def connect() -> docker.DockerClient:
     Raises
     ------
     MillpondError
-        If none runs, or it may not be used.
+        If none runs, it may not be used, or it is on another machine.
     """
+    socket_path()
+    address = _address()
     try:
         client = docker.from_env()
         client.ping()
-    except DockerException as error:
-        address = os.environ.get("DOCKER_HOST", f"unix://{DEFAULT_SOCKET}")
+    except (DockerException, RequestException) as error:
         if "Permission denied" in str(error) or "PermissionError" in str(error):
             raise MillpondError(
                 "You may not use the Docker engine's socket.",
@@ -362,6 +395,10 @@ def connect() -> docker.DockerClient:
             detail=str(error)[:500],
         ) from error
     return client
+
+
+def _address() -> str:
+    return os.environ.get("DOCKER_HOST", f"unix://{DEFAULT_SOCKET}")
 
 
 def socket_path() -> Path:

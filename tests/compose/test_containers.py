@@ -118,7 +118,8 @@ def test_a_base_image_that_cannot_be_had_is_named(tmp_path, containers) -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "words"), [("unix:///nowhere/docker.sock", "No Docker engine"), ("tcp://10.0.0.1:1", "")]
+    ("address", "words"),
+    [("unix:///nowhere/docker.sock", "No Docker engine"), ("tcp://10.0.0.1:1", "on another machine")],
 )
 def test_without_an_engine_the_cli_says_so_in_words(tmp_path, address: str, words: str) -> None:
     result = subprocess.run(

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,10 +26,36 @@ def test_no_engine_is_said_with_the_tier_that_needs_none(monkeypatch, tmp_path: 
     assert "embedded" in (caught.value.next_step or "")
 
 
-def test_an_engine_elsewhere_is_refused(monkeypatch) -> None:
+def test_an_engine_elsewhere_is_refused_before_it_is_asked(monkeypatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DOCKER_HOST", "tcp://192.0.2.1:2375")
     with pytest.raises(MillpondError, match="another machine"):
-        compose.socket_path()
+        compose.ComposeStack(Settings(tier="compose", state_dir=tmp_path)).up()
+
+
+def test_a_socket_that_is_not_permitted_is_said_with_its_group(monkeypatch, tmp_path: Path) -> None:
+    path = tmp_path / "docker.sock"
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()
+        path.chmod(0o000)
+        with nobody_special(), pytest.raises(MillpondError, match="may not use") as caught:
+            compose.connect()
+    assert caught.value.where == f"unix://{path}"
+    assert "usermod -aG docker" in (caught.value.next_step or "")
+
+
+@contextmanager
+def nobody_special() -> Iterator[None]:
+    """Without root's right to open everything, if the tests have it."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
 
 
 def test_without_compose_its_name_is_said(monkeypatch) -> None:

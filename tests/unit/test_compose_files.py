@@ -17,6 +17,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from millpond.config import CHECKOUT, Settings
+from millpond.containers import OF_PROJECT
 from millpond.localstack_ext import container
 from millpond.stack import compose, images
 from millpond.stack.engine_environment import SERVICES_WE_PROVIDE, engine_variables
@@ -48,9 +49,35 @@ def test_every_image_can_be_replaced_and_none_is_latest_of_somebody_else(service
 def test_every_port_is_on_loopback_and_every_service_has_limits_and_a_health_check(services) -> None:
     for service in services.values():
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
-        assert {"mem_limit", "pids_limit", "healthcheck", "user"} <= set(service)
+        assert {"mem_limit", "cpus", "pids_limit", "healthcheck", "user"} <= set(service)
         assert service["read_only"]
         assert service["cap_drop"] == ["ALL"]
+
+
+def test_a_service_waits_until_what_it_needs_is_healthy(services) -> None:
+    conditions = {
+        (name, needed): how["condition"]
+        for name, service in services.items()
+        for needed, how in service.get("depends_on", {}).items()
+    }
+    assert conditions == {
+        ("localstack", "onprem-db"): "service_healthy",
+        ("localstack", "glue"): "service_healthy",
+    }
+
+
+def test_limits_of_processors_are_those_of_the_machine_or_of_the_environment(
+    services, monkeypatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MILLPOND_ONPREM_CPUS", "0.5")
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
+    given = compose.ComposeStack(Settings(tier="compose", state_dir=tmp_path)).environment()
+    limits = {service["cpus"].removeprefix("${").partition(":")[0] for service in services.values()}
+    assert {name: given[name] for name in limits} == {
+        "MILLPOND_ONPREM_CPUS": "0.5",
+        "MILLPOND_ENGINE_CPUS": str(os.cpu_count()),
+        "MILLPOND_GLUE_CPUS": str(os.cpu_count()),
+    }
 
 
 def test_the_engine_has_the_same_providers_in_both_tiers(tmp_path: Path) -> None:
@@ -112,7 +139,7 @@ def test_containers_of_localstacks_executor_reach_engine_and_database_and_are_fo
     given = services["localstack"]["environment"]
     project = "${MILLPOND_COMPOSE_PROJECT}"
     assert given["LAMBDA_DOCKER_NETWORK"] == f"{project}_lake,{project}_site"
-    assert given["LAMBDA_DOCKER_FLAGS"] == f"--label {compose.OF_PROJECT}={project}"
+    assert given["LAMBDA_DOCKER_FLAGS"] == f"--label {OF_PROJECT}={project}"
 
 
 def test_the_engines_image_has_whatever_the_planes_import() -> None:

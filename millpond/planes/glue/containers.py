@@ -27,6 +27,7 @@ from docker.errors import APIError, DockerException, NotFound
 from docker.models.containers import Container
 from requests.exceptions import RequestException
 
+from millpond.containers import OF_WORKER, remove_container, remove_labelled
 from millpond.planes.context import PlaneContext
 from millpond.planes.credentials import Credentials
 from millpond.planes.glue import arguments, modules, spark
@@ -41,7 +42,6 @@ _INSTALLED = Path("/usr/local/lib/millpond")
 _RUN_SCRIPT = "/usr/local/bin/run-script"
 # Name of the engine on the worker's networks, in docker-compose.yml.
 _ENGINE = "localstack"
-WORKER_LABEL = "org.millpond.glue-worker"
 _STOP_SECONDS = 5.0
 # Of a Python shell job on AWS: 1/16 DPU has 1 GB, 1 DPU 16 GB. Here no more than a Spark driver's container.
 _SHELL_MB_PER_DPU = 16 * 1024
@@ -188,10 +188,8 @@ class ContainerWorkers:
         LaunchError
             If the Docker engine does not answer.
         """
-        label = f"{WORKER_LABEL}={self._settings.worker}"
         with _as_launch_errors("A container of a former run"):
-            for container in self._client.containers.list(all=True, filters={"label": label}):
-                _remove(container)
+            remove_labelled(self._client, [f"{OF_WORKER}={self._settings.worker}"])
 
     @cached_property
     def _client(self) -> docker.DockerClient:
@@ -477,7 +475,7 @@ class OwnContainerScript(ContainerScript):
                 entrypoint=[],
                 environment=dict(environment),
                 user=worker.attrs["Config"]["User"],
-                labels={WORKER_LABEL: worker.name},
+                labels={OF_WORKER: worker.name},
                 volumes_from=[worker.id],
                 network=first,
                 mem_limit=f"{limits.memory_mb}m",
@@ -490,7 +488,7 @@ class OwnContainerScript(ContainerScript):
                 cap_drop=host.get("CapDrop") or [],
                 security_opt=host.get("SecurityOpt") or [],
             )
-            undo.callback(_remove, self._container)
+            undo.callback(remove_container, self._container)
             for network in others:
                 client.networks.get(network).connect(self._container)
             self._listen(self._container.attach_socket(params={"stream": 1, "stdout": 1, "stderr": 1}))
@@ -503,7 +501,7 @@ class OwnContainerScript(ContainerScript):
                 self._container.stop(timeout=int(_STOP_SECONDS))
         self._container.reload()
         state = self._container.attrs["State"]
-        _remove(self._container)
+        remove_container(self._container)
         if state.get("OOMKilled"):
             self._explain(f"The run's container used up its {self._limits.memory_mb} MiB of memory.")
         elif state["ExitCode"] and self._said and not self._folder.stderr.stat().st_size:
@@ -526,8 +524,3 @@ def _as_launch_errors(subject: str) -> Iterator[None]:
         raise LaunchError(f"LAUNCH ERROR | {subject} cannot be used: {error.explanation or error}") from error
     except _DOCKER_ERRORS as error:
         raise LaunchError(f"LAUNCH ERROR | The Docker engine does not answer: {error}") from error
-
-
-def _remove(container: Container) -> None:
-    with contextlib.suppress(NotFound):
-        container.remove(force=True, v=True)
