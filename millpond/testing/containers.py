@@ -14,6 +14,7 @@ from testcontainers.core.container import DockerContainer
 from testcontainers.core.network import Network
 
 from millpond.config import Settings
+from millpond.containers import OF_WORKER, remove_labelled
 from millpond.errors import MillpondError
 from millpond.stack.compose import ComposeStack, connect, socket_path
 from millpond.stack.images import TOKEN, images, is_localstacks_own
@@ -90,6 +91,8 @@ class ContainerStack:
             "MILLPOND_GLUE_CONTAINER_MODE": settings.glue_container_mode,
         }.items():
             engine.with_env(variable, value)
+        # Its runs' containers stay when it is ended, and hold the worker's volume and network.
+        self._held.callback(lambda: remove_labelled(connect(), [f"{OF_WORKER}={name}-glue"]))
         socket = socket_path()
         engine.with_volume_mapping(name, f"{STATE}/glue", "rw")
         engine.with_volume_mapping(str(socket), "/var/run/docker.sock", "rw")
