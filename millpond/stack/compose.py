@@ -32,6 +32,8 @@ TOKEN_FILE = CHECKOUT / "docker" / "with-token.yml"
 DEFAULT_SOCKET = Path("/var/run/docker.sock")
 # Our names of the parts, and the services of docker-compose.yml.
 SERVICES = {"engine": "localstack", "onprem": "onprem-db", "glue": "glue"}
+# Docker refuses more processors than there are: all of them, where the environment does not say.
+CPUS = ("MILLPOND_ENGINE_CPUS", "MILLPOND_ONPREM_CPUS", "MILLPOND_GLUE_CPUS")
 COMMAND_SECONDS = 900.0
 HEALTHY_SECONDS = 120.0
 STOP_SECONDS = 20
@@ -360,7 +362,7 @@ class ComposeStack:
             "MILLPOND_REGION": settings.region,
             "MILLPOND_GLUE_CONTAINER_MODE": settings.glue_container_mode,
             "MILLPOND_GLUE_MEMORY": settings.glue_memory,
-            "MILLPOND_GLUE_CPUS": str(os.cpu_count() or 1),
+            **{name: os.environ.get(name, str(os.cpu_count() or 1)) for name in CPUS},
             "MILLPOND_LAMBDA_EXECUTOR": settings.lambda_executor,
             "MILLPOND_CODEBUILD_MAX_RUNNING": str(settings.codebuild_max_running),
             "MILLPOND_DOCKER_SOCKET": str(socket),
