@@ -48,6 +48,10 @@ _INGEST_LIMITS = {
 _INGEST_CONNECTIONS = 40
 
 
+class WrongPassword(MillpondError):  # noqa: N818
+    """The server's data was made with another password than the one in the state directory."""
+
+
 class OnPremDatabase:
     """The on-premises database server of one stack.
 
@@ -119,6 +123,8 @@ class OnPremDatabase:
         ------
         MillpondError
             If the server was never made or does not answer.
+        WrongPassword
+            If its data was made with another password than this state has.
         """
         try:
             return psycopg.connect(
@@ -132,12 +138,24 @@ class OnPremDatabase:
                 options="-c timezone=UTC",
             )
         except (psycopg.OperationalError, FileNotFoundError) as error:
+            # The server sends a code, but psycopg has none for a connection that was not made.
+            if "password authentication failed" in str(error):
+                raise self._wrong_password() from error
             raise MillpondError(
                 "The on-premises database does not answer.",
                 where=f"{HOST}:{self.port}, database {dbname}",
                 next_step="make up",
                 detail=str(error).strip(),
             ) from error
+
+    def _wrong_password(self) -> WrongPassword:
+        tier = self._settings.tier
+        data = self._data if tier == "embedded" else "the volume onprem-data"
+        return WrongPassword(
+            f"The on-premises database does not take this state's password: {data} is of a former state.",
+            where=f"{HOST}:{self.port}, {self._password_file(ADMIN)}",
+            next_step=f"millpond --tier {tier} clean removes that data; then millpond --tier {tier} up",
+        )
 
     def secret(self) -> dict[str, str | int]:
         """What the secret ``millpond/dev/onprem-db`` holds: the read-only role of the jobs.
@@ -243,6 +261,9 @@ class OnPremDatabase:
         while True:
             try:
                 self.connection("postgres").close()
+            except WrongPassword:
+                self.stop()
+                raise
             except MillpondError as error:
                 if not server.is_running:
                     server.stop()

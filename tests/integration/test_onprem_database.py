@@ -16,8 +16,9 @@ from onprem_fixtures import onprem_settings, running_database
 from ports import free_port
 
 from millpond import process
+from millpond.config import Settings
 from millpond.errors import MillpondError
-from millpond.stack.onprem import OnPremDatabase
+from millpond.stack.onprem import OnPremDatabase, WrongPassword
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +109,37 @@ def test_the_secret_opens_a_read_only_session(database: OnPremDatabase) -> None:
 def test_a_wrong_password_is_refused(database: OnPremDatabase) -> None:
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         psycopg.connect(host="127.0.0.1", port=database.port, dbname="erp", user="ingest", password="guess")
+
+
+@pytest.mark.parametrize(
+    ("tier", "what", "next_step"),
+    [
+        ("embedded", "onprem/data is of a former state", "millpond --tier embedded clean"),
+        ("compose", "the volume onprem-data is of a former state", "millpond --tier compose clean"),
+    ],
+)
+def test_data_of_a_former_state_is_named_with_what_removes_it(
+    database: OnPremDatabase, tmp_path: Path, tier: Any, what: str, next_step: str
+) -> None:
+    later = OnPremDatabase(Settings(tier=tier, state_dir=tmp_path, onprem_port=database.port))
+    later.admin_password_file()
+    with pytest.raises(WrongPassword, match=what) as refusal:
+        later.provision(sets_password=True)
+    assert next_step in refusal.value.next_step
+
+
+def test_a_server_whose_password_was_lost_is_not_waited_for(tmp_path: Path) -> None:
+    settings = onprem_settings(tmp_path)
+    with running_database(settings) as database:
+        password = database.admin_password_file()
+    kept = password.read_text()
+    password.write_text("another")
+    with pytest.raises(WrongPassword):
+        OnPremDatabase(settings).start()
+    assert not database.is_running
+    password.write_text(kept)
+    with running_database(settings), database.connection() as connection:
+        assert _value(connection, "SELECT current_database()") == "erp"
 
 
 def test_passwords_are_readable_by_their_owner_only_and_not_in_the_log(database: OnPremDatabase) -> None:
