@@ -102,16 +102,19 @@ class ComposeStack:
                     self.down()
             raise
 
+    @_said_in_words()
     def down(self) -> None:
         """Stop and remove the containers and networks; the database keeps its data in its volume."""
         self._down()
 
+    @_said_in_words()
     def remove(self, *, shared: bool = False) -> None:
         """Remove the containers with their volumes; if told so, the images that this checkout built too."""
         self._down("--volumes")
         if shared:
             _remove_images(connect())
 
+    @_said_in_words()
     def services(self) -> list[Service]:
         """The containers; none runs where no Docker engine does."""
         addresses = {
@@ -125,6 +128,7 @@ class ComposeStack:
             for name in SERVICES
         ]
 
+    @_said_in_words()
     def log(self, service: str, lines: int) -> str:
         """The end of a container's log; empty when there is no container."""
         try:
@@ -142,7 +146,9 @@ class ComposeStack:
             client = connect()
         except MillpondError:
             return set()
-        found = client.containers.list(filters={"label": f"com.docker.compose.project={self.project}"})
+        found = client.containers.list(
+            filters={"label": f"com.docker.compose.project={self.project}"}, ignore_removed=True
+        )
         names = {container.name for container in found}
         return {service for service in SERVICES if self._container_name(service) in names}
 
@@ -255,7 +261,6 @@ class ComposeStack:
             detail="\n".join(filter(None, [written, checks[-1]["Output"].strip()])),
         )
 
-    @_said_in_words()
     def _down(self, *options: str) -> None:
         client = connect()
         try:
