@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import subprocess
 import sys
@@ -96,6 +97,81 @@ def test_data_survives_down_and_down_cleans_up_after_containers_that_were_remove
         stack.remove()
     names = [volume.name for volume in connect().volumes.list()]
     assert not [name for name in names if name.startswith(stack.project)]
+
+
+def test_up_and_down_a_second_time_change_nothing(tmp_path, containers) -> None:
+    stack = ComposeStack(new_settings(tmp_path))
+    try:
+        stack.up()
+        ids = {name: connect().containers.get(f"{stack.project}-{name}").id for name in SERVICES.values()}
+        stack.up()
+        again = {name: connect().containers.get(f"{stack.project}-{name}").id for name in ids}
+        assert again == ids
+        stack.down()
+        stack.down()
+        assert not any(service.is_running for service in stack.services())
+    finally:
+        stack.remove()
+
+
+def test_a_lost_state_directory_is_told_from_its_volume_and_clean_makes_up_work(tmp_path, containers) -> None:
+    settings = new_settings(tmp_path / "state")
+    stack = ComposeStack(settings)
+    try:
+        stack.up()
+        stack.down()
+        shutil.rmtree(settings.state)
+        with pytest.raises(MillpondError, match="volume onprem-data is of a former state") as caught:
+            stack.up()
+        assert "millpond --tier compose clean" in (caught.value.next_step or "")
+        assert not any(service.is_running for service in stack.services())
+        stack.remove()
+        stack.up()
+        with OnPremDatabase(settings).connection("postgres") as connection:
+            assert connection.execute("SELECT 1").fetchall() == [(1,)]
+    finally:
+        stack.remove()
+
+
+def test_a_container_that_others_wait_for_is_named_with_what_happened_to_it(
+    tmp_path, containers, monkeypatch
+) -> None:
+    monkeypatch.setenv("MILLPOND_ONPREM_MEMORY", "24m")
+    stack = ComposeStack(new_settings(tmp_path))
+    with pytest.raises(MillpondError, match="container of the onprem") as caught:
+        stack.up()
+    assert "memory" in caught.value.what
+    assert "MILLPOND_ONPREM_MEMORY" in (caught.value.next_step or "")
+    assert not connect().containers.list(
+        all=True, filters={"label": f"com.docker.compose.project={stack.project}"}
+    )
+    stack.remove()
+
+
+def test_down_removes_the_containers_of_localstacks_own_lambda_executor_which_the_engine_starts_with(
+    tmp_path, containers
+) -> None:
+    settings = new_settings(tmp_path, lambda_executor="docker")
+    stack = ComposeStack(settings)
+    try:
+        stack.up()
+        environment = connect().containers.get(f"{stack.project}-localstack").attrs["Config"]["Env"]
+        given = dict(entry.split("=", 1) for entry in environment)
+        label = given["LAMBDA_DOCKER_FLAGS"].removeprefix("--label ")
+        function = connect().containers.run(
+            settings.postgres_image,
+            ["sleep", "infinity"],
+            entrypoint=[],
+            detach=True,
+            labels=dict([label.split("=")]),
+            network=given["LAMBDA_DOCKER_NETWORK"].split(",")[0],
+        )
+        stack.down()
+        with pytest.raises(NotFound):
+            connect().containers.get(function.id)
+        assert not connect().networks.list(names=[stack.project])
+    finally:
+        stack.remove()
 
 
 def test_a_port_in_use_is_named_with_its_setting_and_nothing_is_left(tmp_path, containers) -> None:
