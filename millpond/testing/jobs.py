@@ -77,7 +77,7 @@ def run_glue_job(
     MillpondError
         If the run has not ended by then.
     """
-    _ensure_bucket_and_role(aws)
+    ensure_bucket_and_role(aws)
     key = f"scripts/{script.name}"
     aws.s3.upload_file(str(script), BUCKET, key)
     name = f"{script.stem}-{next(_NUMBERS)}"
@@ -115,7 +115,8 @@ def make_bucket(aws: Aws, name: str) -> None:
     aws.client("s3").create_bucket(Bucket=name, **where)
 
 
-def _ensure_bucket_and_role(aws: Aws) -> None:
+def ensure_bucket_and_role(aws: Aws) -> None:
+    """Make the bucket and the role of the jobs, unless they are there."""
     try:
         aws.s3.head_bucket(Bucket=BUCKET)
     except aws.s3.exceptions.ClientError:

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
-from container_stack import Containers
+from container_stack import Containers, new_settings
+from docker import DockerClient
+from docker.errors import NotFound
 
 from millpond.config import CHECKOUT
-from millpond.testing.jobs import ROLE, run_glue_job
+from millpond.containers import OF_WORKER
+from millpond.planes.glue.containers import limits_of
+from millpond.planes.glue.spark import local_size
+from millpond.stack.compose import connect
+from millpond.testing.containers import ContainerStack
+from millpond.testing.jobs import BUCKET, FINAL, ROLE, ensure_bucket_and_role, run_glue_job
 
 DEADLINE_SECONDS = 60
 OOM = "held = []\nwhile True: held.append(bytearray(64 * 1024 * 1024))\n"
@@ -28,7 +39,7 @@ def script(tmp_path: Path):
     return write
 
 
-def run(containers: Containers, path: Path, command: str = "pythonshell", **settings):
+def run_of(containers: Containers, path: Path, command: str = "pythonshell", **settings):
     return run_glue_job(
         containers.aws, path, arguments={"--day": "2024-05-31"}, command=command, settings=settings
     )
@@ -40,7 +51,7 @@ def test_a_shell_job_runs_on_python_39_with_its_arguments_and_its_role(container
         "print(sys.version_info[:2], getResolvedOptions(sys.argv, ['day'])['day'])\n"
         "print(boto3.client('sts').get_caller_identity()['Arn'])\n"
     )
-    done = run(containers, script(text))
+    done = run_of(containers, script(text))
     assert done.state == "SUCCEEDED", done.log
     assert "(3, 9) 2024-05-31" in done.log
     assert f"assumed-role/{ROLE}" in done.log
@@ -54,56 +65,88 @@ def test_a_spark_job_writes_to_s3_and_a_failure_has_its_message(containers, scri
         "print('rows', spark.read.parquet('s3://millpond-testing/range/').count())\n"
         "raise ValueError('as asked')\n"
     )
-    done = run(containers, script(text), "glueetl")
+    done = run_of(containers, script(text), "glueetl")
     assert "rows 1000" in done.log
     assert (done.state, done.error_message) == ("FAILED", "ValueError: as asked")
 
 
-def test_a_job_that_is_stopped_leaves_no_process_in_the_worker(containers, script) -> None:
-    path = script("import subprocess\nsubprocess.run(['sleep', '4321'])\n", "sleeper")
-    run(containers, script("print(1)"))  # makes bucket and role
-    aws, worker = containers.aws, containers.container("glue")
-    aws.s3.upload_file(str(path), "millpond-testing", "sleeper.py")
-    location = {"Name": "pythonshell", "ScriptLocation": "s3://millpond-testing/sleeper.py"}
-    aws.glue.create_job(Name="sleeper", Role=ROLE, Command=location)
-    run_id = aws.glue.start_job_run(JobName="sleeper")["JobRunId"]
+@dataclass(frozen=True)
+class Going:
+    """A run that ends only when something ends it."""
 
-    def sleeps() -> bool:
-        return any("4321" in " ".join(process) for process in worker.top()["Processes"])
+    containers: Containers
+    job: str
+    run_id: str
 
-    wait_for(sleeps)
-    aws.glue.batch_stop_job_run(JobName="sleeper", JobRunIds=[run_id])
-    state = lambda: aws.glue.get_job_run(JobName="sleeper", RunId=run_id)["JobRun"]["JobRunState"]  # noqa: E731
-    wait_for(lambda: state() == "STOPPED")
-    assert not sleeps()
+    @property
+    def run(self) -> dict[str, Any]:
+        found: Any = self.containers.aws.glue.get_job_run(JobName=self.job, RunId=self.run_id)
+        return dict(found["JobRun"])
+
+    def stop(self) -> None:
+        self.containers.aws.glue.batch_stop_job_run(JobName=self.job, JobRunIds=[self.run_id])
+
+    def ended_as(self, state: str, seconds: float = DEADLINE_SECONDS) -> dict[str, Any]:
+        wait_for(lambda: self.run["JobRunState"] in FINAL, seconds)
+        assert self.run["JobRunState"] == state, self.run
+        return self.run
+
+
+def start_sleeper(containers: Containers, tmp_path: Path, **settings: Any) -> Going:
+    """Start a job that sleeps for longer than any test."""
+    aws, name = containers.aws, f"sleeper-{secrets.token_hex(4)}"
+    path = tmp_path / "sleeper.py"
+    path.write_text("import subprocess\nsubprocess.run(['sleep', '4321'])\n")
+    ensure_bucket_and_role(aws)
+    aws.s3.upload_file(str(path), BUCKET, "sleeper.py")
+    command = {"Name": settings.pop("command", "pythonshell"), "ScriptLocation": f"s3://{BUCKET}/sleeper.py"}
+    aws.glue.create_job(Name=name, Role=ROLE, Command=command, **settings)
+    return Going(containers, name, aws.glue.start_job_run(JobName=name)["JobRunId"])
+
+
+def sleeps_in(container: Any) -> bool:
+    return any("4321" in " ".join(process) for process in container.top()["Processes"])
+
+
+def test_a_job_that_is_stopped_leaves_no_process_in_the_worker(containers, tmp_path: Path) -> None:
+    worker = containers.container("glue")
+    going = start_sleeper(containers, tmp_path)
+    wait_for(lambda: sleeps_in(worker))
+    going.stop()
+    going.ended_as("STOPPED")
+    assert not sleeps_in(worker)
+
+
+def test_a_job_over_its_timeout_ends_as_TIMEOUT_and_leaves_no_process_in_the_worker(  # noqa: N802
+    containers, tmp_path: Path
+) -> None:
+    worker = containers.container("glue")
+    going = start_sleeper(containers, tmp_path, Timeout=1)
+    wait_for(lambda: sleeps_in(worker))
+    run = going.ended_as("TIMEOUT", seconds=120)
+    assert run["ErrorMessage"] == "Job run timed out after 1 minutes"
+    assert not sleeps_in(worker)
+
+
+def test_a_worker_that_is_removed_under_a_run_is_named_and_up_makes_it_anew(
+    containers, script, tmp_path: Path
+) -> None:
+    worker = containers.container("glue")
+    going = start_sleeper(containers, tmp_path)
+    wait_for(lambda: sleeps_in(worker))
+    worker.remove(force=True)
+    run = going.ended_as("FAILED")
+    assert f"LAUNCH ERROR | The Glue worker's container {worker.name} is gone" in run["ErrorMessage"]
+    containers.stack.up()
+    assert run_of(containers, script("print('well')")).state == "SUCCEEDED"
 
 
 def test_a_job_that_uses_up_the_workers_memory_fails_and_the_next_one_runs(containers, script) -> None:
-    done = run(containers, script(OOM))
+    done = run_of(containers, script(OOM))
     assert done.state == "FAILED"
     assert "exit code 137" in done.error_message
     assert "1536 MiB of memory" in done.log
-    assert run(containers, script("print('well')")).state == "SUCCEEDED"
-
-
-def test_in_per_run_mode_a_run_has_its_own_container_with_its_limits_and_leaves_none(
-    tmp_path, containers, script
-) -> None:
-    own = containers.with_settings(glue_container_mode="per-run")
-    own.stack.down()
-    own.stack.up()
-    try:
-        done = run(own, script("import os\nprint('host', os.uname().nodename)\n"))
-        assert done.state == "SUCCEEDED", done.log
-        assert containers.container("glue").id[:12] not in done.log
-        starved = run(own, script(OOM), MaxCapacity=0.0625)
-        assert starved.state == "FAILED"
-        assert "1024 MiB of memory" in starved.log
-        left = own.client.containers.list(all=True, filters={"label": "org.millpond.glue-worker"})
-        assert left == []
-    finally:
-        own.stack.down()
-        containers.stack.up()
+    assert run_of(containers, script("print('well')")).state == "SUCCEEDED"
 
 
 def test_the_example_project_passes_in_containers(containers) -> None:
@@ -118,8 +161,105 @@ def test_the_example_project_passes_in_containers(containers) -> None:
     assert result.returncode == 0, f"{result.stdout}\n{result.stderr}"
 
 
-def wait_for(condition) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
+@pytest.fixture(scope="module")
+def per_run(containers: Containers) -> Iterator[Containers]:
+    """The same stack with a container for each run."""
+    own = containers.with_settings(glue_container_mode="per-run")
+    own.stack.down()
+    own.stack.up()
+    yield own
+    own.stack.down()
+    containers.stack.up()
+
+
+def run_containers(containers: Containers) -> list[Any]:
+    worker = containers.container("glue").name
+    found: list[Any] = containers.client.containers.list(
+        all=True, filters={"label": f"{OF_WORKER}={worker}"}, ignore_removed=True
+    )
+    return found
+
+
+def the_run_container(containers: Containers) -> Any:
+    wait_for(lambda: any(found.status == "running" for found in run_containers(containers)))
+    [container] = run_containers(containers)
+    wait_for(lambda: sleeps_in(container))
+    return container
+
+
+def test_a_run_has_its_own_container_with_its_limits_and_leaves_none(per_run, script) -> None:
+    done = run_of(per_run, script("import os\nprint('host', os.uname().nodename)\n"))
+    assert done.state == "SUCCEEDED", done.log
+    assert per_run.container("glue").id[:12] not in done.log
+    starved = run_of(per_run, script(OOM), MaxCapacity=0.0625)
+    assert starved.state == "FAILED"
+    assert "1024 MiB of memory" in starved.log
+    assert run_containers(per_run) == []
+
+
+def test_a_spark_run_has_the_limits_of_its_worker_type_and_its_container_goes_when_it_is_stopped(
+    per_run, tmp_path: Path
+) -> None:
+    workers = {"WorkerType": "G.1X", "NumberOfWorkers": 2}
+    going = start_sleeper(per_run, tmp_path, command="glueetl", GlueVersion="5.0", **workers)
+    host = the_run_container(per_run).attrs["HostConfig"]
+    size = local_size(workers, os.cpu_count() or 1, per_run.container("glue").attrs["HostConfig"]["Memory"])
+    limits = limits_of(workers, size, is_spark=True)
+    assert host["Memory"] == host["MemorySwap"] == limits.memory_mb << 20
+    assert host["NanoCpus"] == limits.cpus * 10**9
+    going.stop()
+    going.ended_as("STOPPED")
+    assert run_containers(per_run) == []
+
+
+def test_a_runs_container_that_is_removed_fails_the_run(per_run, tmp_path: Path) -> None:
+    going = start_sleeper(per_run, tmp_path)
+    container = the_run_container(per_run)
+    container.remove(force=True)
+    run = going.ended_as("FAILED")
+    assert f"LAUNCH ERROR | The run's container {container.name} is gone" in run["ErrorMessage"]
+
+
+def test_an_engine_that_was_killed_starts_again_without_the_containers_it_left(
+    per_run, tmp_path: Path, script
+) -> None:
+    start_sleeper(per_run, tmp_path)
+    left = the_run_container(per_run)
+    per_run.container("engine").kill()
+    assert left.id in {container.id for container in run_containers(per_run)}
+    per_run.stack.up()
+    assert run_of(per_run, script("print('well')")).state == "SUCCEEDED"
+    assert run_containers(per_run) == []
+
+
+def test_down_takes_the_container_of_a_run_with_it(per_run, tmp_path: Path) -> None:
+    start_sleeper(per_run, tmp_path)
+    container = the_run_container(per_run)
+    per_run.stack.down()
+    with pytest.raises(NotFound):
+        per_run.client.containers.get(container.id)
+    assert not per_run.client.networks.list(names=[f"{per_run.stack.project}_"])
+    per_run.stack.up()
+
+
+def test_fixtures_leave_nothing_of_a_run_behind(tmp_path: Path) -> None:
+    before = everything(connect())
+    settings = new_settings(tmp_path, tier="compose", glue_container_mode="per-run")
+    with ContainerStack(settings) as stack:
+        start_sleeper(Containers(stack.settings), tmp_path)
+        wait_for(lambda: "-glue-jr_" in str(everything(connect()) - before))
+    assert everything(connect()) - before == set()
+
+
+def everything(client: DockerClient) -> set[str]:
+    """Names of what an engine holds."""
+    containers = client.containers.list(all=True, ignore_removed=True)
+    held = [*containers, *client.networks.list(), *client.volumes.list()]
+    return {str(one.name) for one in held}
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = DEADLINE_SECONDS) -> None:
+    deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.1)
