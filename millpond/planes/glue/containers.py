@@ -203,10 +203,7 @@ class ContainerWorkers:
 
     def _worker(self) -> Container:
         worker = self._client.containers.get(self._settings.worker)
-        if worker.status != "running":
-            state = worker.attrs["State"]
-            why = "ran out of memory" if state.get("OOMKilled") else f"is {worker.status}"
-            raise LaunchError(f"LAUNCH ERROR | {_of_worker(worker.name)} {why}.")
+        _require_running(worker)
         return worker
 
     def _modules(
@@ -397,6 +394,9 @@ class ExecScript(ContainerScript):
                 self.wait(_STOP_SECONDS)
         self._signal("KILL")
         code = self._exit_code()
+        if code:
+            self._worker.reload()
+            _require_running(self._worker)
         if code == 137 and self._memory_kills() > self._kills_before:
             limit = self._worker.attrs["HostConfig"].get("Memory", 0) >> 20
             self._explain(f"The worker's container used up its {limit} MiB of memory; a process was killed.")
@@ -499,18 +499,28 @@ class OwnContainerScript(ContainerScript):
         if not self.wait(0):
             with contextlib.suppress(APIError):  # It may have ended by now.
                 self._container.stop(timeout=int(_STOP_SECONDS))
+        # Its output ends before its state says so.
+        code = int(self._container.wait(timeout=_STOP_SECONDS)["StatusCode"])
         self._container.reload()
         state = self._container.attrs["State"]
         remove_container(self._container)
+        if state["Status"] == "removing":
+            raise LaunchError(f"LAUNCH ERROR | {self._where} is gone.")
         if state.get("OOMKilled"):
             self._explain(f"The run's container used up its {self._limits.memory_mb} MiB of memory.")
-        elif state["ExitCode"] and self._said and not self._folder.stderr.stat().st_size:
+        elif code and self._said and not self._folder.stderr.stat().st_size:
             self._explain(self._said.decode(errors="replace"))
-        return int(state["ExitCode"])
+        return code
 
 
 def _of_worker(name: str | None) -> str:
     return f"The Glue worker's container {name}"
+
+
+def _require_running(worker: Container) -> None:
+    if worker.status != "running":
+        why = "ran out of memory" if worker.attrs["State"].get("OOMKilled") else f"is {worker.status}"
+        raise LaunchError(f"LAUNCH ERROR | {_of_worker(worker.name)} {why}.")
 
 
 @contextlib.contextmanager
