@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from localstack.utils.container_utils.container_client import Util
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -139,7 +140,7 @@ def test_containers_of_localstacks_executor_reach_engine_and_database_and_are_fo
     given = services["localstack"]["environment"]
     project = "${MILLPOND_COMPOSE_PROJECT}"
     assert given["LAMBDA_DOCKER_NETWORK"] == f"{project}_lake,{project}_site"
-    assert given["LAMBDA_DOCKER_FLAGS"] == f"--label {OF_PROJECT}={project}"
+    assert Util.parse_additional_flags(given["LAMBDA_DOCKER_FLAGS"]).labels == {OF_PROJECT: project}
 
 
 def test_the_engines_image_has_whatever_the_planes_import() -> None:
