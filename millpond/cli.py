@@ -468,6 +468,7 @@ def _up(settings: Settings) -> None:
         _toolchain(settings)
     with console.step("Starting the stack") as say:
         open_stack(settings).up(say)
+    tools.offer_terraform(settings)
 
 
 def _terraform(settings: Settings) -> Path:

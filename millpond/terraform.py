@@ -1,8 +1,10 @@
-"""How Terraform is set up where this machine has it: where its provider comes from."""
+"""How Terraform is set up where this machine has it: the program, and where its provider comes from."""
 
 from __future__ import annotations
 
 import json
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
 PROVIDER = "registry.terraform.io/hashicorp/aws"
@@ -31,3 +33,51 @@ def cli_config(mirror: Path | None) -> str:
         "  }\n"
         "}\n"
     )
+
+
+def install_terraform(directory: Path, terraform: Path, mirror: Path | None, cache: Path) -> None:
+    """Write the program ``terraform`` and its CLI configuration.
+
+    Parameters
+    ----------
+    directory : Path
+        Where to.
+    terraform : Path
+        Terraform or OpenTofu.
+    mirror : Path or None
+        Directory to take providers from; None to ask Terraform's registry.
+    cache : Path
+        Where providers of the registry are kept.
+    """
+    configuration = directory / "terraform.rc"
+    _keep(configuration, cli_config(mirror))
+    environment = {
+        "TF_CLI_CONFIG_FILE": str(configuration),
+        "CHECKPOINT_DISABLE": "1",
+        "AWS_MAX_ATTEMPTS": str(MAX_RETRIES),
+    }
+    if mirror is None:
+        cache.mkdir(parents=True, exist_ok=True)
+        environment |= {"TF_PLUGIN_CACHE_DIR": str(cache)}
+    write_program(directory / "terraform", terraform, environment)
+
+
+def write_program(path: Path, program: Path, environment: Mapping[str, str] | None = None) -> None:
+    """Write a program that runs another one.
+
+    Parameters
+    ----------
+    path, program : Path
+        The one that is written, and the one that it runs.
+    environment : mapping, optional
+        What that one gets beyond the environment of the first.
+    """
+    exports = [f"export {name}={shlex.quote(value)}" for name, value in (environment or {}).items()]
+    _keep(path, "\n".join(["#!/bin/sh", *exports, f'exec {shlex.quote(str(program))} "$@"', ""]))
+    path.chmod(0o755)
+
+
+def _keep(path: Path, text: str) -> None:
+    # Who runs the program at this moment reads it on.
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)

@@ -27,6 +27,7 @@ from millpond.config import CHECKOUT, Settings
 from millpond.errors import MillpondError
 from millpond.jars import JARS, install_jars, missing_jars
 from millpond.planes.context import Tools
+from millpond.terraform import install_terraform
 from millpond.wheels import keep_wheels, read_lock
 
 TERRAFORM_VERSION = "1.11.4"
@@ -177,8 +178,8 @@ def find_jars(settings: Settings) -> Component:
 
 def find_terraform(settings: Settings) -> Component:
     """Terraform 1.9 or later, or OpenTofu, from the path; else Terraform downloaded and checked."""
-    own = settings.home / "terraform" / TERRAFORM_VERSION / "terraform"
-    for candidate in _terraform_candidates(own):
+    own = _own_terraform(settings)
+    for candidate in _terraform_candidates(settings):
         version = terraform_version(candidate)
         if version and _version_tuple(version) >= TERRAFORM_MINIMUM:
             return Component(candidate.name, version, candidate)
@@ -291,10 +292,27 @@ def find_deployer(settings: Settings) -> tuple[Path, Path | None]:
     binary = binary.resolve()
     if not _is_program(binary):
         # A script of a version manager: what it starts is elsewhere.
-        binary = settings.home / "terraform" / TERRAFORM_VERSION / "terraform"
+        binary = _own_terraform(settings)
         if not binary.exists():
             download_terraform(binary, TERRAFORM_RELEASES)
     return binary, find_provider(settings).path
+
+
+def offer_terraform(settings: Settings) -> Path:
+    """Write a program ``terraform`` for whoever has a configuration of their own to apply to the stack.
+
+    Returns
+    -------
+    Path
+        Its directory, to be put on the path; nothing else is in it that could hide a program.
+    """
+    terraform, directory = find_terraform(settings).path, _programs(settings)
+    if terraform is None:
+        raise AssertionError("find_terraform gives a path or raises")
+    directory.mkdir(parents=True, exist_ok=True)
+    cache = settings.home / "terraform" / "providers"
+    install_terraform(directory, terraform.absolute(), find_provider(settings).path, cache)
+    return directory
 
 
 def _is_program(path: Path) -> bool:
@@ -392,11 +410,23 @@ def _java_version(home: Path) -> str | None:
     return found.group(1) if found else None
 
 
-def _terraform_candidates(own: Path) -> Iterator[Path]:
+def _own_terraform(settings: Settings) -> Path:
+    return settings.home / "terraform" / TERRAFORM_VERSION / "terraform"
+
+
+def _programs(settings: Settings) -> Path:
+    return (settings.home / "programs").absolute()
+
+
+def _terraform_candidates(settings: Settings) -> Iterator[Path]:
+    # What offer_terraform wrote would be found to run itself.
+    places = [one for one in os.get_exec_path() if Path(one) != _programs(settings)]
+    search = os.pathsep.join([*places, "/usr/local/bin", "/usr/bin"])
     for name in ("terraform", "tofu"):
-        on_path = shutil.which(name) or shutil.which(name, path="/usr/local/bin:/usr/bin")
+        on_path = shutil.which(name, path=search)
         if on_path:
             yield Path(on_path)
+    own = _own_terraform(settings)
     if own.exists():
         yield own
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import threading
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,27 @@ def test_a_program_is_given_to_a_container_by_its_own_name(tmp_path, monkeypatch
     monkeypatch.setattr(toolchain, "_terraform_candidates", lambda _own: iter([link]))
     monkeypatch.setattr(toolchain, "terraform_version", lambda _: "1.11.4")
     assert toolchain.find_deployer(Settings(home=tmp_path))[0] == link.resolve()
+
+
+def test_the_terraform_that_is_offered_runs_what_was_found_and_is_never_found_itself(tmp_path, monkeypatch):
+    tofu = program(tmp_path / "bin" / "tofu", '{"terraform_version": "1.10.2"}')
+    settings = Settings(home=tmp_path / "home")
+    monkeypatch.setenv("MILLPOND_TF_MIRROR", str(tmp_path / "mirror"))
+    (tmp_path / "mirror" / toolchain.AWS_PROVIDER / "5.100.0").mkdir(parents=True)
+    monkeypatch.setattr(shutil, "which", partial(which_in, tmp_path, shutil.which))
+    monkeypatch.setenv("PATH", f"{tofu.parent}:{os.environ['PATH']}")
+    offered = toolchain.offer_terraform(settings)
+    monkeypatch.setenv("PATH", f"{offered}:{os.environ['PATH']}")
+    assert toolchain.find_terraform(settings).path == tofu
+    assert toolchain.offer_terraform(settings) == offered
+    assert toolchain.terraform_version(offered / "terraform") == "1.10.2"
+    assert str(tmp_path / "mirror") in (offered / "terraform.rc").read_text()
+
+
+def which_in(directory, which, name, **options):
+    """The program on the path if it is in the directory, whatever else this machine has."""
+    found = which(name, **options)
+    return found if found and Path(found).is_relative_to(directory) else None
 
 
 @pytest.fixture
