@@ -18,7 +18,7 @@ from conftest import Checkout, embedded_only
 
 from millpond import process, toolchain
 from millpond.config import CHECKOUT
-from millpond.dev import Reloader
+from millpond.dev import Reload, Reloader
 from millpond.errors import MillpondError
 from millpond.query import run_query
 
@@ -352,6 +352,25 @@ def test_while_dev_follows_a_changed_script_is_what_the_next_run_executes(demo, 
     stop.set()
     demo.must("ingest", "erp.warehouses")
     assert mark in demo.must("logs", "millpond-dev-ingest-shell")
+
+
+def test_while_dev_follows_a_changed_handler_is_what_the_next_invocation_executes(demo, sources):
+    mark = "this answer was written while the stack ran"
+    function = f"{demo.settings.prefix}-plan"
+
+    def answer() -> dict:
+        invoked = demo.aws.lambda_.invoke(FunctionName=function, Payload=json.dumps({}))
+        return json.loads(invoked["Payload"].read())
+
+    stop = threading.Event()
+    reloads = reloader(demo, sources).follow(stop)
+    assert function in next(reloads).functions
+    assert mark not in json.dumps(answer())
+    handler = sources / "lambdas" / "plan" / "handler.py"
+    handler.write_text(handler.read_text() + f"\n\ndef handler(_event, _context):\n    return {mark!r}\n")
+    assert next(reloads) == Reload(("lambdas/plan.zip",), (function,))
+    stop.set()
+    assert answer() == mark
 
 
 def test_dev_needs_a_deployment(demo):
