@@ -221,7 +221,7 @@ class ComposeStack:
             pass
         say(f"pulling {name}")
         try:
-            client.images.pull(*_repository_and_tag(name))
+            client.images.pull(name)
         except DockerException as error:
             raise MillpondError(
                 f"The image {name} is not on this machine and could not be pulled.",
@@ -466,11 +466,6 @@ def _reason_of_exit(state: dict[str, Any]) -> str:
     if state.get("OOMKilled"):
         return "ran out of the memory that it is given and was killed"
     return f"ended with exit code {state['ExitCode']}"
-
-
-def _repository_and_tag(name: str) -> Sequence[str]:
-    repository, colon, tag = name.rpartition(":")
-    return (repository, tag) if colon and "/" not in tag else (name, "latest")
 
 
 def _say_nothing(_: str) -> None:

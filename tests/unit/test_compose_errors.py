@@ -74,18 +74,6 @@ def test_services_are_stopped_where_no_engine_runs(monkeypatch, tmp_path: Path) 
     ]
 
 
-@pytest.mark.parametrize(
-    ("name", "parts"),
-    [
-        ("postgres:18", ("postgres", "18")),
-        ("localhost:5000/a/b", ("localhost:5000/a/b", "latest")),
-        ("localhost:5000/a/b:1", ("localhost:5000/a/b", "1")),
-    ],
-)
-def test_an_image_name_is_taken_apart_at_its_tag(name: str, parts: tuple[str, str]) -> None:
-    assert compose._repository_and_tag(name) == parts
-
-
 def test_a_full_disk_is_said(tmp_path: Path) -> None:
     stack = compose.ComposeStack(Settings(tier="compose", state_dir=tmp_path))
     error = stack._failure("build", "write /var/lib/x: no space left on device")
