@@ -409,8 +409,8 @@ def compare_incremental(lab: Lab, arguments: argparse.Namespace, console: Consol
         ):
             if change:
                 lab.execute(
-                    f"UPDATE {one} SET l_comment = 'changed', changed_at = changed_at + interval '1 year' "
-                    f"WHERE ({change}) % 100 = 0",
+                    f"UPDATE {one} SET l_comment = 'changed', changed_at = timestamptz '2040-01-01Z' "
+                    f"+ l_orderkey * interval '1 ms' WHERE ({change}) % 100 = 0",
                 )
             run_id = f"{name or 'first'}-{number}".replace(" ", "").replace("%", "")
             run = measure(lab, ([str(lab.tools.shell_python), *lab.words("shell", one, run_id)], {}))

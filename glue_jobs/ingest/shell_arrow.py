@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Iterable, Mapping
+from typing import Collection, Iterable, Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -49,6 +49,21 @@ def arrow_type(kind: str) -> pa.DataType:
 def arrow_schema(fields: Iterable[Field]) -> pa.Schema:
     """The schema of a data file: every column, and every element of a list, carries its field id."""
     return pa.schema([_with_id(field) for field in fields])
+
+
+def data_schema(fields: Iterable[Field], keys: Collection[str]) -> pa.Schema:
+    """The schema of a table's data files.
+
+    The columns of the key come first, so that whoever looks for keys reads one stretch of each row group;
+    readers tell columns by their field ids.
+
+    Parameters
+    ----------
+    fields : iterable of Field
+    keys : collection of str
+        Names of the key's columns.
+    """
+    return arrow_schema(sorted(fields, key=lambda field: field.name not in keys))
 
 
 def _with_id(field: Field) -> pa.Field:

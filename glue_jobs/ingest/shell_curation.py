@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Iterator, Sequence, Tuple
 
 import pyarrow as pa
+from pyarrow.parquet import FileMetaData
 
 from ingest import shell_table
 from ingest.engines import COMPARED_ROWS, Change, Curated, TableName, check_keys
@@ -16,7 +18,7 @@ from ingest.iceberg import ROWS_DELETED, ROWS_INSERTED, ROWS_TOTAL, ROWS_UPDATED
 from ingest.manifest import RawFile
 from ingest.shell_diff import find_differences, is_unchanged
 from ingest.shell_files import open_parquet, read_columns
-from ingest.shell_merge import LiveFiles, Removal, find_rows, write_deletes
+from ingest.shell_merge import FILES_AT_ONCE, LiveFiles, Removal, find_rows, write_deletes
 from ingest.shell_table import Catalog, Files
 
 KEYS_AT_ONCE = 2_000_000
@@ -48,6 +50,7 @@ class _Curation:
         self._live = LiveFiles(s3, self._table)
         self._total = _total(change.table, self._live)
         self._keys = [change.table.field(name) for name in change.key_columns]
+        self._footers: dict[str, FileMetaData] = {}
 
     def apply(self) -> Curated:
         action = {
@@ -63,7 +66,12 @@ class _Curation:
         return f"{self._change.table.location}/data/"
 
     def _copied(self) -> list[RawFile]:
-        return shell_table.copy_files(self._s3, self._change.files.data, self._directory)
+        landed = self._change.files.data
+        copies = shell_table.copy_files(self._s3, landed, self._directory)
+        for file, copy in zip(landed, copies):
+            if file.path in self._footers:
+                self._footers[copy.path] = self._footers[file.path]
+        return copies
 
     def _overwrite(self) -> Curated:
         landed = self._change.files.rows_landed
@@ -99,15 +107,14 @@ class _Curation:
 
     def _batches(self, files: Sequence[RawFile]) -> Iterator[pa.Table]:
         """The keys of landed rows, some at a time, checked."""
-        collected: list[pa.Table] = []
-        for file in files:
-            with open_parquet(self._s3, file.path, file.bytes) as opened:
-                collected += [rows for _, rows in read_columns(opened, self._keys)]
-            if sum(rows.num_rows for rows in collected) >= KEYS_AT_ONCE:
-                yield self._checked(collected)
-                collected = []
-        if collected:
-            yield self._checked(collected)
+        with ThreadPoolExecutor(max_workers=FILES_AT_ONCE) as pool:
+            for group in _groups(files, KEYS_AT_ONCE):
+                yield self._checked([rows for tables in pool.map(self._read_keys, group) for rows in tables])
+
+    def _read_keys(self, file: RawFile) -> list[pa.Table]:
+        with open_parquet(self._s3, file.path, file.bytes) as opened:
+            self._footers[file.path] = opened.metadata
+            return [rows for _, rows in read_columns(opened, self._keys)]
 
     def _checked(self, collected: list[pa.Table]) -> pa.Table:
         keys = pa.concat_tables(collected).combine_chunks()
@@ -130,11 +137,10 @@ class _Curation:
         total = self._total + inserted - deleted
         snapshot_id = self._change.table.snapshot_id
         if added or removal.rows or replaces_all:
-            files = Files(
-                data=shell_table.data_files(self._s3, self._table, added),
-                deletes=write_deletes(self._s3, self._table, removal, self._directory),
-                replaces_all=replaces_all,
-            )
+            with ThreadPoolExecutor(max_workers=1) as pool:
+                deletes = pool.submit(write_deletes, self._s3, self._table, removal, self._directory)
+                data = shell_table.data_files(self._s3, self._table, added, self._footers)
+            files = Files(data=data, deletes=deletes.result(), replaces_all=replaces_all)
             numbers = {
                 ROWS_INSERTED: inserted,
                 ROWS_UPDATED: updated,
@@ -145,6 +151,18 @@ class _Curation:
             snapshot_id = shell_table.commit(self._table, files, properties)
         written = sum(file.bytes for file in added)
         return Curated(snapshot_id, inserted, updated, deleted, total, written)
+
+
+def _groups(files: Sequence[RawFile], rows: int) -> Iterator[list[RawFile]]:
+    """Files in order, in groups that end with the file that makes them so many rows."""
+    group: list[RawFile] = []
+    for file in files:
+        group.append(file)
+        if sum(one.rows for one in group) >= rows:
+            yield group
+            group = []
+    if group:
+        yield group
 
 
 def _total(table: IcebergTable, live: LiveFiles) -> int:

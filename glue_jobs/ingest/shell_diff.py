@@ -20,7 +20,7 @@ from pyiceberg.transforms import BucketTransform
 from ingest.engines import Change, check_keys
 from ingest.iceberg import Field
 from ingest.manifest import RawFile
-from ingest.shell_arrow import arrow_schema
+from ingest.shell_arrow import data_schema
 from ingest.shell_files import numbers_from, open_parquet, read_columns
 from ingest.shell_merge import LiveFiles, Removal
 from ingest.shell_partition import Partitioner
@@ -92,7 +92,8 @@ def find_differences(
                 curated.write(
                     rows.append_column(_FILE, pa.repeat(pa.scalar(number, pa.int32()), rows.num_rows))
                 )
-        sink = ParquetSink(s3, directory, "part", arrow_schema(fields), Partitioner(change.table))
+        schema = data_schema(fields, change.key_columns)
+        sink = ParquetSink(s3, directory, "part", schema, Partitioner(change.table))
         with sink:
             for part in range(cutter.parts):
                 new, old = landed.read(part), curated.read(part)

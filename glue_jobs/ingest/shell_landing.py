@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from ingest import quarantine
 from ingest.engines import Landing
 from ingest.manifest import LandedFiles
-from ingest.shell_arrow import arrow_schema
+from ingest.shell_arrow import arrow_schema, data_schema
 from ingest.shell_partition import Partitioner
 from ingest.shell_sink import ParquetSink
 from ingest.source_sql import DELETED, QUARANTINE
@@ -40,7 +40,7 @@ def land(s3: Any, landing: Landing, tables: Iterable[pa.Table]) -> LandedFiles:
             made = ParquetSink(s3, landing.location + directory, stem, schema, partitioner)
             return stack.enter_context(made)
 
-        data = sink("", "part", arrow_schema(fields), Partitioner(landing.table))
+        data = sink("", "part", data_schema(fields, keys), Partitioner(landing.table))
         deletes = sink("deletes/", "delete", arrow_schema(key_fields), Partitioner())
         rejected = sink("quarantine/", "quarantine", arrow_schema(quarantine.FIELDS), Partitioner())
         for table in tables:

@@ -31,7 +31,9 @@ PATH_ID, POSITION_ID = 2147483546, 2147483545
 _PRUNING_TYPES = ("int", "long", "string", "date")
 _ROW = "__row"
 _WRITTEN_ROWS = 131_072
-_FILES_AT_ONCE = 4
+
+FILES_AT_ONCE = 4
+"""Files whose keys are read beside each other."""
 
 _DELETE_SCHEMA = pa.schema(
     [
@@ -159,7 +161,7 @@ def find_rows(live: LiveFiles, fields: Sequence[Field], keys: pa.Table, removal:
         return [matching(rows, keys).column(_ROW).combine_chunks() for rows in live.read(task, fields, keys)]
 
     tasks = live.tasks(_bounds(fields, keys))
-    with ThreadPoolExecutor(max_workers=_FILES_AT_ONCE) as pool:
+    with ThreadPoolExecutor(max_workers=FILES_AT_ONCE) as pool:
         for task, found in zip(tasks, pool.map(search, tasks)):
             for positions in found:
                 removal.add(task.file, positions)
@@ -167,12 +169,11 @@ def find_rows(live: LiveFiles, fields: Sequence[Field], keys: pa.Table, removal:
 
 def matching(rows: pa.Table, keys: pa.Table) -> pa.Table:
     """Rows whose key is among the given ones."""
-    first = keys.column_names[0]
-    keys = _within(keys, rows.column(first))
-    candidates = rows.filter(pc.is_in(rows.column(first), keys.column(first)))
-    if len(keys.column_names) == 1 or not candidates.num_rows:
-        return candidates
-    return candidates.join(keys, keys=keys.column_names, join_type="left semi", use_threads=False)
+    names = keys.column_names
+    keys = _within(keys, rows.column(names[0]))
+    if len(names) == 1:
+        return rows.filter(pc.is_in(rows.column(names[0]), keys.column(0)))
+    return rows.join(keys, keys=names, join_type="left semi", use_threads=False)
 
 
 def _within(keys: pa.Table, values: pa.ChunkedArray) -> pa.Table:
@@ -199,21 +200,24 @@ def write_deletes(s3: Any, table: Table, removal: Removal, directory: str) -> li
     for path, file in removal.files.items():
         groups[(file.spec_id, file.partition)].append(path)
     local = Path(tempfile.mkdtemp(prefix="ingest-"))
-    entries = []
+
+    def write(group: tuple[tuple[int, Record], list[str]]) -> DataFile:
+        (spec_id, partition), paths = group
+        name = f"delete-{uuid.uuid4().hex}.parquet"
+        rows = _write_positions(local / name, removal, sorted(paths))
+        bucket, key = split_location(directory + name)
+        s3.upload_file(str(local / name), bucket, key)
+        file = RawFile(directory + name, rows, (local / name).stat().st_size, {})
+        bounds = ({PATH_ID: min(paths).encode()}, {PATH_ID: max(paths).encode()})
+        entry = delete_file(table, file, partition, bounds)
+        entry.spec_id = spec_id
+        return entry
+
     try:
-        for (spec_id, partition), paths in groups.items():
-            name = f"delete-{uuid.uuid4().hex}.parquet"
-            rows = _write_positions(local / name, removal, sorted(paths))
-            bucket, key = split_location(directory + name)
-            s3.upload_file(str(local / name), bucket, key)
-            file = RawFile(directory + name, rows, (local / name).stat().st_size, {})
-            bounds = ({PATH_ID: min(paths).encode()}, {PATH_ID: max(paths).encode()})
-            entry = delete_file(table, file, partition, bounds)
-            entry.spec_id = spec_id
-            entries.append(entry)
+        with ThreadPoolExecutor(max_workers=FILES_AT_ONCE) as pool:
+            return list(pool.map(write, groups.items()))
     finally:
         shutil.rmtree(local)
-    return entries
 
 
 def _write_positions(path: Path, removal: Removal, paths: Sequence[str]) -> int:

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Iterable, Mapping, Sequence
 
+from pyarrow.parquet import FileMetaData
 from pyiceberg.catalog.glue import GlueCatalog
 from pyiceberg.exceptions import CommitFailedException, TableAlreadyExistsError
 from pyiceberg.io import FileIO
@@ -110,15 +111,29 @@ def copy_files(s3: Any, files: Sequence[RawFile], directory: str) -> list[RawFil
         return list(pool.map(copy, files))
 
 
-def data_files(s3: Any, table: Table, files: Iterable[RawFile]) -> list[DataFile]:
-    """Manifest entries for Parquet files that carry the table's field ids, from their footers."""
+def data_files(
+    s3: Any, table: Table, files: Iterable[RawFile], footers: Mapping[str, FileMetaData]
+) -> list[DataFile]:
+    """Manifest entries for Parquet files that carry the table's field ids, from their footers.
+
+    Parameters
+    ----------
+    s3 : boto3 client
+    table : pyiceberg Table
+    files : iterable of RawFile
+    footers : mapping of str to FileMetaData
+        By the paths of files; those of others are read.
+    """
     schema = table.schema()
     plan = compute_statistics_plan(schema, table.properties)
     mapping = parquet_path_to_id_mapping(schema)
 
     def describe(file: RawFile) -> DataFile:
-        with open_parquet(s3, file.path, file.bytes) as opened:
-            statistics = data_file_statistics_from_parquet_metadata(opened.metadata, plan, mapping)
+        footer = footers.get(file.path)
+        if footer is None:
+            with open_parquet(s3, file.path, file.bytes) as opened:
+                footer = opened.metadata
+        statistics = data_file_statistics_from_parquet_metadata(footer, plan, mapping)
         return _entry(table, DataFileContent.DATA, file, statistics.to_serialized_dict())
 
     with ThreadPoolExecutor(max_workers=_COPIES_AT_ONCE) as pool:
