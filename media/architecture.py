@@ -149,7 +149,8 @@ def _each_table() -> None:
     either = box("", MAIN, 496, 232, 52, style="rounded,dashed", color=CONTROL)
     box("IngestByShell\nGlue", MAIN - 56, 496, 106, 38, **FRAME)
     box("IngestBySpark\nGlue", MAIN + 56, 496, 106, 38, **FRAME)
-    again = choice("IsWorthAnotherRun", ASIDE, 496, 140)
+    again = choice("IsWorthAnotherRun", ASIDE, 480, 140)
+    read_failed = task("ReadFailedRun", "what it wrote", DynamodbTable, ASIDE, 530)
     read_run = task("ReadRun", "what landed", DynamodbTable, MAIN, 556)
     rows = task("CheckRows", "counts, keys", Athena, MAIN, 612)
     read_check = task("ReadCheck", "the answer", Athena, MAIN, 668)
@@ -168,7 +169,8 @@ def _each_table() -> None:
     ask >> failure(headport="w") >> rejected
     ask >> failure(headport="w") >> nobody
     which >> control() >> either >> control() >> read_run
-    either >> failure() >> again >> control() >> which
+    either >> failure(tailport="e", headport="w") >> read_failed >> failure() >> again
+    again >> control(tailport="w") >> which
     read_run >> control() >> rows >> control() >> read_check >> control() >> sound >> control() >> commit
     commit >> control() >> due >> control() >> committed
     due >> control() >> compact >> control() >> expire
@@ -184,7 +186,7 @@ def _each_table() -> None:
     text("asks", 527, 357)
     text("approved", 668, 399)
     text("takes it", 455, 399)
-    text("again", 584, 466)
+    text("again", 526, 446)
     text("due", 528, 811)
     text("sound", 400, 742)
 
