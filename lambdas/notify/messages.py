@@ -102,6 +102,8 @@ def _table(table: Item, item: Item) -> dict[str, Any]:
     for name in ("duration_seconds", "estimated_cost_usd"):
         if item.get(name) is not None:
             told[name] = float(item[name])
+    if item.get("schema_changes"):
+        told["schema_changes"] = item["schema_changes"]
     if outcome == "FAILED":
         error = item.get("error") or table.get("failure", {}).get("Cause", "")
         told["error"] = error[:LONGEST_ERROR]

@@ -176,6 +176,7 @@ def _answer(version: Any, comparison: Comparison) -> dict[str, Any]:
         "version": int(version),
         "needs_approval": False,
         "differences": [{"kind": one.kind, "text": one.text} for one in comparison.differences],
+        "schema_changes": [{"S": one.text} for one in comparison.differences],
         "text": _text(comparison),
         "proposal": comparison.proposal,
     }

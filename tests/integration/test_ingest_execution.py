@@ -223,6 +223,16 @@ def test_a_new_column_is_registered_without_asking(outcome: Outcome, lab: Lab) -
     )
 
 
+def test_the_run_says_how_the_source_differed_whatever_became_of_it(outcome: Outcome) -> None:
+    assert outcome.item("added")["schema_changes"] == ["note character varying(20) is new"]
+    assert outcome.item("rejected")["schema_changes"] == ["note text is gone"]
+    assert outcome.item("approved")["schema_changes"] == [
+        "amount was integer and is text: int cannot become string in place"
+    ]
+    assert outcome.item("good")["schema_changes"] == []
+    assert outcome.item("fails")["schema_changes"] == []
+
+
 def test_a_breaking_change_is_registered_once_it_is_approved(outcome: Outcome, lab: Lab) -> None:
     latest = versions(lab, "approved")[-1]
     assert latest["version"] == 2
@@ -263,6 +273,7 @@ def test_consumers_get_a_summary_of_every_table(
     told = {table["table_id"].removeprefix("lab."): table for table in summary["tables"]}
     assert {name for name, table in told.items() if table["outcome"] == "COMMITTED"} == INGESTED
     assert (told["good"]["rows_total"], told["good"]["rows_quarantined"]) == (ROWS, 2)
+    assert told["added"]["schema_changes"] == ["note character varying(20) is new"]
     assert told["maintained"]["maintenance"] != "done"  # OPTIMIZE is for Iceberg's tables.
     assert told["fails"]["error"] == "RuntimeError: the source has no such row"
     assert summary["skipped"] == [{"table_id": "lab.weekly", "reason": "not due: rate(7 days)"}]

@@ -49,7 +49,15 @@ def test_the_summary_has_the_counts_of_each_table_and_why_one_failed(notify: Sim
             "failure": {"Error": "States.Timeout", "Cause": "x" * 5000},
         },
     ]
-    items = {"erp.a": {"rows_total": Decimal(7), "snapshot_id": None, "estimated_cost_usd": Decimal("0.001")}}
+    items = {
+        "erp.a": {
+            "rows_total": Decimal(7),
+            "snapshot_id": None,
+            "estimated_cost_usd": Decimal("0.001"),
+            "schema_changes": ["note text is new"],
+        },
+        "erp.b": {"schema_changes": []},
+    }
     summary = notify.messages.summarise("r1", tables, [], items)
 
     assert (summary["status"], summary["failed"]) == ("FAILED", ["erp.b"])
@@ -59,7 +67,9 @@ def test_the_summary_has_the_counts_of_each_table_and_why_one_failed(notify: Sim
         "engine": "shell",
         "rows_total": 7,
         "estimated_cost_usd": 0.001,
+        "schema_changes": ["note text is new"],
     }
+    assert "schema_changes" not in summary["tables"][1]
     assert summary["tables"][1]["error"] == "x" * 1000
     assert notify.messages.summary_subject(summary) == "Ingest r1: 1 of 2 tables failed"
 

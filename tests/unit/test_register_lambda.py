@@ -205,6 +205,7 @@ def test_what_the_policy_takes_is_registered_at_once(registry: Registry) -> None
     answer = registry.call("check")
 
     assert (answer["change"], answer["version"], answer["needs_approval"]) == ("compatible", 4, False)
+    assert answer["schema_changes"] == [{"S": "more text is new"}]
     assert (registry.latest["version"], registry.latest["changes"]) == (4, ["more text is new"])
     assert registry.latest["partitions"] == structure(registry._modules)["partitions"]
     assert registry.call("check")["change"] == "none"
