@@ -18,8 +18,8 @@ from ingest.source_types import SourceType
 
 POLICIES = ("strict", "additive", "permissive")
 COMPATIBLE = ("added", "widened")
-# What permissive takes beside: values still fit, or are missing from now on.
-TOLERABLE = (*COMPATIBLE, "narrowed", "dropped")
+# What permissive takes beside: values still fit, are missing from now on, or are quarantined with their rows.
+TOLERABLE = (*COMPATIBLE, "narrowed", "dropped", "kept")
 _ICEBERG = {"tinyint": "int", "smallint": "int", "bigint": "long"}
 _DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
 _SIZED = re.compile(r"(?:char|varchar)\((\d+)\)")
@@ -40,8 +40,9 @@ class Difference:
 
     Parameters
     ----------
-    kind : {"added", "dropped", "widened", "narrowed", "retyped", "renamed"}
-        What happened; ``renamed`` is a guess.
+    kind : {"added", "dropped", "widened", "narrowed", "retyped", "kept", "renamed"}
+        What happened; ``renamed`` is a guess. A column of another type is ``retyped``, or ``kept`` as it is
+        registered: then the job casts its values, and a row that does not fit goes to quarantine.
     column : str
         Name in the source; the old one if it was renamed.
     text : str
@@ -76,6 +77,11 @@ class Comparison:
         return "compatible" if all(one.kind in COMPATIBLE for one in self.differences) else "breaking"
 
     @property
+    def has_new_version(self) -> bool:
+        """Whether there is something to register: not where all that differs is kept as it is."""
+        return any(one.kind != "kept" for one in self.differences)
+
+    @property
     def proposal(self) -> str:
         """A fingerprint of the version to register: what a person was asked about."""
         text = json.dumps(self.columns, sort_keys=True)
@@ -87,16 +93,21 @@ class Comparison:
         return all(one.kind in taken for one in self.differences)
 
 
-def compare(structure: Mapping[str, Any], source: Sequence[SourceColumn]) -> Comparison:
+def compare(
+    settings: Mapping[str, Any], structure: Mapping[str, Any], source: Sequence[SourceColumn]
+) -> Comparison:
     """Compare the newest registered structure with the source table.
 
     Parameters
     ----------
+    settings : mapping
+        Item of ``job_settings``: a permissive table keeps the types that it can be read with.
     structure : mapping
         Item of ``table_structures``.
     source : sequence of SourceColumn
         Columns of the source table, in its order.
     """
+    needed = {name for names in _needed(settings).values() for name in names}
     registered = {column["source_name"]: column for column in structure["columns"]}
     actual = {column.name: column for column in source}
     renamed = _renamed(list(structure["columns"]), source)
@@ -108,13 +119,15 @@ def compare(structure: Mapping[str, Any], source: Sequence[SourceColumn]) -> Com
         elif name not in actual:
             differences.append(Difference("dropped", name, f"{name} {column['source_type']} is gone"))
         elif actual[name].type != column["source_type"]:
-            differences.append(_changed(column, actual[name]))
+            may_keep = settings["schema_policy"] == "permissive" and name not in needed
+            differences.append(_changed(column, actual[name], may_keep=may_keep))
     differences += [
         Difference("added", column.name, f"{column.name} {column.type} is new")
         for column in source
         if column.name not in registered and column.name not in renamed.values()
     ]
-    return Comparison(tuple(differences), tuple(_columns(structure["columns"], source, renamed)))
+    kept = {one.column for one in differences if one.kind == "kept"}
+    return Comparison(tuple(differences), tuple(_columns(structure["columns"], source, renamed, kept)))
 
 
 def settings_that_break(
@@ -132,17 +145,19 @@ def settings_that_break(
         What the source is now.
     """
     gone = [one.column for one in comparison.differences if one.kind in ("dropped", "renamed")]
-    uses: dict[str, Collection[str]] = {
-        "key_columns": settings["key_columns"],
-        "watermark_column": [settings.get("watermark_column")],
-        "split_column": [settings.get("split_column")],
-        "change_operation_column": [settings.get("change_operation_column")],
-        "change_sequence_column": [settings.get("change_sequence_column")],
+    uses = {
+        **_needed(settings),
         "include_columns": settings.get("include_columns") or [],
         "column_actions": settings.get("column_actions") or {},
         "the partitions of table_structures": [one["source_name"] for one in structure["partitions"]],
     }
     return [f"{use}: {name}" for use, names in uses.items() for name in gone if name in names]
+
+
+def _needed(settings: Mapping[str, Any]) -> dict[str, Collection[str]]:
+    """Source columns that the reading query compares with what it knows of them, by their setting."""
+    single = ("watermark_column", "split_column", "change_operation_column", "change_sequence_column")
+    return {"key_columns": settings["key_columns"], **{name: [settings.get(name)] for name in single}}
 
 
 def catalog_type(source_type: str) -> str:
@@ -172,7 +187,7 @@ def is_wider(old: str, new: str) -> bool:
     return bool(before and new == "string")
 
 
-def _changed(column: Mapping[str, Any], actual: SourceColumn) -> Difference:
+def _changed(column: Mapping[str, Any], actual: SourceColumn, *, may_keep: bool) -> Difference:
     """A column that has another type in the source."""
     name, old, new = column["source_name"], column["type"], catalog_type(actual.type)
     change = f"{name} was {column['source_type']} and is {actual.type}"
@@ -180,6 +195,9 @@ def _changed(column: Mapping[str, Any], actual: SourceColumn) -> Difference:
         return Difference("widened", name, change)
     if is_wider(new, old) or old == new:
         return Difference("narrowed", name, f"{change}, which holds less")
+    if may_keep:
+        text = f"{change}: it stays {old}, and rows that do not fit go to quarantine"
+        return Difference("kept", name, text)
     return Difference("retyped", name, f"{change}: {old} cannot become {new} in place")
 
 
@@ -226,7 +244,10 @@ def _left_neighbour(names: Sequence[str], index: int, common: Collection[str]) -
 
 
 def _columns(
-    registered: Sequence[Mapping[str, Any]], source: Sequence[SourceColumn], renamed: Mapping[str, str]
+    registered: Sequence[Mapping[str, Any]],
+    source: Sequence[SourceColumn],
+    renamed: Mapping[str, str],
+    kept: Collection[str],
 ) -> list[dict[str, Any]]:
     """The columns of the next version: in the source's order, under the names that the catalog knows."""
     by_source_name = {column["source_name"]: column for column in registered}
@@ -237,11 +258,12 @@ def _columns(
         known = by_source_name.get(column.name)
         name = known["name"] if known else _catalog_name(column.name, used)
         used.add(name)
+        source_type = known["source_type"] if known and column.name in kept else column.type
         entry = {
             "name": name,
             "source_name": column.name,
-            "source_type": column.type,
-            "type": catalog_type(column.type),
+            "source_type": source_type,
+            "type": catalog_type(source_type),
             "nullable": column.nullable,
         }
         if column.name in old_names:

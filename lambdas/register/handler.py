@@ -89,20 +89,17 @@ def handler(event: Item, _context: object) -> dict[str, Any]:
 def check(registry: Registry, table_id: str, run_id: str) -> dict[str, Any]:
     """Compare, and register what the policy takes."""
     settings, structure, comparison = _look(registry, table_id)
-    policy = settings.get("schema_policy", "strict")
-    if policy not in POLICIES:
-        raise NotRegisteredError(f"{table_id}: schema_policy is {policy!r}; it is {', '.join(POLICIES)}.")
-    if comparison.change == "none":
-        return _answer(structure["version"], comparison)
-    if not comparison.is_allowed(policy):
+    if not comparison.is_allowed(settings["schema_policy"]):
         return {**_answer(structure["version"], comparison), "needs_approval": True}
+    if not comparison.has_new_version:
+        return _answer(structure["version"], comparison)
     return _answer(_register(registry, structure, comparison, run_id), comparison)
 
 
 def apply(registry: Registry, table_id: str, run_id: str, proposal: str) -> dict[str, Any]:
     """Register what was approved; nothing if another run has done so already."""
     _, structure, comparison = _look(registry, table_id)
-    if comparison.change == "none":
+    if not comparison.has_new_version:
         return _answer(structure["version"], comparison)
     if comparison.proposal != proposal:
         raise SourceChangedAgainError(
@@ -131,12 +128,15 @@ def _look(registry: Registry, table_id: str) -> tuple[Item, Item, Comparison]:
     if settings is None or not found:
         missing = "job_settings" if settings is None else "table_structures"
         raise NotRegisteredError(f"{missing} holds no {table_id}.")
+    policy = settings.get("schema_policy")
+    if policy not in POLICIES:
+        raise NotRegisteredError(f"{table_id}: schema_policy is {policy!r}; it is {', '.join(POLICIES)}.")
     source = registry.source_columns(settings["source_schema"], settings["source_table"])
     if not source:
         raise SourceTableMissingError(
             f"{table_id}: the source has no table {settings['source_schema']}.{settings['source_table']}."
         )
-    comparison = compare(found[0], source)
+    comparison = compare(settings, found[0], source)
     broken = settings_that_break(settings, found[0], comparison)
     if broken:
         raise SettingsDoNotFitError(

@@ -26,6 +26,7 @@ SETTINGS: dict[str, Any] = {
     "key_columns": ["id"],
     "watermark_column": None,
     "split_column": None,
+    "schema_policy": "strict",
 }
 
 
@@ -53,9 +54,9 @@ def structure(modules: SimpleNamespace, columns: dict[str, str] = REGISTERED) ->
     }
 
 
-def compare(modules: SimpleNamespace, source: dict[str, str], registered: dict[str, str] = REGISTERED) -> Any:
+def compare(modules: SimpleNamespace, source: dict[str, str], **settings: Any) -> Any:
     columns = [modules.comparison.SourceColumn(name, kind, True) for name, kind in source.items()]
-    return modules.comparison.compare(structure(modules, registered), columns)
+    return modules.comparison.compare({**SETTINGS, **settings}, structure(modules), columns)
 
 
 def test_an_unchanged_source_differs_in_nothing(modules: SimpleNamespace) -> None:
@@ -138,15 +139,55 @@ def test_another_type_or_another_place_is_no_new_name(
         ({**REGISTERED, "price": "numeric(12,2)"}, {"additive", "permissive"}),
         ({**REGISTERED, "price": "numeric(7,2)"}, {"permissive"}),
         ({name: REGISTERED[name] for name in ("id", "status")}, {"permissive"}),
-        ({**REGISTERED, "price": "text"}, set()),
+        ({**REGISTERED, "price": "text"}, {"permissive"}),
+        ({**REGISTERED, "id": "text"}, set()),
+        ({**REGISTERED, "id": "integer"}, {"permissive"}),
+        ({("mass" if name == "weight" else name): kind for name, kind in REGISTERED.items()}, set()),
     ],
 )
 def test_policies_allow_what_they_say(
     modules: SimpleNamespace, source: dict[str, str], allowed_by: set[str]
 ) -> None:
-    comparison = compare(modules, source)
     policies = modules.comparison.POLICIES
-    assert {policy for policy in policies if comparison.is_allowed(policy)} == allowed_by
+    allowing = {
+        policy for policy in policies if compare(modules, source, schema_policy=policy).is_allowed(policy)
+    }
+    assert allowing == allowed_by
+
+
+def test_a_permissive_table_keeps_the_type_of_a_column_that_got_another(modules: SimpleNamespace) -> None:
+    source = {**REGISTERED, "quantity": "text", "price": "numeric(7,2)", "more": "text"}
+    comparison = compare(modules, source, schema_policy="permissive")
+
+    assert {one.column: one.kind for one in comparison.differences} == {
+        "quantity": "kept",
+        "price": "narrowed",
+        "more": "added",
+    }
+    types = {column["name"]: (column["source_type"], column["type"]) for column in comparison.columns}
+    assert types["quantity"] == ("integer", "int")
+    assert types["price"] == ("numeric(7,2)", "decimal(7,2)")
+    assert types["more"] == ("text", "string")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("key_columns", ["id", "quantity"]),
+        ("watermark_column", "quantity"),
+        ("split_column", "quantity"),
+        ("change_operation_column", "quantity"),
+        ("change_sequence_column", "quantity"),
+    ],
+)
+def test_a_column_that_a_table_is_read_by_keeps_no_type_that_it_has_no_longer(
+    modules: SimpleNamespace, setting: str, value: Any
+) -> None:
+    source = {**REGISTERED, "quantity": "text"}
+    comparison = compare(modules, source, schema_policy="permissive", **{setting: value})
+
+    assert [one.kind for one in comparison.differences] == ["retyped"]
+    assert not comparison.is_allowed("permissive")
 
 
 class Registry:
@@ -220,6 +261,52 @@ def test_a_strict_table_asks_before_it_takes_a_new_column(registry: Registry) ->
 
     assert registry.call("apply", proposal=asked["proposal"])["version"] == 4
     assert registry.call("apply", proposal=asked["proposal"])["version"] == 4
+
+
+@pytest.mark.parametrize("registry", ["permissive"], indirect=True)
+def test_a_kept_column_is_told_of_in_each_run_and_registers_nothing(registry: Registry) -> None:
+    registry.source["quantity"] = "text"
+    text = "quantity was integer and is text: it stays int, and rows that do not fit go to quarantine"
+
+    for _ in range(2):
+        answer = registry.call("check")
+        assert (answer["change"], answer["version"], answer["needs_approval"]) == ("breaking", 3, False)
+        assert answer["differences"] == [{"kind": "kept", "text": text}]
+        assert answer["schema_changes"] == [{"S": text}]
+    assert registry.latest["version"] == 3
+
+
+@pytest.mark.parametrize("registry", ["permissive"], indirect=True)
+def test_what_else_changed_is_registered_beside_a_kept_column(registry: Registry) -> None:
+    registry.source |= {"quantity": "text", "more": "text"}
+
+    assert registry.call("check")["version"] == 4
+    types = {column["name"]: column["type"] for column in registry.latest["columns"]}
+    assert (types["quantity"], types["more"]) == ("int", "string")
+    assert [one["kind"] for one in registry.call("check")["differences"]] == ["kept"]
+    assert registry.latest["version"] == 4
+
+
+@pytest.mark.parametrize("registry", ["permissive"], indirect=True)
+def test_an_approval_of_another_change_leaves_a_kept_column_as_it_is(registry: Registry) -> None:
+    registry.source = {
+        ("mass" if name == "weight" else name): ("text" if name == "quantity" else kind)
+        for name, kind in REGISTERED.items()
+    }
+
+    asked = registry.call("check")
+    assert (asked["needs_approval"], registry.latest["version"]) == (True, 3)
+
+    for _ in range(2):
+        assert registry.call("apply", proposal=asked["proposal"])["version"] == 4
+    types = {column["name"]: column["type"] for column in registry.latest["columns"]}
+    assert (types["quantity"], types["mass"]) == ("int", "float")
+
+
+@pytest.mark.parametrize("registry", ["lenient"], indirect=True)
+def test_a_policy_that_there_is_not_is_refused(registry: Registry, modules: SimpleNamespace) -> None:
+    with pytest.raises(modules.handler.NotRegisteredError, match="'lenient'; it is strict, additive, permis"):
+        registry.call("check")
 
 
 def test_an_approval_is_of_what_was_asked_and_of_nothing_else(
