@@ -72,13 +72,13 @@ class RunningEngine:
         return str(made["FunctionArn"])
 
 
-def new_engine(directory: Path, port: int | None = None) -> RunningEngine:
-    """An engine that is not started yet."""
+def new_engine(directory: Path, port: int | None = None, shell_python: Path | None = None) -> RunningEngine:
+    """An engine that is not started yet; Python shell jobs run in the tests' own Python unless told."""
     python = Path(sys.executable)
     tools = Tools(
         java_home=directory / "no-java",
         spark_python=python,
-        shell_python=python,
+        shell_python=shell_python or python,
         harness_python=python,
         jars_dir=directory / "no-jars",
         glue_runtime=CHECKOUT / "glue_runtime",
@@ -91,8 +91,10 @@ def new_engine(directory: Path, port: int | None = None) -> RunningEngine:
 
 
 @contextmanager
-def started_engine(directory: Path, port: int | None = None) -> Iterator[RunningEngine]:
-    running = new_engine(directory, port)
+def started_engine(
+    directory: Path, port: int | None = None, shell_python: Path | None = None
+) -> Iterator[RunningEngine]:
+    running = new_engine(directory, port, shell_python)
     running.engine.start()
     try:
         yield running

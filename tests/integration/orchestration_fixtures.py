@@ -1,4 +1,7 @@
-"""The state machine with its real Lambdas, a real source and a stand-in for the jobs, without Terraform."""
+"""The state machine with its real Lambdas, a real source and a stand-in for the jobs, without Terraform.
+
+A lab without cases has the real Python shell job instead.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +25,13 @@ from millpond.aws import Aws
 from millpond.config import CHECKOUT
 from millpond.errors import MillpondError
 from millpond.ingest import TableEvent, follow, start_ingest
+from millpond.planes.context import Tools
 from millpond.stack.onprem import OnPremDatabase
 
 PREFIX = "millpond-dev"
 TABLES = {"job_settings": (), "table_structures": (("version", "N"),), "ingest_runs": (("run_id", "S"),)}
 BUCKET = "orchestration"
+RAW, CURATED = f"{BUCKET}-raw", f"{BUCKET}-curated"
 ROWS = 3
 RATES = {
     "DPU_HOUR_USD": "0.44",
@@ -140,7 +145,7 @@ class Lab:
                 "SELECT attname, format_type(atttypid, atttypmod), NOT attnotnull FROM pg_attribute"
                 f" WHERE attrelid = 'lab.{table}'::regclass AND attnum > 0 ORDER BY attnum"
             ).fetchall()
-        types = {"integer": "int", "text": "string"}
+        types = {"integer": "int", "text": "string", "double precision": "double"}
         self.table("table_structures").put_item(
             Item={
                 "table_id": f"lab.{table}",
@@ -238,12 +243,13 @@ class Lab:
 
 
 @contextmanager
-def orchestration(directory: Path, cases: Mapping[str, Mapping[str, Any]]) -> Iterator[Lab]:
-    """Start everything; the job does what the cases say."""
+def orchestration(directory: Path, cases: Mapping[str, Mapping[str, Any]] | None = None) -> Iterator[Lab]:
+    """Start everything; the job does what the cases say, or is the real one where there are none."""
     (directory / "engine").mkdir()
+    shell_python = None if cases is not None else _tools().shell_python
     with (
         running_database(onprem_settings(directory)) as database,
-        started_engine(directory / "engine") as engine,
+        started_engine(directory / "engine", shell_python=shell_python) as engine,
     ):
         sns = engine.client("sns")
         topics = {
@@ -252,9 +258,13 @@ def orchestration(directory: Path, cases: Mapping[str, Mapping[str, Any]]) -> It
         }
         lab = Lab(engine, database, topics)
         lab.execute("CREATE SCHEMA lab")
-        _stores(lab, cases)
-        package.build(directory / "dist")
-        _functions(lab, directory / "dist")
+        _stores(lab)
+        built = package.build(directory / "dist")
+        _functions(lab, built.directory)
+        if cases is None:
+            _real_job(lab, built)
+        else:
+            _job(lab, JOB.format(cases=dict(cases), runs=f"{PREFIX}-ingest_runs").encode(), {})
         engine.client("stepfunctions").create_state_machine(
             name=f"{PREFIX}-ingest", definition=json.dumps(definition(topics)), roleArn=engine.role()
         )
@@ -279,9 +289,17 @@ def definition(topics: Mapping[str, str]) -> dict[str, Any]:
     return machine
 
 
-def _stores(lab: Lab, cases: Mapping[str, Mapping[str, Any]]) -> None:
-    s3, glue = lab.client("s3"), lab.client("glue")
-    s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+def _tools() -> Tools:
+    tools_file = CHECKOUT / ".millpond" / "tools.json"
+    assert tools_file.exists(), "the toolchain is not installed: run `millpond doctor`"
+    return Tools.from_json(tools_file.read_text())
+
+
+def _stores(lab: Lab) -> None:
+    for bucket in (BUCKET, RAW, CURATED):
+        lab.client("s3").create_bucket(
+            Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+        )
     for name, ranges in TABLES.items():
         keys = (("table_id", "S"), *ranges)
         lab.client("dynamodb").create_table(
@@ -302,10 +320,30 @@ def _stores(lab: Lab, cases: Mapping[str, Mapping[str, Any]]) -> None:
         Name=PREFIX,
         Configuration={"ResultConfiguration": {"OutputLocation": f"s3://{BUCKET}/results/"}},
     )
-    glue.create_database(DatabaseInput={"Name": "lab"})
-    script = JOB.format(cases=dict(cases), runs=f"{PREFIX}-ingest_runs")
-    s3.put_object(Bucket=BUCKET, Key="job.py", Body=script.encode())
-    glue.create_job(
+    for name in ("lab", "operations"):
+        lab.client("glue").create_database(DatabaseInput={"Name": name})
+
+
+def _real_job(lab: Lab, built: package.Manifest) -> None:
+    library = Path(built.libraries["shell"])
+    lab.client("s3").put_object(
+        Bucket=BUCKET, Key=library.name, Body=(built.directory / library).read_bytes()
+    )
+    arguments = {
+        **{f"{name}_table": f"{PREFIX}-{name}" for name in TABLES},
+        "raw_bucket": RAW,
+        "curated_bucket": CURATED,
+        "secret_id": "onprem-db",
+        "masking_secret_id": "masking-key",
+        "extra-py-files": f"s3://{BUCKET}/{library.name}",
+    }
+    script = (built.directory / "glue/ingest_shell.py").read_bytes()
+    _job(lab, script, {f"--{name}": value for name, value in arguments.items()})
+
+
+def _job(lab: Lab, script: bytes, arguments: Mapping[str, str]) -> None:
+    lab.client("s3").put_object(Bucket=BUCKET, Key="job.py", Body=script)
+    lab.client("glue").create_job(
         Name=f"{PREFIX}-ingest-shell",
         Role=lab.engine.role(),
         Command={
@@ -313,6 +351,7 @@ def _stores(lab: Lab, cases: Mapping[str, Mapping[str, Any]]) -> None:
             "PythonVersion": "3.9",
             "ScriptLocation": f"s3://{BUCKET}/job.py",
         },
+        DefaultArguments=dict(arguments),
         MaxCapacity=0.0625,
         GlueVersion="3.0",
         ExecutionProperty={"MaxConcurrentRuns": 20},

@@ -1,0 +1,106 @@
+"""What the state machine makes of a source whose columns change, with the real Python shell job."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from engine_fixtures import wait_for
+from orchestration_fixtures import PREFIX, Lab, orchestration
+
+from millpond.query import Row, run_query
+
+SETTINGS: dict[str, Any] = {
+    "fetch_size": 1000,
+    "watermark_overlap": None,
+    "change_operation_column": None,
+    "change_sequence_column": None,
+    "include_columns": None,
+    "column_actions": {},
+    "filter": None,
+    "quality_rules": [],
+    "quality_max_rejected": Decimal("0.2"),
+}
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with orchestration(tmp_path_factory.mktemp("drift")) as lab:
+        yield lab
+
+
+def rows(lab: Lab, query: str) -> list[Row]:
+    return list(run_query(lab.client("athena"), query, workgroup=PREFIX).rows)
+
+
+def test_a_row_that_does_not_fit_a_changed_column_goes_to_quarantine_and_the_run_is_committed(
+    lab: Lab,
+) -> None:
+    lab.declare("loosened", "id bigint PRIMARY KEY, amount integer", schema_policy="permissive", **SETTINGS)
+    lab.execute("INSERT INTO lab.loosened SELECT id, id * 10 FROM generate_series(1, 5) AS id")
+    first = lab.ingest(["lab.loosened"])
+    assert (first.error, first.final) == (None, {"loosened": "COMMITTED"})
+    mailbox = lab.mailbox("ingest-events")
+    lab.execute(
+        "ALTER TABLE lab.loosened ALTER amount TYPE text",
+        "UPDATE lab.loosened SET amount = 'many' WHERE id = 3",
+        "UPDATE lab.loosened SET amount = '41' WHERE id = 4",
+    )
+
+    second = lab.ingest(["lab.loosened"])
+
+    assert (second.error, second.final) == (None, {"loosened": "COMMITTED"})
+    assert rows(lab, "SELECT id, amount FROM lab.loosened ORDER BY id") == [
+        ("1", "10"),
+        ("2", "20"),
+        ("4", "41"),
+        ("5", "50"),
+    ]
+    found = rows(
+        lab,
+        "SELECT table_id, run_id, array_join(rules, ', '), json_extract_scalar(\"row\", '$.id'), "
+        "json_extract_scalar(\"row\", '$.amount') FROM operations.quarantine",
+    )
+    assert found == [("lab.loosened", second.run_id, "type of amount", "3", "many")]
+    change = "amount was integer and is text: it stays int, and rows that do not fit go to quarantine"
+    item = second.item("loosened")
+    assert (item["rows_quarantined"], item["structure_version"]) == (1, 1)
+    assert item["schema_changes"] == [change]
+    [message] = wait_for("summary", lambda: lab.messages(mailbox))
+    [told] = json.loads(message["Message"])["tables"]
+    assert (told["outcome"], told["rows_quarantined"]) == ("COMMITTED", 1)
+    assert told["schema_changes"] == [change]
+
+
+def test_a_narrower_column_stays_as_wide_in_the_lake_and_loses_nothing(lab: Lab) -> None:
+    lab.declare(
+        "narrowed",
+        "id bigint PRIMARY KEY, amount bigint, weight double precision",
+        schema_policy="permissive",
+        load_mode="append",
+        **{**SETTINGS, "watermark_column": "id"},
+    )
+    lab.execute("INSERT INTO lab.narrowed VALUES (1, 5000000000, 0.1)")
+    assert lab.ingest(["lab.narrowed"]).final == {"narrowed": "COMMITTED"}
+    lab.execute(
+        "DELETE FROM lab.narrowed",
+        "ALTER TABLE lab.narrowed ALTER amount TYPE integer, ALTER weight TYPE real",
+        "INSERT INTO lab.narrowed VALUES (2, 7, 0.5)",
+    )
+
+    second = lab.ingest(["lab.narrowed"])
+
+    assert (second.error, second.final) == (None, {"narrowed": "COMMITTED"})
+    assert rows(lab, "SELECT id, amount, weight FROM lab.narrowed ORDER BY id") == [
+        ("1", "5000000000", "0.1"),
+        ("2", "7", "0.5"),
+    ]
+    item = second.item("narrowed")
+    assert (item["rows_quarantined"], item["structure_version"]) == (0, 2)
+    assert item["schema_changes"] == [
+        "amount was bigint and is integer, which holds less",
+        "weight was double precision and is real, which holds less",
+    ]
