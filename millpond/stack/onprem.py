@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -116,8 +116,18 @@ class OnPremDatabase:
         psutil.wait_procs(processes, timeout=STOP_DEADLINE)
         server.stop()
 
-    def connection(self, dbname: str = DATABASE) -> psycopg.Connection:
+    def connection(
+        self, dbname: str = DATABASE, session: Mapping[str, str] | None = None
+    ) -> psycopg.Connection:
         """Connect as the administrator.
+
+        Parameters
+        ----------
+        dbname : str
+            Which database.
+        session : mapping of str to str, optional
+            Settings that the session starts with. They are in no statement, which PostgreSQL may log. A value
+            has no blank and no backslash.
 
         Raises
         ------
@@ -135,7 +145,9 @@ class OnPremDatabase:
                 password=self._password(ADMIN),
                 connect_timeout=10,
                 application_name="millpond",
-                options="-c timezone=UTC",
+                options=" ".join(
+                    f"-c {name}={value}" for name, value in {"timezone": "UTC", **(session or {})}.items()
+                ),
             )
         except (psycopg.OperationalError, FileNotFoundError) as error:
             # The server sends a code, but psycopg has none for a connection that was not made.

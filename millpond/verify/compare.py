@@ -147,7 +147,6 @@ class HashedRow:
 def verify(
     settings: Settings,
     session: boto3.Session,
-    connect: Callable[[], psycopg.Connection] | None = None,
     *,
     tables: Sequence[str] | None = None,
     progress: Callable[[TableComparison], None] | None = None,
@@ -162,8 +161,6 @@ def verify(
         Which stack.
     session : boto3.Session
         With credentials that may read DynamoDB and query Athena.
-    connect : callable, optional
-        Opens a connection to the source; the stack's own database unless given.
     tables : sequence of str, optional
         Only these ``table_id``.
     progress : callable, optional
@@ -178,11 +175,12 @@ def verify(
     athena = session.client("athena", endpoint_url=settings.endpoint_url)
     items = _choose(read_items(dynamodb, settings.prefix), tables)
     comparisons = []
-    with closing((connect or OnPremDatabase(settings).connection)()) as connection:
+    masking: dict[str, str] = {}
+    if any(_is_masked(setting) for setting, _ in items):
+        secrets = session.client("secretsmanager", endpoint_url=settings.endpoint_url)
+        masking = masking_settings(_masking_key(settings, secrets))
+    with closing(OnPremDatabase(settings).connection(session=masking)) as connection:
         _begin_snapshot(connection)
-        if any(_is_masked(setting) for setting, _ in items):
-            secrets = session.client("secretsmanager", endpoint_url=settings.endpoint_url)
-            _set_masking_key(connection, _masking_key(settings, secrets))
         columns = read_columns(connection, sorted({setting["source_schema"] for setting, _ in items}))
         for setting, structure in items:
             comparison = compare_item(
@@ -340,12 +338,6 @@ def _masking_key(settings: Settings, secrets: SecretsManagerClient) -> bytes:
         raise MillpondError(
             f"The secret {secret_id} is not JSON with a key of hexadecimal digits.", next_step="make load"
         ) from None
-
-
-def _set_masking_key(connection: psycopg.Connection, key: bytes) -> None:
-    """Hand the key to the session as a parameter, so that it is in no statement's text."""
-    for name, value in masking_settings(key).items():
-        connection.execute("SELECT set_config(%s, %s, true)", (name, value))
 
 
 def _begin_snapshot(connection: psycopg.Connection) -> None:

@@ -65,6 +65,21 @@ def test_the_server_listens_on_loopback_and_nowhere_else(database: OnPremDatabas
     assert {c.laddr for c in listening} == {("127.0.0.1", database.port)}
 
 
+def test_what_a_session_starts_with_is_in_force_and_in_no_statement(database: OnPremDatabase) -> None:
+    with database.connection() as connection:
+        connection.execute("ALTER DATABASE erp SET log_statement = 'all'")
+    try:
+        with database.connection(session={"millpond.key": "0a1b2c3d4e5f"}) as connection:
+            assert _value(connection, "SELECT current_setting('millpond.key')") == "0a1b2c3d4e5f"
+            assert _value(connection, "SELECT current_setting('timezone')") == "UTC"
+    finally:
+        with database.connection() as connection:
+            connection.execute("ALTER DATABASE erp RESET log_statement")
+    log = database.log_file.read_text()
+    assert "current_setting('millpond.key')" in log
+    assert "0a1b2c3d4e5f" not in log
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root starts the server as another user")
 def test_the_server_does_not_run_as_root(database: OnPremDatabase) -> None:
     uids = {p.uids().real for p in [_server(database), *_server(database).children()]}

@@ -17,6 +17,7 @@ from millpond.load import load, run_workload
 from millpond.query import QueryFailedError, Row
 from millpond.scaffold import FIXTURES, read_columns
 from millpond.verify import TableComparison, compare, queries
+from millpond.verify.canonical import masking_settings
 from millpond.verify.structure import Table
 
 PLAIN = {"column_actions": {}, "quality_rules": []}
@@ -47,7 +48,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[psycopg.Connect
         with database.connection() as connection:
             connection.execute(CHANGES)
             connection.commit()
-        with database.connection() as connection:
+        with database.connection(session=masking_settings(KEY)) as connection:
             compare._begin_snapshot(connection)
             yield connection
 
@@ -265,7 +266,6 @@ def test_masked_and_left_out_columns_and_filtered_rows_are_what_the_settings_say
     table = _table(
         "erp.customers", column_actions=actions, filter="customer_id % 3 <> 0", include_columns=None
     )
-    compare._set_masking_key(source, KEY)
     lake = MemoryLake()
     lake.copy(source, plain)
     lake.mask("erp", "customers", "tax_id", lambda text: hashlib.sha256(KEY + text.encode()).hexdigest())
@@ -306,7 +306,6 @@ def test_a_row_that_breaks_a_rule_must_be_in_quarantine_instead(
         column_actions={"email": "hash"},
         include_columns=["customer_id", "email"],
     )
-    compare._set_masking_key(source, KEY)
     lake = MemoryLake()
     lake.copy(source, table)
     lake.mask("erp", "customers", "email", lambda text: hashlib.sha256(KEY + text.encode()).hexdigest())
