@@ -103,27 +103,34 @@ class LiveFiles:
         positions = [chunk for column in found for chunk in column.chunks]
         return pc.unique(pa.chunked_array(positions, pa.int64()))
 
-    def read(
-        self, task: FileScanTask, fields: Sequence[Field], keys: pa.Table | None = None
-    ) -> Iterator[pa.Table]:
-        """Rows of a file that are not deleted, with their position as ``__row``.
+    def read(self, task: FileScanTask, fields: Sequence[Field]) -> Iterator[pa.Table]:
+        """Rows of a file that are not deleted, with their position as ``__row``."""
+        deleted = self.deleted(task)
+        for rows in self._numbered(task, fields):
+            yield _without(rows, deleted)
+
+    def find(self, task: FileScanTask, fields: Sequence[Field], keys: pa.Table) -> list[pa.Array]:
+        """Positions of the rows of a file that have one of some keys and are not deleted.
 
         Parameters
         ----------
         task : FileScanTask
         fields : sequence of Field
-        keys : pyarrow.Table, optional
-            Row groups that cannot hold one of these are passed over; the first field is its first column.
+            Key columns.
+        keys : pyarrow.Table
+            Their values; row groups that cannot hold one of the first column's are passed over.
         """
+        groups = self._numbered(task, fields, _GroupFilter(fields[0], keys.column(0)))
+        found = [matching(rows, keys) for rows in groups]
         deleted = self.deleted(task)
-        is_wanted = None if keys is None else _GroupFilter(fields[0], keys.column(0))
+        return [_without(rows, deleted).column(_ROW).combine_chunks() for rows in found]
+
+    def _numbered(
+        self, task: FileScanTask, fields: Sequence[Field], is_wanted: _GroupFilter | None = None
+    ) -> Iterator[pa.Table]:
         with open_parquet(self._s3, task.file.file_path, task.file.file_size_in_bytes) as opened:
             for start, rows in read_columns(opened, fields, is_wanted):
-                positions = numbers_from(start, rows.num_rows)
-                numbered = rows.append_column(_ROW, positions)
-                if len(deleted):
-                    numbered = numbered.filter(pc.invert(pc.is_in(positions, deleted)))
-                yield numbered
+                yield rows.append_column(_ROW, numbers_from(start, rows.num_rows))
 
     def rows_at(self, found: Removal, fields: Sequence[Field]) -> pa.Table:
         """Rows by their positions; meant for few.
@@ -156,13 +163,9 @@ def find_rows(live: LiveFiles, fields: Sequence[Field], keys: pa.Table, removal:
         Their values, without NULL; each key once.
     removal : Removal
     """
-
-    def search(task: FileScanTask) -> list[pa.Array]:
-        return [matching(rows, keys).column(_ROW).combine_chunks() for rows in live.read(task, fields, keys)]
-
     tasks = live.tasks(_bounds(fields, keys))
     with ThreadPoolExecutor(max_workers=FILES_AT_ONCE) as pool:
-        for task, found in zip(tasks, pool.map(search, tasks)):
+        for task, found in zip(tasks, pool.map(lambda task: live.find(task, fields, keys), tasks)):
             for positions in found:
                 removal.add(task.file, positions)
 
@@ -174,6 +177,11 @@ def matching(rows: pa.Table, keys: pa.Table) -> pa.Table:
     if len(names) == 1:
         return rows.filter(pc.is_in(rows.column(names[0]), keys.column(0)))
     return rows.join(keys, keys=names, join_type="left semi", use_threads=False)
+
+
+def _without(rows: pa.Table, deleted: pa.Array) -> pa.Table:
+    """Rows but for those at some positions."""
+    return rows.filter(pc.invert(pc.is_in(rows.column(_ROW), deleted))) if len(deleted) else rows
 
 
 def _within(keys: pa.Table, values: pa.ChunkedArray) -> pa.Table:

@@ -13,6 +13,7 @@ from ingest.iceberg import Field, iceberg_type
 _TYPES = {"long": "bigint", "timestamp": "timestamp_ntz", "timestamptz": "timestamp"}
 _FIELD_ID = "parquet.field.id"
 _USUAL_YEARS = 10
+_EPOCH_YEAR = 1970
 
 OPEN_FILES = 16
 """Files that one task writes at once; with more partitions than that, Spark sorts the rest of its rows."""
@@ -78,15 +79,20 @@ def partition_value(name: str, kind: str, transform: str, catalog: str) -> Colum
     catalog : str
         Spark catalog that has Iceberg's functions.
     """
-    column = quoted(name)
+    value = f.col(quoted(name))
     if transform == "identity":
-        return _as_number(f.col(column), kind)
+        return _as_number(value, kind)
     found = re.fullmatch(r"(bucket|truncate)\[(\d+)\]", transform)
     if found:
-        value = f.expr(f"{catalog}.system.{found[1]}({found[2]}, {column})")
+        value = f.expr(f"{catalog}.system.{found[1]}({found[2]}, {quoted(name)})")
         return value if found[1] == "bucket" else _as_number(value, kind)
-    value = f.expr(f"{catalog}.system.{transform}s({column})")
-    return f.unix_date(value) if transform == "day" else value
+    # Spark's own functions, in UTC: for Iceberg's the catalog would be loaded before a row is read.
+    years = f.year(value) - _EPOCH_YEAR
+    if transform == "year":
+        return years
+    if transform == "month":
+        return years * 12 + f.month(value) - 1
+    return f.unix_date(value.cast("date"))
 
 
 def has_few_values(transforms: Sequence[str]) -> bool:

@@ -744,34 +744,41 @@ def current_fields(lab: Lab, table_id: str) -> list[dict[str, Any]]:
     return fields
 
 
-def test_partitions_are_those_of_icebergs_transforms(lab: Lab) -> None:
+@pytest.mark.parametrize("engine", ["shell", "spark"])
+def test_partitions_are_those_of_icebergs_transforms(lab: Lab, engine: str) -> None:
+    table = f"split_{engine}"
     lab.execute(
-        "CREATE TABLE lab.split (id bigint PRIMARY KEY, name text, day date, moment timestamptz)",
-        "INSERT INTO lab.split SELECT id, 'name ' || id % 7, date '2023-12-30' + id % 5, "
-        "timestamptz '2023-12-30 22:00Z' + id % 5 * interval '1 hour' FROM generate_series(1, 50) AS id",
-        "INSERT INTO lab.split VALUES (51, NULL, NULL, NULL)",
+        f"CREATE TABLE lab.{table} (id bigint PRIMARY KEY, name text, day date, moment timestamptz, "
+        "until date)",
+        f"INSERT INTO lab.{table} SELECT id, 'name ' || id % 7, date '2023-12-30' + id % 5, "
+        "timestamptz '2023-12-30 22:00Z' + id % 5 * interval '1 hour', date '2023-12-30' + id % 5 "
+        "FROM generate_series(1, 50) AS id",
+        f"INSERT INTO lab.{table} VALUES (51)",
     )
     columns = [
         ("id", "bigint", "bigint"),
         ("name", "text", "string"),
         ("day", "date", "date"),
         ("moment", "timestamp with time zone", "timestamptz"),
+        ("until", "date", "date"),
     ]
     partitions = [
         {"name": "id_bucket", "source_name": "id", "transform": "bucket[3]"},
         {"name": "name_start", "source_name": "name", "transform": "truncate[6]"},
         {"name": "day_year", "source_name": "day", "transform": "year"},
+        {"name": "until_month", "source_name": "until", "transform": "month"},
         {"name": "moment_day", "source_name": "moment", "transform": "day"},
     ]
-    table_id = lab.declare("split", structure=structure(columns, partitions))
-    lab.run("shell", table_id, "r1")
+    table_id = lab.declare(table, structure=structure(columns, partitions))
+    lab.run(engine, table_id, "r1")
     assert sorted(row["id"] for row in lab.rows(table_id)) == list(range(1, 52))
-    key = next(one for one in lab.objects(RAW, "lab/split/") if one.endswith("_manifest.json"))
+    key = next(one for one in lab.objects(RAW, f"lab/{table}/") if one.endswith("_manifest.json"))
     files = json.loads(lab.client("s3").get_object(Bucket=RAW, Key=key)["Body"].read())["files"]
     assert sum(file["rows"] for file in files) == 51
     empty = [one["partition"] for one in files if one["partition"]["name_start"] is None]
     assert [(one["day_year"], one["moment_day"]) for one in empty] == [(None, None)]
     assert {file["partition"]["day_year"] for file in files} == {53, 54, None}
+    assert {file["partition"]["until_month"] for file in files} == {647, 648, None}
     assert {file["partition"]["moment_day"] for file in files} == {19721, 19722, None}
     for name in ("day = DATE '2024-01-01'", "name = 'name 3'", "id = 17"):
         assert len(lab.rows(table_id, name)) == {"d": 10, "n": 7, "i": 1}[name[0]]
