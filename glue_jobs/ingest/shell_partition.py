@@ -52,7 +52,7 @@ class Partitioner:
         for end in pc.run_end_encode(codes.take(order)).run_ends.to_pylist():
             found = tuple(_plain(column[order[start].as_py()].as_py()) for column in values)
             rows = order.slice(start, end - start)
-            yield found, table if len(rows) == table.num_rows else table.take(rows)
+            yield found, table if len(rows) == table.num_rows else pc.take(table, rows, boundscheck=False)
             start = end
 
 
