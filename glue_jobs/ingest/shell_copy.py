@@ -17,7 +17,7 @@ from ingest.secrets import Credentials
 from ingest.shell_arrow import WireDecoder
 from ingest.source_sql import DELETED, QUARANTINE
 
-BATCH_BYTES = 16 * 1024**2
+BATCH_BYTES = 8 * 1024**2
 """Rows are decoded in batches of about this size; a row that is larger is a batch by itself."""
 
 # A server that is gone, or a network that swallows packets, is noticed; one that is slow is the business of

@@ -20,7 +20,7 @@ from ingest.layout import split_location
 from ingest.manifest import RawFile
 from ingest.shell_partition import Partitioner
 
-COLLECTED_BYTES = 64 * 1024**2
+COLLECTED_BYTES = 80 * 1024**2
 """Rows are collected in memory up to this size; then the largest partitions are written, each as one row
 group: small ones cost time and size."""
 
