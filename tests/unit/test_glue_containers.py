@@ -19,6 +19,7 @@ from millpond.planes.glue.containers import (
     ContainerSettings,
     ContainerWorkers,
     Limits,
+    ask,
     limits_of,
     spark_submit,
 )
@@ -60,6 +61,27 @@ def test_spark_submit_gets_what_acts_when_the_jvm_starts() -> None:
     assert "-Djava.io.tmpdir=/run/tmp" in options
     assert "'-Da=b c'" in options
     assert command[-4:] == ["--driver-class-path", "/x.jar:/y.jar", "--conf", "spark.jars.packages=g:a:1"]
+
+
+class _ForgetfulWorker:
+    """A container of which Docker loses the first answers."""
+
+    name = "glue"
+
+    def __init__(self, answers: list[bytes]) -> None:
+        self._answers = answers
+
+    def exec_run(self, command: list[str]) -> tuple[int, bytes]:
+        return 0, self._answers.pop(0)
+
+
+def test_an_answer_that_docker_lost_is_asked_for_again() -> None:
+    assert ask(_ForgetfulWorker([b"", b"", b"172.24.0.3\n"]), ["python3.11"]) == (0, "172.24.0.3")
+
+
+def test_answers_that_never_come_fail_the_run() -> None:
+    with pytest.raises(LaunchError, match=r"container glue does not tell what python3\.11"):
+        ask(_ForgetfulWorker([b""] * 10), ["python3.11"])
 
 
 def test_modules_that_the_worker_has_are_not_installed_again() -> None:

@@ -43,6 +43,7 @@ _RUN_SCRIPT = "/usr/local/bin/run-script"
 # Name of the engine on the worker's networks, in docker-compose.yml.
 _ENGINE = "localstack"
 _STOP_SECONDS = 5.0
+_ASKED_AT_MOST = 10
 # Of a Python shell job on AWS: 1/16 DPU has 1 GB, 1 DPU 16 GB. Here no more than a Spark driver's container.
 _SHELL_MB_PER_DPU = 16 * 1024
 _OVERHEAD_MB = 1024
@@ -228,21 +229,37 @@ class ContainerWorkers:
             "import importlib.metadata as m\n"
             "for d in m.distributions(): print(d.metadata['Name'], d.version, sep='==')"
         )
-        code, output = worker.exec_run(
-            [python, "-c", program], environment={"PYTHONPATH": str(_INSTALLED / kind)}
-        )
+        code, said = ask(worker, [python, "-c", program], environment={"PYTHONPATH": str(_INSTALLED / kind)})
         if code:
-            raise LaunchError(f"LAUNCH ERROR | {python} does not run in the worker: {output.decode()[-500:]}")
-        return modules.named_versions(output.decode().splitlines())
+            raise LaunchError(f"LAUNCH ERROR | {python} does not run in the worker: {said[-500:]}")
+        return modules.named_versions(said.splitlines())
 
     def _endpoint_url(self, worker: Container) -> str:
         """The engine as the worker reaches it: by number, as SDKs put a bucket before a name."""
         program = f"import socket\nprint(socket.gethostbyname({_ENGINE!r}))"
-        code, output = worker.exec_run(["python3.11", "-c", program])
-        said = output.decode(errors="replace").strip()
+        code, said = ask(worker, ["python3.11", "-c", program])
         if code:
             raise LaunchError(f"LAUNCH ERROR | The worker does not find the engine {_ENGINE}: {said[-500:]}")
         return f"http://{said}:{urlsplit(self._context.endpoint_url).port}"
+
+
+def ask(worker: Container, command: Sequence[str], **options: Any) -> tuple[int | None, str]:
+    """What a program that prints something when it succeeds prints in a worker, and its exit code.
+
+    On a busy machine Docker may hand on nothing of a program that ends while it is being attached to. It
+    is run again then.
+
+    Raises
+    ------
+    LaunchError
+        If nothing comes of it however often.
+    """
+    for _ in range(_ASKED_AT_MOST):
+        code, output = worker.exec_run(list(command), **options)
+        said = output.decode(errors="replace").strip()
+        if said or code:
+            return code, said
+    raise LaunchError(f"LAUNCH ERROR | {_of_worker(worker.name)} does not tell what {command[0]} prints.")
 
 
 def _environment(
@@ -420,7 +437,8 @@ class ExecScript(ContainerScript):
 
     def _memory_kills(self) -> int:
         try:
-            _, output = self._worker.exec_run(
+            _, said = ask(
+                self._worker,
                 [
                     "/bin/sh",
                     "-c",
@@ -430,7 +448,7 @@ class ExecScript(ContainerScript):
             )
         except APIError:
             return 0
-        found = re.search(rb"^oom_kill (\d+)", output, re.MULTILINE)
+        found = re.search(r"^oom_kill (\d+)", said, re.MULTILINE)
         return int(found.group(1)) if found else 0
 
 
