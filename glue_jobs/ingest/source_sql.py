@@ -49,6 +49,8 @@ SESSION = {
     "intervalstyle": "iso_8601",
     "bytea_output": "hex",
     "extra_float_digits": "1",
+    # A scan begins where the table does: rows that lie in the order of their keys come in it.
+    "synchronize_seqscans": "off",
 }
 
 SNAPSHOT_ISOLATION = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
