@@ -20,9 +20,9 @@ from pyiceberg.table import FileScanTask, Table
 from pyiceberg.typedef import Record
 
 from ingest.iceberg import Field
-from ingest.layout import split_location
 from ingest.manifest import RawFile
 from ingest.shell_files import numbers_from, open_parquet, read_columns
+from ingest.shell_sink import upload
 from ingest.shell_table import delete_file
 
 PATH_ID, POSITION_ID = 2147483546, 2147483545
@@ -213,8 +213,7 @@ def write_deletes(s3: Any, table: Table, removal: Removal, directory: str) -> li
         (spec_id, partition), paths = group
         name = f"delete-{uuid.uuid4().hex}.parquet"
         rows = _write_positions(local / name, removal, sorted(paths))
-        bucket, key = split_location(directory + name)
-        s3.upload_file(str(local / name), bucket, key)
+        upload(s3, local / name, directory + name)
         file = RawFile(directory + name, rows, (local / name).stat().st_size, {})
         bounds = ({PATH_ID: min(paths).encode()}, {PATH_ID: max(paths).encode()})
         entry = delete_file(table, file, partition, bounds)

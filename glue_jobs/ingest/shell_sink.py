@@ -20,7 +20,7 @@ from ingest.layout import split_location
 from ingest.manifest import RawFile
 from ingest.shell_partition import Partitioner
 
-COLLECTED_BYTES = 80 * 1024**2
+COLLECTED_BYTES = 88 * 1024**2
 """Rows are collected in memory up to this size; then the largest partitions are written, each as one row
 group: small ones cost time and size."""
 
@@ -79,6 +79,7 @@ class ParquetSink:
         self._bytes: defaultdict[_Values, int] = defaultdict(int)
         self._total = 0
         self._files: OrderedDict[_Values, _File] = OrderedDict()
+        self._dictionary: list[str] | None = None
         self._made = 0
         self._id = uuid.uuid4().hex[:12]
 
@@ -132,7 +133,7 @@ class ParquetSink:
             self._upload(values)
 
     def _finish(self) -> None:
-        for values in list(self._bytes):
+        for values in sorted(self._bytes, key=self._bytes.__getitem__, reverse=True):
             self._flush(values, is_last=True)
         while self._encodings:
             self._encodings.popleft().result()
@@ -145,9 +146,11 @@ class ParquetSink:
         if values not in self._files:
             if len(self._files) >= OPEN_FILES:
                 self._upload(next(iter(self._files)))
+            if self._dictionary is None:
+                self._dictionary = dictionary_columns(first_rows)
             name = f"{self._stem}-{self._made:05d}-{self._id}.parquet"
             self._made += 1
-            self._files[values] = _File(self._directory / name, first_rows)
+            self._files[values] = _File(self._directory / name, first_rows.schema, self._dictionary)
         self._files.move_to_end(values)
         return self._files[values]
 
@@ -159,24 +162,33 @@ class ParquetSink:
 
     def _put(self, file: _File, partition: dict[str, Any]) -> RawFile:
         location = self._location + file.path.name
-        bucket, key = split_location(location)
         size = file.path.stat().st_size
-        self._s3.upload_file(str(file.path), bucket, key, Config=_TRANSFER)
+        upload(self._s3, file.path, location)
         file.path.unlink()
         return RawFile(location, file.rows, size, partition)
 
 
-class _File:
-    """A Parquet file that is being written on the local disk; its first rows tell how."""
+def upload(s3: Any, path: Path, location: str) -> None:
+    """Write a local file to S3. One that goes without parts goes without threads of boto3's, too."""
+    bucket, key = split_location(location)
+    if path.stat().st_size >= _TRANSFER.multipart_threshold:
+        s3.upload_file(str(path), bucket, key, Config=_TRANSFER)
+        return
+    with path.open("rb") as body:
+        s3.put_object(Bucket=bucket, Key=key, Body=body)
 
-    def __init__(self, path: Path, first_rows: pa.Table) -> None:
+
+class _File:
+    """A Parquet file that is being written on the local disk."""
+
+    def __init__(self, path: Path, schema: pa.Schema, dictionary: list[str]) -> None:
         self.path = path
         self.rows = 0
         self.writer = parquet.ParquetWriter(
             path,
-            first_rows.schema,
+            schema,
             compression="zstd",
-            use_dictionary=dictionary_columns(first_rows),
+            use_dictionary=dictionary,
             store_decimal_as_integer=True,
         )
 
