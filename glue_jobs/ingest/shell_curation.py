@@ -65,8 +65,7 @@ class _Curation:
     def _directory(self) -> str:
         return f"{self._change.table.location}/data/"
 
-    def _copied(self) -> list[RawFile]:
-        landed = self._change.files.data
+    def _copied(self, landed: Sequence[RawFile]) -> list[RawFile]:
         copies = shell_table.copy_files(self._s3, landed, self._directory)
         for file, copy in zip(landed, copies):
             if file.path in self._footers:
@@ -74,12 +73,12 @@ class _Curation:
         return copies
 
     def _overwrite(self) -> Curated:
-        landed = self._change.files.rows_landed
-        counts = (landed, 0, self._total)
-        return self._commit(self._copied(), Removal(), counts, replaces_all=True)
+        files = self._change.files
+        return self._commit(files.data, Removal(), (files.rows_landed, 0, self._total), replaces_all=True)
 
     def _append(self) -> Curated:
-        return self._commit(self._copied(), Removal(), (self._change.files.rows_landed, 0, 0))
+        files = self._change.files
+        return self._commit(files.data, Removal(), (files.rows_landed, 0, 0))
 
     def _upsert(self) -> Curated:
         files = self._change.files
@@ -91,7 +90,7 @@ class _Curation:
         if self._is_unchanged(updated, deleted):
             return self._commit((), Removal(), (0, 0, 0))
         counts = (files.rows_landed - updated.rows, updated.rows, deleted.rows)
-        return self._commit(self._copied(), updated.merged(deleted), counts)
+        return self._commit(files.data, updated.merged(deleted), counts)
 
     def _is_unchanged(self, updated: Removal, deleted: Removal) -> bool:
         """Whether a small batch, such as the rows at the old watermark alone, brings nothing new."""
@@ -103,7 +102,7 @@ class _Curation:
     def _diff(self) -> Curated:
         differences = find_differences(self._s3, self._change, self._live, self._keys, self._directory)
         counts = (differences.inserted, differences.updated, differences.removal.rows - differences.updated)
-        return self._commit(differences.files, differences.removal, counts)
+        return self._commit(differences.files, differences.removal, counts, are_copied=False)
 
     def _batches(self, files: Sequence[RawFile]) -> Iterator[pa.Table]:
         """The keys of landed rows, some at a time, checked."""
@@ -131,6 +130,7 @@ class _Curation:
         removal: Removal,
         counts: Tuple[int, int, int],
         *,
+        are_copied: bool = True,
         replaces_all: bool = False,
     ) -> Curated:
         inserted, updated, deleted = counts
@@ -139,7 +139,8 @@ class _Curation:
         if added or removal.rows or replaces_all:
             with ThreadPoolExecutor(max_workers=1) as pool:
                 deletes = pool.submit(write_deletes, self._s3, self._table, removal, self._directory)
-                data = shell_table.data_files(self._s3, self._table, added, self._footers)
+                placed = self._copied(added) if are_copied else added
+                data = shell_table.data_files(self._s3, self._table, placed, self._footers)
             files = Files(data=data, deletes=deletes.result(), replaces_all=replaces_all)
             numbers = {
                 ROWS_INSERTED: inserted,
