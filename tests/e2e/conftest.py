@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import state_directories
+from job_runs import GlueJobs
 from ports import free_port
 
 from millpond.aws import Aws
@@ -25,9 +26,8 @@ from millpond.stack.onprem import OnPremDatabase
 
 MILLPOND = Path(sys.executable).parent / "millpond"
 # These tests run on both tiers, chosen by MILLPOND_TIER; what is about processes has a twin in tests/compose.
-embedded_only = pytest.mark.skipif(
-    Settings().tier != "embedded", reason="about the processes of the embedded tier"
-)
+IS_EMBEDDED = Settings().tier == "embedded"
+embedded_only = pytest.mark.skipif(not IS_EMBEDDED, reason="about the processes of the embedded tier")
 
 
 @dataclass
@@ -126,6 +126,14 @@ def another_checkout() -> Iterator[Checkout]:
     """A second one beside it, for one test."""
     with checkout_of_its_own() as checkout:
         yield checkout
+
+
+@pytest.fixture(scope="module")
+def glue() -> Iterator[GlueJobs]:
+    """Jobs on a stack that is up, and on which nothing is deployed."""
+    with checkout_of_its_own() as checkout:
+        checkout.must("up")
+        yield GlueJobs(checkout.aws)
 
 
 @pytest.fixture(scope="session")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 import textwrap
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 from engine_fixtures import RunningEngine, started_engine
+from waiting import wait_until
 
 from millpond.config import load_settings
 from millpond.planes.context import PlaneContext, Tools
@@ -21,7 +21,6 @@ from millpond.planes.telemetry import Telemetry
 BUCKET = "glue-tests"
 # Timeouts of these tests are in minutes that last a second.
 SETTINGS = GlueSettings(warm_jvms=1, seconds_per_timeout_minute=1.0)
-RUN_SECONDS = 180.0
 
 
 @dataclass
@@ -94,15 +93,6 @@ class GlueStack:
 
     def folder(self, run_id: str) -> Path:
         return self.context.state_dir / "glue" / "runs" / run_id
-
-
-def wait_until[T](what: str, probe: Callable[[], T | None], seconds: float = RUN_SECONDS) -> T:
-    """Ask until the answer is neither None nor empty."""
-    deadline = time.monotonic() + seconds
-    while not (answer := probe()):
-        assert time.monotonic() < deadline, f"no {what} within {seconds} seconds"
-        time.sleep(0.05)
-    return answer
 
 
 @pytest.fixture(scope="module")
