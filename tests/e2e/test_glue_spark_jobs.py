@@ -1,0 +1,261 @@
+"""Spark jobs on either tier: what a script sees, and what a caller of the API sees of its runs.
+
+A run takes some seconds, so each of the three runs of Spark shows as much as goes into one script.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from conftest import IS_EMBEDDED
+from job_runs import GlueJobs
+
+from millpond.testing.jobs import BUCKET, ROLE
+
+WRITES_AND_READS = """
+import json, sys
+import boto3
+from awsglue.context import GlueContext
+from awsglue.job import Job
+from awsglue.transforms import *
+from awsglue.utils import getResolvedOptions
+from pyspark.context import SparkContext
+
+args = getResolvedOptions(sys.argv, ["JOB_NAME", "target"])
+glueContext = GlueContext(SparkContext.getOrCreate())
+spark = glueContext.spark_session
+job = Job(glueContext)
+job.init(args["JOB_NAME"], args)
+glueContext.get_logger().info("a message for the error log")
+
+frame = spark.range(1000).selectExpr("id", "id % 3 AS part", "timestamp_seconds(id) AS at")
+frame.write.mode("overwrite").partitionBy("part").parquet(args["target"])
+again = spark.read.parquet(args["target"].replace("s3://", "s3a://"))
+
+def caller(_=None):
+    return boto3.client("sts").get_caller_identity()["Arn"]
+
+print(json.dumps({
+    "argv": sys.argv[1:],
+    "rows": again.count(),
+    "parts": sorted(row.part for row in again.select("part").distinct().collect()),
+    "sum": again.groupBy().sum("id").collect()[0][0],
+    "at": again.where("id = 60").selectExpr("string(at)").collect()[0][0],
+    "time zone": spark.conf.get("spark.sql.session.timeZone"),
+    "spark": spark.version,
+    "python": "%d.%d" % sys.version_info[:2],
+    "callers": [caller(), *spark.sparkContext.parallelize([0], 1).map(caller).collect()],
+}))
+job.commit()
+"""
+
+CATALOG = (
+    "spark.sql.extensions=org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions"
+    " --conf spark.sql.catalog.glue_catalog=org.apache.iceberg.spark.SparkCatalog"
+    " --conf spark.sql.catalog.glue_catalog.catalog-impl=org.apache.iceberg.aws.glue.GlueCatalog"
+    " --conf spark.sql.catalog.glue_catalog.io-impl=org.apache.iceberg.aws.s3.S3FileIO"
+    f" --conf spark.sql.catalog.glue_catalog.warehouse=s3://{BUCKET}/warehouse/"
+)
+
+USES_ICEBERG = """
+import json
+from awsglue.context import GlueContext
+from pyspark.context import SparkContext
+
+spark = GlueContext(SparkContext.getOrCreate()).spark_session
+table = "glue_catalog.lake.orders"
+
+def rows(query):
+    return [tuple(row) for row in spark.sql(query).collect()]
+
+spark.sql("CREATE DATABASE IF NOT EXISTS glue_catalog.lake")
+spark.sql(
+    f"CREATE TABLE {table} (id bigint, state string, at timestamp) USING iceberg "
+    "PARTITIONED BY (bucket(2, id)) TBLPROPERTIES ('format-version'='2', 'write.merge.mode'='merge-on-read')"
+)
+spark.sql(f"INSERT INTO {table} SELECT id, 'new', timestamp_seconds(id) FROM range(4)")
+first = rows(f"SELECT snapshot_id FROM {table}.snapshots")[0][0]
+spark.range(4, 6).selectExpr("id", "'later' AS state", "timestamp_seconds(id) AS at").writeTo(table).append()
+spark.sql(
+    f"MERGE INTO {table} t USING (SELECT id, 'merged' AS state FROM range(5, 7)) s ON t.id = s.id "
+    "WHEN MATCHED THEN UPDATE SET state = s.state WHEN NOT MATCHED THEN INSERT (id, state) VALUES (id, state)"
+)
+spark.sql(f"DELETE FROM {table} WHERE id = 0")
+print(json.dumps({
+    "now": rows(f"SELECT id, state FROM {table} ORDER BY id"),
+    "first": rows(f"SELECT count(*) FROM {table} VERSION AS OF {first}"),
+    "operations": rows(f"SELECT operation FROM {table}.snapshots ORDER BY committed_at"),
+}))
+"""
+
+
+HAS_SETTINGS_OF_ITS_OWN = f"""
+import json
+from pyspark.sql import SparkSession
+from pyspark.sql.functions import udf
+import shared
+
+spark = SparkSession.builder.config("spark.sql.shuffle.partitions", "5").getOrCreate()
+java = spark._jvm.java.lang
+try:
+    tables = [row.tableName for row in spark.sql("SHOW TABLES IN glue_catalog.lake").collect()]
+except Exception as error:
+    tables = str(error)
+double = udf(lambda text: shared.double(text))
+print(json.dumps({{
+    "heap": java.Runtime.getRuntime().maxMemory() // 2**20,
+    "flavour": java.System.getProperty("flavour"),
+    "partitions": spark.conf.get("spark.sql.shuffle.partitions"),
+    "ansi": spark.conf.get("spark.sql.ansi.enabled"),
+    "doubled": spark.sql("SELECT 'a' AS t").select(double("t")).collect()[0][0],
+    "tables": tables,
+}}), flush=True)
+spark.read.parquet("s3://{BUCKET}/nothing-here")
+"""
+
+Run = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def run_of_spark(glue: GlueJobs) -> Run:
+    return glue.run(
+        WRITES_AND_READS,
+        command="glueetl",
+        DefaultArguments={
+            "--target": f"s3://{BUCKET}/out",
+            "--TempDir": f"s3://{BUCKET}/tmp",
+            "--job-language": "python",
+            "--job-bookmark-option": "job-bookmark-disable",
+        },
+    )
+
+
+@pytest.fixture(scope="module")
+def said(glue: GlueJobs, run_of_spark: Run) -> dict[str, Any]:
+    assert (run_of_spark["JobRunState"], run_of_spark.get("ErrorMessage")) == ("SUCCEEDED", None)
+    printed: dict[str, Any] = json.loads(glue.output(run_of_spark))
+    return printed
+
+
+@pytest.fixture(scope="module")
+def run_with_iceberg(glue: GlueJobs) -> Run:
+    return glue.run(
+        USES_ICEBERG,
+        command="glueetl",
+        DefaultArguments={"--datalake-formats": "iceberg", "--conf": CATALOG},
+    )
+
+
+@pytest.fixture(scope="module")
+def run_with_settings(glue: GlueJobs, run_with_iceberg: Run) -> Run:
+    """A run that asks for settings of its JVM and not for Iceberg, of which there is a table."""
+    return glue.run(
+        HAS_SETTINGS_OF_ITS_OWN,
+        command="glueetl",
+        DefaultArguments={
+            "--conf": "spark.driver.memory=640m --conf spark.driver.extraJavaOptions=-Dflavour=own "
+            f"--conf spark.sql.ansi.enabled=true --conf {CATALOG}",
+            "--extra-py-files": glue.put("lib/shared.py", "def double(text):\n    return text + text\n"),
+        },
+    )
+
+
+def test_spark_writes_partitions_to_s3_and_reads_them_back(glue: GlueJobs, said: dict[str, Any]) -> None:
+    assert (said["rows"], said["parts"], said["sum"]) == (1000, [0, 1, 2], 499500)
+    listing = glue.aws.s3.list_objects_v2(Bucket=BUCKET, Prefix="out/")["Contents"]
+    keys = {item["Key"].rpartition("/")[0] for item in listing if item["Key"].endswith(".parquet")}
+    assert keys == {"out/part=0", "out/part=1", "out/part=2"}
+    assert not [item["Key"] for item in listing if "_temporary" in item["Key"]]
+
+
+def test_spark_script_gets_its_arguments_and_what_glue_adds(run_of_spark: Run, said: dict[str, Any]) -> None:
+    arguments = dict(zip(said["argv"][::2], said["argv"][1::2], strict=True))
+    assert arguments == {
+        "--target": f"s3://{BUCKET}/out",
+        "--TempDir": f"s3://{BUCKET}/tmp",
+        "--job-bookmark-option": "job-bookmark-disable",
+        "--JOB_ID": arguments["--JOB_ID"],
+        "--JOB_RUN_ID": run_of_spark["Id"],
+        "--JOB_NAME": run_of_spark["JobName"],
+    }
+    assert arguments["--JOB_ID"].startswith("j_")
+
+
+def test_spark_and_its_python_have_the_versions_of_glue_and_the_time_zone_utc(said: dict[str, Any]) -> None:
+    assert (said["spark"], said["python"]) == ("3.5.6", "3.11")
+    assert (said["time zone"], said["at"]) == ("UTC", "1970-01-01 00:01:00")
+
+
+def test_driver_and_workers_of_spark_have_the_role(said: dict[str, Any]) -> None:
+    driver, worker = said["callers"]
+    assert driver == worker
+    assert f":assumed-role/{ROLE}/GlueJobRunnerSession-" in driver
+
+
+def test_logs_have_the_names_and_the_content_they_have_on_aws(glue: GlueJobs, run_of_spark: Run) -> None:
+    assert run_of_spark["LogGroupName"] == "/aws-glue/jobs"
+    assert "INFO GlueLogger: a message for the error log" in glue.errors(run_of_spark)
+    assert '"rows": 1000' in glue.output(run_of_spark)
+
+
+def test_script_uses_iceberg_tables_of_the_glue_catalog_with_awss_own_settings(
+    glue: GlueJobs, run_with_iceberg: Run
+) -> None:
+    assert run_with_iceberg.get("ErrorMessage") is None
+    assert json.loads(glue.output(run_with_iceberg)) == {
+        "now": [[1, "new"], [2, "new"], [3, "new"], [4, "later"], [5, "merged"], [6, "merged"]],
+        "first": [[4]],
+        "operations": [["append"], ["append"], ["overwrite"], ["overwrite"]],
+    }
+    table = glue.aws.glue.get_table(DatabaseName="lake", Name="orders")["Table"]
+    assert table["Parameters"]["table_type"] == "ICEBERG"
+    assert table["StorageDescriptor"]["Location"] == f"s3://{BUCKET}/warehouse/lake.db/orders"
+
+
+def test_conf_and_extra_py_files_of_a_run_reach_its_jvm_and_its_workers(
+    glue: GlueJobs, run_with_settings: Run
+) -> None:
+    said = json.loads(glue.output(run_with_settings))
+    assert said.pop("heap") < 700
+    del said["tables"]
+    assert said == {"flavour": "own", "partitions": "5", "ansi": "true", "doubled": "aa"}
+
+
+def test_iceberg_is_there_when_it_is_asked_for_and_in_the_image_always(
+    glue: GlueJobs, run_with_settings: Run
+) -> None:
+    tables = json.loads(glue.output(run_with_settings))["tables"]
+    if IS_EMBEDDED:
+        assert "org.apache.iceberg.spark.SparkCatalog" in tables
+    else:
+        assert tables == ["orders"]
+
+
+def test_spark_error_is_reported_as_glue_reports_it(glue: GlueJobs, run_with_settings: Run) -> None:
+    assert run_with_settings["JobRunState"] == "FAILED"
+    assert run_with_settings["ErrorMessage"].startswith("AnalysisException: [PATH_NOT_FOUND]")
+    assert "Traceback (most recent call last):" in glue.errors(run_with_settings)
+
+
+def test_spark_script_that_exits_is_reported_as_SystemExit(glue: GlueJobs) -> None:  # noqa: N802
+    run = glue.run("import sys; sys.exit(3)", command="glueetl")
+    assert (run["JobRunState"], run["ErrorMessage"]) == ("FAILED", "SystemExit: 3")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "version", "what"),
+    [
+        ({"--enable-glue-datacatalog": "true"}, "5.1", "--enable-glue-datacatalog"),
+        ({"--datalake-formats": "iceberg,delta"}, "5.1", "--datalake-formats delta"),
+        ({"--job-language": "scala"}, "5.1", "--job-language scala"),
+        ({}, "4.0", "Glue version 4.0 (use 5.0 or 5.1)"),
+    ],
+)
+def test_what_this_spark_is_not_is_refused_by_name(
+    glue: GlueJobs, arguments: dict[str, str], version: str, what: str
+) -> None:
+    run = glue.run("print()", command="glueetl", arguments=arguments, GlueVersion=version)
+    assert run["JobRunState"] == "FAILED"
+    assert run["ErrorMessage"] == f"LAUNCH ERROR | {what} is not available in Millpond."
