@@ -65,21 +65,34 @@ data "aws_iam_policy_document" "data_key" {
     }
   }
 
-  # Alarms and rules that write to the encrypted topics and the queue.
+  # Alarms that write to the encrypted topic.
   statement {
-    sid       = "AlarmsAndRules"
+    sid       = "Alarms"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey*"]
     resources = ["*"]
 
     principals {
       type        = "Service"
-      identifiers = ["cloudwatch.amazonaws.com", "events.amazonaws.com"]
+      identifiers = ["cloudwatch.amazonaws.com"]
     }
 
     condition {
       test     = "StringEquals"
       variable = "aws:SourceAccount"
       values   = [local.account_id]
+    }
+  }
+
+  # Rules that write to the encrypted topic and the queue. EventBridge does not say for whom it asks for a key: with
+  # aws:SourceAccount or aws:SourceArn nothing is delivered ("Encrypting Amazon SNS topics", SNS Developer Guide).
+  statement {
+    sid       = "Rules"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey*"]
+    resources = ["*"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["events.amazonaws.com"]
     }
   }
 }

@@ -101,25 +101,39 @@ data "aws_iam_policy_document" "topic" {
   }
 
   dynamic "statement" {
-    for_each = each.key == "operators" ? {
-      Alarms     = { service = "cloudwatch.amazonaws.com", source = "${local.arn.cloudwatch}:alarm:${local.prefix}-*" }
-      FailedJobs = { service = "events.amazonaws.com", source = aws_cloudwatch_event_rule.job_failed.arn }
-    } : {}
+    for_each = each.key == "operators" ? ["Alarms"] : []
 
     content {
-      sid       = statement.key
+      sid       = statement.value
       actions   = ["sns:Publish"]
       resources = [aws_sns_topic.this[each.key].arn]
 
       principals {
         type        = "Service"
-        identifiers = [statement.value.service]
+        identifiers = ["cloudwatch.amazonaws.com"]
       }
 
       condition {
         test     = "ArnLike"
         variable = "aws:SourceArn"
-        values   = [statement.value.source]
+        values   = ["${local.arn.cloudwatch}:alarm:${local.prefix}-*"]
+      }
+    }
+  }
+
+  # Without a condition: EventBridge fulfils none in the policy of a topic ("Using resource-based policies",
+  # EventBridge User Guide).
+  dynamic "statement" {
+    for_each = each.key == "operators" ? ["FailedJobs"] : []
+
+    content {
+      sid       = statement.value
+      actions   = ["sns:Publish"]
+      resources = [aws_sns_topic.this[each.key].arn]
+
+      principals {
+        type        = "Service"
+        identifiers = ["events.amazonaws.com"]
       }
     }
   }

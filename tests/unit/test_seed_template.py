@@ -116,6 +116,19 @@ def test_the_build_touches_only_the_network_and_the_keys_with_the_tags_of_its_en
     ]
 
 
+def test_eventbridge_reaches_the_topic_and_its_key_without_a_condition_since_it_fulfils_none() -> None:
+    key = RESOURCES["DeploymentKey"]["Properties"]["KeyPolicy"]
+    topic = RESOURCES["FailureTopicPolicy"]["Properties"]["PolicyDocument"]
+    events = [
+        one
+        for document in (key, topic)
+        for one in document["Statement"]
+        if one["Principal"] == {"Service": "events.amazonaws.com"}
+    ]
+    assert [one["Action"] for one in events] == [["kms:Decrypt", "kms:GenerateDataKey*"], "sns:Publish"]
+    assert [one for one in events if "Condition" in one] == []
+
+
 def test_every_role_of_the_platform_has_the_boundary() -> None:
     text = "\n".join(path.read_text() for path in (CHECKOUT / "terraform").glob("*.tf"))
     roles = re.findall(r'^resource "aws_iam_role" "(\w+)" {\n(.*?)^}', text, re.MULTILINE | re.DOTALL)

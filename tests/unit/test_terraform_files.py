@@ -102,12 +102,22 @@ def test_a_policy_names_its_resources_except_where_aws_has_none_to_name() -> Non
         if re.search(r'resources\s+= \["\*"\]', one)
     }
     # Of a key's own policy, "*" is the key.
-    key = {"PoliciesOfTheAccountDecide", "LogGroups", "AlarmsAndRules"}
+    key = {"PoliciesOfTheAccountDecide", "LogGroups", "Alarms", "Rules"}
     without_resource = {"AttachToTheVpc", "DeliverLogs", "FindTheVpc", "PutMetrics"}
     assert wild == {*without_resource, "WriteMetrics", "WriteTraces"} | key
     for one in statements:
         if re.search(r'"\w+:\*"', one):
             assert re.search(r'effect\s+= "Deny"', one), one
+
+
+@pytest.mark.parametrize("name", ["monitoring.tf", "kms.tf"])
+def test_eventbridge_reaches_topics_and_their_key_without_a_condition_since_it_fulfils_none(
+    name: str,
+) -> None:
+    pattern = r"^  (?:dynamic \"statement\"|statement) {\n(.*?)^  }"
+    statements = re.findall(pattern, SOURCES[name], re.MULTILINE | re.DOTALL)
+    [ours] = [one for one in statements if '"events.amazonaws.com"' in one]
+    assert "condition {" not in ours
 
 
 def test_every_folder_of_lambdas_is_a_function_with_its_own_rights() -> None:
