@@ -16,7 +16,15 @@ from localstack.services.internal import get_internal_apis
 from localstack.utils.aws.request_context import extract_access_key_id_from_auth_header
 from rolo.gateway.chain import HandlerChain
 
-from millpond.localstack_ext.faults import Action, ArmedRule, Call, Faults, RefusedRuleError, rules_from_json
+from millpond.localstack_ext.faults import (
+    Action,
+    ArmedRule,
+    Call,
+    Faults,
+    RefusedRuleError,
+    readable,
+    rules_from_json,
+)
 from millpond.localstack_ext.server import CONNECTION, Connection
 
 PATH = "/_localstack/chaos/faults"
@@ -104,6 +112,7 @@ def _call(context: RequestContext) -> Call:
         region=context.region,
         caller=_caller(context),
         user_agent=context.request.headers.get("User-Agent", ""),
+        request=readable(operation.input_shape, context.service_request) or {},
     )
 
 

@@ -6,6 +6,7 @@ and more keys that make a rule strike one certain call of one certain caller.
 
 from __future__ import annotations
 
+import datetime
 import random
 import threading
 from collections import deque
@@ -16,9 +17,11 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from botocore.exceptions import UnknownServiceError
+from botocore.model import Shape
 from localstack.aws.spec import load_service
 
-MOST_RECORDED = 10_000
+MOST_RECORDED = 20_000
+LONGEST_TEXT = 2048
 _PATTERNS = ("service", "operation", "region", "caller", "userAgent")
 
 
@@ -55,6 +58,8 @@ class Call:
         ARN of who calls, as ``GetCallerIdentity`` tells it.
     user_agent : str
         What the caller says that it is.
+    request : mapping of str to object
+        What it asks for, as JSON.
     """
 
     service: str
@@ -62,6 +67,7 @@ class Call:
     region: str
     caller: str
     user_agent: str
+    request: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -196,6 +202,7 @@ class ArmedRule:
                     "region": call.region,
                     "caller": call.caller,
                     "userAgent": call.user_agent,
+                    "request": call.request,
                 }
                 for call in list(self.recorded)
             ]
@@ -232,6 +239,35 @@ class Faults:
 
     def to_json(self) -> list[dict[str, Any]]:
         return [one.to_json() for one in self._armed]
+
+
+def readable(shape: Shape | None, value: Any) -> Any:
+    """A request as JSON, to see what was meant: without secrets and bodies, and with long texts cut.
+
+    Parameters
+    ----------
+    shape : Shape or None
+        What the service's model says of the value.
+    value : object
+        A request, or a part of one.
+    """
+    if value is None or shape is None or shape.type_name == "blob" or shape.metadata.get("sensitive"):
+        return None
+    described: Any = shape
+    match value:
+        case Mapping() if shape.type_name == "structure":
+            parts = {name: readable(member, value.get(name)) for name, member in described.members.items()}
+            return {name: part for name, part in parts.items() if part is not None}
+        case Mapping():
+            return {name: readable(described.value, part) for name, part in value.items()}
+        case list():
+            return [readable(described.member, part) for part in value]
+        case datetime.datetime():
+            return value.isoformat()
+        case str():
+            return value[:LONGEST_TEXT]
+        case _:
+            return value
 
 
 def rules_from_json(content: object) -> list[Rule]:

@@ -143,6 +143,18 @@ def test_only_calls_of_the_role_that_the_rule_names_are_recorded(chaos, running_
     assert call["caller"] == "arn:aws:sts::000000000000:assumed-role/tester/mine"
 
 
+def test_a_recorded_call_tells_what_it_asked_for_without_secrets_and_bodies(chaos, running_engine, s3):
+    chaos("POST", [{"action": "record"}])
+    s3.put_object(Bucket="faulty", Key="told", Body=b"untold")
+    secrets = client_of(running_engine, "secretsmanager")
+    secrets.create_secret(Name="told", SecretString="untold", Tags=[{"Key": "team", "Value": "lake"}])
+    [rule] = chaos("GET")
+    put, created = (one["request"] for one in rule["recorded"])
+    assert {name: put[name] for name in ("Bucket", "Key")} == {"Bucket": "faulty", "Key": "told"}
+    assert (created["Name"], created["Tags"]) == ("told", [{"Key": "team", "Value": "lake"}])
+    assert "untold" not in json.dumps(rule)
+
+
 def test_rules_are_added_and_taken_back_one_by_one(chaos):
     first, second = {"service": "s3", "probability": 0.25}, {"service": "sns"}
     chaos("POST", [first])
