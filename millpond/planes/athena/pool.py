@@ -176,6 +176,8 @@ class WorkerPool:
             "AWS_ACCESS_KEY_ID": self._context.account_id,
             "AWS_SECRET_ACCESS_KEY": "athena",
             "AWS_EC2_METADATA_DISABLED": "true",
+            # Who reads the calls of a stack tells a query's from those of a person by their user agent.
+            "AWS_SDK_UA_APP_ID": "athena",
             "NO_PROXY": "127.0.0.1,localhost",
         }
 
