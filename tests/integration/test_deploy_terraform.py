@@ -13,12 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
-from fnmatch import fnmatchcase
 from pathlib import Path
 from unittest.mock import ANY
 
 import boto3
-import fault_rules
+import permissions
 import pytest
 from deploy_fixtures import Stack, copy_checkout, started_stack, write_fixtures
 from engine_fixtures import wait_for
@@ -28,39 +27,14 @@ from millpond.config import CHECKOUT, load_settings
 from millpond.errors import MillpondError
 
 SECRET = "millpond/dev/onprem-db"
-# Operations whose permission has another name: the Service Authorization Reference.
-ACTIONS = {
-    "s3:DeleteBucketEncryption": "s3:PutEncryptionConfiguration",
-    "s3:DeleteBucketLifecycle": "s3:PutLifecycleConfiguration",
-    "s3:DeleteObjects": "s3:DeleteObject",
-    "s3:DeletePublicAccessBlock": "s3:PutBucketPublicAccessBlock",
-    "s3:GetBucketAccelerateConfiguration": "s3:GetAccelerateConfiguration",
-    "s3:GetBucketEncryption": "s3:GetEncryptionConfiguration",
-    "s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
-    "s3:GetBucketReplication": "s3:GetReplicationConfiguration",
-    "s3:GetObjectLockConfiguration": "s3:GetBucketObjectLockConfiguration",
-    "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
-    "s3:HeadBucket": "s3:ListBucket",
-    "s3:HeadObject": "s3:GetObject",
-    "s3:ListObjectVersions": "s3:ListBucketVersions",
-    "s3:ListObjectsV2": "s3:ListBucket",
-    "s3:PutBucketEncryption": "s3:PutEncryptionConfiguration",
-    "s3:GetBucketNotificationConfiguration": "s3:GetBucketNotification",
-    "s3:PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
-    "s3:PutBucketNotificationConfiguration": "s3:PutBucketNotification",
-    "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
-}
-# What the harness and the services themselves ask for while a build runs, and what asks for no permission.
-# GetCallerIdentity needs no permission.
-FREE = {"sts:GetCallerIdentity"}
 
 
 @dataclass(frozen=True)
 class Deployed:
-    """The whole platform, and what the engine was asked while it was deployed."""
+    """The whole platform, and the permissions that were needed to deploy it."""
 
     stack: Stack
-    calls: set[str]
+    needed: set[str]
 
 
 @pytest.fixture(scope="module")
@@ -316,7 +290,7 @@ def test_a_stack_is_deployed_anew_after_its_engine_was_restarted_then_changed_th
     empty: Stack, first_deployment: Deployed
 ) -> None:
     first = empty.deploy()
-    allowed = allowed_actions(empty)
+    role = permissions.role(empty.client("iam"), "millpond-dev-deploy")
     empty.engine.stop()
     empty.engine.start()
 
@@ -351,9 +325,11 @@ def test_a_stack_is_deployed_anew_after_its_engine_was_restarted_then_changed_th
     assert empty.aws.secretsmanager.list_secrets()["SecretList"] == []
     assert empty.deployer().stack.status is None
 
-    needed = {action for call in first_deployment.calls | calls | last_calls if (action := iam_action(call))}
+    needed = first_deployment.needed | calls | last_calls
     assert len(needed) > 80
-    assert {one for one in needed if not any(fnmatchcase(one.lower(), a.lower()) for a in allowed)} == set()
+    assert {one.effect for one in role.statements} == {"Allow"}
+    allowed = {action.lower() for _, action in role.granted()}
+    assert {one for one in needed if not any(permissions.matches(a, one.lower()) for a in allowed)} == set()
 
 
 def test_settings_that_cannot_work_are_refused_before_anything_is_made(empty: Stack) -> None:
@@ -376,40 +352,14 @@ def test_settings_that_cannot_work_are_refused_before_anything_is_made(empty: St
     assert [one["Name"] for one in empty.aws.s3.list_buckets()["Buckets"]] == [empty.state_bucket]
 
 
-def allowed_actions(stack: Stack) -> set[str]:
-    """What the build's role may do, boundary aside."""
-    iam = stack.client("iam")
-    role = "millpond-dev-deploy"
-    documents = [iam.get_role_policy(RoleName=role, PolicyName="build")["PolicyDocument"]]
-    for attached in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
-        arn = attached["PolicyArn"]
-        version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
-        found = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]
-        documents.append(found["Document"])
-    statements = [one for document in documents for one in document["Statement"]]
-    assert all(one["Effect"] == "Allow" for one in statements)
-    actions = [one["Action"] for one in statements]
-    return {name for names in actions for name in ([names] if isinstance(names, str) else names)}
-
-
 @contextmanager
 def calls_of_builds(stack: Stack) -> Iterator[set[str]]:
-    """What the role of the build asks the engine meanwhile."""
-    calls: set[str] = set()
+    """The permissions, by name, of what the role of the build asks the engine meanwhile."""
+    needed: set[str] = set()
     caller = f"arn:aws:sts::{stack.settings.account_id}:assumed-role/millpond-dev-deploy/*"
-    url = stack.settings.endpoint_url
-    fault_rules.ask(url, "POST", [{"caller": caller, "action": "record"}])
-    yield calls
-    [told] = fault_rules.ask(url, "GET")
-    fault_rules.ask(url, "DELETE")
-    calls |= {f"{one['service']}.{one['operation']}" for one in told["recorded"]}
-
-
-def iam_action(call: str) -> str | None:
-    """The permission that a call needs; None when it needs none."""
-    service, _, operation = call.partition(".")
-    action = f"{'states' if service == 'stepfunctions' else service}:{operation}"
-    return None if action in FREE else ACTIONS.get(action, action)
+    with permissions.recorded(stack.settings.endpoint_url, {"build": {"caller": caller}}) as calls:
+        yield needed
+    needed |= {action for call in calls["build"] if (action := permissions.action_of(call))}
 
 
 def leave_out_what_is_waited_for(checkout: Path) -> None:
