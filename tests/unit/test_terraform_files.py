@@ -34,6 +34,28 @@ def states(machine: dict[str, Any]) -> dict[str, dict[str, Any]]:
 MACHINE = json.loads(rendered())
 STATES = states(MACHINE)
 TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task"}
+# What a task calls with the role of its state machine, also when it is stopped: the policies that the Step
+# Functions Developer Guide has for each service.
+INTEGRATIONS = {
+    "athena:getQueryResults": {"athena:GetQueryResults"},
+    "athena:startQueryExecution.sync": {
+        "athena:GetQueryExecution",
+        "athena:StartQueryExecution",
+        "athena:StopQueryExecution",
+    },
+    "aws-sdk:dynamodb:transactWriteItems": {"dynamodb:UpdateItem"},
+    "dynamodb:getItem": {"dynamodb:GetItem"},
+    "dynamodb:updateItem": {"dynamodb:UpdateItem"},
+    "glue:startJobRun.sync": {
+        "glue:BatchStopJobRun",
+        "glue:GetJobRun",
+        "glue:GetJobRuns",
+        "glue:StartJobRun",
+    },
+    "lambda:invoke": {"lambda:InvokeFunction"},
+    "lambda:invoke.waitForTaskToken": {"lambda:InvokeFunction"},
+    "sns:publish": {"sns:Publish"},
+}
 
 
 def test_the_definition_is_valid_states_language() -> None:
@@ -63,6 +85,21 @@ def test_every_task_has_a_time_limit_and_retries_only_named_errors_or_what_is_ha
         assert retrier["JitterStrategy"] == "FULL"
         if "glue" in task["Resource"]:
             assert not {"States.ALL", "States.TaskFailed", "States.Timeout"} & set(retrier["ErrorEquals"])
+
+
+def test_the_role_of_the_state_machine_may_do_what_its_tasks_call_and_no_more_of_these_services() -> None:
+    [document] = re.findall(
+        r'^data "aws_iam_policy_document" "state_machine" {\n(.*?)^}', TEXT, re.MULTILINE | re.DOTALL
+    )
+    called = {name for task in TASKS.values() for name in INTEGRATIONS[task["Resource"].split(":::")[1]]}
+    services = ("athena", "dynamodb", "lambda", "sns")
+    granted = set(re.findall(r'"((?:' + "|".join(services) + r"):\w+|glue:\w*JobRuns?)\"", document))
+    assert granted == called
+
+
+def test_the_transaction_only_updates() -> None:
+    items = TASKS["Commit"]["Parameters"]["TransactItems"]
+    assert {kind for item in items for kind in item} == {"Update"}
 
 
 def test_nothing_that_goes_wrong_with_one_table_leaves_the_map() -> None:
