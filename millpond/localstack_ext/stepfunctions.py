@@ -57,6 +57,7 @@ from localstack.services.stepfunctions.asl.component.state.state_execution.state
 )
 from localstack.services.stepfunctions.asl.eval.environment import Environment
 from localstack.services.stepfunctions.asl.eval.event.event_detail import EventDetails
+from localstack.services.stepfunctions.asl.eval.program_state import ProgramStopped, ProgramTimedOut
 from localstack.services.stepfunctions.asl.utils.boto_client import boto_client_for
 from localstack.services.stepfunctions.asl.utils.encoding import to_json_str
 
@@ -261,6 +262,24 @@ def install_tasks() -> None:
 
     factory.state_task_service_for = state_task_service_for
     _install_lost_calls()
+    _install_lasting_ends()
+
+
+def _install_lasting_ends() -> None:
+    """An execution that was stopped or timed out stays that, whatever its tasks raise while they end.
+
+    LocalStack lets the last word to them: such an execution would be FAILED.
+    """
+    environment: Any = Environment
+    fail = environment.set_error
+
+    def set_error(self: Any, error: Any) -> None:
+        # A state that timed out has its own frame, and fails.
+        lasting = ProgramStopped if self.is_frame() else (ProgramStopped, ProgramTimedOut)
+        if not isinstance(self.program_state(), lasting):
+            fail(self, error=error)
+
+    environment.set_error = set_error
 
 
 def _install_lost_calls() -> None:

@@ -209,6 +209,47 @@ def test_task_that_times_out_stops_its_job_run_and_never_says_it_succeeded(
     assert "TaskSucceeded" not in {event["type"] for event in history["events"]}
 
 
+@pytest.mark.parametrize(("how", "status"), [("stopped", "ABORTED"), ("too long", "TIMED_OUT")])
+def test_an_execution_that_is_ended_while_a_job_runs_says_so_and_ends_the_job(
+    running_engine: RunningEngine, how: str, status: str
+) -> None:
+    glue, states = running_engine.client("glue"), running_engine.client("stepfunctions")
+    s3, job = running_engine.client("s3"), how.replace(" ", "-")
+    s3.create_bucket(Bucket=job, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    s3.put_object(Bucket=job, Key="job.py", Body=b"import time; time.sleep(600)")
+    command = {"Name": "pythonshell", "ScriptLocation": f"s3://{job}/job.py", "PythonVersion": "3.9"}
+    glue.create_job(Name=job, Role=running_engine.role(), Command=command, MaxCapacity=0.0625)
+    task = {"Type": "Task", "Resource": f"{STATES}glue:startJobRun.sync", "Parameters": {"JobName": job}}
+    caught = [{"ErrorEquals": ["States.ALL"], "Next": "Caught"}]
+    states_of_one = {"Run": {**task, "Catch": caught, "End": True}, "Caught": {"Type": "Pass", "End": True}}
+    each = {
+        "Type": "Map",
+        "ItemsPath": "$.jobs",
+        "ItemProcessor": {"StartAt": "Run", "States": states_of_one},
+        "End": True,
+    }
+    limit = {"TimeoutSeconds": 5} if how == "too long" else {}
+    arn = states.create_state_machine(
+        name=job,
+        roleArn=running_engine.role(),
+        definition=json.dumps({"StartAt": "Each", "States": {"Each": each}, **limit}),
+    )["stateMachineArn"]
+    execution = states.start_execution(stateMachineArn=arn, input='{"jobs": [1]}')["executionArn"]
+
+    def job_state() -> str | None:
+        return next((str(one["JobRunState"]) for one in glue.get_job_runs(JobName=job)["JobRuns"]), None)
+
+    def ended() -> str | None:
+        found = str(states.describe_execution(executionArn=execution)["status"])
+        return found if found != "RUNNING" else None
+
+    wait_for("job run", lambda: job_state() == "RUNNING")
+    if how == "stopped":
+        states.stop_execution(executionArn=execution)
+    assert wait_for("end of the execution", ended) == status
+    wait_for("end of the job run", lambda: job_state() == "STOPPED")
+
+
 @pytest.mark.parametrize(
     ("resource", "parameters"),
     [
