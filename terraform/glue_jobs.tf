@@ -143,7 +143,7 @@ data "aws_iam_policy_document" "glue_job" {
 
   statement {
     sid       = "RecordRuns"
-    actions   = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+    actions   = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
     resources = [aws_dynamodb_table.this["ingest_runs"].arn]
   }
 
@@ -213,34 +213,40 @@ data "aws_iam_policy_document" "glue_job" {
     resources = [aws_kms_key.data.arn]
   }
 
+  # S3A also asks where a bucket is, and looks for what an upload in parts has left.
   statement {
     sid       = "ListTheLake"
-    actions   = ["s3:ListBucket", "s3:GetBucketLocation", "s3:ListBucketMultipartUploads"]
+    actions   = concat(["s3:ListBucket"], each.key == "spark" ? ["s3:GetBucketLocation", "s3:ListBucketMultipartUploads"] : [])
     resources = [local.bucket_arns["raw"], local.bucket_arns["curated"]]
   }
 
   # What has landed stays as it is: nothing in raw is ever deleted by a job.
   statement {
     sid       = "Land"
-    actions   = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
+    actions   = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
     resources = ["${local.bucket_arns["raw"]}/*"]
   }
 
+  # Except for what Spark writes before its commit, which it copies to its place, and for S3A's markers of folders.
+  dynamic "statement" {
+    for_each = each.key == "spark" ? ["PublishWhatIsLanded"] : []
+
+    content {
+      sid       = statement.value
+      actions   = ["s3:DeleteObject"]
+      resources = ["${local.bucket_arns["raw"]}/*/_temporary/*", "${local.bucket_arns["raw"]}/*/"]
+    }
+  }
+
   statement {
-    sid = "Curate"
-    actions = [
-      "s3:GetObject",
-      "s3:PutObject",
-      "s3:DeleteObject",
-      "s3:AbortMultipartUpload",
-      "s3:ListMultipartUploadParts",
-    ]
+    sid       = "Curate"
+    actions   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
     resources = [for name in local.databases : "${local.bucket_arns["curated"]}/${name}/*"]
   }
 
   statement {
     sid     = "RegisterTables"
-    actions = ["glue:GetDatabase", "glue:GetTable", "glue:GetTables", "glue:CreateTable", "glue:UpdateTable"]
+    actions = ["glue:GetTable", "glue:CreateTable", "glue:UpdateTable"]
     resources = concat(
       ["${local.arn.glue}:catalog"],
       [for database in aws_glue_catalog_database.this : database.arn],

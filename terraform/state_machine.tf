@@ -98,15 +98,8 @@ data "aws_iam_policy_document" "state_machine" {
   }
 
   statement {
-    sid = "ReadTheCatalogAndMaintainTables"
-    actions = [
-      "glue:GetDatabase",
-      "glue:GetTable",
-      "glue:GetPartition",
-      "glue:GetPartitions",
-      "glue:BatchGetPartition",
-      "glue:UpdateTable",
-    ]
+    sid     = "ReadTheCatalogAndMaintainTables"
+    actions = ["glue:GetDatabase", "glue:GetTable", "glue:UpdateTable"]
     resources = concat(
       ["${local.arn.glue}:catalog"],
       [for database in aws_glue_catalog_database.this : database.arn],
