@@ -227,14 +227,14 @@ data "aws_iam_policy_document" "glue_job" {
     resources = ["${local.bucket_arns["raw"]}/*"]
   }
 
-  # Except for what Spark writes before its commit, which it copies to its place, and for S3A's markers of folders.
+  # Except for what Spark writes before its commit, which S3A's committers move to its place, and for S3A's markers of folders.
   dynamic "statement" {
     for_each = each.key == "spark" ? ["PublishWhatIsLanded"] : []
 
     content {
       sid       = statement.value
       actions   = ["s3:DeleteObject"]
-      resources = ["${local.bucket_arns["raw"]}/*/_temporary/*", "${local.bucket_arns["raw"]}/*/"]
+      resources = [for part in ["_temporary/*", "__magic*", ""] : "${local.bucket_arns["raw"]}/*/${part}"]
     }
   }
 
