@@ -49,6 +49,7 @@ ACTIONS = {
 }
 PREFIXES = {"stepfunctions": "states"}
 FREE = {"sts:GetCallerIdentity"}
+OPERATORS = ("ArnEquals", "ArnLike", "StringEquals", "StringLike")
 ITEMS_OF_A_TRANSACTION = {
     "ConditionCheck": "ConditionCheckItem",
     "Delete": "DeleteItem",
@@ -107,20 +108,21 @@ class Statement:
         )
 
     def is_fulfilled(self, need: Need) -> bool:
-        """Whether no condition that can be judged says no."""
-        context = dict(need.context)
+        """Whether no condition that can be judged says no; IAM's keys have no case."""
+        context = {key.lower(): value for key, value in need.context}
         for operator, keys in self.conditions.items():
             for key, values in keys.items():
-                if key not in context:
+                if key.lower() not in context:
                     continue
-                assert operator in ("StringEquals", "StringLike"), f"nobody here reads {operator}"
-                if not any(matches(value, context[key]) for value in values):
+                assert operator in OPERATORS, f"nobody here reads {operator}"
+                if not any(matches(value, context[key.lower()]) for value in values):
                     return False
         return True
 
     def unjudged(self, need: Need) -> set[str]:
         """Condition keys that the call does not tell."""
-        return {key for keys in self.conditions.values() for key in keys} - set(dict(need.context))
+        told = {key.lower() for key, _ in need.context}
+        return {key for keys in self.conditions.values() for key in keys if key.lower() not in told}
 
 
 @dataclass(frozen=True)
@@ -202,6 +204,19 @@ def _managed(iam: Any, arn: str) -> Mapping[str, Any]:
 def _statements(document: Mapping[str, Any] | str) -> Iterator[Statement]:
     content = json.loads(document) if isinstance(document, str) else document
     return map(Statement.of, content["Statement"])
+
+
+def admits(policy: str, service: str, need: Need) -> bool:
+    """Whether a resource's policy lets a service do something; conditions must be told, and met."""
+    statements = [
+        Statement.of({name: part for name, part in one.items() if name != "Principal"})
+        for one in json.loads(policy)["Statement"]
+        if isinstance(one["Principal"], Mapping) and service in _texts(one["Principal"].get("Service", ()))
+    ]
+    return any(
+        one.effect == "Allow" and one.speaks_of(need) and one.is_fulfilled(need) and not one.unjudged(need)
+        for one in statements
+    )
 
 
 # -- calls --------------------------------------------------------------------------------------------------

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
-from permissions import Account, Need, Role, Statement, matches
+from permissions import Account, Need, Role, Statement, admits, matches
 
 BUCKET = "arn:aws:s3:::lake"
 READ = {"Sid": "Read", "Effect": "Allow", "Action": "s3:GetObject", "Resource": f"{BUCKET}/erp/*"}
@@ -62,6 +63,20 @@ def test_what_was_used_is_told_by_statement_and_action() -> None:
     used = both.used([Need("s3:GetObject", f"{BUCKET}/erp/0.parquet")])
 
     assert both.granted() - used == {("Read", "s3:DeleteObject"), ("Put", "cloudwatch:PutMetricData")}
+
+
+def test_a_resource_admits_a_service_that_tells_what_its_policy_asks_for() -> None:
+    condition = {"ArnLike": {"AWS:SourceArn": "arn:aws:events:*:rule/ours"}}
+    statement = {**READ, "Principal": {"Service": "events.amazonaws.com"}, "Condition": condition}
+    policy = json.dumps({"Statement": [statement]})
+
+    def is_admitted(service: str, *context: tuple[str, str]) -> bool:
+        return admits(policy, service, Need("s3:GetObject", f"{BUCKET}/erp/0.parquet", context))
+
+    assert is_admitted("events.amazonaws.com", ("aws:SourceArn", "arn:aws:events:eu-west-1:rule/ours"))
+    assert not is_admitted("events.amazonaws.com", ("aws:SourceArn", "arn:aws:events:eu-west-1:rule/theirs"))
+    assert not is_admitted("events.amazonaws.com")
+    assert not is_admitted("sns.amazonaws.com", ("aws:SourceArn", "arn:aws:events:eu-west-1:rule/ours"))
 
 
 @pytest.mark.parametrize("name", ["NotAction", "NotResource", "Principal"])
