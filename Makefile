@@ -40,7 +40,7 @@ test: setup-dev $(if $(IN_COMPOSE),,lint) ## Every check and nearly every test, 
 	@$(MILLPOND) doctor --quiet
 	@$(BIN)pytest $(if $(IN_COMPOSE),-n 2,-n 3) --dist loadfile -m "not long and not chaos" $(TESTS)
 
-test-long: setup-dev ## The scenarios that make test leaves out: deployments that go wrong, change, and end
+test-long: setup-dev ## The scenarios that make test leaves out: deployments that go wrong, change, and end; roles and alarms at work
 	@$(MILLPOND) doctor --quiet
 	@$(BIN)pytest -n 2 --dist loadfile -m long
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-Call = dict[str, str]
+Call = dict[str, Any]
 
 SHELL_TABLES = (
     "erp.customers",
