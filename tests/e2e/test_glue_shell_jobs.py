@@ -174,16 +174,18 @@ def test_libraries_files_and_wheels_from_s3_are_there(glue: GlueJobs) -> None:
     libraries = [
         glue.put("lib/single.py", "NAME = 'a module'"),
         glue.put("lib/shared.zip", zipped({"shared/__init__.py": "NAME = 'a package in a zip'"})),
+        glue.put(f"lib/{WHEEL}", wheel()),
     ]
     run = glue.run(
         """
         import single, shared, tinywheel
-        print(single.NAME, shared.NAME, tinywheel.NAME, open("settings.txt").read(), sep="|")
+        with open(tinywheel.__file__) as file:  # It is installed, not imported out of the archive.
+            print(single.NAME, shared.NAME, tinywheel.NAME, open("settings.txt").read(), sep="|")
         """,
         DefaultArguments={
             "--extra-py-files": ",".join(libraries),
             "--extra-files": glue.put("lib/settings.txt", "a file"),
-            "--additional-python-modules": f"boto3>1,<99,{glue.put(f'lib/{WHEEL}', wheel())}",
+            "--additional-python-modules": "boto3>1,<99",
         },
     )
     assert run.get("ErrorMessage") is None
@@ -192,9 +194,10 @@ def test_libraries_files_and_wheels_from_s3_are_there(glue: GlueJobs) -> None:
 
 def test_module_that_cannot_be_installed_fails_the_run(glue: GlueJobs) -> None:
     broken = glue.put(f"broken/{WHEEL}", b"this is not a wheel")
-    run = glue.run("print()", DefaultArguments={"--additional-python-modules": broken})
-    assert run["JobRunState"] == "FAILED"
-    assert run["ErrorMessage"].startswith("Installation of additional Python modules failed: ")
+    for parameter in ("--extra-py-files", "--additional-python-modules"):
+        run = glue.run("print()", DefaultArguments={parameter: broken})
+        assert run["JobRunState"] == "FAILED"
+        assert run["ErrorMessage"].startswith("Installation of additional Python modules failed: ")
 
 
 def test_runs_are_listed_newest_first_in_pages(glue: GlueJobs) -> None:

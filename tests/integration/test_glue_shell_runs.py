@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import stat
 import sys
+from importlib import metadata
 
 import psutil
-from glue_fixtures import GlueStack, glue
+from glue_fixtures import BUCKET, GlueStack, glue
 from waiting import wait_until
 
 from millpond import process
@@ -97,6 +98,18 @@ def test_what_a_script_leaves_running_ends_with_the_run(glue: GlueStack) -> None
     )
     assert run["JobRunState"] == "SUCCEEDED"
     assert not is_alive(int(glue.output(run)))
+
+
+def test_wheels_that_the_environment_has_are_not_even_brought(glue: GlueStack) -> None:
+    _, search_path = interpreter_facts(glue.context.tools.shell_python)
+    installed = {one.metadata["Name"]: one.version for one in metadata.distributions(path=list(search_path))}
+    names = [f"{name}-{installed[name]}-py3-none-any.whl" for name in ("boto3", "pyarrow")]
+    run = glue.run(
+        "import boto3, pyarrow; print(boto3.__version__, pyarrow.__version__)",
+        DefaultArguments={"--extra-py-files": ",".join(f"s3://{BUCKET}/absent/{name}" for name in names)},
+    )
+    assert run.get("ErrorMessage") is None
+    assert glue.output(run) == f"{installed['boto3']} {installed['pyarrow']}"
 
 
 def test_credentials_are_in_no_file_and_the_folder_is_its_owners(glue: GlueStack) -> None:

@@ -11,9 +11,9 @@ import pytest
 
 from millpond.planes.credentials import trusts
 from millpond.planes.glue import failure, jobs, logs, runs, spark
-from millpond.planes.glue.arguments import Parameters, parse
-from millpond.planes.glue.exceptions import InvalidInputException
-from millpond.planes.glue.modules import missing
+from millpond.planes.glue.arguments import Parameters, parse, wheels_to_install
+from millpond.planes.glue.exceptions import InvalidInputException, LaunchError
+from millpond.planes.glue.modules import missing, unsatisfied
 from millpond.planes.glue.runs import JobRun, State
 
 NOW = datetime(2024, 5, 31, 12, 0, tzinfo=UTC)
@@ -234,3 +234,26 @@ def test_requirements_that_an_environment_has_are_not_installed(tmp_path: Path) 
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
     wanted = ["some-thing>=2,<3", "some-thing>3", "other", "absent", "/tmp/own-1.0-py3-none-any.whl"]
     assert missing(wanted, [str(tmp_path)]) == ["some-thing>3", "absent", "/tmp/own-1.0-py3-none-any.whl"]
+
+
+def test_a_wheel_is_not_installed_where_its_distribution_is_at_its_version() -> None:
+    installed = {"some-thing": "2.5", "other": "1.0rc1"}
+    same = [
+        "s3://b/w/Some_Thing-2.5.0-cp39-cp39-manylinux_2_28_x86_64.whl",
+        "s3://b/other-1.0rc1-py3-none-any.whl",
+    ]
+    newer, absent = "s3://b/some_thing-2.6-py3-none-any.whl", "s3://b/absent-1-py3-none-any.whl"
+    nameless = "s3://b/wheel.whl"
+    assert unsatisfied([*same, newer, absent, nameless], installed) == [newer, absent, nameless]
+    assert unsatisfied([*same, newer, absent], installed, is_stand_in=True) == [absent]
+
+
+def test_a_python_shell_job_takes_wheels_from_s3_as_extra_files_alone() -> None:
+    wheel = "s3://b/own-1.0-py3-none-any.whl"
+    parameters = parse({"--extra-py-files": f"s3://b/a.py,{wheel}", "--additional-python-modules": "boto3"})
+    assert wheels_to_install(parameters, is_spark=False) == (wheel,)
+    assert wheels_to_install(parameters, is_spark=True) == ()
+    named = parse({"--additional-python-modules": f"boto3,{wheel}"})
+    assert wheels_to_install(named, is_spark=True) == ()
+    with pytest.raises(LaunchError, match=r"own-1\.0-py3-none-any\.whl .* --extra-py-files"):
+        wheels_to_install(named, is_spark=False)

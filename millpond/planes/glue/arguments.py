@@ -132,6 +132,25 @@ def parse(arguments: Mapping[str, str]) -> Parameters:
     )
 
 
+def wheels_to_install(parameters: Parameters, *, is_spark: bool) -> tuple[str, ...]:
+    """The extra Python files that are installed: for a Python shell job those that are wheels.
+
+    Raises
+    ------
+    LaunchError
+        If a Python shell job has a wheel where Glue takes none.
+    """
+    if is_spark:
+        return ()
+    for module in parameters.python_modules:
+        if module.startswith("s3://"):
+            raise LaunchError(
+                f"Installation of additional Python modules failed: {module} is on Amazon S3. "
+                "A Python shell job takes a wheel by --extra-py-files."
+            )
+    return tuple(file for file in parameters.extra_py_files if file.endswith(".whl"))
+
+
 def requirements(value: str) -> tuple[str, ...]:
     """The requirements of ``--additional-python-modules``, of which each may itself contain commas.
 

@@ -146,7 +146,7 @@ class ContainerWorkers:
             python = "python3.11" if run.is_spark else "python3.9"
             path = [
                 *staged.path,
-                *self._modules(worker, python, kind, staged.modules, parameters),
+                *self._modules(worker, python, kind, staged, parameters),
                 str(_INSTALLED / "runtime"),
                 str(_INSTALLED / kind),
             ]
@@ -208,15 +208,19 @@ class ContainerWorkers:
         return worker
 
     def _modules(
-        self, worker: Container, python: str, kind: str, wanted: Sequence[str], parameters: Parameters
+        self, worker: Container, python: str, kind: str, staged: Staged, parameters: Parameters
     ) -> list[str]:
         """Installed by the engine, which reaches a package index; the worker reaches none."""
-        needed = modules.unsatisfied(wanted, self._installed(worker, python, kind)) if wanted else []
+        if not staged.modules and not staged.wheels:
+            return []
+        found = self._installed(worker, python, kind)
+        staged.unpack(modules.unsatisfied(staged.wheels, found))
+        needed = modules.unsatisfied(staged.modules, found)
         if not needed:
             return []
         options = "--only-binary=:all: --python-version " + python.removeprefix("python")
         installed = modules.install(
-            needed,
+            staged.bring_modules(needed),
             python=self._context.tools.harness_python,
             options=f"{options} {parameters.installer_options}",
             cache_dir=self._context.state_dir / "glue" / "modules",

@@ -1,4 +1,4 @@
-"""``--additional-python-modules``: what a run wants installed beyond what its environment has."""
+"""What a run wants beyond what its environment has: ``--additional-python-modules``, and wheels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from pathlib import Path
 
 from filelock import FileLock
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.version import Version
 
 from millpond.planes.glue.exceptions import LaunchError
 
@@ -40,25 +41,44 @@ def interpreter_facts(python: Path) -> tuple[str, tuple[str, ...]]:
     return version, tuple(paths)
 
 
-def missing(requirements: Sequence[str], search_path: Sequence[str]) -> list[str]:
-    """The requirements that an environment does not satisfy; a wheel always is one of them.
+def missing(
+    requirements: Sequence[str], search_path: Sequence[str], *, is_stand_in: bool = False
+) -> list[str]:
+    """The requirements that an environment does not satisfy.
 
     Parameters
     ----------
     requirements : sequence of str
-        As pip reads them.
+        As pip reads them, and wheels.
     search_path : sequence of str
         ``sys.path`` of the environment.
+    is_stand_in : bool
+        Whether it stands in for another Python, which has the same distributions at other versions.
     """
     found = metadata.distributions(path=list(search_path))
-    return unsatisfied(
-        requirements, named_versions(f"{one.metadata['Name']}=={one.version}" for one in found)
-    )
+    installed = named_versions(f"{one.metadata['Name']}=={one.version}" for one in found)
+    return unsatisfied(requirements, installed, is_stand_in=is_stand_in)
 
 
-def unsatisfied(requirements: Sequence[str], installed: Mapping[str, str]) -> list[str]:
-    """The requirements that installed distributions (canonical name to version) do not satisfy."""
-    return [text for text in requirements if not _is_satisfied(text, installed)]
+def unsatisfied(
+    requirements: Sequence[str], installed: Mapping[str, str], *, is_stand_in: bool = False
+) -> list[str]:
+    """The requirements that installed distributions (canonical name to version) do not satisfy.
+
+    As with pip, a wheel is not installed where its distribution is, at its version.
+    """
+    return [
+        text
+        for text in requirements
+        if not (
+            _has_wheel(text, installed, is_stand_in) if is_wheel(text) else _is_satisfied(text, installed)
+        )
+    ]
+
+
+def is_wheel(requirement: str) -> bool:
+    """Whether a requirement is a wheel on S3."""
+    return requirement.startswith("s3://")
 
 
 def named_versions(lines: Iterable[str]) -> dict[str, str]:
@@ -116,6 +136,15 @@ def install(requirements: Sequence[str], *, python: Path, options: str, cache_di
             raise LaunchError(f"Installation of additional Python modules failed: {last}")
         partial.rename(target)
     return target
+
+
+def _has_wheel(address: str, installed: Mapping[str, str], is_stand_in: bool) -> bool:
+    try:
+        name, version, _, _ = parse_wheel_filename(address.rsplit("/", 1)[-1])
+    except InvalidWheelFilename:
+        return False
+    found = installed.get(name)
+    return found is not None and (is_stand_in or Version(found) == version)
 
 
 def _is_satisfied(text: str, installed: Mapping[str, str]) -> bool:

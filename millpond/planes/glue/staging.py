@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +12,7 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
+from millpond.planes.glue import modules
 from millpond.planes.glue.exceptions import LaunchError
 
 if TYPE_CHECKING:
@@ -81,13 +84,41 @@ class Staged:
         The script.
     path : list of str
         Its libraries, for the ``PYTHONPATH``.
-    modules : list of str
-        Its additional Python modules, those from S3 as files.
+    modules : sequence of str
+        Its additional Python modules: requirements, and S3 addresses of wheels.
+    wheels : sequence of str
+        S3 addresses of the wheels among its libraries, which are unpacked where the others are.
+    bring : callable
+        Brings an S3 address to the libraries.
     """
 
     script: Path
     path: list[str]
-    modules: list[str]
+    modules: Sequence[str]
+    wheels: Sequence[str]
+    bring: Callable[[str], Path]
+
+    def bring_modules(self, needed: Iterable[str]) -> list[str]:
+        """Modules as an installer takes them: a wheel as a file."""
+        return [str(self.bring(one)) if modules.is_wheel(one) else one for one in needed]
+
+    def unpack(self, needed: Iterable[str]) -> None:
+        """Put what is in the root of wheels into the directory of the libraries, as pip does.
+
+        Raises
+        ------
+        LaunchError
+            If one is no wheel.
+        """
+        for address in needed:
+            wheel = self.bring(address)
+            try:
+                with zipfile.ZipFile(wheel) as archive:
+                    archive.extractall(wheel.parent)
+            except zipfile.BadZipFile as error:
+                raise LaunchError(
+                    f"Installation of additional Python modules failed: {address} is not a wheel: {error}"
+                ) from error
 
 
 def download(client: S3Client, address: str, directory: Path) -> Path:

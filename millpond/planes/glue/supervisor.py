@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -325,7 +326,7 @@ class Supervisor:
         python = self._context.tools.spark_python if run.is_spark else self._context.tools.shell_python
         path = [
             *staged.path,
-            *self._modules(python, staged.modules, parameters),
+            *self._modules(python, staged, parameters),
             str(self._context.tools.glue_runtime),
         ]
         return [str(python), str(staged.script)], self._environment(folder, python, path, credentials)
@@ -339,14 +340,11 @@ class Supervisor:
         )
         for address in parameters.extra_files:
             staging.download(s3, address, folder.work)
-        libraries = [staging.download(s3, address, folder.libraries) for address in parameters.extra_py_files]
-        wheels = {
-            address: str(staging.download(s3, address, folder.libraries))
-            for address in parameters.python_modules
-            if address.startswith("s3://")
-        }
+        bring = partial(staging.download, s3, directory=folder.libraries)
+        wheels = arguments.wheels_to_install(parameters, is_spark=run.is_spark)
+        libraries = [bring(address) for address in parameters.extra_py_files if address not in wheels]
         path = [*(str(library) for library in libraries if library.suffix != ".py"), str(folder.libraries)]
-        return Staged(script, path, [wheels.get(m, m) for m in parameters.python_modules])
+        return Staged(script, path, parameters.python_modules, wheels, bring)
 
     def local_size(self, settings: Mapping[str, object]) -> spark.LocalSize:
         """Cores and heap that worker settings mean on this machine."""
@@ -354,13 +352,16 @@ class Supervisor:
             return self._containers.local_size(settings)
         return spark.local_size(settings, os.cpu_count() or 1, psutil.virtual_memory().total)
 
-    def _modules(self, python: Path, wanted: Sequence[str], parameters: Parameters) -> list[str]:
-        needed = modules.missing(wanted, modules.interpreter_facts(python)[1])
+    def _modules(self, python: Path, staged: Staged, parameters: Parameters) -> list[str]:
+        version, search_path = modules.interpreter_facts(python)
+        is_stand_in = python == self._context.tools.shell_python and version != _SHELL_VERSION
+        staged.unpack(modules.missing(staged.wheels, search_path, is_stand_in=is_stand_in))
+        needed = modules.missing(staged.modules, search_path)
         if not needed:
             return []
         home = self._context.tools.jars_dir.parent
         installed = modules.install(
-            needed,
+            staged.bring_modules(needed),
             python=python,
             options=parameters.installer_options,
             cache_dir=home / "glue-modules",
