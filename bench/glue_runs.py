@@ -20,6 +20,7 @@ import boto3
 from millpond.config import Settings, load_settings
 from millpond.planes.context import PlaneContext, Tools
 from millpond.planes.glue import GluePlane, GlueSettings
+from millpond.planes.telemetry import Telemetry
 from millpond.stack.engine import Engine
 
 ROUNDS = 3
@@ -73,7 +74,8 @@ def measure(settings: Settings, tools: Tools, directory: Path) -> None:
         context = PlaneContext(
             settings.endpoint_url, settings.region, settings.account_id, directory / f"{key}-{jvms}", tools
         )
-        plane = GluePlane(context, GlueSettings(warm_jvms=jvms))
+        telemetry = Telemetry(context)
+        plane = GluePlane(context, telemetry, GlueSettings(warm_jvms=jvms))
         command = "pythonshell" if key == "shell" else "glueetl"
         size = {"GlueVersion": "5.1", "WorkerType": "G.1X", "NumberOfWorkers": 2} if key != "shell" else {}
         plane.create_job(
@@ -89,6 +91,7 @@ def measure(settings: Settings, tools: Tools, directory: Path) -> None:
             time.sleep(IDLE_SECONDS if jvms else 0)
             seconds.append(one_run(plane, key))
         plane.close()
+        telemetry.close()
         shown = " ".join(f"{value:.1f}" for value in seconds)
         kind = "shell" if key == "shell" else f"spark {key}, {'warm' if jvms else 'cold'}"
         sys.stdout.write(f"{kind:20} median {statistics.median(seconds):5.1f} s   ({shown})\n")
