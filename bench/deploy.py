@@ -8,6 +8,7 @@ a first deploy takes beyond packaging, ``init`` and ``apply`` by hand.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -46,7 +47,9 @@ def apply_by_hand(stack: Stack, directory: Path) -> None:
     versions = checkout / "terraform/versions.tf"
     versions.write_text(versions.read_text().replace(BACKEND, ""))
     packaging = [sys.executable, "-m", "millpond.package", "dist"]
-    subprocess.run(packaging, cwd=checkout, check=True, capture_output=True)
+    # As the build has it.
+    at_hand = {**os.environ, "PIP_FIND_LINKS": str(stack.settings.home / "wheels")}
+    subprocess.run(packaging, cwd=checkout, env=at_hand, check=True, capture_output=True)
     terraform = BareTerraform.of(stack.settings, checkout / "terraform")
     onprem = {"host": "127.0.0.1", "port": stack.settings.onprem_port, "name": "erp"}
     variables = {"onprem_db": onprem, "is_protected": False}

@@ -5,10 +5,14 @@ import sys
 
 from awsglue.utils import getResolvedOptions
 
-from ingest.arguments import JobArguments
-from ingest.aws import Aws
-from ingest.run import ingest
-from ingest.shell_engine import ShellEngine
+from ingest.own_wheels import prefer_own_wheels
+
+prefer_own_wheels()
+
+from ingest.arguments import JobArguments  # noqa: E402 it imports what came with the wheels
+from ingest.aws import Aws  # noqa: E402
+from ingest.run import ingest  # noqa: E402
+from ingest.shell_engine import ShellEngine  # noqa: E402
 
 logging.basicConfig(stream=sys.stdout, format="%(levelname)s %(message)s")
 logging.getLogger("ingest").setLevel(logging.INFO)

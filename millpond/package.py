@@ -13,7 +13,6 @@ import base64
 import hashlib
 import io
 import json
-import re
 import shutil
 import sys
 import zipfile
@@ -23,23 +22,16 @@ from pathlib import Path
 
 from millpond import __version__
 from millpond.errors import MillpondError
-from millpond.wheels import find_wheels, unpack
+from millpond.wheels import GLUE_SHELL, LAMBDA, find_wheels, record_line, unpack, without_requirements
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-SHELL_PYTHON = "3.9"
-SHELL_REQUIREMENTS = Path("requirements/glue-shell")
 LIBRARY = "ingest"
 VENDORED = Path("requirements/lambda-vendored.txt")
+SHELL_MODULES = Path("requirements/glue-shell.txt")
 SHARED = "shared"
 _NO_FUNCTION = (SHARED, "__pycache__")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _REGULAR_FILE = 0o100644 << 16
-_REQUIREMENT = re.compile(
-    r"(?P<name>[\w.-]+)(?:\[(?P<extras>[\w, .-]+)\])?(?P<pin>==[^\s;]+)?\s*(?:;\s*(?P<marker>.+))?"
-)
-_COMPARISON = re.compile(r"(?P<name>\w+) (?P<operator><|<=|==|!=|>=|>) '(?P<value>[^']*)'")
-# What Glue's Python shell jobs run on.
-_SHELL_ENVIRONMENT = {"implementation_name": "cpython", "sys_platform": "linux", "platform_machine": "x86_64"}
 
 
 @dataclass(frozen=True)
@@ -97,14 +89,14 @@ class Manifest:
         By path below ``directory``, which is also the key in the artifacts bucket.
     libraries : mapping of str to str
         Path of the ingest library for each engine.
-    shell_modules : tuple of str
-        Pinned modules of the Python shell job, for ``--additional-python-modules``.
+    modules : mapping of str to tuple of str
+        Paths of the wheels that the job of each engine brings beside the library.
     """
 
     directory: Path
     files: Mapping[str, PackagedFile]
     libraries: Mapping[str, str]
-    shell_modules: tuple[str, ...]
+    modules: Mapping[str, tuple[str, ...]]
 
     def to_json(self) -> str:
         content = asdict(self)
@@ -129,19 +121,22 @@ def build(output: Path, checkout: Path = CHECKOUT) -> Manifest:
     """
     jobs = checkout / "glue_jobs"
     library = _sources(jobs / LIBRARY, jobs)
+    wheels = _shell_modules(checkout / SHELL_MODULES)
     wheel_name = f"glue/millpond_ingest-{__version__}-py3-none-any.whl"
     contents = {
         f"glue/{LIBRARY}.zip": to_zip(library),
         wheel_name: to_wheel(library, "millpond_ingest", __version__),
         **{f"glue/{path.name}": path.read_bytes() for path in _scripts(jobs)},
         **{f"lambdas/{name}.zip": to_zip(files) for name, files in _functions(checkout).items()},
+        **wheels,
     }
     manifest = Manifest(
         directory=output,
         files={name: _digest(content) for name, content in sorted(contents.items())},
         # Spark jobs take a zip, Python shell jobs a wheel.
         libraries={"spark": f"glue/{LIBRARY}.zip", "shell": wheel_name},
-        shell_modules=pinned_modules(checkout / SHELL_REQUIREMENTS, SHELL_PYTHON),
+        # A Spark job needs nothing that Glue does not have.
+        modules={"spark": (), "shell": tuple(wheels)},
     )
     _write(output, contents, manifest)
     return manifest
@@ -166,93 +161,20 @@ def to_wheel(files: Mapping[str, bytes], distribution: str, version: str) -> byt
     tags = "Wheel-Version: 1.0\nGenerator: millpond\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
     contents = {**files, f"{info}/METADATA": metadata.encode(), f"{info}/WHEEL": tags.encode()}
     record = f"{info}/RECORD"
-    lines = [
-        f"{name},sha256={_url_safe(content)},{len(content)}" for name, content in sorted(contents.items())
-    ]
+    lines = [record_line(name, content) for name, content in sorted(contents.items())]
     return to_zip({**contents, record: "\n".join([*lines, f"{record},,", ""]).encode()})
 
 
-def pinned_modules(requirements: Path, python: str) -> tuple[str, ...]:
-    """The modules that ``requirements.in`` asks for, at the versions that ``requirements.txt`` locks.
+def _shell_modules(lock: Path) -> dict[str, bytes]:
+    """The wheels of the Python shell job, below a key of their own for each set of them.
 
-    Parameters
-    ----------
-    requirements : Path
-        Both files, without their suffix.
-    python : str
-        Version of the interpreter they are for, for example ``3.9``.
+    A run that has begun while another set is deployed still finds its own.
     """
-    asked = [_requirement(line) for line in _requirement_lines(requirements.with_suffix(".in"))]
-    locked = {
-        _normal(one["name"]): one["pin"]
-        for one in map(_requirement, _requirement_lines(requirements.with_suffix(".txt")))
-        if one["marker"] is None or _holds(one["marker"], python)
-    }
-    modules = []
-    for one in asked:
-        if _normal(one["name"]) not in locked:
-            raise MillpondError(
-                f"{one['name']} is not locked for Python {python}.",
-                where=str(requirements.with_suffix(".txt")),
-                next_step="make lock",
-            )
-        extras = f"[{one['extras'].replace(' ', '')}]" if one["extras"] else ""
-        modules.append(f"{one['name']}{extras}{locked[_normal(one['name'])]}")
-    return tuple(modules)
-
-
-def _requirement(line: str) -> re.Match[str]:
-    """One requirement, in the form that ``uv pip compile`` writes (PEP 508 without addresses)."""
-    found = _REQUIREMENT.fullmatch(line)
-    if not found:
-        raise MillpondError(f"This is not a requirement: {line}", next_step="make lock")
-    return found
-
-
-def _holds(marker: str, python: str) -> bool:
-    """Whether a marker of the lock, comparisons joined by ``and``, is true of a Python shell job."""
-    return all(_is_true(comparison.strip(), python) for comparison in marker.split(" and "))
-
-
-def _is_true(comparison: str, python: str) -> bool:
-    found = _COMPARISON.fullmatch(comparison)
-    if found and found["name"] == "python_full_version":
-        wanted = _numbers(found["value"].removesuffix(".*"))
-        own = _numbers(python)
-        if found["value"].endswith(".*"):
-            own = own[: len(wanted)]
-        return _compare(own, found["operator"], wanted)
-    if found and found["name"] in _SHELL_ENVIRONMENT:
-        return _compare(_SHELL_ENVIRONMENT[found["name"]], found["operator"], found["value"])
-    raise MillpondError(
-        f"The lock has a marker that nobody foresaw: {comparison}", where=str(SHELL_REQUIREMENTS)
-    )
-
-
-def _compare(left: str | tuple[int, ...], operator: str, right: str | tuple[int, ...]) -> bool:
-    is_less, is_equal = left < right, left == right  # type: ignore[operator]
-    return {
-        "<": is_less,
-        "<=": is_less or is_equal,
-        "==": is_equal,
-        "!=": not is_equal,
-        ">=": not is_less,
-        ">": not is_less and not is_equal,
-    }[operator]
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split("."))
-
-
-def _normal(name: str) -> str:
-    """A distribution's name as PEP 503 compares it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def _requirement_lines(path: Path) -> list[str]:
-    lines = (line.split(" #")[0].rstrip("\\ ") for line in path.read_text().splitlines())
-    return [line for line in lines if line and not line.lstrip().startswith(("#", "-"))]
+    wheels = {name: without_requirements(wheel) for name, wheel in find_wheels(lock, GLUE_SHELL).items()}
+    digest = hashlib.sha256()
+    for name, wheel in wheels.items():
+        digest.update(f"{name} {hashlib.sha256(wheel).hexdigest()}\n".encode())
+    return {f"wheels/{digest.hexdigest()[:16]}/{name}": wheel for name, wheel in wheels.items()}
 
 
 def _functions(checkout: Path) -> dict[str, dict[str, bytes]]:
@@ -261,7 +183,7 @@ def _functions(checkout: Path) -> dict[str, dict[str, bytes]]:
     folders = [path for path in sorted(lambdas.iterdir()) if path.is_dir() and path.name not in _NO_FUNCTION]
     parts = {folder.name: FUNCTIONS.get(folder.name, Parts()) for folder in folders}
     has_wheels = any(one.has_wheels for one in parts.values())
-    wheels = unpack(find_wheels(checkout / VENDORED)) if has_wheels else {}
+    wheels = unpack(find_wheels(checkout / VENDORED, LAMBDA).values()) if has_wheels else {}
     return {
         name: {
             **(wheels if one.has_wheels else {}),
@@ -305,10 +227,6 @@ def _write(output: Path, contents: Mapping[str, bytes], manifest: Manifest) -> N
 def _digest(content: bytes) -> PackagedFile:
     digest = hashlib.sha256(content).digest()
     return PackagedFile(digest.hex(), base64.b64encode(digest).decode())
-
-
-def _url_safe(content: bytes) -> str:
-    return base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
 
 
 def main(arguments: Sequence[str]) -> int:

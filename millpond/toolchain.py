@@ -28,7 +28,7 @@ from millpond.errors import MillpondError
 from millpond.jars import JARS, install_jars, missing_jars
 from millpond.planes.context import Tools
 from millpond.terraform import install_terraform
-from millpond.wheels import keep_wheels, read_lock
+from millpond.wheels import GLUE_SHELL, LAMBDA, keep_wheels
 
 TERRAFORM_VERSION = "1.11.4"
 TERRAFORM_MINIMUM = (1, 9)
@@ -161,11 +161,12 @@ def find_lambda(settings: Settings) -> Component:
 
 
 def find_wheels(settings: Settings) -> Component:
-    """The wheels that go into the zips of the Lambda functions."""
+    """The wheels that Lambda functions and the Python shell job bring."""
     directory = settings.home / "wheels"
-    lock = bootstrap.REQUIREMENTS / "lambda-vendored.txt"
-    keep_wheels(lock, directory, bootstrap.find_pip(settings.home))
-    return Component("lambda wheels", f"{len(read_lock(lock))} wheels", directory)
+    pip = bootstrap.find_pip(settings.home)
+    kept = keep_wheels(bootstrap.REQUIREMENTS / "lambda-vendored.txt", LAMBDA, directory, pip)
+    kept += keep_wheels(bootstrap.REQUIREMENTS / "glue-shell.txt", GLUE_SHELL, directory, pip)
+    return Component("wheels", f"{kept} wheels", directory)
 
 
 def find_jars(settings: Settings) -> Component:
@@ -204,7 +205,7 @@ FINDERS: dict[str, Finder] = {
     "spark": find_spark,
     "python shell": find_shell,
     "lambda": find_lambda,
-    "lambda wheels": find_wheels,
+    "wheels": find_wheels,
     "jars": find_jars,
     "terraform": find_terraform,
     "aws provider": find_provider,
@@ -269,7 +270,7 @@ def record(settings: Settings, components: Mapping[str, Component]) -> Toolchain
         lambda_python={"python3.13": _required(paths, "lambda")},
         terraform=_required(paths, "terraform"),
         terraform_mirror=paths["aws provider"],
-        wheels=paths["lambda wheels"],
+        wheels=paths["wheels"],
     )
     tools_file = settings.home / "tools.json"
     if not tools_file.exists() or tools_file.read_text() != tools.to_json():

@@ -41,8 +41,9 @@ locals {
       max_capacity      = 0.0625
       execution_class   = null
       dpu               = 0.0625
+      # Without the libraries that Glue would bring: the wheels are all that is needed, and these are older.
       arguments = {
-        "--additional-python-modules" = join(",", local.package.shell_modules)
+        "--library-set" = "none"
       }
     }
   }
@@ -92,7 +93,11 @@ resource "aws_glue_job" "ingest" {
     "--masking_secret_id"      = aws_secretsmanager_secret.masking_key.name
     "--dpu"                    = tostring(each.value.dpu)
     "--dpu_hour_usd"           = tostring(var.dpu_hour_usd)
-    "--extra-py-files"         = "s3://${aws_s3_object.artifact[local.package.libraries[each.key]].bucket}/${aws_s3_object.artifact[local.package.libraries[each.key]].key}"
+    # Not --additional-python-modules: for Python shell jobs it takes names of a package index alone, and no way leads to one.
+    "--extra-py-files" = join(",", [
+      for key in concat([local.package.libraries[each.key]], local.package.modules[each.key]) :
+      "s3://${aws_s3_object.artifact[key].bucket}/${aws_s3_object.artifact[key].key}"
+    ])
   })
 }
 
@@ -129,10 +134,13 @@ data "aws_iam_policy_document" "glue_job" {
   statement {
     sid     = "ReadOwnCode"
     actions = ["s3:GetObject"]
-    resources = [
-      "${local.bucket_arns["artifacts"]}/glue/ingest_${each.key}.py",
-      "${local.bucket_arns["artifacts"]}/${local.package.libraries[each.key]}",
-    ]
+    resources = concat(
+      [
+        "${local.bucket_arns["artifacts"]}/glue/ingest_${each.key}.py",
+        "${local.bucket_arns["artifacts"]}/${local.package.libraries[each.key]}",
+      ],
+      [for key in distinct([for key in local.package.modules[each.key] : dirname(key)]) : "${local.bucket_arns["artifacts"]}/${key}/*"],
+    )
   }
 
   statement {

@@ -26,7 +26,7 @@ locals {
     service => "arn:${local.partition}:${service}:${var.region}:${local.account_id}"
   }
 
-  # What the build put into package_dir: file names, hashes and the modules of the Python shell job.
+  # What the build put into package_dir: file names, hashes, and which of them a job brings.
   package = jsondecode(file("${var.package_dir}/manifest.json"))
 
   # One plain JSON object a file; the file is named after the table it is about.

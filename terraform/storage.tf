@@ -143,7 +143,7 @@ resource "aws_s3_bucket_notification" "raw" {
   eventbridge = true
 }
 
-# Job scripts, the ingest library and Lambda zips, under the names of the build.
+# Job scripts, the ingest library, the wheels of jobs and Lambda zips, under the names of the build.
 resource "aws_s3_object" "artifact" {
   for_each = local.package.files
 

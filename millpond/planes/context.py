@@ -35,7 +35,7 @@ class Tools:
     terraform_mirror : Path, optional
         Directory that its providers are taken from; None for its registry.
     wheels : Path, optional
-        Directory of the wheels that packaging the Lambda functions takes; None for the package index.
+        Directory of the wheels that packaging functions and jobs takes; None for the package index.
     """
 
     java_home: Path

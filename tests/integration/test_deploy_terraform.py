@@ -25,6 +25,7 @@ from terraform_fixtures import BareTerraform
 
 from millpond.config import CHECKOUT, load_settings
 from millpond.errors import MillpondError
+from millpond.wheels import GLUE_SHELL, read_lock
 
 SECRET = "millpond/dev/onprem-db"
 
@@ -176,6 +177,35 @@ def test_jobs_reach_the_site_and_aws_and_nothing_else(deployed: Stack) -> None:
         if "DestinationCidrBlock" in route
     }
     assert routes == {"10.60.0.0/20": "CreateRouteTable", "10.20.0.0/16": "EnableVgwRoutePropagation"}
+
+
+def test_the_jobs_ask_no_package_index_and_may_read_what_they_bring(deployed: Stack) -> None:
+    bucket = f"millpond-dev-artifacts-{deployed.settings.account_id}-eu-west-1"
+    kept = {
+        one["Key"]: f"s3://{bucket}/{one['Key']}"
+        for page in deployed.aws.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+        for one in page["Contents"]
+    }
+    brought = {}
+    for engine in ("shell", "spark"):
+        arguments = deployed.aws.glue.get_job(JobName=f"millpond-dev-ingest-{engine}")["Job"][
+            "DefaultArguments"
+        ]
+        assert "--additional-python-modules" not in arguments
+        brought[engine] = arguments["--extra-py-files"].split(",")
+        role = f"millpond-dev-glue-ingest-{engine}"
+        policy = deployed.client("iam").get_role_policy(RoleName=role, PolicyName="ingest")["PolicyDocument"]
+        [readable] = [one["Resource"] for one in policy["Statement"] if one["Sid"] == "ReadOwnCode"]
+        for file in brought[engine]:
+            arn = file.replace("s3://", "arn:aws:s3:::")
+            assert any(fnmatchcase(arn, pattern) for pattern in readable), file
+    assert brought["spark"] == [kept["glue/ingest.zip"]]
+    library, *wheels = brought["shell"]
+    assert library == kept["glue/millpond_ingest-0.1.0-py3-none-any.whl"]
+    assert sorted(wheels) == sorted(kept[key] for key in kept if key.startswith("wheels/"))
+    lock = read_lock(CHECKOUT / "requirements/glue-shell.txt", GLUE_SHELL)
+    assert [one.name for one in lock if not any(one.is_named_by(Path(file).name) for file in wheels)] == []
+    assert len(wheels) == len(lock) > 30
 
 
 def test_settings_and_structures_reach_dynamodb_as_the_files_say(deployed: Stack) -> None:

@@ -11,7 +11,8 @@ from types import SimpleNamespace
 import pytest
 
 from millpond.config import CHECKOUT
-from millpond.package import FUNCTIONS, Parts
+from millpond.package import FUNCTIONS, VENDORED, Parts
+from millpond.wheels import LAMBDA, read_lock
 
 WHEELS = CHECKOUT / ".millpond" / "wheels"
 
@@ -20,9 +21,11 @@ WHEELS = CHECKOUT / ".millpond" / "wheels"
 def lambda_modules(name: str, *modules: str) -> Iterator[SimpleNamespace]:
     """The named modules of a function; its parts and wheels are on the path meanwhile."""
     needs_wheels = FUNCTIONS.get(name, Parts()).has_wheels
-    wheels = sorted(str(path) for path in WHEELS.glob("*.whl")) if needs_wheels else []
-    if needs_wheels and not wheels:
-        pytest.skip(f"{WHEELS} has no wheels: millpond doctor keeps them there")
+    locked = read_lock(CHECKOUT / VENDORED, LAMBDA) if needs_wheels else []
+    kept = sorted(WHEELS.glob("*.whl"))
+    wheels = [str(path) for path in kept if any(one.is_named_by(path.name) for one in locked)]
+    if len(wheels) < len(locked):
+        pytest.skip(f"{WHEELS} lacks wheels: millpond doctor keeps them there")
     folders = [CHECKOUT / "lambdas" / name, CHECKOUT / "lambdas/shared", CHECKOUT / "glue_jobs"]
     before, path = set(sys.modules), list(sys.path)
     sys.path[:0] = [*map(str, folders), *wheels]

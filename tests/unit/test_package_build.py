@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 import os
 import subprocess
@@ -13,9 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from millpond.config import CHECKOUT
+from millpond.bootstrap import find_pip
+from millpond.config import CHECKOUT, Settings
 from millpond.errors import MillpondError
-from millpond.package import build, pinned_modules, to_wheel, to_zip
+from millpond.package import build, to_wheel, to_zip
+from millpond.wheels import GLUE_SHELL, LAMBDA, Target, read_lock, record_line, without_requirements
+
+VENDORED_WHEEL = "vendored-1.0-py3-none-any.whl"
+NATIVE_WHEEL = "native-1.0-cp39-cp39-manylinux2014_x86_64.whl"
 
 
 @pytest.fixture
@@ -29,25 +35,42 @@ def checkout(tmp_path: Path) -> Path:
         "lambdas/plan/handler.py": "def handler(event, context): return event",
         "lambdas/shared/onprem.py": "SHARED = True",
         "lambdas/hello/handler.py": "def handler(event, context): return 'hello'",
-        "requirements/glue-shell.in": "# shell jobs\npsycopg[binary]\n",
-        "requirements/glue-shell.txt": (
-            "psycopg==3.2.13 ; python_full_version < '3.10' \\\n    --hash=sha256:00\n    # via x\n"
-            "psycopg==3.3.9 ; python_full_version >= '3.10' \\\n    --hash=sha256:11\n"
-        ),
     }
     for name, content in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
-    wheels = root / ".millpond" / "wheels"
-    wheels.mkdir(parents=True)
-    wheel = to_wheel({"vendored/__init__.py": b"ANSWER = 43"}, "vendored", "1.0")
-    (wheels / "vendored-1.0-py3-none-any.whl").write_bytes(wheel)
-    digest = hashlib.sha256(wheel).hexdigest()
+    (root / "requirements").mkdir()
+    vendored = keep(
+        root, to_wheel({"vendored/__init__.py": b"ANSWER = 43"}, "vendored", "1.0"), VENDORED_WHEEL
+    )
     (root / "requirements/lambda-vendored.txt").write_text(
-        f"vendored==1.0 \\\n    --hash=sha256:{'0' * 64} \\\n    --hash=sha256:{digest}\n    # via x\n"
+        f"vendored==1.0 \\\n    --hash=sha256:{'0' * 64} \\\n    --hash=sha256:{vendored}\n    # via x\n"
+    )
+    native = keep(root, needing_wheel("native", "1.0", "vendored>=2"), NATIVE_WHEEL)
+    (root / "requirements/glue-shell.txt").write_text(
+        f"native==1.0 ; python_full_version < '3.10' \\\n    --hash=sha256:{native}\n    # via x\n"
+        f"native==2.0 ; python_full_version >= '3.10' \\\n    --hash=sha256:{'1' * 64}\n"
     )
     return root
+
+
+def keep(checkout: Path, wheel: bytes, name: str) -> str:
+    """Put a wheel where the build looks for it; its digest."""
+    path = checkout / ".millpond/wheels" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(wheel)
+    return hashlib.sha256(wheel).hexdigest()
+
+
+def needing_wheel(distribution: str, version: str, requirement: str) -> bytes:
+    """A wheel that asks for another distribution."""
+    plain = io.BytesIO(to_wheel({f"{distribution}.py": b"ANSWER = 44"}, distribution, version))
+    with zipfile.ZipFile(plain) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    metadata = f"{distribution}-{version}.dist-info/METADATA"
+    files[metadata] += f"Requires-Dist: {requirement}\n".encode()
+    return to_zip(files)
 
 
 def test_building_again_after_files_were_touched_gives_the_same_bytes(checkout: Path, tmp_path: Path) -> None:
@@ -77,6 +100,7 @@ def test_manifest_holds_the_digest_of_every_file_that_was_built(checkout: Path, 
         "glue/millpond_ingest-0.1.0-py3-none-any.whl",
         "lambdas/hello.zip",
         "lambdas/plan.zip",
+        *manifest["modules"]["shell"],
     }
 
 
@@ -110,8 +134,7 @@ def test_a_wheel_that_is_not_the_locked_one_is_not_taken(
     checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    for wheel in (checkout / ".millpond/wheels").iterdir():
-        wheel.write_bytes(to_wheel({"vendored/__init__.py": b"ANSWER = 666"}, "vendored", "1.0"))
+    keep(checkout, to_wheel({"vendored/__init__.py": b"ANSWER = 666"}, "vendored", "1.0"), VENDORED_WHEEL)
 
     with pytest.raises(MillpondError, match="pip could not download"):
         build(tmp_path / "dist", checkout)
@@ -119,7 +142,7 @@ def test_a_wheel_that_is_not_the_locked_one_is_not_taken(
     other = tmp_path / "others"
     other.mkdir()
     wheel = to_wheel({"vendored/__init__.py": b"ANSWER = 43"}, "vendored", "1.0")
-    (other / "vendored-1.0-py3-none-any.whl").write_bytes(wheel)
+    (other / VENDORED_WHEEL).write_bytes(wheel)
     monkeypatch.setenv("PIP_FIND_LINKS", str(other))
     assert "lambdas/plan.zip" in build(tmp_path / "dist", checkout).files
 
@@ -158,18 +181,73 @@ def test_a_zip_does_not_depend_on_the_order_of_its_files() -> None:
     assert to_zip({"b": b"2", "a": b"1"}) == to_zip({"a": b"1", "b": b"2"})
 
 
-def test_modules_are_pinned_to_the_versions_for_the_python_they_run_on(checkout: Path) -> None:
-    requirements = checkout / "requirements/glue-shell"
+def test_the_shell_job_brings_its_locked_wheels_below_a_key_of_the_set(
+    checkout: Path, tmp_path: Path
+) -> None:
+    (key,) = build(tmp_path / "first", checkout).modules["shell"]
+    folder, name = key.rsplit("/", 1)
+    assert name == NATIVE_WHEEL
 
-    assert pinned_modules(requirements, "3.9") == ("psycopg[binary]==3.2.13",)
-    assert pinned_modules(requirements, "3.11") == ("psycopg[binary]==3.3.9",)
+    lock = checkout / "requirements/glue-shell.txt"
+    native = keep(checkout, to_wheel({"native.py": b"ANSWER = 45"}, "native", "1.0"), NATIVE_WHEEL)
+    lock.write_text(f"native==1.0 \\\n    --hash=sha256:{native}\n")
+    (other,) = build(tmp_path / "third", checkout).modules["shell"]
+    assert other.endswith(f"/{name}")
+    assert not other.startswith(folder)
 
 
-def test_a_module_that_is_not_locked_is_named(checkout: Path) -> None:
-    (checkout / "requirements/glue-shell.in").write_text("polars\n")
+def test_pip_installs_a_wheel_without_the_wheels_that_it_asked_for(tmp_path: Path) -> None:
+    wheel = tmp_path / "needing-1.0-py3-none-any.whl"
+    wheel.write_bytes(needing_wheel("needing", "1.0", "absent>=2"))
+    refused = pip_install(wheel, tmp_path / "refused")
+    assert "absent>=2" in refused.stderr
 
-    with pytest.raises(MillpondError, match=r"polars is not locked for Python 3\.9"):
-        pinned_modules(checkout / "requirements/glue-shell", "3.9")
+    wheel.write_bytes(without_requirements(wheel.read_bytes()))
+    assert pip_install(wheel, tmp_path / "installed").returncode == 0
+    assert (tmp_path / "installed/needing.py").read_text() == "ANSWER = 44"
+    with zipfile.ZipFile(wheel) as archive:
+        assert archive.testzip() is None
+        recorded = archive.read("needing-1.0.dist-info/RECORD").decode().split()
+        for name in ("needing.py", "needing-1.0.dist-info/METADATA"):
+            assert record_line(name, archive.read(name)) in recorded
+        assert len({line.split(",")[0] for line in recorded}) == len(recorded) == len(archive.namelist())
+
+
+def pip_install(wheel: Path, target: Path) -> subprocess.CompletedProcess[str]:
+    command = [*find_pip(Settings().home), "install", "--no-index", "--target", str(target), str(wheel)]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "fits"),
+    [
+        ("a-1-py3-none-any.whl", True),
+        ("a-1-py2.py3-none-any.whl", True),
+        ("a-1-cp39-cp39-manylinux2014_x86_64.manylinux_2_17_x86_64.whl", True),
+        ("a-1-cp38-abi3-manylinux_2_28_x86_64.whl", True),
+        ("a-1-cp39-cp39-manylinux_2_31_x86_64.whl", False),
+        ("a-1-cp39-cp39-manylinux2014_aarch64.whl", False),
+        ("a-1-cp310-cp310-manylinux2014_x86_64.whl", False),
+        ("a-1-cp310-abi3-manylinux2014_x86_64.whl", False),
+        ("a-1-py2-none-any.whl", False),
+        ("a-1-cp39-cp39-macosx_11_0_x86_64.whl", False),
+    ],
+)
+def test_glue_runs_wheels_for_its_python_and_its_glibc(name: str, fits: bool) -> None:
+    assert GLUE_SHELL.fits(name) is fits
+
+
+def test_a_function_takes_pure_wheels_alone() -> None:
+    assert LAMBDA.fits("a-1-py3-none-any.whl")
+    assert not LAMBDA.fits("a-1-cp313-cp313-manylinux2014_x86_64.whl")
+
+
+def test_the_lock_is_read_for_one_python(checkout: Path) -> None:
+    lock = checkout / "requirements/glue-shell.txt"
+
+    assert [one.version for one in read_lock(lock, Target("3.9"))] == ["1.0"]
+    assert [one.version for one in read_lock(lock, Target("3.11"))] == ["2.0"]
 
 
 def test_a_checkout_without_job_scripts_is_refused(checkout: Path, tmp_path: Path) -> None:
@@ -183,7 +261,10 @@ def test_this_checkout_packages_both_jobs_and_every_lambda(tmp_path: Path) -> No
     manifest = build(tmp_path / "dist", CHECKOUT)
 
     assert {"glue/ingest_spark.py", "glue/ingest_shell.py", "lambdas/plan.zip"} <= set(manifest.files)
-    assert all("==" in module for module in manifest.shell_modules)
+    assert manifest.modules["spark"] == ()
+    names = [key.rsplit("/", 1)[-1].split("-")[0] for key in manifest.modules["shell"]]
+    assert {"pyarrow", "psycopg_binary", "adbc_driver_postgresql", "pyiceberg", "boto3"} <= set(names)
+    assert set(manifest.modules["shell"]) <= set(manifest.files)
 
 
 def test_the_build_needs_nothing_but_the_standard_library(tmp_path: Path) -> None:
@@ -210,7 +291,7 @@ def test_the_build_needs_nothing_but_the_standard_library(tmp_path: Path) -> Non
 
 def test_a_marker_that_nobody_foresaw_is_refused(checkout: Path) -> None:
     lock = checkout / "requirements/glue-shell.txt"
-    lock.write_text("psycopg==3.2.13 ; platform_release == '6' or python_full_version >= '3.10'\n")
+    lock.write_text(f"native==1.0 ; platform_release == '6' \\\n    --hash=sha256:{'1' * 64}\n")
 
     with pytest.raises(MillpondError, match="marker"):
-        pinned_modules(checkout / "requirements/glue-shell", "3.9")
+        build(checkout / "dist", checkout)
