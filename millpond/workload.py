@@ -42,6 +42,9 @@ KINDS = {
     "write_audit_log": 6,
     "purge_audit_log": 2,
     "edit_group": 1,
+    "list_supplier": 2,
+    "rate_supplier": 4,
+    "drop_supplier": 2,
 }
 
 
@@ -76,8 +79,8 @@ def apply_changes(
 ) -> WorkloadResult:
     """Insert, update and delete rows of ``erp``; each change is a transaction.
 
-    Incremental tables only ever get rows, changes and soft deletes, each with a new ``updated_at``;
-    the others also lose rows.
+    Incremental tables only ever get rows, changes and soft deletes, each with a new ``updated_at``, and the
+    table of changes only rows; the others also lose rows.
 
     Parameters
     ----------

@@ -161,6 +161,19 @@ CREATE TABLE erp."Group" (
     "timestamp"     timestamp
 );
 
+-- What the purchasing system did to its suppliers, in order: it is not read itself, only this log of it.
+CREATE TABLE erp.supplier_changes (
+    change_no       bigint PRIMARY KEY,
+    operation       char(1) NOT NULL,
+    supplier_id     integer NOT NULL,
+    name            text,
+    country         char(2),
+    rating          numeric(3,1),
+    terms           jsonb,
+    is_preferred    boolean,
+    changed_at      timestamptz NOT NULL
+);
+
 -- The limits of each type.
 CREATE TABLE erp.measurements (
     measurement_id  bigint PRIMARY KEY,

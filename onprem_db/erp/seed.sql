@@ -278,3 +278,17 @@ BEGIN
                     SELECT n, n %% 20, %s, pg_temp.moment(''snapshot'', n)
                     FROM generate_series(1, pg_temp.scaled(300)) AS n', columns);
 END $$;
+
+-- Every supplier is listed, then changed; then a fourth of them goes, and some of these come back.
+INSERT INTO erp.supplier_changes
+SELECT n, operation, supplier_id,
+       CASE WHEN operation <> 'D' THEN pg_temp.free_text('supplier.name', n) END,
+       CASE WHEN operation <> 'D' THEN pg_temp.pick('supplier.country', n, 'PT', 'DE', 'PL', 'JP') END,
+       CASE WHEN operation <> 'D' THEN (pg_temp.h('supplier.rating', n) % 101) / 10.0 END,
+       CASE WHEN operation <> 'D' THEN jsonb_build_object('days', pg_temp.h('supplier.terms', n) % 90) END,
+       CASE WHEN operation <> 'D' THEN pg_temp.in_percent('supplier.preferred', n, 20) END,
+       pg_temp.changed(n)
+FROM (SELECT n, 1 + (n - 1) % pg_temp.scaled(200) AS supplier_id,
+             (ARRAY['I', 'U', CASE WHEN n % 4 = 0 THEN 'D' ELSE 'U' END, CASE WHEN n % 4 = 0 THEN 'I' ELSE 'U' END])
+             [1 + (n - 1) / pg_temp.scaled(200)] AS operation
+      FROM generate_series(1, pg_temp.scaled(200) * 7 / 2) AS n) AS changes;
