@@ -21,7 +21,7 @@ MILLPOND := $(or $(MILLPOND_HOME),.millpond)/venvs/harness/bin/millpond
 BIN := $(dir $(MILLPOND))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev doctor up down status deploy plan destroy package load workload ingest replay approve reject verify cost query logs demo dev test test-long test-chaos unit lint format pictures lock clean
+.PHONY: help setup setup-dev doctor up down status deploy plan destroy package load workload ingest replay approve reject verify cost query logs demo dev test test-long test-chaos unit lint checkov format pictures lock clean
 
 help: ## List the verbs
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -120,6 +120,9 @@ lint: setup-dev ## Lint, formatting and types
 	@$(BIN)ruff check --quiet .
 	@$(BIN)ruff format --quiet --check .
 	@$(BIN)mypy --no-error-summary
+
+checkov: setup ## What checkov says of terraform/ and CFN/, with no network; installs it first
+	@$(BIN)python -m millpond.checkov
 
 format: setup-dev ## Put the code into its format
 	@$(BIN)ruff format --quiet .

@@ -15,6 +15,7 @@ compile --no-config --python-version 3.13 requirements/lambda.in -o requirements
 compile --no-config --python-version 3.13 requirements/lambda-vendored.in -c requirements/lambda.txt -o requirements/lambda-vendored.txt
 compile --no-config --python-version 3.13 requirements/bench.in -o requirements/bench.txt
 compile --no-config --python-version 3.11 requirements/bench-ingestr.in -o requirements/bench-ingestr.txt
+compile --no-config --python-version 3.11 requirements/checkov.in -o requirements/checkov.txt
 compile --no-config --python-version 3.9 requirements/build.in -o requirements/build.txt
 for name in uv java; do
     compile --no-config --no-deps --python-version 3.9 "requirements/$name.in" -o "requirements/$name.txt"
