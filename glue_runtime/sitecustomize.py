@@ -8,6 +8,8 @@ variables it acts on are set for the script's own interpreter and taken away at 
     Where to write the exception that ends the script, for the run's ``ErrorMessage``.
     For a Spark script, ``PYSPARK_GATEWAY_PORT`` names its JVM, which gets the run's Spark properties and
     credentials over the gateway before the script begins.
+``MILLPOND_GLUE_STDERR``
+    The run's error log, for a Spark script that ``spark-submit`` starts: that would make one stream of both.
 """
 
 from __future__ import annotations
@@ -43,6 +45,12 @@ def _stop_spark_at_exit() -> None:
             context.stop()
 
     atexit.register(stop)
+
+
+def _write_errors_to(path: str) -> None:
+    log = os.open(path, os.O_WRONLY | os.O_APPEND)
+    os.dup2(log, 2)
+    os.close(log)
 
 
 def _properties(conf_dir: str) -> dict[str, str]:
@@ -94,5 +102,7 @@ _failure_file = os.environ.pop("MILLPOND_GLUE_FAILURE_FILE", "")
 if _failure_file:
     _record_failures(_failure_file)
     if "PYSPARK_GATEWAY_PORT" in os.environ:
+        if _stderr := os.environ.pop("MILLPOND_GLUE_STDERR", ""):
+            _write_errors_to(_stderr)
         _configure_jvm()
         _stop_spark_at_exit()

@@ -153,7 +153,11 @@ class ContainerWorkers:
             environment = _environment(context, folder, path, credentials)
             if run.is_spark:
                 spark.write_conf(context, folder, size, parameters.spark_conf)
-                environment |= {"MILLPOND_SPARK_CONF_DIR": str(folder.conf), "SPARK_LOCAL_IP": "127.0.0.1"}
+                environment |= {
+                    "MILLPOND_SPARK_CONF_DIR": str(folder.conf),
+                    "MILLPOND_GLUE_STDERR": str(folder.stderr),
+                    "SPARK_LOCAL_IP": "127.0.0.1",
+                }
                 command = [
                     *spark_submit(spark.jvm_spec(size, parameters, jars), folder.tmp),
                     str(staged.script),
