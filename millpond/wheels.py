@@ -79,8 +79,8 @@ class Target:
 
 
 LAMBDA = Target("3.13")
-# Amazon Linux 2, which Python shell jobs are reported to run on, has glibc 2.26; pyarrow 21 needs this.
-GLUE_SHELL = Target("3.9", glibc=28)
+# Python shell jobs are reported to run on Amazon Linux 2.
+GLUE_SHELL = Target("3.9", glibc=26)
 
 
 @dataclass(frozen=True)
