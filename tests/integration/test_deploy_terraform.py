@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
+from fnmatch import fnmatchcase
 from pathlib import Path
 from unittest.mock import ANY
 
