@@ -154,14 +154,13 @@ def _batches(
 
 def numbers_from(start: int, count: int) -> pa.Array:
     """Whole numbers that follow each other."""
-    # pa.arange came with pyarrow 21, whose wheels need a later glibc than Python shell jobs have.
-    return pc.add(_from_zero(count), start)
+    return pc.add(_from_zero(1 << count.bit_length()).slice(0, count), start)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=1)
 def _from_zero(count: int) -> pa.Array:
-    """Counting costs more than adding, and most batches are as long as the one before."""
-    return pa.array(range(count), pa.int64())
+    """Counted once: ``pa.arange`` came with pyarrow 21, whose wheels need a later glibc than a job has."""
+    return pc.cumulative_sum(pa.repeat(pa.scalar(1, pa.int64()), count), start=-1)
 
 
 def _projected(batch: pa.RecordBatch | pa.Table, fields: Sequence[Field], names: dict[int, str]) -> pa.Table:
