@@ -28,7 +28,9 @@ TABLES = {
     )
     for path in sorted((FIXTURES / "job_settings").glob("*.json"))
 }
-SMALL = [name for name in TABLES if name not in ("tpch.lineitem", "tpch.orders", "tpch.partsupp")]
+LARGE = ("tpch.lineitem", "tpch.orders", "tpch.partsupp")
+# A copy of a table of changes is not what its ingest makes of it.
+SMALL = [name for name, table in TABLES.items() if name not in LARGE and table.rows.sequence_column is None]
 
 
 CHANGES = """
