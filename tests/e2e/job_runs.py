@@ -13,6 +13,9 @@ from waiting import wait_until
 from millpond.aws import Aws
 from millpond.testing.jobs import BUCKET, FINAL, ROLE, ensure_bucket_and_role
 
+# A cold Spark run takes 20 seconds of an idle machine, and some minutes of one that runs every test at once.
+RUN_SECONDS = 480.0
+
 
 @dataclass
 class GlueJobs:
@@ -60,6 +63,7 @@ class GlueJobs:
         return wait_until(
             f"end of {run_id}",
             lambda: run if (run := self.look(job, run_id))["JobRunState"] in FINAL else None,
+            RUN_SECONDS,
         )
 
     def run(
