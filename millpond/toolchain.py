@@ -28,7 +28,7 @@ from millpond.errors import MillpondError
 from millpond.jars import JARS, install_jars, missing_jars
 from millpond.planes.context import Tools
 from millpond.terraform import install_terraform
-from millpond.wheels import GLUE_SHELL, LAMBDA, keep_wheels
+from millpond.wheels import LOCKS, keep_wheels
 
 TERRAFORM_VERSION = "1.11.4"
 TERRAFORM_MINIMUM = (1, 9)
@@ -164,8 +164,10 @@ def find_wheels(settings: Settings) -> Component:
     """The wheels that Lambda functions and the Python shell job bring."""
     directory = settings.home / "wheels"
     pip = bootstrap.find_pip(settings.home)
-    kept = keep_wheels(bootstrap.REQUIREMENTS / "lambda-vendored.txt", LAMBDA, directory, pip)
-    kept += keep_wheels(bootstrap.REQUIREMENTS / "glue-shell.txt", GLUE_SHELL, directory, pip)
+    kept = sum(
+        keep_wheels(bootstrap.REQUIREMENTS / f"{name}.txt", target, directory, pip)
+        for name, target in LOCKS.items()
+    )
     return Component("wheels", f"{kept} wheels", directory)
 
 

@@ -82,6 +82,9 @@ LAMBDA = Target("3.13")
 # Python shell jobs are reported to run on Amazon Linux 2.
 GLUE_SHELL = Target("3.9", glibc=26)
 
+LOCKS = {"lambda-vendored": LAMBDA, "glue-shell": GLUE_SHELL}
+"""Locks of ``requirements/`` whose wheels a deployment brings, and what runs them."""
+
 
 @dataclass(frozen=True)
 class LockedWheel:

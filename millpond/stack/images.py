@@ -21,7 +21,7 @@ from millpond import bootstrap
 from millpond.config import CHECKOUT, Settings
 from millpond.errors import MillpondError
 from millpond.planes.context import Tools
-from millpond.wheels import GLUE_SHELL, LAMBDA, keep_wheels
+from millpond.wheels import LOCKS, keep_wheels
 
 # LocalStack's current images ask for it; the one that Millpond builds on is the last that does not.
 TOKEN = "LOCALSTACK_AUTH_TOKEN"  # noqa: S105 (the name of a variable)
@@ -140,7 +140,7 @@ def _stage_engine(directory: Path, home: Path) -> None:
     _packages(home, directory / "lambda", "3.13", ["-r", _lock("lambda")])
     shutil.copytree(CHECKOUT / "glue_runtime", directory / "glue_runtime", ignore=_NO_CACHES)
     (directory / "tools.json").write_text(container_tools().to_json())
-    for name, target in (("lambda-vendored", LAMBDA), ("glue-shell", GLUE_SHELL)):
+    for name, target in LOCKS.items():
         keep_wheels(Path(_lock(name)), target, directory / "wheels", bootstrap.find_pip(home))
     built = directory / "built"
     result = subprocess.run(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ import psutil
 from boto3.dynamodb.types import TypeSerializer
 from chaos_points import SHELL_TABLES, SPARK_TABLES, Call, calls_of
 from conftest import Checkout
+from waiting import wait_until
 
 from millpond import ingest, process
 from millpond.load import SQL_DIR
@@ -391,11 +391,7 @@ def athena_calls(lake: Lake, table: str) -> list[Call]:
 
 def wait_for[T](what: str, probe: Callable[[], T | None], seconds: float = DEADLINE_SECONDS) -> T:
     """Ask until the answer is neither None nor empty."""
-    deadline = time.monotonic() + seconds
-    while not (answer := probe()):
-        assert time.monotonic() < deadline, f"no {what} within {seconds} seconds"
-        time.sleep(0.05)
-    return answer
+    return wait_until(what, probe, seconds)
 
 
 def _is_zombie(pid: int) -> bool:

@@ -29,6 +29,15 @@ MILLPOND = Path(sys.executable).parent / "millpond"
 IS_EMBEDDED = Settings().tier == "embedded"
 embedded_only = pytest.mark.skipif(not IS_EMBEDDED, reason="about the processes of the embedded tier")
 
+WAREHOUSE = {
+    "warehouse_code": "W99",
+    "name": "Annex",
+    "opens_at": "07:00:00.000000",
+    "closes_at": "18:30:00.000000",
+    "dock_hours": [7, 12],
+    "floor_area": "1250.5",
+}
+
 
 @dataclass
 class Checkout:
@@ -94,6 +103,14 @@ class Checkout:
     def query(self, sql: str) -> list[list[str | None]]:
         rows: list[list[str | None]] = json.loads(self.must("query", sql, "--json"))["rows"]
         return rows
+
+    def drop_warehouse(self, name: str) -> None:
+        """Drop a file with one row for ``erp.warehouses``."""
+        self.aws.s3.put_object(
+            Bucket=f"{self.settings.prefix}-raw-{self.settings.account_id}-{self.settings.region}",
+            Key=f"drop/erp.warehouses/{name}.jsonl",
+            Body=json.dumps(WAREHOUSE).encode(),
+        )
 
 
 @contextmanager

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
-import zipfile
 
 import pytest
+from archives import zipped
 from conftest import IS_EMBEDDED
 from job_runs import GlueJobs
 from waiting import wait_until
@@ -236,11 +235,3 @@ def wheel() -> bytes:
             f"{info}/RECORD": f"tinywheel.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n",
         }
     )
-
-
-def zipped(files: dict[str, str]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()

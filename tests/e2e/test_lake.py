@@ -148,19 +148,7 @@ def test_logs_show_what_the_last_run_of_a_job_wrote(demo):
 
 def test_a_file_dropped_into_raw_is_ingested_and_the_next_full_load_replaces_it(demo):
     names = {"TableName": f"{demo.settings.prefix}-ingest_runs", "ConsistentRead": True}
-    row = {
-        "warehouse_code": "W99",
-        "name": "Annex",
-        "opens_at": "07:00:00.000000",
-        "closes_at": "18:30:00.000000",
-        "dock_hours": [7, 12],
-        "floor_area": "1250.5",
-    }
-    demo.aws.s3.put_object(
-        Bucket=f"{demo.settings.prefix}-raw-{demo.settings.account_id}-eu-west-1",
-        Key="drop/erp.warehouses/annex.jsonl",
-        Body=json.dumps(row).encode(),
-    )
+    demo.drop_warehouse("annex")
 
     def run_of_the_file() -> dict | None:
         key = {":table": {"S": "erp.warehouses"}}

@@ -18,6 +18,7 @@ import pytest
 from boto3.dynamodb.types import TypeSerializer
 from conftest import Checkout, checkout_of_its_own
 from permissions import Account, Call, Need, Role
+from waiting import wait_until
 
 from millpond.query import run_query
 
@@ -106,19 +107,6 @@ class Platform:
         answer = self.checkout.aws.lambda_.invoke(FunctionName="millpond-dev-notify", Payload=payload)
         assert "FunctionError" not in answer, answer["Payload"].read()
 
-    def drop_file(self, name: str) -> None:
-        row = {
-            "warehouse_code": "W99",
-            "name": "Annex",
-            "opens_at": "07:00:00.000000",
-            "closes_at": "18:30:00.000000",
-            "dock_hours": [7, 12],
-            "floor_area": "1250.5",
-        }
-        bucket = f"millpond-dev-raw-{self.checkout.settings.account_id}-eu-west-1"
-        key = f"drop/{STRICT_TABLE}/{name}.jsonl"
-        self.checkout.aws.s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(row).encode())
-
     def executions(self) -> dict[str, str]:
         found = self.checkout.aws.stepfunctions.list_executions(
             stateMachineArn=self.arn("states", f"stateMachine:{MACHINE}")
@@ -170,7 +158,7 @@ def ingest_everything(platform: Platform) -> None:
 
 def ingest_a_file(platform: Platform) -> None:
     before = platform.executions()
-    platform.drop_file("annex")
+    platform.checkout.drop_warehouse("annex")
     started = wait_for("execution", lambda: platform.executions().keys() - before.keys())
     wait_for("its end", lambda: platform.executions()[next(iter(started))] != "RUNNING")
     assert [platform.executions()[one] for one in started] == ["SUCCEEDED"]
@@ -241,7 +229,7 @@ def leave_an_event_undelivered(platform: Platform) -> None:
     }
     url = platform.checkout.settings.endpoint_url
     fault_rules.ask(url, "PATCH", [refused])
-    platform.drop_file("lost")
+    platform.checkout.drop_warehouse("lost")
     wait_for(
         "refusal", lambda: [one for one in fault_rules.ask(url, "GET") if one["hits"] and "error" in one]
     )
@@ -490,8 +478,4 @@ def _of_alarm(text: str) -> tuple[str, str]:
 
 def wait_for[T](what: str, probe: Callable[[], T | None], seconds: float = 240) -> T:
     """Ask until the answer is neither None nor empty."""
-    deadline = time.monotonic() + seconds
-    while not (answer := probe()):
-        assert time.monotonic() < deadline, f"no {what} within {seconds} seconds"
-        time.sleep(0.1)
-    return answer
+    return wait_until(what, probe, seconds)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
 import sys
-import time
-import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +12,9 @@ from typing import Any
 
 import boto3
 import pytest
+from archives import zipped
 from ports import free_port
+from waiting import wait_until
 
 from millpond.config import CHECKOUT, Settings
 from millpond.planes.context import Tools
@@ -108,18 +107,6 @@ def running_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running
         yield running
 
 
-def zipped(files: Mapping[str, str]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
-
-
 def wait_for[T](what: str, probe: Callable[[], T | None], seconds: float = 30) -> T:
     """Ask until the answer is neither None nor empty."""
-    deadline = time.monotonic() + seconds
-    while not (answer := probe()):
-        assert time.monotonic() < deadline, f"no {what} within {seconds} seconds"
-        time.sleep(0.1)
-    return answer
+    return wait_until(what, probe, seconds)

@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 import pytest
+from archives import zipped
 from codebuild_fixtures import (
     CodeBuild,
     commit,
@@ -25,7 +26,7 @@ from codebuild_fixtures import (
     own_plane,
     phases,
 )
-from engine_fixtures import RunningEngine, running_engine, wait_for, zipped
+from engine_fixtures import RunningEngine, running_engine, wait_for
 
 from millpond.planes.codebuild import CodeBuildPlane, CodeBuildSettings
 

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from engine_fixtures import RunningEngine, running_engine, wait_for, zipped
+from archives import zipped
+from engine_fixtures import RunningEngine, running_engine, wait_for
 
 __all__ = ["running_engine"]
 
