@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
-import textwrap
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 from engine_fixtures import RunningEngine, started_engine
-from waiting import wait_until
+from glue_scripts import GlueScripts
 
 from millpond.config import load_settings
 from millpond.planes.context import PlaneContext, Tools
@@ -21,37 +18,20 @@ from millpond.planes.telemetry import Telemetry
 BUCKET = "glue-tests"
 # Timeouts of these tests are in minutes that last a second.
 SETTINGS = GlueSettings(warm_jvms=1, seconds_per_timeout_minute=1.0)
+RUN_SECONDS = 180.0
 
 
-@dataclass
-class GlueStack:
+class GlueStack(GlueScripts):
     """A plane, and the engine it uses."""
 
-    engine: RunningEngine
-    plane: GluePlane
-    context: PlaneContext
-    role: str
-    _names: Iterator[int] = field(default_factory=itertools.count)
+    def __init__(self, engine: RunningEngine, plane: GluePlane, context: PlaneContext, role: str) -> None:
+        super().__init__(engine.client("s3"), engine.client("logs"), BUCKET, role, RUN_SECONDS)
+        self.engine = engine
+        self.plane = plane
+        self.context = context
 
-    def put(self, key: str, content: str | bytes) -> str:
-        body = content.encode() if isinstance(content, str) else content
-        self.engine.client("s3").put_object(Bucket=BUCKET, Key=key, Body=body)
-        return f"s3://{BUCKET}/{key}"
-
-    def job(self, script: str, *, command: str = "pythonshell", **settings: Any) -> str:
-        """Make a job of a script; its name."""
-        name = f"job-{next(self._names)}"
-        location = self.put(f"scripts/{name}.py", textwrap.dedent(script))
-        size = {"GlueVersion": "5.1", "WorkerType": "G.1X", "NumberOfWorkers": 2}
-        request: dict[str, Any] = {
-            "Name": name,
-            "Role": self.role,
-            "Command": {"Name": command, "ScriptLocation": location},
-            **(size if command == "glueetl" else {}),
-            **settings,
-        }
-        self.plane.create_job(request)
-        return name
+    def create(self, request: Mapping[str, Any]) -> None:
+        self.plane.create_job(dict(request))
 
     def start(self, job: str, **request: Any) -> str:
         return str(self.plane.start_job_run({"JobName": job, **request})["JobRunId"])
@@ -59,37 +39,6 @@ class GlueStack:
     def look(self, job: str, run_id: str) -> dict[str, Any]:
         run: dict[str, Any] = self.plane.get_job_run({"JobName": job, "RunId": run_id})["JobRun"]
         return run
-
-    def finish(self, job: str, run_id: str) -> dict[str, Any]:
-        """Wait until a run has ended; the run."""
-        final = ("SUCCEEDED", "FAILED", "STOPPED", "TIMEOUT")
-        return wait_until(
-            f"end of {run_id}",
-            lambda: run if (run := self.look(job, run_id))["JobRunState"] in final else None,
-        )
-
-    def run(
-        self, script: str, *, arguments: Mapping[str, str] | None = None, **settings: Any
-    ) -> dict[str, Any]:
-        """Make a job, run it once, wait for its end; the run."""
-        job = self.job(script, **settings)
-        return self.finish(job, self.start(job, Arguments=dict(arguments or {})))
-
-    def log(self, group: str, stream: str) -> str:
-        logs = self.engine.client("logs")
-        try:
-            events = logs.get_log_events(logGroupName=group, logStreamName=stream, startFromHead=True)[
-                "events"
-            ]
-        except logs.exceptions.ResourceNotFoundException:
-            return ""
-        return "\n".join(event["message"] for event in events)
-
-    def output(self, run: Mapping[str, Any]) -> str:
-        return self.log(f"{run['LogGroupName']}/output", run["Id"])
-
-    def errors(self, run: Mapping[str, Any]) -> str:
-        return self.log(f"{run['LogGroupName']}/error", run["Id"])
 
     def folder(self, run_id: str) -> Path:
         return self.context.state_dir / "glue" / "runs" / run_id
