@@ -27,10 +27,10 @@ help: ## List the verbs
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup:
-	@$(PYTHON) millpond/bootstrap.py --quiet
+	@$(PYTHON) millpond/toolchain/bootstrap.py --quiet
 
 setup-dev:
-	@$(PYTHON) millpond/bootstrap.py --quiet --dev
+	@$(PYTHON) millpond/toolchain/bootstrap.py --quiet --dev
 
 ##@ The two that matter
 demo: setup ## Set everything up, run the whole lake, show source and lake side by side
@@ -76,7 +76,7 @@ destroy: setup ## Remove the platform with its data, then the stack of the build
 	@$(MILLPOND) destroy
 
 package: ## Build what Terraform uploads into dist/, with the hash of each file
-	@$(PYTHON) -m millpond.package dist
+	@$(PYTHON) -m lake.package dist
 
 load: setup ## Create and fill the on-premises database
 	@$(MILLPOND) load
@@ -122,7 +122,7 @@ lint: setup-dev ## Lint, formatting and types
 	@$(BIN)mypy --no-error-summary
 
 checkov: setup ## What checkov says of terraform/ and CFN/, with no network; installs it first
-	@$(BIN)python -m millpond.checkov
+	@$(BIN)python -m lake.checkov
 
 format: setup-dev ## Put the code into its format
 	@$(BIN)ruff format --quiet .

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from millpond.config import CHECKOUT
+from millpond.base.config import CHECKOUT
 
 sys.path[:0] = [str(CHECKOUT / "tests"), str(CHECKOUT / "tests/integration")]
 
@@ -46,7 +46,7 @@ def apply_by_hand(stack: Stack, directory: Path) -> None:
     checkout = copy_checkout(directory)
     versions = checkout / "terraform/versions.tf"
     versions.write_text(versions.read_text().replace(BACKEND, ""))
-    packaging = [sys.executable, "-m", "millpond.package", "dist"]
+    packaging = [sys.executable, "-m", "lake.package", "dist"]
     # As the build has it.
     at_hand = {**os.environ, "PIP_FIND_LINKS": str(stack.settings.home / "wheels")}
     subprocess.run(packaging, cwd=checkout, env=at_hand, check=True, capture_output=True)

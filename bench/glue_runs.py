@@ -17,7 +17,7 @@ from typing import Any
 
 import boto3
 
-from millpond.config import Settings, load_settings
+from millpond.base.config import Settings, load_settings
 from millpond.planes.context import PlaneContext, Tools
 from millpond.planes.glue import GluePlane, GlueSettings
 from millpond.planes.telemetry import Telemetry

@@ -35,10 +35,10 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from millpond import bootstrap
-from millpond.config import CHECKOUT, load_settings
-from millpond.load import load
+from lake.load import load
+from millpond.base.config import CHECKOUT, load_settings
 from millpond.planes.glue.spark import local_size
+from millpond.toolchain import bootstrap
 
 sys.path[:0] = [str(CHECKOUT / "tests"), str(CHECKOUT / "tests/integration")]
 

@@ -37,7 +37,7 @@ variable "package_dir" {
 
   validation {
     condition     = fileexists("${var.package_dir}/manifest.json")
-    error_message = "There is no manifest.json in package_dir: it is what millpond.package builds (make deploy does so first)."
+    error_message = "There is no manifest.json in package_dir: it is what lake.package builds (make deploy does so first)."
   }
 }
 

@@ -7,8 +7,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from millpond import process
-from millpond.config import CHECKOUT
+from millpond.base import process
+from millpond.base.config import CHECKOUT
 
 _BASE = CHECKOUT / ".millpond"
 # Names the test process a state directory belongs to; not "*.pid", so that `down` never takes it for a child.

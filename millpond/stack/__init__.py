@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from millpond.config import Settings
+from millpond.base.config import Settings
 
 StepCallback = Callable[[str], None]
 

@@ -18,14 +18,14 @@ from docker.models.containers import Container
 from filelock import FileLock
 from requests.exceptions import RequestException
 
-from millpond.config import CHECKOUT, Settings
-from millpond.containers import OF_PROJECT, OF_WORKER, remove_labelled
-from millpond.errors import MillpondError
+from millpond.base.config import CHECKOUT, Settings
+from millpond.base.containers import OF_PROJECT, OF_WORKER, remove_labelled
+from millpond.base.errors import MillpondError
 from millpond.stack import Service, StepCallback
 from millpond.stack.engine import listener_on
 from millpond.stack.images import Image, context_directory, images, is_localstacks_own, stage
 from millpond.stack.onprem import OnPremDatabase
-from millpond.toolchain import find_deployer
+from millpond.toolchain.components import find_deployer
 
 COMPOSE_FILE = CHECKOUT / "docker-compose.yml"
 TOKEN_FILE = CHECKOUT / "docker" / "with-token.yml"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from millpond import process
-from millpond.config import Settings
-from millpond.errors import MillpondError
+from millpond.base import process
+from millpond.base.config import Settings
+from millpond.base.errors import MillpondError
 from millpond.stack import Service, StepCallback
 from millpond.stack.engine import Engine
 from millpond.stack.onprem import OnPremDatabase
@@ -23,7 +23,7 @@ class EmbeddedStack:
     settings : Settings
         Ports and the state directory.
     tools_file : Path
-        What the planes in the engine run, as :func:`millpond.toolchain.ensure` left it.
+        What the planes in the engine run, as :func:`millpond.toolchain.components.ensure` left it.
     """
 
     def __init__(self, settings: Settings, tools_file: Path) -> None:

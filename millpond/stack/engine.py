@@ -14,9 +14,9 @@ from typing import Any
 
 import psutil
 
-from millpond import process
-from millpond.config import Settings
-from millpond.errors import MillpondError
+from millpond.base import process
+from millpond.base.config import Settings
+from millpond.base.errors import MillpondError
 from millpond.planes.context import PlaneContext, Tools
 from millpond.stack.engine_environment import DIRECTORIES, engine_variables
 

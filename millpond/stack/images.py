@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from millpond import bootstrap
-from millpond.config import CHECKOUT, Settings
-from millpond.errors import MillpondError
+from millpond.base.config import CHECKOUT, Settings
+from millpond.base.errors import MillpondError
 from millpond.planes.context import Tools
-from millpond.wheels import LOCKS, keep_wheels
+from millpond.toolchain import bootstrap
+from millpond.toolchain.wheels import LOCKS, keep_wheels
 
 # LocalStack's current images ask for it; the one that Millpond builds on is the last that does not.
 TOKEN = "LOCALSTACK_AUTH_TOKEN"  # noqa: S105 (the name of a variable)

@@ -20,9 +20,9 @@ import psycopg
 from filelock import FileLock
 from psycopg import sql
 
-from millpond import process
-from millpond.config import Settings
-from millpond.errors import MillpondError
+from millpond.base import process
+from millpond.base.config import Settings
+from millpond.base.errors import MillpondError
 
 HOST = "127.0.0.1"
 ADMIN = "millpond_admin"

@@ -13,9 +13,9 @@ from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.network import Network
 
-from millpond.config import Settings
-from millpond.containers import OF_WORKER, remove_labelled
-from millpond.errors import MillpondError
+from millpond.base.config import Settings
+from millpond.base.containers import OF_WORKER, remove_labelled
+from millpond.base.errors import MillpondError
 from millpond.stack.compose import ComposeStack, connect, socket_path
 from millpond.stack.images import TOKEN, images, is_localstacks_own
 from millpond.stack.onprem import ADMIN, OnPremDatabase

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from millpond.aws import Aws
-from millpond.errors import MillpondError
-from millpond.joblogs import job_run_log
+from millpond.base.errors import MillpondError
+from millpond.client.aws import Aws
+from millpond.client.logs import job_run_log
 
 BUCKET = "millpond-testing"
 ROLE = "millpond-testing"

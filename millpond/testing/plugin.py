@@ -14,9 +14,9 @@ import pytest
 if TYPE_CHECKING:
     import psycopg
 
-    from millpond.aws import Aws
-    from millpond.config import Settings
-    from millpond.query import QueryResult
+    from millpond.base.config import Settings
+    from millpond.client.aws import Aws
+    from millpond.client.query import QueryResult
     from millpond.testing.jobs import GlueJobRun
 
 HELP = "What the stack of the fixture millpond_stack is made of: embedded or compose (in containers)."
@@ -43,7 +43,7 @@ class RunGlueJob(Protocol):
 
 
 class QueryAthena(Protocol):
-    """Asks Athena; see :func:`millpond.query.run_query`."""
+    """Asks Athena; see :func:`millpond.client.query.run_query`."""
 
     def __call__(self, sql: str) -> QueryResult: ...
 
@@ -57,7 +57,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def millpond_stack(request: pytest.FixtureRequest) -> Iterator[Settings]:
     """A stack of its own for the session, on free ports; its settings."""
-    from millpond.config import Settings
+    from millpond.base.config import Settings
 
     tier = request.config.getoption("--millpond-tier") or request.config.getini("millpond_tier")
     chosen = {"tier": tier} if tier else {}
@@ -71,8 +71,8 @@ def millpond_stack(request: pytest.FixtureRequest) -> Iterator[Settings]:
             with ContainerStack(settings) as stack:
                 yield stack.settings
             return
-        from millpond import toolchain
         from millpond.stack.embedded import EmbeddedStack
+        from millpond.toolchain import components as toolchain
 
         embedded = EmbeddedStack(settings, toolchain.ensure(settings).tools_file)
         embedded.up()
@@ -84,7 +84,7 @@ def millpond_stack(request: pytest.FixtureRequest) -> Iterator[Settings]:
 
 @pytest.fixture(scope="session")
 def _millpond_aws(millpond_stack: Settings) -> Aws:
-    from millpond.aws import Aws
+    from millpond.client.aws import Aws
 
     return Aws(millpond_stack)
 
@@ -132,7 +132,7 @@ def glue_job_run(_millpond_aws: Aws) -> RunGlueJob:
 @pytest.fixture(scope="session")
 def athena_query(_millpond_aws: Aws) -> QueryAthena:
     """Asks Athena: ``athena_query("select count(*) from sales.orders").rows``."""
-    from millpond.query import run_query
+    from millpond.client.query import run_query
     from millpond.testing.jobs import make_bucket
 
     workgroup, bucket = "millpond-testing", "millpond-testing-results"

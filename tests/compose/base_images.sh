@@ -23,7 +23,7 @@ trap 'rm -rf "$work"' EXIT
 
 say() { echo "stand-in: $*" >&2; }
 exists() { docker image inspect "$1" >/dev/null 2>&1; }
-# What the embedded tier runs is what the stand-ins are made of; see millpond/toolchain.py.
+# What the embedded tier runs is what the stand-ins are made of; see millpond/toolchain/components.py.
 "$harness" -c 'from millpond import config, toolchain; toolchain.ensure(config.load_settings())'
 tool() { "$harness" -c "import json, sys; print(json.load(open('$home/tools.json'))['$1'])"; }
 site_packages() { "$1" -c 'import sysconfig; print(sysconfig.get_path("purelib"))'; }

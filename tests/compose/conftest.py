@@ -10,7 +10,7 @@ import pytest
 import state_directories
 from container_stack import Containers, new_settings
 
-from millpond.config import Settings
+from millpond.base.config import Settings
 from millpond.stack.compose import connect
 
 IS_ASKED_FOR = Settings().tier == "compose"

@@ -9,8 +9,8 @@ from typing import Any
 
 import docker
 
-from millpond.aws import Aws
-from millpond.config import Settings
+from millpond.base.config import Settings
+from millpond.client.aws import Aws
 from millpond.stack.compose import SERVICES, ComposeStack, connect
 
 

@@ -17,8 +17,8 @@ from container_stack import Containers, new_settings
 from docker import DockerClient
 from docker.errors import NotFound
 
-from millpond.config import CHECKOUT
-from millpond.containers import OF_WORKER
+from millpond.base.config import CHECKOUT
+from millpond.base.containers import OF_WORKER
 from millpond.planes.glue.containers import limits_of
 from millpond.planes.glue.spark import local_size
 from millpond.stack.compose import connect

@@ -11,7 +11,7 @@ import pytest
 from container_stack import Containers, new_settings
 from docker.errors import NotFound
 
-from millpond.errors import MillpondError
+from millpond.base.errors import MillpondError
 from millpond.stack.compose import SERVICES, ComposeStack, connect
 from millpond.stack.onprem import OnPremDatabase
 
@@ -199,7 +199,7 @@ def test_a_base_image_that_cannot_be_had_is_named(tmp_path, containers) -> None:
 )
 def test_without_an_engine_the_cli_says_so_in_words(tmp_path, address: str, words: str) -> None:
     result = subprocess.run(
-        [sys.executable, "-m", "millpond.cli", "--tier", "compose", "up"],
+        [sys.executable, "-m", "millpond.cli.main", "--tier", "compose", "up"],
         env={"DOCKER_HOST": address, "MILLPOND_STATE_DIR": str(tmp_path), "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,

@@ -19,11 +19,12 @@ from chaos_points import SHELL_TABLES, SPARK_TABLES, Call, calls_of
 from conftest import Checkout
 from waiting import wait_until
 
-from millpond import ingest, process
-from millpond.load import SQL_DIR
-from millpond.query import Row, run_query
-from millpond.verify.compare import TableComparison, verify
-from millpond.workload import apply_changes
+from lake import ingest
+from lake.load import SQL_DIR
+from lake.verify.compare import TableComparison, verify
+from lake.workload import apply_changes
+from millpond.base import process
+from millpond.client.query import Row, run_query
 
 TABLES = (*SHELL_TABLES, *SPARK_TABLES)
 JOB_AGENTS = ("python#3.9", "python#3.11", "java")

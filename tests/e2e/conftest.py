@@ -19,8 +19,8 @@ import state_directories
 from job_runs import GlueJobs
 from ports import free_port
 
-from millpond.aws import Aws
-from millpond.config import CHECKOUT, Settings
+from millpond.base.config import CHECKOUT, Settings
+from millpond.client.aws import Aws
 from millpond.stack import open_stack
 from millpond.stack.onprem import OnPremDatabase
 

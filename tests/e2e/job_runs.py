@@ -7,7 +7,7 @@ from typing import Any
 
 from glue_scripts import GlueScripts
 
-from millpond.aws import Aws
+from millpond.client.aws import Aws
 from millpond.testing.jobs import BUCKET, ROLE, ensure_bucket_and_role
 
 # A cold Spark run takes 20 seconds of an idle machine, and some minutes of one that runs every test at once.

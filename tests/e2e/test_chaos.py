@@ -25,7 +25,7 @@ from chaos_lake import (
 from chaos_points import FUNCTIONS, Call, Point, aim, draw
 from conftest import checkout_of_its_own
 
-from millpond.verify.compare import TableComparison
+from lake.verify.compare import TableComparison
 
 SEED = int(os.environ.get("MILLPOND_CHAOS_SEED", "20261123"))
 COUNT = int(os.environ.get("MILLPOND_CHAOS_POINTS", "40"))

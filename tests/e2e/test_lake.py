@@ -16,11 +16,12 @@ import psycopg
 import pytest
 from conftest import Checkout, embedded_only
 
-from millpond import process, toolchain
-from millpond.config import CHECKOUT
-from millpond.dev import Reload, Reloader
-from millpond.errors import MillpondError
-from millpond.query import run_query
+from lake.dev import Reload, Reloader
+from millpond.base import process
+from millpond.base.config import CHECKOUT
+from millpond.base.errors import MillpondError
+from millpond.client.query import run_query
+from millpond.toolchain import components as toolchain
 
 LINEITEM_ROWS_AT_SF_0_01 = "60175"
 QUERIES = sorted((Path(__file__).parent / "tpch_queries").glob("*.sql"))

@@ -20,7 +20,7 @@ from conftest import Checkout, checkout_of_its_own
 from permissions import Account, Call, Need, Role
 from waiting import wait_until
 
-from millpond.query import run_query
+from millpond.client.query import run_query
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 

@@ -10,7 +10,7 @@ import psutil
 import pytest
 from conftest import embedded_only
 
-from millpond import process
+from millpond.base import process
 
 DEADLINE_SECONDS = 60
 pytestmark = embedded_only

@@ -12,14 +12,23 @@ from typing import Any
 
 from ports import free_port
 
-from millpond import deploy, toolchain
-from millpond.aws import Aws
-from millpond.config import CHECKOUT, Settings
+from millpond.base.config import CHECKOUT, Settings
+from millpond.client.aws import Aws
+from millpond.project import deployment as deploy
+from millpond.project.terraform_log import Changes
 from millpond.stack.engine import Engine
-from millpond.terraform_log import Changes
+from millpond.toolchain import components as toolchain
 
 DEPLOYED = ("CFN", "terraform", "glue_jobs", "lambdas", "requirements", "fixtures")
-PACKAGING = ("millpond/__init__.py", "millpond/errors.py", "millpond/package.py", "millpond/wheels.py")
+PACKAGING = (
+    "millpond/__init__.py",
+    "millpond/base/__init__.py",
+    "millpond/base/errors.py",
+    "millpond/toolchain/__init__.py",
+    "millpond/toolchain/wheels.py",
+    "lake/__init__.py",
+    "lake/package.py",
+)
 
 SMALL_CONFIGURATION = """
 terraform {

@@ -16,7 +16,7 @@ from archives import zipped
 from ports import free_port
 from waiting import wait_until
 
-from millpond.config import CHECKOUT, Settings
+from millpond.base.config import CHECKOUT, Settings
 from millpond.planes.context import Tools
 from millpond.stack.engine import Engine
 

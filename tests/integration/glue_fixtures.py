@@ -10,7 +10,7 @@ import pytest
 from engine_fixtures import RunningEngine, started_engine
 from glue_scripts import GlueScripts
 
-from millpond.config import load_settings
+from millpond.base.config import load_settings
 from millpond.planes.context import PlaneContext, Tools
 from millpond.planes.glue import GluePlane, GlueSettings
 from millpond.planes.telemetry import Telemetry

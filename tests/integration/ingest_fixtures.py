@@ -19,7 +19,7 @@ import duckdb_extension_httpfs
 import duckdb_extension_iceberg
 from ports import free_port
 
-from millpond.config import CHECKOUT, Settings
+from millpond.base.config import CHECKOUT, Settings
 from millpond.planes.context import Tools
 from millpond.stack.engine import Engine
 from millpond.stack.onprem import OnPremDatabase

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ports import free_port
 
-from millpond.config import Settings
+from millpond.base.config import Settings
 from millpond.stack.onprem import OnPremDatabase
 
 

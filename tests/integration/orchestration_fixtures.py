@@ -20,11 +20,11 @@ from engine_fixtures import RunningEngine, started_engine
 from onprem_fixtures import onprem_settings, running_database
 from pyarrow import parquet
 
-from millpond import package
-from millpond.aws import Aws
-from millpond.config import CHECKOUT
-from millpond.errors import MillpondError
-from millpond.ingest import TableEvent, follow, start_ingest
+from lake import package
+from lake.ingest import TableEvent, follow, start_ingest
+from millpond.base.config import CHECKOUT
+from millpond.base.errors import MillpondError
+from millpond.client.aws import Aws
 from millpond.planes.context import Tools
 from millpond.stack.onprem import OnPremDatabase
 

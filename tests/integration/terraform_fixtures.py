@@ -7,9 +7,9 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from millpond import toolchain
-from millpond.config import Settings
-from millpond.terraform import cli_config
+from millpond.base.config import Settings
+from millpond.toolchain import components as toolchain
+from millpond.toolchain.terraform import cli_config
 
 
 @dataclass(frozen=True)

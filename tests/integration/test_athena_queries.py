@@ -19,7 +19,7 @@ from athena_fixtures import BUCKET, RESULTS, Lake
 from botocore.exceptions import ClientError
 from engine_fixtures import RunningEngine, running_engine, started_engine  # noqa: F401
 
-from millpond import process
+from millpond.base import process
 
 MICROSECONDS = dt.datetime(2024, 5, 6, 7, 8, 9, 123999)
 

@@ -17,8 +17,8 @@ import state_directories
 import yaml
 from ports import free_port
 
-from millpond import process
-from millpond.config import CHECKOUT, Settings
+from millpond.base import process
+from millpond.base.config import CHECKOUT, Settings
 from millpond.stack import open_stack
 
 ACTION = CHECKOUT / ".github/actions/millpond"

@@ -14,7 +14,7 @@ from codebuild_fixtures import CodeBuild, commit, contexts, git, git_repository,
 from engine_fixtures import RunningEngine, running_engine
 from git_servers import SshServer, https_server, ssh_server
 
-from millpond.config import CHECKOUT
+from millpond.base.config import CHECKOUT
 from millpond.planes.codebuild import CodeBuildSettings, buildspec
 
 __all__ = ["running_engine"]

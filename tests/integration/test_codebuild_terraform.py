@@ -10,8 +10,8 @@ import pytest
 from codebuild_fixtures import CodeBuild, commit, contexts, git_repository
 from engine_fixtures import RunningEngine, new_engine
 
-from millpond import toolchain
 from millpond.planes.context import Tools
+from millpond.toolchain import components as toolchain
 
 BUILDSPEC = """
 version: 0.2

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from engine_fixtures import RunningEngine, running_engine  # noqa: F401
 
-from millpond import cost
-from millpond.aws import Aws
+from lake import cost
+from millpond.client.aws import Aws
 
 ALARMS = 110  # more than a page of describe_alarms holds
 

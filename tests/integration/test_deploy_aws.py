@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from deploy_fixtures import Stack, small_checkout, started_stack
 
-from millpond.repository import Mirror
-from millpond.targets import Target, terraform_version
+from millpond.project.repository import Mirror
+from millpond.project.targets import Target, terraform_version
 
 pytestmark = pytest.mark.long
 

@@ -12,10 +12,10 @@ import pytest
 from deploy_fixtures import SMALL_CONFIGURATION, Lines, Stack, small_checkout, started_stack
 from engine_fixtures import wait_for
 
-from millpond import deploy
-from millpond.deploy import Deployer
-from millpond.errors import MillpondError
-from millpond.targets import Target
+from millpond.base.errors import MillpondError
+from millpond.project import deployment as deploy
+from millpond.project.deployment import Deployer
+from millpond.project.targets import Target
 
 pytestmark = pytest.mark.long
 

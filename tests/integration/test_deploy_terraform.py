@@ -24,9 +24,9 @@ from deploy_fixtures import Stack, copy_checkout, started_stack, write_fixtures
 from engine_fixtures import wait_for
 from terraform_fixtures import BareTerraform
 
-from millpond.config import CHECKOUT, load_settings
-from millpond.errors import MillpondError
-from millpond.wheels import GLUE_SHELL, read_lock
+from millpond.base.config import CHECKOUT, load_settings
+from millpond.base.errors import MillpondError
+from millpond.toolchain.wheels import GLUE_SHELL, read_lock
 
 SECRET = "millpond/dev/onprem-db"
 
@@ -252,7 +252,7 @@ def test_what_was_uploaded_are_the_bytes_of_the_package(deployed: Stack, tmp_pat
     copy = copy_checkout(tmp_path / "elsewhere")
     manifests = []
     for checkout, name in ((CHECKOUT, "first"), (copy, "second")):
-        command = [sys.executable, "-m", "millpond.package", str(tmp_path / name)]
+        command = [sys.executable, "-m", "lake.package", str(tmp_path / name)]
         at_hand = {**os.environ, "PIP_FIND_LINKS": str(CHECKOUT / ".millpond/wheels")}
         subprocess.run(command, cwd=checkout, env=at_hand, check=True, capture_output=True)
         manifests.append((tmp_path / name / "manifest.json").read_text())

@@ -20,8 +20,8 @@ from botocore.exceptions import ClientError
 from engine_fixtures import RunningEngine, new_engine, running_engine, started_engine, wait_for
 from ports import free_port
 
-from millpond import process
-from millpond.errors import MillpondError
+from millpond.base import process
+from millpond.base.errors import MillpondError
 
 __all__ = ["running_engine"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from millpond.config import CHECKOUT
+from millpond.base.config import CHECKOUT
 
 
 def test_the_example_project_passes_on_a_stack_of_its_own() -> None:

@@ -11,7 +11,7 @@ import psutil
 from glue_fixtures import BUCKET, GlueStack, glue
 from waiting import wait_until
 
-from millpond import process
+from millpond.base import process
 from millpond.planes.glue.modules import interpreter_facts
 
 __all__ = ["glue"]

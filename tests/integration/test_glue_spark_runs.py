@@ -10,7 +10,7 @@ import pytest
 from glue_fixtures import BUCKET, GlueStack, glue
 from waiting import wait_until
 
-from millpond import process
+from millpond.base import process
 
 __all__ = ["glue"]
 

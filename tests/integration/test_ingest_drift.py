@@ -11,7 +11,7 @@ import pytest
 from engine_fixtures import wait_for
 from orchestration_fixtures import PREFIX, Lab, orchestration
 
-from millpond.query import Row, run_query
+from millpond.client.query import Row, run_query
 
 SETTINGS: dict[str, Any] = {
     "fetch_size": 1000,

@@ -16,8 +16,8 @@ import pytest
 from engine_fixtures import wait_for
 from orchestration_fixtures import PREFIX, ROWS, Lab, Outcome, orchestration
 
-from millpond.errors import MillpondError
-from millpond.ingest import AWAITING_APPROVAL, TableEvent, answer, start_ingest, start_replay
+from lake.ingest import AWAITING_APPROVAL, TableEvent, answer, start_ingest, start_replay
+from millpond.base.errors import MillpondError
 
 LANDED = {"rows_total": ROWS, "watermark_from": None, "watermark_to": None, "snapshot_id": 7}
 MOVES = {**LANDED, "watermark_from": "1", "watermark_to": "2"}

@@ -10,8 +10,8 @@ import pytest
 from ingest_fixtures import Lab, open_lab
 from test_ingest_curate import change_items, counts, lake_rows, make_items, source_rows, structure
 
-from millpond.config import CHECKOUT
-from millpond.load import load, run_workload
+from lake.load import load, run_workload
+from millpond.base.config import CHECKOUT
 
 FIXTURES = CHECKOUT / "fixtures"
 ENGINES = ("shell", "spark")

@@ -13,8 +13,8 @@ import pytest
 from engine_fixtures import RunningEngine, started_engine, wait_for
 from onprem_fixtures import onprem_settings, running_database
 
-from millpond import package
-from millpond.load import put_secret
+from lake import package
+from lake.load import put_secret
 from millpond.stack.onprem import OnPremDatabase
 
 SECRET = "millpond/dev/onprem-db"

@@ -16,10 +16,10 @@ import pytest
 from moto import mock_aws
 from onprem_fixtures import onprem_settings, running_database
 
-from millpond import scaffold
-from millpond.config import Settings
-from millpond.errors import MillpondError
-from millpond.load import LoadResult, load, put_masking_key, put_secret, run_workload
+from lake import scaffold
+from lake.load import LoadResult, load, put_masking_key, put_secret, run_workload
+from millpond.base.config import Settings
+from millpond.base.errors import MillpondError
 from millpond.stack.onprem import OnPremDatabase
 
 INCREMENTAL = ("customers", "products", "orders", "order_lines", "stock_movements")
@@ -117,7 +117,7 @@ def test_a_load_that_fails_leaves_the_data_as_it_was(
     (broken / "erp" / "schema.sql").write_text("CREATE SCHEMA erp; CREATE TABLE erp.half (n int)")
     (broken / "erp" / "seed.sql").write_text("SELECT 1 / 0")
     before = _contents(database)
-    monkeypatch.setattr("millpond.load.SQL_DIR", broken)
+    monkeypatch.setattr("lake.load.SQL_DIR", broken)
     with pytest.raises(MillpondError) as failure:
         load(settings, scale=0.4)
     assert "division by zero" in failure.value.detail
@@ -224,7 +224,7 @@ def test_fixtures_match_the_database(connection: psycopg.Connection) -> None:
     expected = scaffold.describe(scaffold.read_columns(connection), scaffold.read_choices())
     for folder, items in expected.items():
         files = {p.stem: json.loads(p.read_text()) for p in (scaffold.FIXTURES / folder).glob("*.json")}
-        assert files == items, f"run python -m millpond.scaffold: {folder} is not what the database has"
+        assert files == items, f"run python -m lake.scaffold: {folder} is not what the database has"
 
 
 def test_scaffold_writes_what_is_in_the_repository(
@@ -280,7 +280,7 @@ def test_the_secret_is_stored_once_and_again_when_it_changed(
 
 def test_importing_load_starts_nothing(settings: Settings) -> None:
     result = subprocess.run(
-        [sys.executable, "-c", "import millpond.load, millpond.verify"],
+        [sys.executable, "-c", "import lake.load, lake.verify"],
         capture_output=True,
         text=True,
         check=False,

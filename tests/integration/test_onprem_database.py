@@ -15,9 +15,9 @@ import pytest
 from onprem_fixtures import onprem_settings, running_database
 from ports import free_port
 
-from millpond import process
-from millpond.config import Settings
-from millpond.errors import MillpondError
+from millpond.base import process
+from millpond.base.config import Settings
+from millpond.base.errors import MillpondError
 from millpond.stack.onprem import OnPremDatabase, WrongPassword
 
 

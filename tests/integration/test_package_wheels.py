@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from millpond import bootstrap, toolchain
-from millpond.config import CHECKOUT, Settings, load_settings
-from millpond.package import SHELL_MODULES, build
-from millpond.wheels import GLUE_SHELL, read_lock
+from lake.package import SHELL_MODULES, build
+from millpond.base.config import CHECKOUT, Settings, load_settings
+from millpond.toolchain import bootstrap
+from millpond.toolchain import components as toolchain
+from millpond.toolchain.wheels import GLUE_SHELL, read_lock
 
 PROGRAM = """
 import sys

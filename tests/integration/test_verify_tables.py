@@ -13,12 +13,12 @@ import pytest
 from onprem_fixtures import onprem_settings, running_database
 from verify_lake import MemoryLake
 
-from millpond.load import load, run_workload
-from millpond.query import QueryFailedError, Row
-from millpond.scaffold import FIXTURES, read_columns
-from millpond.verify import TableComparison, compare, queries
-from millpond.verify.canonical import masking_settings
-from millpond.verify.structure import Table
+from lake.load import load, run_workload
+from lake.scaffold import FIXTURES, read_columns
+from lake.verify import TableComparison, compare, queries
+from lake.verify.canonical import masking_settings
+from lake.verify.structure import Table
+from millpond.client.query import QueryFailedError, Row
 
 PLAIN = {"column_actions": {}, "quality_rules": []}
 TABLES = {

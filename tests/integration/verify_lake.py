@@ -10,14 +10,14 @@ import duckdb
 import psycopg
 import pyarrow as pa
 
+from lake.verify.structure import Table
+from millpond.client.query import Row
 from millpond.planes.athena.exceptions import Place
 from millpond.planes.athena.macros import create_macros
 from millpond.planes.athena.queries import AsOf, StoredTable, compile_query
 from millpond.planes.athena.relations import Column
 from millpond.planes.athena.sql import parse_query
 from millpond.planes.athena.types import Type, from_hive, quote
-from millpond.query import Row
-from millpond.verify.structure import Table
 
 _ARROW = {
     "smallint": pa.int16(),

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 import sys
 
-from millpond.config import CHECKOUT
+from millpond.base.config import CHECKOUT
 
 sys.path.insert(0, str(CHECKOUT / "glue_jobs"))

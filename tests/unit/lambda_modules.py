@@ -10,9 +10,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from millpond.config import CHECKOUT
-from millpond.package import FUNCTIONS, VENDORED, Parts
-from millpond.wheels import LAMBDA, read_lock
+from lake.package import FUNCTIONS, VENDORED, Parts
+from millpond.base.config import CHECKOUT
+from millpond.toolchain.wheels import LAMBDA, read_lock
 
 WHEELS = CHECKOUT / ".millpond" / "wheels"
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from millpond.config import CHECKOUT, Settings
+from millpond.base.config import CHECKOUT, Settings
 
 ACTION = CHECKOUT / ".github/actions/millpond"
 WORKFLOW = CHECKOUT / ".github/workflows/ci.yml"

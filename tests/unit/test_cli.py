@@ -7,9 +7,10 @@ import sys
 import pytest
 from filelock import FileLock
 
-from millpond import cli, console
-from millpond.config import CHECKOUT
-from millpond.errors import MillpondError
+from millpond.base.config import CHECKOUT
+from millpond.base.errors import MillpondError
+from millpond.cli import console
+from millpond.cli import main as cli
 
 VERBS = [
     "up",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from millpond.localstack_ext.parameters import Lookup, ParameterProblem, check, evaluate
+from millpond.localstack_ext.cloudformation.parameters import Lookup, ParameterProblem, check, evaluate
 
 
 @pytest.mark.parametrize(

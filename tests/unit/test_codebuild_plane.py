@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from millpond.localstack_ext.codebuild import to_api, to_cloudformation
-from millpond.localstack_ext.resources import ip_permission, lifecycle_rule
+from millpond.localstack_ext.cloudformation.codebuild_project import to_api, to_cloudformation
+from millpond.localstack_ext.cloudformation.resources import ip_permission, lifecycle_rule
 from millpond.planes.codebuild import CodeBuildPlane, artifacts, builds, environment, reports, runtimes
 from millpond.planes.codebuild.builds import Phase, next_phase
 from millpond.planes.codebuild.buildspec import parse

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from millpond.config import Settings
-from millpond.errors import MillpondError
+from millpond.base.config import Settings
+from millpond.base.errors import MillpondError
 from millpond.stack import compose
 from millpond.stack.images import TOKEN
 from millpond.testing.containers import ContainerStack

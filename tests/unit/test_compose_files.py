@@ -17,12 +17,12 @@ from localstack.utils.container_utils.container_client import Util
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from millpond.config import CHECKOUT, Settings
-from millpond.containers import OF_PROJECT
-from millpond.localstack_ext import container
+from millpond.base.config import CHECKOUT, Settings
+from millpond.base.containers import OF_PROJECT
+from millpond.localstack_ext.engine import container
 from millpond.stack import compose, images
 from millpond.stack.engine_environment import SERVICES_WE_PROVIDE, engine_variables
-from millpond.terraform import PROVIDER
+from millpond.toolchain.terraform import PROVIDER
 
 
 @pytest.fixture(scope="module")

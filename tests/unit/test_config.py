@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from millpond.config import load_settings
-from millpond.errors import MillpondError
+from millpond.base.config import load_settings
+from millpond.base.errors import MillpondError
 
 
 def test_the_environment_sets_ports_and_names(monkeypatch, tmp_path):

@@ -9,9 +9,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from millpond import cli, cost
-from millpond.config import CHECKOUT
-from millpond.errors import MillpondError
+from lake import cost
+from millpond.base.config import CHECKOUT
+from millpond.base.errors import MillpondError
+from millpond.cli import main as cli
 
 BEGIN = datetime(2026, 5, 1, tzinfo=UTC)
 PRICES = cost.read_prices(cost.PRICES)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from millpond.builds import FinishedBuild
-from millpond.diagnosis import build_error
-from millpond.errors import MillpondError
-from millpond.terraform import cli_config
-from millpond.terraform_log import Changes, Progress, changes_of
+from millpond.base.errors import MillpondError
+from millpond.project.builds import FinishedBuild
+from millpond.project.diagnosis import build_error
+from millpond.project.terraform_log import Changes, Progress, changes_of
+from millpond.toolchain.terraform import cli_config
 
 FAILED_APPLY = """\
 == deploy terraform

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from millpond.repository import Mirror, checked_out_branch, origin_url
+from millpond.project.repository import Mirror, checked_out_branch, origin_url
 
 
 def git(directory: Path, *arguments: str) -> str:

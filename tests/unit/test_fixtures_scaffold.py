@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from millpond import scaffold
-from millpond.errors import MillpondError
-from millpond.scaffold import SourceColumn, catalog_names, catalog_type, job_setting, table_structure
+from lake import scaffold
+from lake.scaffold import SourceColumn, catalog_names, catalog_type, job_setting, table_structure
+from millpond.base.errors import MillpondError
 
 
 def _column(name: str, source_type: str, *, enum: bool = False, key: int = 0) -> SourceColumn:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from millpond.config import CHECKOUT
+from millpond.base.config import CHECKOUT
 
 Resolve = Callable[[list[str], list[str]], dict[str, Any]]
 

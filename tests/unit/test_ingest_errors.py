@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from millpond.ingest import without_frames
+from lake.ingest import without_frames
 
 
 def test_java_frames_are_left_to_the_log():

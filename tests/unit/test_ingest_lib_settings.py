@@ -18,7 +18,7 @@ from ingest.settings import JobSettings
 from ingest.source_types import SourceType
 from ingest.structures import Drift, TableStructure, check_settings, check_source
 
-from millpond.config import CHECKOUT
+from millpond.base.config import CHECKOUT
 
 SETTINGS = {
     "table_id": "erp.orders",

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from millpond.config import CHECKOUT
+from millpond.base.config import CHECKOUT
 
 # As Glue does it: imports its own, puts the job's wheels last, runs the script in the same process.
 SCRIPT = """

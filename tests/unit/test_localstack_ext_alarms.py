@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from millpond.localstack_ext import alarm_rules, metric_math
-from millpond.localstack_ext.alarm_rules import InvalidRuleError
-from millpond.localstack_ext.alarms import Point, Settings, evaluate
-from millpond.localstack_ext.metric_math import MathError
-from millpond.localstack_ext.metric_store import Sample, statistic_by_period
+from millpond.localstack_ext.cloudwatch import alarm_rules, metric_math
+from millpond.localstack_ext.cloudwatch.alarm_rules import InvalidRuleError
+from millpond.localstack_ext.cloudwatch.alarms import Point, Settings, evaluate
+from millpond.localstack_ext.cloudwatch.metric_math import MathError
+from millpond.localstack_ext.cloudwatch.metric_store import Sample, statistic_by_period
 
 START = datetime(2026, 5, 31, tzinfo=UTC)
 KEPT = "kept"

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from localstack.services.events.target import TargetSender
 
-from millpond.localstack_ext.events import Delivery, error_code, is_retried
+from millpond.localstack_ext.events.provider import Delivery, error_code, is_retried
 
 DEADLINE = 30
 

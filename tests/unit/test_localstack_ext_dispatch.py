@@ -11,7 +11,7 @@ from localstack.aws.forwarder import create_aws_request_context
 from localstack.aws.skeleton import Skeleton
 from localstack.aws.spec import load_service
 
-from millpond.localstack_ext.dispatch import Plane, dispatch_table
+from millpond.localstack_ext.engine.dispatch import Plane, dispatch_table
 
 
 class RefusedError(Exception):

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from millpond.localstack_ext.log_patterns import InvalidPatternError, parse
+from millpond.localstack_ext.logs.patterns import InvalidPatternError, parse
 
 LINE = "2026-05-31 ERROR table erp.orders: 12 rows dropped"
 JSON = json.dumps(

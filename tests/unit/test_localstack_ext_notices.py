@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from millpond.localstack_ext import catalog_events, executions, s3_events
+from millpond.localstack_ext.glue import catalog_events
+from millpond.localstack_ext.s3 import events as s3_events
+from millpond.localstack_ext.stepfunctions import executions
 
 ARN = "arn:aws:glue:eu-west-1:000000000000"
 NOW = datetime(2026, 5, 31, tzinfo=UTC)

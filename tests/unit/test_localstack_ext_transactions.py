@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from localstack.aws.api import CommonServiceException
 
-from millpond.localstack_ext.transactions import REMEMBERED_SECONDS, once_for_each_token
+from millpond.localstack_ext.dynamodb.transactions import REMEMBERED_SECONDS, once_for_each_token
 
 CONTEXT: Any = SimpleNamespace(account_id="000000000000", region="eu-west-1")
 

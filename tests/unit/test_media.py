@@ -10,7 +10,7 @@ from architecture import ARCHITECTURE
 from deploy import DEPLOY
 from PIL import Image
 
-from millpond.config import CHECKOUT
+from millpond.base.config import CHECKOUT
 
 # As wide as the README shows it, which is what its text is sized for.
 README_WIDTH, SHOWN = 900, 12

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from lambda_modules import lambda_modules
 
-from millpond.config import CHECKOUT
+from millpond.base.config import CHECKOUT
 
 MONITORING, DASHBOARD, POLICIES = (
     (CHECKOUT / f"terraform/{name}.tf").read_text() for name in ("monitoring", "dashboard", "lambda_policies")

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import pytest
 
-from millpond.config import Settings
-from millpond.errors import MillpondError
-from millpond.load import load
+from lake.load import load
+from millpond.base.config import Settings
+from millpond.base.errors import MillpondError
 from millpond.stack import onprem
 
 

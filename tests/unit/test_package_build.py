@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from millpond.bootstrap import find_pip
-from millpond.config import CHECKOUT, Settings
-from millpond.errors import MillpondError
-from millpond.package import build, to_wheel, to_zip
-from millpond.wheels import GLUE_SHELL, LAMBDA, Target, read_lock, record_line, without_requirements
+from lake.package import build, to_wheel, to_zip
+from millpond.base.config import CHECKOUT, Settings
+from millpond.base.errors import MillpondError
+from millpond.toolchain.bootstrap import find_pip
+from millpond.toolchain.wheels import GLUE_SHELL, LAMBDA, Target, read_lock, record_line, without_requirements
 
 VENDORED_WHEEL = "vendored-1.0-py3-none-any.whl"
 NATIVE_WHEEL = "native-1.0-cp39-cp39-manylinux2014_x86_64.whl"
@@ -275,7 +275,7 @@ def test_the_build_needs_nothing_but_the_standard_library(tmp_path: Path) -> Non
             "-S",
             "-c",
             f"import sys; sys.path.insert(0, {str(CHECKOUT)!r});"
-            "import runpy; runpy.run_module('millpond.package', run_name='__main__', alter_sys=True)",
+            "import runpy; runpy.run_module('lake.package', run_name='__main__', alter_sys=True)",
             str(tmp_path / "dist"),
         ],
         capture_output=True,

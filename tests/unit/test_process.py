@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from millpond import process
+from millpond.base import process
 
 
 def start_sleeper(directory: Path, code: str = "import time; print('up', flush=True); time.sleep(60)"):

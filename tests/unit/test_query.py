@@ -4,7 +4,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from millpond.query import QueryFailedError, run_query
+from millpond.client.query import QueryFailedError, run_query
 
 COLUMNS = {"ResultSetMetadata": {"ColumnInfo": [{"Name": "c", "Type": "varchar"}]}}
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from millpond.config import CHECKOUT
+from millpond.base.config import CHECKOUT
 
 README = (CHECKOUT / "README.md").read_text()
 LABELS = ["Here", "When", "Why", "Secured", "Costs"]

@@ -13,12 +13,12 @@ import pytest
 import yaml
 from cfnlint.decode import cfn_yaml
 
-from millpond.config import CHECKOUT, Settings
-from millpond.errors import MillpondError
-from millpond.localstack_ext.list_parameters import typed
-from millpond.localstack_ext.parameters import ParameterProblem, check
+from millpond.base.config import CHECKOUT, Settings
+from millpond.base.errors import MillpondError
+from millpond.localstack_ext.cloudformation.list_parameters import typed
+from millpond.localstack_ext.cloudformation.parameters import ParameterProblem, check
 from millpond.planes.codebuild import buildspec
-from millpond.targets import NEEDED_ON_AWS, aws_parameters
+from millpond.project.targets import NEEDED_ON_AWS, aws_parameters
 
 PATH = CHECKOUT / "CFN/seed.yaml"
 TEXT = PATH.read_text()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from localstack.services.stepfunctions.asl.parse.asl_parser import AmazonStateLanguageParser
 
-from millpond.config import CHECKOUT
+from millpond.base.config import CHECKOUT
 
 TERRAFORM = CHECKOUT / "terraform"
 SOURCES = {path.name: path.read_text() for path in sorted(TERRAFORM.glob("*.tf"))}

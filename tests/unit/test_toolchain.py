@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from millpond import bootstrap, jars, toolchain
-from millpond.config import CHECKOUT, Settings
-from millpond.errors import MillpondError
+from millpond.base.config import CHECKOUT, Settings
+from millpond.base.errors import MillpondError
+from millpond.toolchain import bootstrap, jars
+from millpond.toolchain import components as toolchain
 
 
 def program(path: Path, output: str, *, stderr: bool = False) -> Path:
@@ -197,8 +198,8 @@ def test_the_bootstrap_runs_on_the_oldest_python_there_is():
     for version in ("3.8", "3.9", "3.10", "3.11"):
         python = bootstrap.find_python(version, CHECKOUT / ".millpond")
         if python:
-            code = "import ast, sys; ast.parse(open(sys.argv[1]).read()); import millpond.bootstrap"
-            subprocess.run([python, "-c", code, "millpond/bootstrap.py"], cwd=CHECKOUT, check=True)
+            code = "import ast, sys; ast.parse(open(sys.argv[1]).read()); import millpond.toolchain.bootstrap"
+            subprocess.run([python, "-c", code, "millpond/toolchain/bootstrap.py"], cwd=CHECKOUT, check=True)
             return
     pytest.skip("this machine has no Python older than 3.12")
 

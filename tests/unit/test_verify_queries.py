@@ -9,14 +9,14 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from millpond.config import CHECKOUT
-from millpond.errors import MillpondError
-from millpond.scaffold import FIXTURES
-from millpond.verify import Difference, TableComparison
-from millpond.verify.canonical import athena_text, postgres_text
-from millpond.verify.compare import HashedRow, Summary, differing_buckets, differing_rows
-from millpond.verify.queries import athena_side, postgres_side
-from millpond.verify.structure import Table
+from lake.scaffold import FIXTURES
+from lake.verify import Difference, TableComparison
+from lake.verify.canonical import athena_text, postgres_text
+from lake.verify.compare import HashedRow, Summary, differing_buckets, differing_rows
+from lake.verify.queries import athena_side, postgres_side
+from lake.verify.structure import Table
+from millpond.base.config import CHECKOUT
+from millpond.base.errors import MillpondError
 
 ATHENA_QUERY_LIMIT = 262144
 

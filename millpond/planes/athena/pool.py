@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from millpond import process
+from millpond.base import process
 from millpond.planes.athena.jobs import DOORBELL, PID_FILE, WORKER_LOG, Job, Outcome
 from millpond.planes.context import PlaneContext
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NoReturn
 import boto3
 from botocore.config import Config
 
-from millpond import process
+from millpond.base import process
 from millpond.planes.athena import ddl, writes  # noqa: F401 - loaded once, for every child
 from millpond.planes.athena.jobs import DOORBELL, PID_FILE, WORKER_LOG, Job
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from millpond import process
+from millpond.base import process
 from millpond.planes.codebuild import accounts, builds, cache, projects, reports
 from millpond.planes.codebuild.builds import Build, Shape, Status
 from millpond.planes.codebuild.exceptions import (

@@ -14,7 +14,7 @@ from pathlib import Path
 from millpond.planes.codebuild.environment import SYSTEM_PATH
 from millpond.planes.codebuild.runtimes import Runtime
 from millpond.planes.context import Tools
-from millpond.terraform import install_terraform, write_program
+from millpond.toolchain.terraform import install_terraform, write_program
 
 
 def install(directory: Path, tools: Tools, runtimes: Sequence[Runtime] = ()) -> None:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import psutil
 
-from millpond import process
+from millpond.base import process
 from millpond.planes.codebuild.exceptions import ClientFailure
 
 _TICK_SECONDS = 0.2

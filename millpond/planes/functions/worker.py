@@ -21,7 +21,7 @@ from typing import Any
 
 import psutil
 
-from millpond import process
+from millpond.base import process
 
 BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
 WATCH_SECONDS = 0.1

@@ -27,7 +27,7 @@ from docker.errors import APIError, DockerException, NotFound
 from docker.models.containers import Container
 from requests.exceptions import RequestException
 
-from millpond.containers import OF_WORKER, remove_container, remove_labelled
+from millpond.base.containers import OF_WORKER, remove_container, remove_labelled
 from millpond.planes.context import PlaneContext
 from millpond.planes.credentials import Credentials
 from millpond.planes.glue import arguments, modules, spark

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from millpond import process
+from millpond.base import process
 from millpond.planes.context import PlaneContext
 from millpond.planes.glue.exceptions import LaunchError
 from millpond.planes.glue.modules import interpreter_facts

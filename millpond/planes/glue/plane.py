@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from millpond import process
+from millpond.base import process
 from millpond.planes.context import PlaneContext
 from millpond.planes.credentials import Clients
 from millpond.planes.glue import arguments, connections, events, jobs, metrics, runs, spark, tags

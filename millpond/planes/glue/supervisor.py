@@ -18,7 +18,7 @@ from typing import Protocol
 
 import psutil
 
-from millpond import process
+from millpond.base import process
 from millpond.planes.context import PlaneContext
 from millpond.planes.credentials import Clients, Credentials, RoleNotTrustingError
 from millpond.planes.glue import arguments, failure, logs, modules, spark, staging

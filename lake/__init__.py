@@ -1,0 +1,1 @@
+"""The verbs of this platform, plugged into Millpond's command line."""

@@ -1,0 +1,1 @@
+"""What asks a running stack through the AWS API: clients, queries, logs."""

@@ -1,0 +1,1 @@
+"""What the engine does for CloudFormation beside LocalStack's own provider."""

@@ -1,0 +1,161 @@
+"""CloudFormation's resource providers: those that LocalStack lacks, and LocalStack's without its pretences.
+
+A property that would be left out, and a change that would not be made, fail the resource with their names.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+from botocore.exceptions import ClientError
+from localstack.services.cloudformation.resource_provider import (
+    OperationStatus,
+    ProgressEvent,
+    ResourceProvider,
+    ResourceProviderExecutor,
+    ResourceRequest,
+)
+
+from millpond.localstack_ext.cloudformation.codebuild_project import CodeBuildProjectProvider
+from millpond.localstack_ext.cloudformation.resources import SETTLINGS, Properties, Settling, names
+
+_OWN = {provider.TYPE: provider for provider in (CodeBuildProjectProvider,)}
+
+
+class HonestProvider(ResourceProvider[Properties]):
+    """Another provider, whose refusals are seen.
+
+    Parameters
+    ----------
+    inner : ResourceProvider
+        Makes and deletes the resource.
+    """
+
+    def __init__(self, inner: ResourceProvider[Properties]) -> None:
+        self._inner = inner
+        self.TYPE = str(inner.SCHEMA["typeName"])
+        self.SCHEMA = inner.SCHEMA
+
+    def create(self, request: ResourceRequest[Properties]) -> ProgressEvent[Properties]:
+        return self._inner.create(request)
+
+    def update(self, request: ResourceRequest[Properties]) -> ProgressEvent[Properties]:
+        try:
+            return self._inner.update(request)
+        except NotImplementedError:
+            return _failed(request, f"Resources of type {self.TYPE} cannot be changed here")
+        except ClientError as error:
+            return _failed(request, str(error))
+
+    def delete(self, request: ResourceRequest[Properties]) -> ProgressEvent[Properties]:
+        try:
+            if self.TYPE == "AWS::S3::Bucket":
+                # LocalStack empties a bucket first, and what is in it would be lost.
+                request.aws_client_factory.s3.delete_bucket(Bucket=_former(request)["BucketName"])
+                return ProgressEvent(status=OperationStatus.SUCCESS, resource_model={})
+            return self._inner.delete(request)
+        except ClientError as error:
+            if _is_not_found(error):
+                return ProgressEvent(status=OperationStatus.SUCCESS, resource_model={})
+            return _failed(request, str(error))
+
+    def read(self, request: ResourceRequest[Properties]) -> ProgressEvent[Properties]:
+        return self._inner.read(request)
+
+    def list(self, request: ResourceRequest[Properties]) -> ProgressEvent[Properties]:
+        return self._inner.list(request)
+
+
+class SettledProvider(HonestProvider):
+    """Another provider, after which every property is set.
+
+    Parameters
+    ----------
+    inner : ResourceProvider
+        Makes and deletes the resource.
+    settling : Settling
+        Sets its properties.
+    """
+
+    def __init__(self, inner: ResourceProvider[Properties], settling: Settling) -> None:
+        super().__init__(inner)
+        self._settling = settling
+        self._read_only = names(inner.SCHEMA.get("readOnlyProperties"))
+        self._create_only = names(inner.SCHEMA.get("createOnlyProperties"))
+
+    def create(self, request: ResourceRequest[Properties]) -> ProgressEvent[Properties]:
+        known = self._settling.mutable | self._settling.fixed | self._read_only
+        if unknown := sorted(set(request.desired_state) - known):
+            return _failed(request, f"{self.TYPE} is made here without {', '.join(unknown)}: leave it out")
+        wanted = deepcopy(dict(request.desired_state))
+        if self.TYPE == "AWS::S3::Bucket":
+            # LocalStack's default is a bucket that everybody can read.
+            request.desired_state.setdefault("AccessControl", "Private")
+        event = self._inner.create(request)
+        if event.status is not OperationStatus.SUCCESS:
+            return event
+        given = self._read_only | self._create_only
+        model = {
+            name: value for name, value in (event.resource_model or {}).items() if name in given
+        } | wanted
+        try:
+            self._settling.settle(request.aws_client_factory, model, {})
+        except ClientError as error:
+            request.previous_state = request.desired_state = model
+            self.delete(request)
+            return _failed(request, str(error))
+        return ProgressEvent(status=OperationStatus.SUCCESS, resource_model=model)
+
+    def update(self, request: ResourceRequest[Properties]) -> ProgressEvent[Properties]:
+        wanted, old = dict(request.desired_state), _former(request)
+        changed = {
+            name
+            for name in wanted.keys() | old.keys()
+            if wanted.get(name) != old.get(name) and name not in self._read_only | self._create_only
+        }
+        if refused := sorted(changed - self._settling.mutable):
+            return _failed(request, f"{', '.join(refused)} of {self.TYPE} cannot be changed here")
+        kept = {name: old[name] for name in self._read_only | self._create_only if name in old}
+        model = {**kept, **wanted}
+        try:
+            self._settling.settle(request.aws_client_factory, model, old)
+        except ClientError as error:
+            return _failed(request, str(error))
+        return ProgressEvent(status=OperationStatus.SUCCESS, resource_model=model)
+
+
+def install_providers() -> None:
+    """Let LocalStack's stacks use the above."""
+    theirs = ResourceProviderExecutor.try_load_resource_provider
+
+    def try_load_resource_provider(resource_type: str) -> Any:
+        if (own := _OWN.get(resource_type)) is not None:
+            return HonestProvider(own())
+        inner = theirs(resource_type)
+        if inner is None:
+            return None
+        settling = SETTLINGS.get(resource_type)
+        return HonestProvider(inner) if settling is None else SettledProvider(inner, settling)
+
+    setattr(  # noqa: B010
+        ResourceProviderExecutor, "try_load_resource_provider", staticmethod(try_load_resource_provider)
+    )
+
+
+def _failed(request: ResourceRequest[Properties], message: str) -> ProgressEvent[Properties]:
+    return ProgressEvent(
+        status=OperationStatus.FAILED,
+        resource_model=_former(request),
+        message=message,
+    )
+
+
+def _former(request: ResourceRequest[Properties]) -> Properties:
+    """The resource as it is; as it was wanted, when it is to be deleted or was not made."""
+    return dict(request.previous_state or request.desired_state)
+
+
+def _is_not_found(error: ClientError) -> bool:
+    code = str(error.response["Error"]["Code"])
+    return any(word in code for word in ("NotFound", "NoSuch", "DoesNotExist"))

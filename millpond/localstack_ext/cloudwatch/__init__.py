@@ -1,0 +1,1 @@
+"""What the engine does for CloudWatch beside LocalStack's own provider."""

@@ -1,0 +1,1 @@
+"""What the engine does for DynamoDB beside LocalStack's own provider."""

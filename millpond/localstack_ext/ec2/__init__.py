@@ -1,0 +1,1 @@
+"""What the engine does for EC2 and VPC beside LocalStack's own provider."""

@@ -1,0 +1,32 @@
+"""What happens when the engine starts and when it stops."""
+
+from __future__ import annotations
+
+from localstack.packages import PackageException
+from localstack.packages.api import PackageInstaller
+from localstack.runtime import hooks
+
+from millpond.localstack_ext.engine import chaos, planes
+
+
+def _stay_offline() -> None:
+    """Fetch nothing: what LocalStack would download when first asked for it is refused instead."""
+
+    def install(self: PackageInstaller, _target: object = None) -> None:
+        if not self.is_installed():
+            raise PackageException(
+                f"{self.name} {self.version} is not part of this engine, and it downloads nothing"
+            )
+
+    setattr(PackageInstaller, "install", install)  # noqa: B010
+
+
+def _close_planes() -> None:
+    """End the children of the planes before the services stop; no call is held any more."""
+    chaos.FAULTS.remove()
+    planes.close()
+
+
+install_faults = hooks.on_infra_start()(chaos.install)
+stay_offline = hooks.on_infra_start()(_stay_offline)
+close_planes = hooks.on_infra_shutdown(priority=100)(_close_planes)

@@ -1,0 +1,154 @@
+"""The services that Millpond provides to LocalStack, chosen by ``PROVIDER_OVERRIDE_<SERVICE>=millpond``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from localstack.aws.skeleton import Skeleton
+from localstack.aws.spec import load_service
+from localstack.services.plugins import Service, aws_provider
+
+from millpond.localstack_ext.engine import planes
+from millpond.localstack_ext.engine.dispatch import Check, Observer, Plane, dispatch_table
+
+
+def _service(
+    name: str,
+    plane: Plane | None = None,
+    observers: Mapping[str, Observer] | None = None,
+    check: Check | None = None,
+) -> Service:
+    return Service(
+        name=name, skeleton=Skeleton(load_service(name), dispatch_table(name, plane, observers, check))
+    )
+
+
+def _s3() -> Service:
+    from localstack.services.s3.provider import S3Provider
+    from localstack.services.s3.storage.ephemeral import EphemeralS3ObjectStore
+
+    from millpond.localstack_ext.s3.events import install_events
+
+    install_events()
+    directory = planes.context().state_dir / "engine" / "s3"
+    directory.mkdir(parents=True, exist_ok=True)
+    return Service.for_provider(S3Provider(EphemeralS3ObjectStore(str(directory))))
+
+
+def _cloudformation() -> Service:
+    from millpond.localstack_ext.cloudformation.list_parameters import install_list_parameters
+    from millpond.localstack_ext.cloudformation.providers import install_providers
+    from millpond.localstack_ext.cloudformation.stacks import StackProvider, install_executor
+    from millpond.localstack_ext.logs.keys import install_log_keys
+
+    install_providers()
+    install_executor()
+    install_list_parameters()
+    install_log_keys()
+    return Service.for_provider(StackProvider())
+
+
+def _cloudwatch() -> Service:
+    from millpond.localstack_ext.cloudwatch.provider import LakeCloudwatchProvider
+
+    return Service.for_provider(LakeCloudwatchProvider())
+
+
+def _dynamodb() -> Service:
+    from millpond.localstack_ext.dynamodb.items import install_typed_updates
+    from millpond.localstack_ext.dynamodb.transactions import once_for_each_token
+
+    install_typed_updates()
+    table = dispatch_table("dynamodb")
+    table["TransactWriteItems"] = once_for_each_token(table["TransactWriteItems"])
+    return Service(name="dynamodb", skeleton=Skeleton(load_service("dynamodb"), table))
+
+
+def _dynamodbstreams() -> Service:
+    return _service("dynamodbstreams")
+
+
+def _ec2() -> Service:
+    from localstack.services.moto import MotoFallbackDispatcher
+
+    from millpond.localstack_ext.ec2.network import NetworkProvider
+
+    return Service.for_provider(NetworkProvider(), dispatch_table_factory=MotoFallbackDispatcher)
+
+
+def _lambda() -> Service:
+    from millpond.localstack_ext.functions.keys import KeyedLambdaProvider
+
+    return Service.for_provider(KeyedLambdaProvider())
+
+
+def _secretsmanager() -> Service:
+    from localstack.services.moto import MotoFallbackDispatcher
+    from localstack.services.secretsmanager.provider import SecretsmanagerProvider
+
+    from millpond.localstack_ext.secretsmanager.rotation import install_rotation
+
+    install_rotation()
+    provider: Any = SecretsmanagerProvider
+    return Service.for_provider(provider(), dispatch_table_factory=MotoFallbackDispatcher)
+
+
+def _stepfunctions() -> Service:
+    from millpond.localstack_ext.stepfunctions.executions import install_notices
+    from millpond.localstack_ext.stepfunctions.tasks import install_tasks
+    from millpond.localstack_ext.stepfunctions.tracing import TracingStepFunctionsProvider, install_tracing
+
+    install_notices()
+    install_tasks()
+    install_tracing()
+    return Service.for_provider(TracingStepFunctionsProvider())
+
+
+def _events() -> Service:
+    from millpond.localstack_ext.events.provider import ReschedulingEventsProvider, install_targets
+
+    install_targets()
+    return Service.for_provider(ReschedulingEventsProvider())  # type: ignore[no-untyped-call]
+
+
+def _logs() -> Service:
+    from localstack.services.moto import MotoFallbackDispatcher
+
+    from millpond.localstack_ext.logs.filters import LakeLogsProvider, install_patterns
+
+    install_patterns()
+    provider = LakeLogsProvider()  # type: ignore[no-untyped-call]
+    return Service.for_provider(provider, dispatch_table_factory=MotoFallbackDispatcher)
+
+
+def _glue() -> Service:
+    from millpond.localstack_ext.glue import catalog_events
+    from millpond.localstack_ext.glue.tables import refuse_stale_update
+
+    observers = dict.fromkeys(catalog_events.OPERATIONS, catalog_events.tell)
+    return _service("glue", planes.glue(), observers, refuse_stale_update)
+
+
+def _athena() -> Service:
+    return _service("athena", planes.athena())
+
+
+def _codebuild() -> Service:
+    return _service("codebuild", planes.codebuild())
+
+
+athena = aws_provider(api="athena", name="millpond")(_athena)
+cloudformation = aws_provider(api="cloudformation", name="millpond")(_cloudformation)
+cloudwatch = aws_provider(api="cloudwatch", name="millpond")(_cloudwatch)
+codebuild = aws_provider(api="codebuild", name="millpond")(_codebuild)
+dynamodb = aws_provider(api="dynamodb", name="millpond")(_dynamodb)
+dynamodbstreams = aws_provider(api="dynamodbstreams", name="millpond")(_dynamodbstreams)
+ec2 = aws_provider(api="ec2", name="millpond")(_ec2)
+events = aws_provider(api="events", name="millpond")(_events)
+glue = aws_provider(api="glue", name="millpond")(_glue)
+functions = aws_provider(api="lambda", name="millpond")(_lambda)
+logs = aws_provider(api="logs", name="millpond")(_logs)
+s3 = aws_provider(api="s3", name="millpond")(_s3)
+secretsmanager = aws_provider(api="secretsmanager", name="millpond")(_secretsmanager)
+stepfunctions = aws_provider(api="stepfunctions", name="millpond")(_stepfunctions)

@@ -1,0 +1,1 @@
+"""What the engine does for EventBridge beside LocalStack's own provider."""

@@ -1,0 +1,228 @@
+"""What EventBridge delivers to its targets, and when, where LocalStack differs from AWS.
+
+Sources: the EventBridge API Reference, type ``Target``: "Input: Valid JSON text passed to the target. In this
+case, nothing from the event itself is passed to the target." The EventBridge User Guide, "Retrying event
+delivery" (by default 185 times within 24 hours, with exponential back-off and jitter; answers with status
+429 and 5xx are retried, others are not), "Using dead-letter queues to process undelivered events" and
+"Monitoring Amazon EventBridge" (namespace ``AWS/Events``, dimension ``RuleName``). ``PutRule`` in the API
+Reference: an existing rule is replaced by what is given, its schedule and its state too.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from localstack.aws.connect import connect_to
+from localstack.services.events.provider import EventsProvider
+from localstack.services.events.rule import RuleService
+from localstack.services.events.scheduler import JobScheduler
+from localstack.services.events.target import (
+    StatesTargetSender,
+    TargetSender,
+    TargetSenderFactory,
+    transform_event_with_target_input_path,
+)
+from localstack.utils.aws.arns import events_rule_arn, sqs_queue_url_for_arn
+from localstack.utils.aws.client_types import ServicePrincipal
+from localstack.utils.xray.trace_header import TraceHeader
+
+from millpond.localstack_ext.engine import planes
+from millpond.planes.telemetry import datum
+
+_LOG = logging.getLogger(__name__)
+
+NAMESPACE = "AWS/Events"
+MAXIMUM_ATTEMPTS = 185
+MAXIMUM_AGE_SECONDS = 24 * 3600.0
+_LONGEST_WAIT = 600.0
+
+
+class StateMachineTarget(StatesTargetSender):
+    """Starts an execution; LocalStack takes its name from the event, which a target's own input lacks."""
+
+    def send_event(self, event: Any, trace_header: TraceHeader) -> None:  # noqa: ARG002
+        # The client is made when first used, for the service of the ARN, which is named "states".
+        self.service = "stepfunctions"
+        client: Any = self.client
+        client.start_execution(stateMachineArn=self.target["Arn"], input=json.dumps(event, default=str))
+
+
+@dataclass
+class Delivery:
+    """One event on its way to one target.
+
+    Parameters
+    ----------
+    sender : TargetSender
+        The target.
+    event : mapping
+        The event.
+    payload : object
+        What the target is given of it.
+    trace_header : TraceHeader
+        Goes with it.
+    """
+
+    sender: TargetSender
+    event: Mapping[str, Any]
+    payload: Any
+    trace_header: TraceHeader
+    began: float = field(default_factory=time.monotonic)
+    retries: int = 0
+
+    def attempt(self) -> None:
+        """Deliver, else see to what comes next; it does not raise."""
+        if self.retries == 0:
+            self._count("Invocations")
+        try:
+            self.sender.send_event(self.payload, self.trace_header)
+        except Exception as error:
+            # Whatever a target's sender raises, the event is retried, put into the queue or logged as lost.
+            self._failed(error)
+
+    def _failed(self, error: Exception) -> None:
+        policy: Mapping[str, Any] = self.sender.target.get("RetryPolicy") or {}
+        most = policy.get("MaximumRetryAttempts", MAXIMUM_ATTEMPTS)
+        longest = policy.get("MaximumEventAgeInSeconds", MAXIMUM_AGE_SECONDS)
+        if not is_retried(error):
+            self._give_up(error, None)
+        elif self.retries >= most:
+            self._give_up(error, "MaximumRetryAttempts")
+        elif time.monotonic() - self.began >= longest:
+            self._give_up(error, "MaximumEventAgeInSeconds")
+        else:
+            wait = min(_LONGEST_WAIT, 2.0**self.retries) * random.uniform(0.5, 1.0)  # noqa: S311
+            self.retries += 1
+            self._count("RetryInvocationAttempts")
+            timer = threading.Timer(wait, self.attempt)
+            timer.daemon = True
+            timer.start()
+
+    def _give_up(self, error: Exception, exhausted: str | None) -> None:
+        self._count("FailedInvocations")
+        queue = (self.sender.target.get("DeadLetterConfig") or {}).get("Arn")
+        if queue is None:
+            _LOG.warning("rule %s: an event was not delivered to %s: %s", self._rule, self.sender.arn, error)
+            return
+        try:
+            self._send_to_queue(queue, error, exhausted)
+        except (ClientError, BotoCoreError):
+            self._count("InvocationsFailedToBeSentToDlq")
+            _LOG.warning(
+                "rule %s: an event was not delivered, nor sent to %s", self._rule, queue, exc_info=True
+            )
+        else:
+            self._count("InvocationsSentToDlq")
+
+    def _send_to_queue(self, queue: str, error: Exception, exhausted: str | None) -> None:
+        attributes = {
+            "RULE_ARN": self.sender.rule_arn,
+            "TARGET_ARN": self.sender.arn,
+            "ERROR_CODE": error_code(error),
+            "ERROR_MESSAGE": str(error),
+            "RETRY_ATTEMPTS": str(self.retries),
+            **({"EXHAUSTED_RETRY_CONDITION": exhausted} if exhausted else {}),
+        }
+        sqs: Any = connect_to(aws_access_key_id=self.sender.account_id, region_name=self.sender.region).sqs
+        sqs.request_metadata(
+            service_principal=ServicePrincipal.events, source_arn=self.sender.rule_arn
+        ).send_message(
+            QueueUrl=sqs_queue_url_for_arn(queue),
+            MessageBody=json.dumps(self.event, default=str),
+            MessageAttributes={
+                name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
+            },
+        )
+
+    @property
+    def _rule(self) -> str:
+        return str(self.sender.rule_name)
+
+    def _count(self, name: str) -> None:
+        planes.telemetry().metrics(
+            NAMESPACE,
+            [datum(name, 1, "Count", RuleName=self._rule)],
+            account_id=self.sender.account_id,
+            region=self.sender.region,
+        )
+
+
+def is_retried(error: Exception) -> bool:
+    """Whether a target that answers so is asked again."""
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return bool(status == 429 or status >= 500)
+    return isinstance(error, BotoCoreError)
+
+
+def error_code(error: Exception) -> str:
+    """The code that a message in the dead-letter queue has for an error."""
+    if not isinstance(error, ClientError):
+        return "SDK_CLIENT_ERROR"
+    code = error.response["Error"]["Code"]
+    if "AccessDenied" in code or "Authorization" in code:
+        return "NO_PERMISSIONS"
+    if any(word in code for word in ("NotFound", "DoesNotExist", "NonExistent", "NoSuch")):
+        return "NO_RESOURCE"
+    return "SDK_CLIENT_ERROR"
+
+
+def _payload(sender: TargetSender, event: dict[str, Any]) -> Any:
+    """What a target is given; its own input also when it is empty, which LocalStack takes for nothing."""
+    if (own_input := sender.target.get("Input")) is not None:
+        return json.loads(own_input)
+    payload: Any = event
+    if input_path := sender.target.get("InputPath"):
+        payload = transform_event_with_target_input_path(input_path, payload)
+    if transformer := sender.target.get("InputTransformer"):
+        payload = sender.transform_event_with_target_input_transformer(transformer, payload)
+    return payload
+
+
+def _process_event(self: TargetSender, event: Any, trace_header: TraceHeader) -> None:
+    """Deliver an event to a target, now or later."""
+    shown = {key: value for key, value in event.items() if key != "event-bus-name"}
+    Delivery(self, shown, _payload(self, copy.deepcopy(shown)), trace_header).attempt()
+
+
+class ReschedulingEventsProvider(EventsProvider):
+    """A rule that is put again has a new clock; LocalStack starts one only with targets, and stops none."""
+
+    def create_rule_service(self, name: str, region: str, account_id: str, *arguments: Any) -> RuleService:
+        before = self._rule_services_store.get(events_rule_arn(name, account_id, region))
+        service = super().create_rule_service(name, region, account_id, *arguments)
+        if before is not None:
+            _stop_clock(before)
+        if service.schedule_cron and service.rule.targets:
+            fire = self._get_scheduled_rule_job_function(account_id, region, service.rule)
+            service.create_schedule_job(fire)
+        return service
+
+
+_start_clock = RuleService.create_schedule_job
+
+
+def _restart_clock(self: RuleService, fire: Callable[..., None]) -> None:
+    """Give a rule its clock; the one that it had, from other targets, stops."""
+    _stop_clock(self)
+    _start_clock(self, fire)
+
+
+def _stop_clock(service: RuleService) -> None:
+    JobScheduler.instance().cancel_job(getattr(service, "job_id", None))  # type: ignore[no-untyped-call]
+
+
+def install_targets() -> None:
+    """Let LocalStack's rules use the above."""
+    setattr(RuleService, "create_schedule_job", _restart_clock)  # noqa: B010
+    TargetSenderFactory.target_map["states"] = StateMachineTarget
+    setattr(TargetSender, "process_event", _process_event)  # noqa: B010

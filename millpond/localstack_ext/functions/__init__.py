@@ -1,0 +1,1 @@
+"""What the engine does for Lambda beside LocalStack's own provider."""

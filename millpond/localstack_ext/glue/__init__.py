@@ -1,0 +1,1 @@
+"""What the engine does for Glue beside LocalStack's own provider."""

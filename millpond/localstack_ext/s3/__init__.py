@@ -1,0 +1,1 @@
+"""What the engine does for S3 beside LocalStack's own provider."""

@@ -1,0 +1,1 @@
+"""What the engine does for Secrets Manager beside LocalStack's own provider."""

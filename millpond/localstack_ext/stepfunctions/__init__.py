@@ -1,0 +1,1 @@
+"""What the engine does for Step Functions beside LocalStack's own provider."""

@@ -1,0 +1,1 @@
+"""What a repository deploys and how: mirror, stack, build, Terraform's log, targets."""

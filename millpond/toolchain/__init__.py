@@ -1,0 +1,1 @@
+"""Finds or installs what Millpond runs: interpreters, Java, Terraform, jars, wheels."""

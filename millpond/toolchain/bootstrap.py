@@ -1,0 +1,250 @@
+"""Make the Python environment of the harness, from nothing but a Python 3 and pip.
+
+Run as a file (``python3 millpond/toolchain/bootstrap.py``) by any Python from 3.8 on, so only the standard
+library is imported here. What it makes lies below ``.millpond/`` in the checkout. A second run finds its own
+stamps and returns at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Dict, Iterator, List, Optional, Sequence
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+REQUIREMENTS = CHECKOUT / "requirements"
+SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+
+
+class BootstrapError(Exception):
+    """What could not be had, and what to install."""
+
+
+def default_home() -> Path:
+    return Path(os.environ.get("MILLPOND_HOME") or CHECKOUT / ".millpond")
+
+
+def python_version(executable: Path) -> Optional[str]:
+    """``"3.13"`` for a Python 3.13 that runs, None for anything else."""
+    code = "import sys; print('%d.%d' % sys.version_info[:2])"
+    try:
+        result = subprocess.run(
+            [str(executable), "-c", code], capture_output=True, text=True, timeout=30, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return result.stdout.strip()
+
+
+def python_candidates(version: str, home: Path) -> Iterator[Path]:
+    """Where a Python of that version may be: the path, uv's installs, pyenv's, ours."""
+    for directory in os.environ.get("PATH", "").split(os.pathsep):
+        if directory:
+            yield Path(directory) / f"python{version}"
+    homes = {Path.home(), Path(pwd.getpwuid(os.getuid()).pw_dir)}
+    uv_directories = [home / "pythons", *(h / ".local/share/uv/python" for h in homes)]
+    if os.environ.get("UV_PYTHON_INSTALL_DIR"):
+        uv_directories.insert(0, Path(os.environ["UV_PYTHON_INSTALL_DIR"]))
+    for installs in uv_directories:
+        yield from sorted(installs.glob(f"cpython-{version}.*/bin/python{version}"), reverse=True)
+    pyenv_roots = [h / ".pyenv" for h in homes]
+    if os.environ.get("PYENV_ROOT"):
+        pyenv_roots.insert(0, Path(os.environ["PYENV_ROOT"]))
+    for root in pyenv_roots:
+        yield from sorted(root.glob(f"versions/{version}.*/bin/python{version}"), reverse=True)
+
+
+def find_python(version: str, home: Path) -> Optional[Path]:
+    """The first candidate that exists and runs."""
+    for candidate in python_candidates(version, home):
+        if candidate.is_file() and python_version(candidate) == version:
+            return candidate
+    return None
+
+
+def ensure_python(version: str, home: Path, uv: Path) -> Path:
+    """A Python of that version, installed below ``home`` by uv when the machine has none."""
+    found = find_python(version, home)
+    if found:
+        return found
+    result = subprocess.run(
+        [str(uv), "python", "install", version], env=uv_environment(home), capture_output=True, text=True
+    )
+    found = find_python(version, home)
+    if result.returncode or not found:
+        raise BootstrapError(
+            f"Python {version} is not on this machine and could not be downloaded. "
+            f"Install Python {version} (for example with pyenv or your distribution) and run again.\n"
+            f"{result.stderr.strip()[-800:]}"
+        )
+    return found
+
+
+def ensure_uv(home: Path) -> Path:
+    """The pinned uv, installed with pip below ``home`` when it is missing."""
+    uv = home / "uv" / "bin" / "uv"
+    stamp = Stamp(home / "uv" / ".stamp", [REQUIREMENTS / "uv.txt"])
+    if stamp.is_current and uv.exists():
+        return uv
+    pip = find_pip(home)
+    shutil.rmtree(home / "uv", ignore_errors=True)
+    run(
+        [*pip, "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes"]
+        + ["--target", str(home / "uv"), "-r", str(REQUIREMENTS / "uv.txt")],
+        "uv could not be installed with pip",
+    )
+    stamp.write()
+    return uv
+
+
+def find_pip(home: Path) -> List[str]:
+    """The command of a pip that runs: this Python's, else that of another one on the machine."""
+    others = (find_python(version, home) for version in ("3.13", "3.12", "3.11", "3.10", "3.9"))
+    for python in (Path(sys.executable), *(p for p in others if p)):
+        command = [str(python), "-m", "pip"]
+        if subprocess.run([*command, "--version"], capture_output=True).returncode == 0:
+            return command
+    raise BootstrapError(
+        "No Python on this machine has pip. Install it (Debian, Ubuntu: apt-get install python3-pip)."
+    )
+
+
+class Stamp:
+    """Remembers that something was made completely, and from which files.
+
+    Parameters
+    ----------
+    path : Path
+        The stamp; it is written last, so an interrupted run leaves none.
+    sources : sequence of Path
+        Files whose change makes it stale.
+    """
+
+    def __init__(self, path: Path, sources: Sequence[Path]) -> None:
+        self.path = path
+        self.sources = sources
+
+    @property
+    def digest(self) -> str:
+        content = hashlib.sha256()
+        for source in self.sources:
+            content.update(source.read_bytes())
+        return content.hexdigest()
+
+    @property
+    def is_current(self) -> bool:
+        return self.path.exists() and self.path.read_text() == self.digest
+
+    def write(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.write_text(self.digest)
+
+
+def ensure_environment(name: str, python: Path, requirements: Path, home: Path, uv: Path) -> Path:
+    """A virtual environment with exactly the locked packages; returns its interpreter.
+
+    One that was interrupted half-way has no stamp and is made anew.
+    """
+    directory = home / "venvs" / name
+    interpreter = directory / "bin" / "python"
+    stamp = Stamp(directory / ".millpond-stamp", [requirements, REQUIREMENTS / "build.txt"])
+    if stamp.is_current and interpreter.exists():
+        return interpreter
+    run(
+        [str(uv), "venv", "--quiet", "--clear", "--python", str(python), str(directory)],
+        f"The environment {name} could not be made",
+    )
+    install(uv, interpreter, ["--require-hashes", "-r", str(requirements)], f"The packages of {name}")
+    stamp.write()
+    return interpreter
+
+
+def ensure_harness(home: Path, *, dev: bool) -> Path:
+    """The harness environment with Millpond itself in it; returns its interpreter."""
+    uv = ensure_uv(home)
+    directory = home / "venvs" / "harness"
+    interpreter = directory / "bin" / "python"
+    locks = [REQUIREMENTS / "dev.txt"] if dev else [REQUIREMENTS / "harness.txt"]
+    sources = [*locks, CHECKOUT / "pyproject.toml"]
+    stamp = Stamp(directory / (".millpond-dev" if dev else ".millpond-harness"), sources)
+    if stamp.is_current and interpreter.exists():
+        return interpreter
+    print(f"Setting up the Python environment of the harness in {directory}", flush=True)
+    if not (directory / ".millpond-complete").exists():
+        python = ensure_python("3.13", home, uv)
+        run(
+            [str(uv), "venv", "--quiet", "--clear", "--python", str(python), str(directory)],
+            "The environment of the harness could not be made",
+        )
+    install(uv, interpreter, ["--require-hashes", "-r", str(locks[0])], "The packages of the harness")
+    install(
+        uv,
+        interpreter,
+        ["--no-deps", "--no-build-isolation", "--editable", str(CHECKOUT)],
+        "Millpond itself",
+    )
+    (directory / ".millpond-complete").touch()
+    stamp.write()
+    return interpreter
+
+
+def install(uv: Path, interpreter: Path, arguments: Sequence[str], what: str) -> None:
+    """Install packages into an environment with uv; sources are built with locked build tools."""
+    run(
+        [
+            str(uv),
+            "pip",
+            "install",
+            "--quiet",
+            "--no-config",
+            "--compile-bytecode",
+            "--python",
+            str(interpreter),
+        ]
+        + ["--build-constraints", str(REQUIREMENTS / "build.txt"), *arguments],
+        f"{what} could not be installed",
+    )
+
+
+def uv_environment(home: Path) -> Dict[str, str]:
+    """The environment for uv: Pythons below ``home``; the machine's own certificates where it has them.
+
+    A company network often signs with its own authority, which is only in the system's store.
+    """
+    environment = {**os.environ, "UV_PYTHON_INSTALL_DIR": str(home / "pythons")}
+    if SYSTEM_CERTIFICATES.exists():
+        environment["UV_SYSTEM_CERTS"] = "1"
+    return environment
+
+
+def run(command: Sequence[str], failure: str) -> None:
+    """Run a command; on failure raise with the end of what it said."""
+    result = subprocess.run(command, capture_output=True, text=True, env=uv_environment(default_home()))
+    if result.returncode:
+        said = (result.stderr.strip() or result.stdout.strip())[-1500:]
+        raise BootstrapError(
+            f"{failure}:\n{said}\nCheck the network and the free disk space, then run again."
+        )
+
+
+def main(arguments: Sequence[str]) -> int:
+    try:
+        interpreter = ensure_harness(default_home(), dev="--dev" in arguments)
+    except BootstrapError as error:
+        print(f"millpond: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("millpond: interrupted; run the same command again to go on.", file=sys.stderr)
+        return 130
+    if "--quiet" not in arguments:
+        print(interpreter)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
