@@ -18,9 +18,9 @@ from typing import Any
 import boto3
 
 from millpond.base.config import Settings, load_settings
-from millpond.planes.context import PlaneContext, Tools
+from millpond.planes.common.context import PlaneContext, Tools
+from millpond.planes.common.telemetry import Telemetry
 from millpond.planes.glue import GluePlane, GlueSettings
-from millpond.planes.telemetry import Telemetry
 from millpond.stack.engine import Engine
 
 ROUNDS = 3

@@ -17,7 +17,7 @@ import psutil
 from millpond.base import process
 from millpond.base.config import Settings
 from millpond.base.errors import MillpondError
-from millpond.planes.context import PlaneContext, Tools
+from millpond.planes.common.context import PlaneContext, Tools
 from millpond.stack.engine_environment import DIRECTORIES, engine_variables
 
 START_TIMEOUT = 60.0

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from millpond.base.config import CHECKOUT, Settings
 from millpond.base.errors import MillpondError
-from millpond.planes.context import Tools
+from millpond.planes.common.context import Tools
 from millpond.toolchain import bootstrap
 from millpond.toolchain.wheels import LOCKS, keep_wheels
 

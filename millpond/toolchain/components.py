@@ -24,7 +24,7 @@ from pathlib import Path
 
 from millpond.base.config import CHECKOUT, Settings
 from millpond.base.errors import MillpondError
-from millpond.planes.context import Tools
+from millpond.planes.common.context import Tools
 from millpond.toolchain import bootstrap
 from millpond.toolchain.jars import JARS, install_jars, missing_jars
 from millpond.toolchain.terraform import install_terraform

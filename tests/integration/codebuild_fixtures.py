@@ -13,7 +13,7 @@ from typing import Any
 from engine_fixtures import RunningEngine, wait_for
 
 from millpond.planes.codebuild import CodeBuildPlane, CodeBuildSettings
-from millpond.planes.context import PlaneContext, Tools
+from millpond.planes.common.context import PlaneContext, Tools
 
 ENVIRONMENT = {
     "type": "LINUX_CONTAINER",

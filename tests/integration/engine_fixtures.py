@@ -17,7 +17,7 @@ from ports import free_port
 from waiting import wait_until
 
 from millpond.base.config import CHECKOUT, Settings
-from millpond.planes.context import Tools
+from millpond.planes.common.context import Tools
 from millpond.stack.engine import Engine
 
 ROLE_POLICY = json.dumps(

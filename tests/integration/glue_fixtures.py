@@ -11,9 +11,9 @@ from engine_fixtures import RunningEngine, started_engine
 from glue_scripts import GlueScripts
 
 from millpond.base.config import load_settings
-from millpond.planes.context import PlaneContext, Tools
+from millpond.planes.common.context import PlaneContext, Tools
+from millpond.planes.common.telemetry import Telemetry
 from millpond.planes.glue import GluePlane, GlueSettings
-from millpond.planes.telemetry import Telemetry
 
 BUCKET = "glue-tests"
 # Timeouts of these tests are in minutes that last a second.

@@ -20,7 +20,7 @@ import duckdb_extension_iceberg
 from ports import free_port
 
 from millpond.base.config import CHECKOUT, Settings
-from millpond.planes.context import Tools
+from millpond.planes.common.context import Tools
 from millpond.stack.engine import Engine
 from millpond.stack.onprem import OnPremDatabase
 

@@ -25,7 +25,7 @@ from lake.ingest import TableEvent, follow, start_ingest
 from millpond.base.config import CHECKOUT
 from millpond.base.errors import MillpondError
 from millpond.client.aws import Aws
-from millpond.planes.context import Tools
+from millpond.planes.common.context import Tools
 from millpond.stack.onprem import OnPremDatabase
 
 PREFIX = "millpond-dev"

@@ -10,7 +10,7 @@ import pytest
 from codebuild_fixtures import CodeBuild, commit, contexts, git_repository
 from engine_fixtures import RunningEngine, new_engine
 
-from millpond.planes.context import Tools
+from millpond.planes.common.context import Tools
 from millpond.toolchain import components as toolchain
 
 BUILDSPEC = """

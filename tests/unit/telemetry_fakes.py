@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from millpond.planes.context import PlaneContext
-from millpond.planes.telemetry import Telemetry
+from millpond.planes.common.context import PlaneContext
+from millpond.planes.common.telemetry import Telemetry
 
 
 class RecordedTelemetry(Telemetry):

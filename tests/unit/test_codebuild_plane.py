@@ -23,7 +23,7 @@ from millpond.planes.codebuild.exceptions import (
     ResourceNotFoundException,
 )
 from millpond.planes.codebuild.sources import GitCredentials
-from millpond.planes.context import PlaneContext, Tools
+from millpond.planes.common.context import PlaneContext, Tools
 
 PROJECT: dict[str, Any] = {
     "name": "seed",

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from millpond.planes.context import PlaneContext, Tools
+from millpond.planes.common.context import PlaneContext, Tools
 from millpond.planes.functions import FunctionError, FunctionVersion, Invocation, Outcome, Sandbox
 
 ARN = "arn:aws:lambda:eu-west-1:000000000000:function:fn"

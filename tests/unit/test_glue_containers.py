@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from telemetry_fakes import RecordedTelemetry
 
-from millpond.planes.context import PlaneContext, Tools
+from millpond.planes.common.context import PlaneContext, Tools
 from millpond.planes.glue import GluePlane, GlueSettings
 from millpond.planes.glue.containers import (
     ContainerSettings,

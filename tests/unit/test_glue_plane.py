@@ -10,7 +10,7 @@ import boto3
 import pytest
 from telemetry_fakes import RecordedTelemetry
 
-from millpond.planes.context import PlaneContext, Tools
+from millpond.planes.common.context import PlaneContext, Tools
 from millpond.planes.glue import OPERATIONS, GluePlane, GlueSettings
 from millpond.planes.glue.exceptions import (
     AlreadyExistsException,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from millpond.planes.credentials import trusts
+from millpond.planes.common.credentials import trusts
 from millpond.planes.glue import failure, jobs, logs, runs, spark
 from millpond.planes.glue.arguments import Parameters, parse, wheels_to_install
 from millpond.planes.glue.exceptions import InvalidInputException, LaunchError

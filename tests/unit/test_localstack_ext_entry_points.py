@@ -9,7 +9,7 @@ import pytest
 from plux import PluginSpec
 from plux.core.plugin import PluginSpecResolver
 
-from millpond.planes.context import PlaneContext, Tools
+from millpond.planes.common.context import PlaneContext, Tools
 from millpond.stack.engine_environment import PLUGIN, SERVICES_WE_PROVIDE
 
 ENTRY_POINTS = [one for one in distribution("millpond").entry_points if one.group.startswith("localstack.")]

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from millpond.planes.context import PlaneContext, Tools
-from millpond.planes.telemetry import Telemetry, datum
+from millpond.planes.common.context import PlaneContext, Tools
+from millpond.planes.common.telemetry import Telemetry, datum
 
 DEADLINE = 10
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
-from millpond.planes.context import Tools
+from millpond.planes.common.context import Tools
 from millpond.stack.engine_environment import DIRECTORIES, PLUGIN, engine_variables
 from millpond.toolchain.terraform import PROVIDER
 

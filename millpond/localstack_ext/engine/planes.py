@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from millpond.planes.context import PlaneContext
-from millpond.planes.telemetry import Telemetry
+from millpond.planes.common.context import PlaneContext
+from millpond.planes.common.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from millpond.planes.athena import AthenaPlane

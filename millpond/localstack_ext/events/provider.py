@@ -36,7 +36,7 @@ from localstack.utils.aws.client_types import ServicePrincipal
 from localstack.utils.xray.trace_header import TraceHeader
 
 from millpond.localstack_ext.engine import planes
-from millpond.planes.telemetry import datum
+from millpond.planes.common.telemetry import datum
 
 _LOG = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from localstack.services.lambda_.invocation.lambda_models import FunctionVersion
 from localstack.services.lambda_.invocation.version_manager import LambdaVersionManager
 
 from millpond.localstack_ext.engine import planes
-from millpond.planes.telemetry import datum
+from millpond.planes.common.telemetry import datum
 
 NAMESPACE = "AWS/Lambda"
 

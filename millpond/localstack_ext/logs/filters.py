@@ -32,7 +32,7 @@ from localstack.services.moto import call_moto
 from millpond.localstack_ext.engine import planes
 from millpond.localstack_ext.logs import patterns as log_patterns
 from millpond.localstack_ext.logs.patterns import Fields, InvalidPatternError, Pattern
-from millpond.planes.telemetry import datum
+from millpond.planes.common.telemetry import datum
 
 Shape = dict[str, Any]
 

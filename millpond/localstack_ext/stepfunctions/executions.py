@@ -19,7 +19,7 @@ from localstack.services.stepfunctions.asl.utils.encoding import to_json_str
 from localstack.services.stepfunctions.backend.execution import Execution
 
 from millpond.localstack_ext.engine import planes
-from millpond.planes.telemetry import datum
+from millpond.planes.common.telemetry import datum
 
 Shape = dict[str, Any]
 

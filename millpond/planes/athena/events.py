@@ -12,7 +12,7 @@ import json
 from typing import Any
 
 from millpond.planes.athena.executions import QueryExecution
-from millpond.planes.telemetry import datum
+from millpond.planes.common.telemetry import datum
 
 Shape = dict[str, Any]
 

@@ -26,8 +26,8 @@ from millpond.planes.athena.pool import WorkerPool
 from millpond.planes.athena.results import read_csv, read_text, to_row
 from millpond.planes.athena.saved import NamedQueries, PreparedStatements
 from millpond.planes.athena.workgroups import ENGINE_VERSION, PRIMARY, WorkGroup, WorkGroups
-from millpond.planes.context import PlaneContext
-from millpond.planes.telemetry import Telemetry
+from millpond.planes.common.context import PlaneContext
+from millpond.planes.common.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient

@@ -15,7 +15,7 @@ import psutil
 
 from millpond.base import process
 from millpond.planes.athena.jobs import DOORBELL, PID_FILE, WORKER_LOG, Job, Outcome
-from millpond.planes.context import PlaneContext
+from millpond.planes.common.context import PlaneContext
 
 _START_DEADLINE = 60.0
 _KILL_AFTER = 2.0

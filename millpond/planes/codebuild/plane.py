@@ -23,8 +23,8 @@ from millpond.planes.codebuild.paging import page
 from millpond.planes.codebuild.shell import BuildFolder
 from millpond.planes.codebuild.sources import GitCredentials
 from millpond.planes.codebuild.supervisor import ActiveBuild, Execution, Limits
-from millpond.planes.context import PlaneContext
-from millpond.planes.credentials import Clients
+from millpond.planes.common.context import PlaneContext
+from millpond.planes.common.credentials import Clients
 
 Request = Mapping[str, Any]
 

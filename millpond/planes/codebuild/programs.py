@@ -13,7 +13,7 @@ from pathlib import Path
 
 from millpond.planes.codebuild.environment import SYSTEM_PATH
 from millpond.planes.codebuild.runtimes import Runtime
-from millpond.planes.context import Tools
+from millpond.planes.common.context import Tools
 from millpond.toolchain.terraform import install_terraform, write_program
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from millpond.planes.codebuild.exceptions import BuildspecError
-from millpond.planes.context import Tools
+from millpond.planes.common.context import Tools
 
 _NUMBER = re.compile(r"(\d+(?:\.\d+)*)")
 

@@ -33,8 +33,8 @@ from millpond.planes.codebuild.exceptions import ClientFailure, Interrupted, Pha
 from millpond.planes.codebuild.logs import BuildLog
 from millpond.planes.codebuild.shell import BuildFolder, BuildShell, CommandRunner, User, find_user
 from millpond.planes.codebuild.sources import GitCredentials, GitDownload, GitSource
-from millpond.planes.context import PlaneContext
-from millpond.planes.credentials import Clients, Credentials, RoleNotTrustingError
+from millpond.planes.common.context import PlaneContext
+from millpond.planes.common.credentials import Clients, Credentials, RoleNotTrustingError
 
 _LOG = logging.getLogger(__name__)
 _QUEUE_SECONDS = 0.2

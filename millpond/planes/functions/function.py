@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from millpond.planes.context import Tools
+from millpond.planes.common.context import Tools
 
 
 class FunctionError(Exception):

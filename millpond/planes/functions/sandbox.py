@@ -7,7 +7,7 @@ import threading
 import time
 from dataclasses import dataclass
 
-from millpond.planes.context import PlaneContext
+from millpond.planes.common.context import PlaneContext
 from millpond.planes.functions.function import (
     FunctionVersion,
     Invocation,

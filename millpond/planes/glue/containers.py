@@ -28,8 +28,8 @@ from docker.models.containers import Container
 from requests.exceptions import RequestException
 
 from millpond.base.containers import OF_WORKER, remove_container, remove_labelled
-from millpond.planes.context import PlaneContext
-from millpond.planes.credentials import Credentials
+from millpond.planes.common.context import PlaneContext
+from millpond.planes.common.credentials import Credentials
 from millpond.planes.glue import arguments, modules, spark
 from millpond.planes.glue.arguments import Parameters
 from millpond.planes.glue.exceptions import LaunchError

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from millpond.base import process
-from millpond.planes.context import PlaneContext
+from millpond.planes.common.context import PlaneContext
 from millpond.planes.glue.exceptions import LaunchError
 from millpond.planes.glue.modules import interpreter_facts
 

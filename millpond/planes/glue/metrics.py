@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from millpond.planes.common.telemetry import datum
 from millpond.planes.glue.arguments import is_on
 from millpond.planes.glue.runs import JobRun, Shape, State
-from millpond.planes.telemetry import datum
 
 NAMESPACE = "Glue"
 _FINAL_COUNTS = (State.SUCCEEDED, State.FAILED, State.TIMEOUT)

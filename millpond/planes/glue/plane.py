@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from millpond.base import process
-from millpond.planes.context import PlaneContext
-from millpond.planes.credentials import Clients
+from millpond.planes.common.context import PlaneContext
+from millpond.planes.common.credentials import Clients
+from millpond.planes.common.telemetry import Telemetry
 from millpond.planes.glue import arguments, connections, events, jobs, metrics, runs, spark, tags
 from millpond.planes.glue.containers import ContainerSettings, ContainerWorkers
 from millpond.planes.glue.exceptions import (
@@ -28,7 +29,6 @@ from millpond.planes.glue.jvms import JvmPool
 from millpond.planes.glue.paging import page
 from millpond.planes.glue.runs import JobRun, Shape, State
 from millpond.planes.glue.supervisor import ActiveRun, Supervisor
-from millpond.planes.telemetry import Telemetry
 
 Request = Mapping[str, Any]
 

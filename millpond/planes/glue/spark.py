@@ -9,7 +9,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from millpond.planes.context import PlaneContext
+from millpond.planes.common.context import PlaneContext
 from millpond.planes.glue.arguments import Parameters
 from millpond.planes.glue.exceptions import LaunchError
 from millpond.planes.glue.jobs import WORKER_DPUS

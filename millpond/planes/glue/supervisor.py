@@ -19,8 +19,8 @@ from typing import Protocol
 import psutil
 
 from millpond.base import process
-from millpond.planes.context import PlaneContext
-from millpond.planes.credentials import Clients, Credentials, RoleNotTrustingError
+from millpond.planes.common.context import PlaneContext
+from millpond.planes.common.credentials import Clients, Credentials, RoleNotTrustingError
 from millpond.planes.glue import arguments, failure, logs, modules, spark, staging
 from millpond.planes.glue.arguments import Parameters
 from millpond.planes.glue.containers import ContainerWorkers

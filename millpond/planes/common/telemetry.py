@@ -16,7 +16,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from millpond.planes.context import PlaneContext
+from millpond.planes.common.context import PlaneContext
 
 Shape = dict[str, Any]
 Make = Callable[[str, str, str], Any]
