@@ -27,10 +27,10 @@ help: ## List the verbs
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup:
-	@$(PYTHON) millpond/toolchain/bootstrap.py --quiet
+	@$(PYTHON) millpond/toolchain/bootstrap.py --quiet --plugin=lake
 
 setup-dev:
-	@$(PYTHON) millpond/toolchain/bootstrap.py --quiet --dev
+	@$(PYTHON) millpond/toolchain/bootstrap.py --quiet --plugin=lake --dev
 
 ##@ The two that matter
 demo: setup ## Set everything up, run the whole lake, show source and lake side by side

@@ -428,9 +428,7 @@ def other_engines(
 
 def _last_execution(aws: Aws, settings: Settings, runs: Mapping[str, Mapping[str, Any]]) -> Execution:
     run_id = max(runs.values(), key=lambda run: run["started_at"])["run_id"]
-    arn = (
-        f"arn:aws:states:{settings.region}:{settings.account_id}:execution:{settings.prefix}-ingest:{run_id}"
-    )
+    arn = f"arn:aws:states:{aws.region}:{aws.account_id}:execution:{settings.prefix}-ingest:{run_id}"
     pages = aws.stepfunctions.get_paginator("get_execution_history").paginate(executionArn=arn)
     return Execution.of_history(event for page in pages for event in page["events"])
 
@@ -491,7 +489,7 @@ def _all(client: Any, operation: str, name: str, **arguments: Any) -> list[dict[
 
 
 def _stored_bytes(aws: Aws, settings: Settings, purpose: str) -> int:
-    bucket = f"{settings.prefix}-{purpose}-{settings.account_id}-{settings.region}"
+    bucket = f"{settings.prefix}-{purpose}-{aws.account_id}-{aws.region}"
     pages = aws.s3.get_paginator("list_object_versions").paginate(Bucket=bucket)
     return sum(one["Size"] for page in pages for one in page.get("Versions", []))
 

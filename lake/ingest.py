@@ -118,7 +118,7 @@ def start_replay(aws: Aws, settings: Settings, run_id: str, tables: Sequence[str
     MillpondError
         If there was no such run.
     """
-    arn = _machine(settings).replace(":stateMachine:", ":execution:") + f":{run_id}"
+    arn = _machine(aws, settings).replace(":stateMachine:", ":execution:") + f":{run_id}"
     stepfunctions = aws.stepfunctions
     try:
         execution = stepfunctions.describe_execution(executionArn=arn)
@@ -222,12 +222,12 @@ def _takes_answer(aws: Aws, token: str, *, is_approved: bool, reason: str) -> bo
     return True
 
 
-def _machine(settings: Settings) -> str:
-    return f"arn:aws:states:{settings.region}:{settings.account_id}:stateMachine:{settings.prefix}-ingest"
+def _machine(aws: Aws, settings: Settings) -> str:
+    return f"arn:aws:states:{aws.region}:{aws.account_id}:stateMachine:{settings.prefix}-ingest"
 
 
 def _start(aws: Aws, settings: Settings, request: Mapping[str, Any]) -> str:
-    machine = _machine(settings)
+    machine = _machine(aws, settings)
     stepfunctions = aws.stepfunctions
     try:
         started = stepfunctions.start_execution(
@@ -290,6 +290,11 @@ def follow(
         raise _failure(aws, execution, run_id, latest)
 
 
+def target_options(aws: Aws) -> str:
+    """The options with which a command reaches the same stack or account."""
+    return "" if aws.is_local else f" --target aws --region {aws.region}"
+
+
 def log_command(aws: Aws, job_name: str, table_id: str, run_id: str) -> str:
     """The command that shows the log of the job run that ingested a table."""
     pages = aws.glue.get_paginator("get_job_runs").paginate(JobName=job_name)
@@ -297,8 +302,8 @@ def log_command(aws: Aws, job_name: str, table_id: str, run_id: str) -> str:
         for run in page["JobRuns"]:
             arguments = run.get("Arguments", {})
             if (arguments.get("--table_id"), arguments.get("--run_id")) == (table_id, run_id):
-                return f"millpond logs {job_name} {run['Id']}"
-    return f"millpond logs {job_name}"
+                return f"millpond logs {job_name} --run-id {run['Id']}{target_options(aws)}"
+    return f"millpond logs {job_name}{target_options(aws)}"
 
 
 def _run_id(aws: Aws, execution_arn: str) -> str:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import sql
 
+from lake.settings import load_lake_settings
 from lake.workload import WorkloadResult, apply_changes
 from millpond.base import process
 from millpond.base.config import CHECKOUT, Settings
@@ -82,8 +83,9 @@ def load(
         If the data could not be made or the disk is too small for it.
     """
     say = progress or _say_nothing
-    scale = settings.scale if scale is None else scale
-    tpch_sf = settings.tpch_sf if tpch_sf is None else tpch_sf
+    lake = load_lake_settings()
+    scale = lake.scale if scale is None else scale
+    tpch_sf = lake.tpch_sf if tpch_sf is None else tpch_sf
     loaded = []
     with _session(settings) as connection:
         _make_register(connection)

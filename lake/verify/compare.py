@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -23,11 +23,11 @@ from lake.verify.queries import (
 from lake.verify.structure import Table, read_items
 from millpond.base.config import Settings
 from millpond.base.errors import MillpondError
+from millpond.client.aws import Aws
 from millpond.client.query import QueryFailedError, Row, run_query
 from millpond.stack.onprem import OnPremDatabase
 
 if TYPE_CHECKING:
-    import boto3
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 MAX_DIFFERENCES = 5
@@ -146,7 +146,7 @@ class HashedRow:
 
 def verify(
     settings: Settings,
-    session: boto3.Session,
+    aws: Aws,
     *,
     tables: Sequence[str] | None = None,
     progress: Callable[[TableComparison], None] | None = None,
@@ -158,9 +158,10 @@ def verify(
     Parameters
     ----------
     settings : Settings
-        Which stack.
-    session : boto3.Session
-        With credentials that may read DynamoDB and query Athena.
+        Names the platform, and the stack's own database.
+    aws : Aws
+        The stack, or an account, whose credentials may read DynamoDB and secrets and query Athena. The
+        source of an account is the database that its secret names.
     tables : sequence of str, optional
         Only these ``table_id``.
     progress : callable, optional
@@ -171,15 +172,14 @@ def verify(
     MillpondError
         If nothing could be compared at all: no settings, no database, an unknown table.
     """
-    dynamodb = session.resource("dynamodb", endpoint_url=settings.endpoint_url)
-    athena = session.client("athena", endpoint_url=settings.endpoint_url)
+    dynamodb = aws.session.resource("dynamodb", endpoint_url=aws.endpoint_url)
+    athena = aws.athena
     items = _choose(read_items(dynamodb, settings.prefix), tables)
     comparisons = []
     masking: dict[str, str] = {}
     if any(_is_masked(setting) for setting, _ in items):
-        secrets = session.client("secretsmanager", endpoint_url=settings.endpoint_url)
-        masking = masking_settings(_masking_key(settings, secrets))
-    with closing(OnPremDatabase(settings).connection(session=masking)) as connection:
+        masking = masking_settings(_masking_key(settings, aws.secretsmanager))
+    with closing(_source(settings, aws, masking)) as connection:
         _begin_snapshot(connection)
         columns = read_columns(connection, sorted({setting["source_schema"] for setting, _ in items}))
         for setting, structure in items:
@@ -338,6 +338,32 @@ def _masking_key(settings: Settings, secrets: SecretsManagerClient) -> bytes:
         raise MillpondError(
             f"The secret {secret_id} is not JSON with a key of hexadecimal digits.", next_step="make load"
         ) from None
+
+
+def _source(settings: Settings, aws: Aws, session: Mapping[str, str]) -> psycopg.Connection:
+    """A connection to the source: of the stack as its administrator, of an account as its secret says."""
+    if aws.is_local:
+        return OnPremDatabase(settings).connection(session=session)
+    secret_id = f"{settings.project}/{settings.environment}/onprem-db"
+    secret = json.loads(aws.secretsmanager.get_secret_value(SecretId=secret_id)["SecretString"])
+    try:
+        return psycopg.connect(
+            host=secret["host"],
+            port=secret["port"],
+            dbname=secret["dbname"],
+            user=secret["username"],
+            password=secret["password"],
+            connect_timeout=10,
+            application_name="millpond verify",
+            options=" ".join(f"-c {name}={value}" for name, value in session.items()),
+        )
+    except psycopg.OperationalError as error:
+        raise MillpondError(
+            "The on-premises database does not answer.",
+            where=f"{secret['host']}:{secret['port']}, as the secret {secret_id} says",
+            next_step="run it where that address is reached, for example over the VPN of the site",
+            detail=str(error).strip(),
+        ) from error
 
 
 def _begin_snapshot(connection: psycopg.Connection) -> None:

@@ -104,7 +104,7 @@ def ask(desk: Desk, event: Item, now: datetime) -> None:
     desk.sns.publish(
         TopicArn=desk.operators_topic,
         Subject=subject(f"Approval needed: {event['table_id']} changed at the source"),
-        Message=approval_text(event, desk.approval_hours),
+        Message=approval_text(event, desk.approval_hours, os.environ["AWS_REGION"]),
     )
 
 

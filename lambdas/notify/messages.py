@@ -60,7 +60,7 @@ def summary_subject(summary: Item) -> str:
     return subject(f"Ingest {summary['run_id']}: {how}")
 
 
-def approval_text(request: Item, hours: float) -> str:
+def approval_text(request: Item, hours: float, region: str) -> str:
     """What an operator needs to answer: what changed, and the commands.
 
     Parameters
@@ -69,6 +69,8 @@ def approval_text(request: Item, hours: float) -> str:
         ``table_id``, ``run_id``, ``version``, ``differences`` and ``token`` of the state machine's request.
     hours : float
         How long the run waits.
+    region : str
+        Where it waits.
     """
     table_id, token = request["table_id"], request["token"]
     changes = "\n".join(f"  - {one['text']}" for one in request["differences"])
@@ -78,8 +80,10 @@ def approval_text(request: Item, hours: float) -> str:
 The run {request["run_id"]} waits for your answer, at most {hours:g} hours.
 It then goes on with this table, or leaves it as it is; other tables do not wait.
 
-  millpond approve {table_id}
-  millpond reject {table_id}
+  millpond approve {table_id} --target aws --region {region}
+  millpond reject {table_id} --target aws --region {region}
+
+(In a local stack without --target and --region.)
 
 A column that seems to have another name keeps its values under the new one. If it is another column, reject
 this, and register a version of the structure that says so.

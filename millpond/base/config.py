@@ -1,29 +1,66 @@
-"""Settings: defaults, then ``millpond.toml``, then ``MILLPOND_*`` environment variables."""
+"""Settings: defaults, then the project's ``millpond.toml``, then ``MILLPOND_*`` environment variables."""
 
 from __future__ import annotations
 
+import tomllib
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
 from millpond.base.errors import MillpondError
 
+# Where Millpond itself is, with what it brings beside its code.
 CHECKOUT = Path(__file__).resolve().parents[2]
+PROJECT_FILE = "millpond.toml"
 ACCOUNT_ID = "000000000000"
 # Where docker-compose.yml mounts the repository that builds read.
 REPOSITORY_IN_CONTAINER = "/srv/repository.git"
 
 
+class OnPrem(BaseModel, extra="forbid"):
+    """The table ``[onprem]``: what the on-premises PostgreSQL has.
+
+    Parameters
+    ----------
+    database : str
+        Its database.
+    role : str
+        The role with which jobs read it.
+    """
+
+    database: str = Field("onprem", min_length=1)
+    role: str = Field("reader", min_length=1)
+
+
+class Deploy(BaseModel, extra="forbid"):
+    """The table ``[deploy]``: how the project is deployed.
+
+    Parameters
+    ----------
+    template : str
+        CloudFormation template of the stack whose build runs Terraform, from the project's directory.
+    directory : str
+        Where the configuration of Terraform is, unless the stack names other directories.
+    variables : mapping
+        What Terraform is told in the local stack. ``$onprem_host``, ``$onprem_port`` and ``$onprem_database``
+        in a text become what they name.
+    """
+
+    template: str = "template.yaml"
+    directory: str = "."
+    variables: dict[str, Any] = {}
+
+
 class Settings(BaseSettings):
-    """What a person can set; every field is also ``MILLPOND_<FIELD>`` in the environment.
+    """What a person can set; every field but the tables is also ``MILLPOND_<FIELD>`` in the environment.
 
     Parameters
     ----------
@@ -40,10 +77,6 @@ class Settings(BaseSettings):
         AWS region of the local stack.
     project, environment : str
         First two parts of every resource name.
-    scale : float
-        Multiplies the number of rows seeded into the schema ``erp``.
-    tpch_sf : float
-        TPC-H scale factor of the schema ``tpch``; 1.0 is 6 million order lines.
     codebuild_max_running : int
         Builds that run at once; others wait.
     glue_warm_jvms : int
@@ -59,6 +92,8 @@ class Settings(BaseSettings):
     lambda_executor : {"process", "docker"}
         For the tier ``compose``: Lambda functions as processes in the engine's container, or by LocalStack's
         own executor in a container each.
+    onprem, deploy
+        Tables of ``millpond.toml``: :class:`OnPrem`, :class:`Deploy`. Other tables are those of plug-ins.
     """
 
     model_config = SettingsConfigDict(env_prefix="MILLPOND_", extra="forbid")
@@ -70,8 +105,6 @@ class Settings(BaseSettings):
     region: str = "eu-west-1"
     project: str = "millpond"
     environment: str = "dev"
-    scale: float = Field(1.0, gt=0)
-    tpch_sf: float = Field(0.01, gt=0)
     codebuild_max_running: int = Field(4, ge=1)
     glue_warm_jvms: int = Field(1, ge=0)
     tier: Literal["embedded", "compose"] = "embedded"
@@ -81,6 +114,8 @@ class Settings(BaseSettings):
     glue_container_mode: Literal["warm", "per-run"] = "warm"
     glue_memory: str = "4g"
     lambda_executor: Literal["process", "docker"] = "process"
+    onprem: OnPrem = OnPrem()
+    deploy: Deploy = Deploy()
 
     @classmethod
     def settings_customise_sources(
@@ -91,12 +126,24 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (signature of the base)
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (signature of the base)
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        toml = TomlConfigSettingsSource(settings_cls, CHECKOUT / "millpond.toml")
-        return init_settings, env_settings, toml
+        content = read_project_file()
+        known = {
+            name: value
+            for name, value in content.items()
+            if name in settings_cls.model_fields or not isinstance(value, dict)
+        }
+        return init_settings, env_settings, InitSettingsSource(settings_cls, known)
+
+    @property
+    def project_dir(self) -> Path:
+        """The directory of ``millpond.toml``, or Millpond's own where there is none."""
+        return find_project()
 
     @cached_property
     def state(self) -> Path:
-        return (self.state_dir or self.home / ("state" if self.tier == "embedded" else self.tier)).resolve()
+        """Where the state of this stack is."""
+        home = self.home if self.project_dir == CHECKOUT else self.project_dir / ".millpond"
+        return (self.state_dir or home / ("state" if self.tier == "embedded" else self.tier)).resolve()
 
     @property
     def onprem_address(self) -> tuple[str, int]:
@@ -126,6 +173,31 @@ class Settings(BaseSettings):
         return ACCOUNT_ID
 
 
+def find_project() -> Path:
+    """The nearest directory from here upwards with a ``millpond.toml``; Millpond's own where none has one."""
+    here = Path.cwd()
+    return next((one for one in (here, *here.parents) if (one / PROJECT_FILE).is_file()), CHECKOUT)
+
+
+def read_project_file() -> dict[str, Any]:
+    """What the project's ``millpond.toml`` says; nothing where there is none.
+
+    Raises
+    ------
+    MillpondError
+        If it is not TOML.
+    """
+    path = find_project() / PROJECT_FILE
+    if not path.is_file():
+        return {}
+    try:
+        return tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise MillpondError(
+            f"The project file is not TOML: {error}.", where=str(path), next_step="correct it"
+        ) from error
+
+
 def load_settings() -> Settings:
     """Read the settings.
 
@@ -137,10 +209,15 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise MillpondError(
-            f"The setting {name} is not acceptable: {first['msg']}.",
-            where=f"MILLPOND_{name.upper()} in the environment, or {CHECKOUT / 'millpond.toml'}",
-            next_step="correct it, then run the command again",
-        ) from error
+        raise not_acceptable(error) from error
+
+
+def not_acceptable(error: ValidationError) -> MillpondError:
+    """The error for a person of a setting whose value cannot be taken."""
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"])
+    return MillpondError(
+        f"The setting {name} is not acceptable: {first['msg']}.",
+        where=f"MILLPOND_{name.upper()} in the environment, or {find_project() / PROJECT_FILE}",
+        next_step="correct it, then run the command again",
+    )

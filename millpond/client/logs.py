@@ -73,7 +73,8 @@ def job_run_log(
     matching = [run for run in runs if run_id in (None, run["Id"])]
     if not matching:
         raise MillpondError(
-            f"The job {job_name} has no run{f' {run_id}' if run_id else ''} yet.", next_step="millpond ingest"
+            f"The job {job_name} has no run{f' {run_id}' if run_id else ''} yet.",
+            next_step="start it, then ask again",
         )
     run = matching[0]
     own_group = {**job.get("DefaultArguments", {}), **run.get("Arguments", {})}.get(GROUP_PREFIX)

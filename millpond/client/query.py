@@ -103,7 +103,7 @@ def run_query(athena: AthenaClient, sql: str, *, workgroup: str, database: str =
 
 
 def _failure(reason: str, sql: str) -> QueryFailedError:
-    next_step = 'correct the statement; `millpond query "SHOW TABLES IN erp"` lists what is there'
+    next_step = 'correct the statement; `millpond query "SHOW DATABASES"` lists what is there'
     return QueryFailedError(reason, where=sql, next_step=next_step)
 
 

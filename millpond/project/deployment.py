@@ -9,16 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from millpond.base.config import CHECKOUT, Settings
+from millpond.base.config import Settings
 from millpond.base.errors import MillpondError
 from millpond.project.builds import DeployBuilds, FinishedBuild, state_outputs
 from millpond.project.diagnosis import build_error
 from millpond.project.repository import Mirror
-from millpond.project.stacks import KEEPS_STATE, ChangeSet, SeedStack, StackChange
+from millpond.project.stacks import KEEPS_STATE, BuildStack, ChangeSet, StackChange
 from millpond.project.targets import Target, aws_parameters, local_parameters, read_git_key
 from millpond.project.terraform_log import Changes, Progress, TerraformEvent, changes_of
 
-TEMPLATE = Path("CFN/seed.yaml")
 NO_CHANGES = "No changes. What is deployed is what the configuration says."
 
 
@@ -121,21 +120,30 @@ class Deployer:
         Where to.
     parameters : mapping
         Values of the template's parameters; of a stack that is there, those that change.
-    checkout : Path
-        Where the template is.
+    template : Path
+        The template; its name without suffix ends the stack's.
+    directory : str
+        Where Terraform's configuration is, unless the stack says.
     watcher : Watcher
         Whom to tell and to ask.
     """
 
     def __init__(
-        self, target: Target, parameters: Mapping[str, str], checkout: Path, watcher: Watcher | None = None
+        self,
+        target: Target,
+        parameters: Mapping[str, str],
+        template: Path,
+        *,
+        directory: str = ".",
+        watcher: Watcher | None = None,
     ) -> None:
         self._target = target
         self._parameters = parameters
-        self._template = (checkout / TEMPLATE).read_text()
+        self._template = _read_template(template)
+        self._directory = directory
         self._watcher = watcher or Watcher()
         self._name = f"{parameters['ProjectName']}-{parameters['Environment']}"
-        self.stack = stack_of(target, self._name)
+        self.stack = stack_of(target, self._name, template)
 
     def deploy(self, *, unlock: str = "") -> Deployment:
         """Make the stack and the platform what the repository says.
@@ -284,20 +292,20 @@ class Deployer:
     @property
     def _builds(self) -> DeployBuilds:
         return DeployBuilds(
-            self._target.codebuild,
-            self._target.logs,
-            self._target.s3,
+            self._target.aws.codebuild,
+            self._target.aws.logs,
+            self._target.aws.s3,
             project=self.stack.outputs["CodeBuildProject"],
             poll_seconds=self._target.poll_seconds,
             template=self._template,
         )
 
-    def _state(self) -> tuple[dict[str, object], int]:
-        directories = self.stack.parameters.get("DeploymentDirPath", "terraform").split(",")
-        return state_outputs(self._target.s3, self.stack.outputs[KEEPS_STATE], directories)
+    def _state(self) -> tuple[Mapping[str, Any], int]:
+        return _outputs_and_left(self._target, self.stack, self._directory)
 
     def _place(self) -> tuple[str, ...]:
-        return (f"account {self._target.account()}, region {self._target.region}, stack {self.stack.name}",)
+        aws = self._target.aws
+        return (f"account {aws.account_id}, region {aws.region}, stack {self.stack.name}",)
 
     def _ask(self, proposal: Proposal) -> None:
         if not self._watcher.approve(proposal):
@@ -308,16 +316,42 @@ class Deployer:
             )
 
     def _remove_bucket(self, bucket: str) -> None:
-        s3 = self._target.s3
+        s3 = self._target.aws.s3
         for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
             for version in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
                 s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
         s3.delete_bucket(Bucket=bucket)
 
 
-def stack_of(target: Target, name: str) -> SeedStack:
+def stack_of(target: Target, name: str, template: Path) -> BuildStack:
     """The stack that deploys ``PROJECT-ENVIRONMENT``."""
-    return SeedStack(target.cloudformation, f"{name}-seed", target.poll_seconds)
+    return BuildStack(target.aws.cloudformation, f"{name}-{template.stem}", target.poll_seconds)
+
+
+def deployed_outputs(settings: Settings, target: Target) -> Mapping[str, Any]:
+    """Terraform's outputs of what is deployed to a target; none where nothing is."""
+    stack = stack_of(target, settings.prefix, Path(settings.deploy.template))
+    if not stack.exists:
+        return {}
+    outputs, _ = _outputs_and_left(target, stack, settings.deploy.directory)
+    return outputs
+
+
+def _outputs_and_left(target: Target, stack: BuildStack, directory: str) -> tuple[Mapping[str, Any], int]:
+    """The outputs in the states of Terraform, and how many resources they hold."""
+    directories = stack.parameters.get("DeploymentDirPath", directory).split(",")
+    return state_outputs(target.aws.s3, stack.outputs[KEEPS_STATE], directories)
+
+
+def _read_template(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise MillpondError(
+            f"The template of the stack cannot be read: {error}.",
+            where=str(path),
+            next_step="name it in millpond.toml: [deploy], template",
+        ) from error
 
 
 def local(
@@ -325,7 +359,7 @@ def local(
     terraform: Path,
     watcher: Watcher | None = None,
     *,
-    checkout: Path = CHECKOUT,
+    checkout: Path | None = None,
     branch: str | None = None,
     git_key: Path | None = None,
 ) -> Deployer:
@@ -339,8 +373,8 @@ def local(
         Terraform, as the toolchain found it.
     watcher : Watcher, optional
         Whom to tell and to ask.
-    checkout : Path
-        What is deployed, with what is not committed.
+    checkout : Path, optional
+        What is deployed, with what is not committed; the project unless given.
     branch : str, optional
         A branch of it instead, as it is committed.
     git_key : Path, optional
@@ -353,6 +387,7 @@ def local(
     """
     _require_engine(settings)
     target = Target.local(settings)
+    checkout = checkout or settings.project_dir
     snapshot = Mirror(checkout, settings.repository).snapshot(branch)
     parameters = {
         **local_parameters(settings, target, terraform),
@@ -360,7 +395,7 @@ def local(
         "GitBranch": snapshot.branch,
         "GitSSHPrivateKey": read_git_key(git_key) if git_key else "",
     }
-    return Deployer(target, parameters, checkout, watcher)
+    return _deployer(settings, target, parameters, checkout, watcher)
 
 
 def aws(
@@ -371,15 +406,27 @@ def aws(
     parameters: Path | None = None,
     branch: str | None = None,
     git_key: Path | None = None,
-    checkout: Path = CHECKOUT,
+    checkout: Path | None = None,
 ) -> Deployer:
     """What deploys to the AWS account of the usual credential chain: see :func:`aws_parameters`."""
-    target = Target.aws(region)
-    has_stack = stack_of(target, settings.prefix).exists
+    target = Target.account(region)
+    checkout = checkout or settings.project_dir
+    has_stack = stack_of(target, settings.prefix, Path(settings.deploy.template)).exists
     values = aws_parameters(
         settings, checkout, file=parameters, branch=branch, git_key=git_key, has_stack=has_stack
     )
-    return Deployer(target, values, checkout, watcher)
+    return _deployer(settings, target, values, checkout, watcher)
+
+
+def _deployer(
+    settings: Settings,
+    target: Target,
+    parameters: Mapping[str, str],
+    checkout: Path,
+    watcher: Watcher | None,
+) -> Deployer:
+    template = checkout / settings.deploy.template
+    return Deployer(target, parameters, template, directory=settings.deploy.directory, watcher=watcher)
 
 
 def _commit(line: str) -> str:

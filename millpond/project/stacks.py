@@ -1,4 +1,4 @@
-"""The stack of ``CFN/seed.yaml``: proposed as a change set, shown, executed, deleted."""
+"""The stack of the build that deploys: proposed as a change set, shown, executed, deleted."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class ChangeSet:
     changes: tuple[StackChange, ...]
 
 
-class SeedStack:
+class BuildStack:
     """One stack by its name.
 
     Parameters
@@ -203,7 +203,7 @@ class SeedStack:
     def _refusal(self, error: ClientError) -> MillpondError:
         return MillpondError(
             f"CloudFormation refuses the stack: {error.response['Error'].get('Message', error)}",
-            where=f"stack {self.name}, CFN/seed.yaml",
+            where=f"stack {self.name}",
             next_step="correct the parameter or the template that it names, then millpond deploy",
         )
 
@@ -223,7 +223,7 @@ class SeedStack:
             return ChangeSet(arn, kind, ())
         raise MillpondError(
             f"CloudFormation cannot make this stack: {reason}",
-            where=f"stack {self.name}, CFN/seed.yaml",
+            where=f"stack {self.name}",
             next_step="correct the parameter or the template that it names, then millpond deploy",
         )
 

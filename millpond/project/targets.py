@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import boto3
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from string import Template
+from typing import Any
 
 from millpond.base.config import Settings
 from millpond.base.errors import MillpondError
-from millpond.client.aws import Aws
+from millpond.client.aws import AccountAws, Aws
 from millpond.project.repository import checked_out_branch, origin_url
 from millpond.toolchain import components as toolchain
 
-if TYPE_CHECKING:
-    from mypy_boto3_cloudformation import CloudFormationClient
-    from mypy_boto3_codebuild import CodeBuildClient
-    from mypy_boto3_logs import CloudWatchLogsClient
-    from mypy_boto3_s3 import S3Client
-
-ONPREM_DATABASE = "erp"
-# An address for documentation (RFC 5737): the local network has a VPN to a site that nobody has.
-SITE_ADDRESS = "203.0.113.10"
 LOCAL_POLL_SECONDS = 0.4
 AWS_POLL_SECONDS = 4.0
 # What nobody can guess for an account; the stack keeps it from then on.
@@ -40,91 +27,41 @@ class Target:
 
     Parameters
     ----------
-    session : boto3.Session
-        Credentials and region.
-    endpoint_url : str, optional
-        Address of the AWS API; what the SDK finds itself unless given.
-    poll_seconds : float
-        How often it is asked how something goes.
-    is_local : bool
-        Whether it is the local stack, which nobody else uses.
+    aws : Aws
+        Clients of the local stack, or of an account.
     """
 
-    session: boto3.Session
-    endpoint_url: str | None
-    poll_seconds: float
-    is_local: bool
+    aws: Aws
 
     @classmethod
     def local(cls, settings: Settings) -> Target:
         """The local stack."""
-        return cls(Aws(settings).session, settings.endpoint_url, LOCAL_POLL_SECONDS, is_local=True)
+        return cls(Aws(settings))
 
     @classmethod
-    def aws(cls, region: str | None = None) -> Target:
-        """The account and the region of the usual credential chain.
-
-        Raises
-        ------
-        MillpondError
-            If there are no credentials, no region, or the credentials are not accepted.
-        """
-        try:
-            # Every SDK but this one reads AWS_REGION.
-            session = boto3.Session(region_name=region or os.environ.get("AWS_REGION"))
-            target = cls(session, None, AWS_POLL_SECONDS, is_local=False)
-            if not target.session.region_name:
-                raise MillpondError("No AWS region is chosen.", next_step="export AWS_REGION=…, or --region")
-            target.account()
-        except (BotoCoreError, ClientError) as error:
-            raise MillpondError(
-                f"AWS does not accept your credentials: {error}",
-                where="environment, profile or instance role",
-                next_step="aws configure or aws sso login, then aws sts get-caller-identity",
-            ) from error
-        return target
+    def account(cls, region: str | None = None) -> Target:
+        """The account of the usual credential chain: see :class:`AccountAws`."""
+        return cls(AccountAws(region))
 
     @property
-    def region(self) -> str:
-        return str(self.session.region_name)
-
-    def account(self) -> str:
-        return str(self._client("sts").get_caller_identity()["Account"])
+    def is_local(self) -> bool:
+        """Whether it is the local stack, which nobody else uses."""
+        return self.aws.is_local
 
     @property
-    def cloudformation(self) -> CloudFormationClient:
-        client: CloudFormationClient = self._client("cloudformation")
-        return client
-
-    @property
-    def codebuild(self) -> CodeBuildClient:
-        client: CodeBuildClient = self._client("codebuild")
-        return client
-
-    @property
-    def logs(self) -> CloudWatchLogsClient:
-        client: CloudWatchLogsClient = self._client("logs")
-        return client
-
-    @property
-    def s3(self) -> S3Client:
-        client: S3Client = self._client("s3")
-        return client
+    def poll_seconds(self) -> float:
+        """How often it is asked how something goes."""
+        return LOCAL_POLL_SECONDS if self.is_local else AWS_POLL_SECONDS
 
     def default_network(self) -> dict[str, str]:
         """The default VPC and its subnets, as parameters of the template."""
-        ec2 = self._client("ec2")
+        ec2 = self.aws.client("ec2")
         vpcs = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
         if not vpcs:
             raise MillpondError("There is no default VPC.", next_step="millpond down, then millpond deploy")
         vpc = vpcs[0]["VpcId"]
         subnets = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]
         return {"VpcID": vpc, "PrivateSubnetIDs": ",".join(sorted(one["SubnetId"] for one in subnets))}
-
-    def _client(self, service: str) -> Any:
-        config = Config(retries={"mode": "standard", "total_max_attempts": 5})
-        make: Any = self.session.client
-        return make(service, endpoint_url=self.endpoint_url, config=config)
 
 
 def local_parameters(settings: Settings, target: Target, terraform: Path) -> dict[str, str]:
@@ -139,18 +76,26 @@ def local_parameters(settings: Settings, target: Target, terraform: Path) -> dic
     terraform : Path
         Terraform, as the toolchain found it: the build runs that.
     """
-    host, port = settings.onprem_address
-    onprem = {"host": host, "port": port, "name": ONPREM_DATABASE}
     return {
         "ProjectName": settings.project,
         "Environment": settings.environment,
         "TerraformVersion": terraform_version(terraform),
-        # What is in a local stack can be made again, so nothing keeps it from being removed.
-        "TerraformVariables": json.dumps(
-            {"onprem_db": onprem, "is_protected": False, "customer_gateway_ip": SITE_ADDRESS}, sort_keys=True
-        ),
+        "TerraformVariables": json.dumps(_filled(settings.deploy.variables, settings), sort_keys=True),
         **target.default_network(),
     }
+
+
+def _filled(value: Any, settings: Settings) -> Any:
+    """A value of ``[deploy.variables]`` with what its ``$`` names stand for."""
+    if isinstance(value, Mapping):
+        return {name: _filled(inner, settings) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_filled(inner, settings) for inner in value]
+    if not isinstance(value, str):
+        return value
+    host, port = settings.onprem_address
+    names = {"onprem_host": host, "onprem_port": str(port), "onprem_database": settings.onprem.database}
+    return Template(value).safe_substitute(names)
 
 
 def aws_parameters(

@@ -26,8 +26,6 @@ from millpond.base.errors import MillpondError
 
 HOST = "127.0.0.1"
 ADMIN = "millpond_admin"
-INGEST = "ingest"
-DATABASE = "erp"
 START_DEADLINE = 60.0
 STOP_DEADLINE = 20.0
 FREE_BYTES_TO_CREATE = 256 * 1024 * 1024
@@ -39,13 +37,13 @@ _OVERRIDE = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override")
 # an ingest that leans on the session's time zone is wrong here, as it would be on a real site.
 _DATABASE_TIMEZONE = "<+02>-02"
 
-_INGEST_LIMITS = {
+_ROLE_LIMITS = {
     "default_transaction_read_only": "on",
     "statement_timeout": "30min",
     "lock_timeout": "30s",
     "idle_in_transaction_session_timeout": "10min",
 }
-_INGEST_CONNECTIONS = 40
+_ROLE_CONNECTIONS = 40
 
 
 class WrongPassword(MillpondError):  # noqa: N818
@@ -71,6 +69,8 @@ class OnPremDatabase:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self.database = settings.onprem.database
+        self.role = settings.onprem.role
         self._directory = settings.state / "onprem"
         self._data = self._directory / "data"
         self._pid_file = settings.state / "pids" / "onprem.pid"
@@ -117,14 +117,14 @@ class OnPremDatabase:
         server.stop()
 
     def connection(
-        self, dbname: str = DATABASE, session: Mapping[str, str] | None = None
+        self, dbname: str | None = None, session: Mapping[str, str] | None = None
     ) -> psycopg.Connection:
         """Connect as the administrator.
 
         Parameters
         ----------
-        dbname : str
-            Which database.
+        dbname : str, optional
+            Which database; the project's own unless given.
         session : mapping of str to str, optional
             Settings that the session starts with. They are in no statement, which PostgreSQL may log. A value
             has no blank and no backslash.
@@ -136,6 +136,7 @@ class OnPremDatabase:
         WrongPassword
             If its data was made with another password than this state has.
         """
+        dbname = dbname or self.database
         try:
             return psycopg.connect(
                 host=HOST,
@@ -170,7 +171,7 @@ class OnPremDatabase:
         )
 
     def secret(self) -> dict[str, str | int]:
-        """What the secret ``millpond/dev/onprem-db`` holds: the read-only role of the jobs.
+        """What the jobs' secret of the database holds: its address and the read-only role.
 
         Its shape is in docs/contracts.md.
         """
@@ -179,15 +180,15 @@ class OnPremDatabase:
             "engine": "postgres",
             "host": host,
             "port": port,
-            "dbname": DATABASE,
-            "username": INGEST,
-            "password": self._password(INGEST),
+            "dbname": self.database,
+            "username": self.role,
+            "password": self._password(self.role),
         }
 
     def admin_password_file(self) -> Path:
         """The file with the administrator's password, made with the jobs' one when it is not there."""
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for role in (ADMIN, INGEST):
+        for role in (ADMIN, self.role):
             if not self._password_file(role).exists():
                 _write_private(self._password_file(role), secrets.token_urlsafe(24))
         return self._password_file(ADMIN)
@@ -206,7 +207,7 @@ class OnPremDatabase:
                 where=str(self._directory),
                 next_step="free some space, or set MILLPOND_STATE_DIR to another disk",
             )
-        for role in (ADMIN, INGEST):
+        for role in (ADMIN, self.role):
             account.own(_write_private(self._password_file(role), secrets.token_urlsafe(24)))
         account.own(self._directory)
         self._initdb(account)
@@ -299,28 +300,28 @@ class OnPremDatabase:
         """
         with self.connection("postgres") as connection:
             connection.autocommit = True
-            if not _exists(connection, "SELECT FROM pg_database WHERE datname = %s", DATABASE):
-                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
+            if not _exists(connection, "SELECT FROM pg_database WHERE datname = %s", self.database):
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(self.database)))
             connection.execute(
                 sql.SQL("ALTER DATABASE {} SET timezone = {}").format(
-                    sql.Identifier(DATABASE), sql.Literal(_DATABASE_TIMEZONE)
+                    sql.Identifier(self.database), sql.Literal(_DATABASE_TIMEZONE)
                 )
             )
-            role = sql.Identifier(INGEST)
-            if not _exists(connection, "SELECT FROM pg_roles WHERE rolname = %s", INGEST):
+            role = sql.Identifier(self.role)
+            if not _exists(connection, "SELECT FROM pg_roles WHERE rolname = %s", self.role):
                 connection.execute(sql.SQL("CREATE ROLE {}").format(role))
                 sets_password = True
             connection.execute(
                 sql.SQL("ALTER ROLE {} LOGIN CONNECTION LIMIT {}").format(
-                    role, sql.Literal(_INGEST_CONNECTIONS)
+                    role, sql.Literal(_ROLE_CONNECTIONS)
                 )
             )
             if sets_password:
                 connection.execute(
-                    sql.SQL("ALTER ROLE {} PASSWORD {}").format(role, sql.Literal(self._password(INGEST)))
+                    sql.SQL("ALTER ROLE {} PASSWORD {}").format(role, sql.Literal(self._password(self.role)))
                 )
             connection.execute(sql.SQL("GRANT pg_read_all_data TO {}").format(role))
-            for name, value in _INGEST_LIMITS.items():
+            for name, value in _ROLE_LIMITS.items():
                 connection.execute(
                     sql.SQL("ALTER ROLE {} SET {} = {}").format(
                         role, sql.Identifier(name), sql.Literal(value)

@@ -164,13 +164,17 @@ def ensure_environment(name: str, python: Path, requirements: Path, home: Path, 
     return interpreter
 
 
-def ensure_harness(home: Path, *, dev: bool) -> Path:
-    """The harness environment with Millpond itself in it; returns its interpreter."""
+def ensure_harness(home: Path, *, dev: bool, plugins: Sequence[Path] = ()) -> Path:
+    """The harness environment with Millpond itself and plug-ins in it; returns its interpreter.
+
+    A plug-in is the directory of a Python project. What it needs beside Millpond is in the harness's lock.
+    """
     uv = ensure_uv(home)
     directory = home / "venvs" / "harness"
     interpreter = directory / "bin" / "python"
     locks = [REQUIREMENTS / "dev.txt"] if dev else [REQUIREMENTS / "harness.txt"]
-    sources = [*locks, CHECKOUT / "pyproject.toml"]
+    projects = [CHECKOUT, *plugins]
+    sources = [*locks, *(project / "pyproject.toml" for project in projects)]
     stamp = Stamp(directory / (".millpond-dev" if dev else ".millpond-harness"), sources)
     if stamp.is_current and interpreter.exists():
         return interpreter
@@ -185,7 +189,7 @@ def ensure_harness(home: Path, *, dev: bool) -> Path:
     install(
         uv,
         interpreter,
-        ["--no-deps", "--no-build-isolation", "--editable", str(CHECKOUT)],
+        ["--no-deps", "--no-build-isolation"] + [f"--editable={project}" for project in projects],
         "Millpond itself",
     )
     (directory / ".millpond-complete").touch()
@@ -232,9 +236,17 @@ def run(command: Sequence[str], failure: str) -> None:
         )
 
 
+def plugin_directories(arguments: Sequence[str]) -> List[Path]:
+    """The directories behind each ``--plugin=``."""
+    prefix = "--plugin="
+    return [Path(one[len(prefix) :]).resolve() for one in arguments if one.startswith(prefix)]
+
+
 def main(arguments: Sequence[str]) -> int:
     try:
-        interpreter = ensure_harness(default_home(), dev="--dev" in arguments)
+        interpreter = ensure_harness(
+            default_home(), dev="--dev" in arguments, plugins=plugin_directories(arguments)
+        )
     except BootstrapError as error:
         print(f"millpond: {error}", file=sys.stderr)
         return 1

@@ -24,10 +24,10 @@ from pathlib import Path
 
 from millpond.base.config import CHECKOUT, Settings
 from millpond.base.errors import MillpondError
+from millpond.base.terraform import install_terraform
 from millpond.planes.common.context import Tools
 from millpond.toolchain import bootstrap
 from millpond.toolchain.jars import JARS, install_jars, missing_jars
-from millpond.toolchain.terraform import install_terraform
 from millpond.toolchain.wheels import LOCKS, keep_wheels
 
 TERRAFORM_VERSION = "1.11.4"

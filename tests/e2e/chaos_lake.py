@@ -142,7 +142,7 @@ class Lake:
             )
 
     def compare(self, *tables: str) -> list[TableComparison]:
-        return verify(self.checkout.settings, self.checkout.aws.session, tables=tables)
+        return verify(self.checkout.settings, self.checkout.aws, tables=tables)
 
     def doubled_quarantine(self) -> list[Row]:
         """Runs whose quarantined rows are there more than once; a row has its key in it."""

@@ -19,6 +19,7 @@ from millpond.project.terraform_log import Changes
 from millpond.stack.engine import Engine
 from millpond.toolchain import components as toolchain
 
+TEMPLATE = "CFN/seed.yaml"
 DEPLOYED = ("CFN", "terraform", "glue_jobs", "lambdas", "requirements", "fixtures")
 PACKAGING = (
     "millpond/__init__.py",

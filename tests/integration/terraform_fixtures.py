@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from millpond.base.config import Settings
+from millpond.base.terraform import cli_config
 from millpond.toolchain import components as toolchain
-from millpond.toolchain.terraform import cli_config
 
 
 @dataclass(frozen=True)

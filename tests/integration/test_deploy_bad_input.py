@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from deploy_fixtures import SMALL_CONFIGURATION, Lines, Stack, small_checkout, started_stack
+from deploy_fixtures import SMALL_CONFIGURATION, TEMPLATE, Lines, Stack, small_checkout, started_stack
 from engine_fixtures import wait_for
 
 from millpond.base.errors import MillpondError
@@ -63,7 +63,9 @@ def refusal(stack: Stack, **options: Any) -> MillpondError:
 
 def with_parameters(stack: Stack, **parameters: str) -> Deployer:
     made = stack.deployer()
-    return Deployer(Target.local(stack.settings), {**made._parameters, **parameters}, stack.checkout)
+    return Deployer(
+        Target.local(stack.settings), {**made._parameters, **parameters}, stack.checkout / TEMPLATE
+    )
 
 
 def test_outputs_are_those_of_terraform_without_its_secrets(stack: Stack) -> None:
@@ -225,13 +227,13 @@ def test_a_plan_for_production_waits_until_somebody_approves_it(stack: Stack) ->
     target = Target.local(stack.settings)
     heard = Lines(answer=False)
     with pytest.raises(MillpondError, match="Not approved"):
-        Deployer(target, parameters, stack.checkout, heard.watcher).deploy()
+        Deployer(target, parameters, stack.checkout / TEMPLATE, watcher=heard.watcher).deploy()
     assert any("Plan: 1 to add" in line for line in heard.asked[0].lines)
     names = [one["Name"] for one in stack.aws.ssm.describe_parameters()["Parameters"]]
     assert "/millpond/prod/greeting" not in names
 
     heard.answer = True
-    approved = Deployer(target, parameters, stack.checkout, heard.watcher)
+    approved = Deployer(target, parameters, stack.checkout / TEMPLATE, watcher=heard.watcher)
     assert approved.deploy().changes.add == 1
     assert stack.aws.ssm.get_parameter(Name="/millpond/prod/greeting")
     assert approved.destroy().remove == 1

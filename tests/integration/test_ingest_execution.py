@@ -179,7 +179,7 @@ def test_the_error_a_person_sees_names_each_table_its_reason_and_its_log(outcome
     lines = outcome.error.detail.splitlines()
     at = next(number for number, line in enumerate(lines) if line.startswith("lab.differs: "))
     assert lines[at] == "lab.differs: Athena counts 3 rows, the job landed 5."
-    assert lines[at + 1].startswith("  millpond logs millpond-dev-ingest-shell jr_")
+    assert lines[at + 1].startswith("  millpond logs millpond-dev-ingest-shell --run-id jr_")
 
 
 def test_the_watermark_moves_only_with_a_commit(outcome: Outcome) -> None:
@@ -253,7 +253,7 @@ def test_operators_are_asked_with_the_commands_to_answer(
     wait_for("two questions", receive)
     text = asked["Approval needed: lab.approved changed at the source"]
     assert "amount was integer and is text: int cannot become string in place" in text
-    assert "  millpond approve lab.approved\n  millpond reject lab.approved\n" in text
+    assert "  millpond approve lab.approved --target aws --region " in text
     assert f"The run {outcome.run_id} waits" in text
 
 

@@ -63,7 +63,7 @@ def test_an_error_says_what_where_and_the_next_command(monkeypatch, capsys):
     def fail() -> None:
         raise MillpondError("The port 1 is taken.", where="127.0.0.1:1", next_step="millpond down")
 
-    monkeypatch.setattr(cli, "load_settings", fail)
+    monkeypatch.setattr("millpond.cli.up.load_settings", fail)
     assert run(monkeypatch, "up") == 1
     shown = capsys.readouterr().err
     assert "The port 1 is taken." in shown
@@ -94,7 +94,7 @@ def test_what_nobody_foresaw_is_told_without_a_traceback_and_kept_in_a_file(monk
     def fail(settings) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(cli, "open_stack", fail)
+    monkeypatch.setattr("millpond.cli.status.open_stack", fail)
     assert run(monkeypatch, "status") == 1
     assert "No space left on device" in capsys.readouterr().err
     assert "Traceback" in (tmp_path / "logs" / "millpond-error.log").read_text()

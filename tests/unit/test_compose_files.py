@@ -19,10 +19,10 @@ from packaging.utils import canonicalize_name
 
 from millpond.base.config import CHECKOUT, Settings
 from millpond.base.containers import OF_PROJECT
+from millpond.base.terraform import PROVIDER
 from millpond.localstack_ext.engine import container
 from millpond.stack import compose, images
 from millpond.stack.engine_environment import SERVICES_WE_PROVIDE, engine_variables
-from millpond.toolchain.terraform import PROVIDER
 
 
 @pytest.fixture(scope="module")

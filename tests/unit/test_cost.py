@@ -246,7 +246,7 @@ def test_the_totals_are_the_sums_of_what_is_shown():
 @pytest.fixture
 def shown(monkeypatch, capsys):
     """What the verb prints of the report."""
-    monkeypatch.setattr(cli, "_require_running", lambda _: None)
+    monkeypatch.setattr("lake.verbs.cost.require_running", lambda _: None)
     monkeypatch.setattr(cost, "report", lambda *_: REPORT)
 
     def show(*arguments: str) -> str:

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from millpond.base.errors import MillpondError
+from millpond.base.terraform import cli_config
 from millpond.project.builds import FinishedBuild
 from millpond.project.diagnosis import build_error
 from millpond.project.terraform_log import Changes, Progress, changes_of
-from millpond.toolchain.terraform import cli_config
 
 FAILED_APPLY = """\
 == deploy terraform

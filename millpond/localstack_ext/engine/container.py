@@ -13,9 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
+from millpond.base.terraform import PROVIDER
 from millpond.planes.common.context import Tools
 from millpond.stack.engine_environment import DIRECTORIES, PLUGIN, engine_variables
-from millpond.toolchain.terraform import PROVIDER
 
 GATEWAY = "0.0.0.0:4566"
 # Where docker-compose.yml mounts what the machine has for builds.

@@ -11,10 +11,10 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from millpond.base.terraform import install_terraform, write_program
 from millpond.planes.codebuild.environment import SYSTEM_PATH
 from millpond.planes.codebuild.runtimes import Runtime
 from millpond.planes.common.context import Tools
-from millpond.toolchain.terraform import install_terraform, write_program
 
 
 def install(directory: Path, tools: Tools, runtimes: Sequence[Runtime] = ()) -> None:

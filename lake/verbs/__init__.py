@@ -1,0 +1,1 @@
+"""The verbs that the lake adds to the command line."""

@@ -1,0 +1,91 @@
+"""What the verbs share: their options, the lock of a stack, the way to a running one or to an account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from filelock import FileLock, Timeout
+
+from millpond.base.config import Settings
+from millpond.base.errors import MillpondError
+from millpond.cli import console
+from millpond.client.aws import AccountAws, Aws
+from millpond.stack import open_stack
+from millpond.toolchain import components
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Target = Annotated[Literal["local", "aws"], typer.Option(help="The local stack, or an AWS account.")]
+Region = Annotated[str | None, typer.Option(help="AWS region, for aws; the usual one when not given.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Answer every question with yes.")]
+
+
+@contextmanager
+def exclusive(settings: Settings) -> Iterator[None]:
+    """Keep other commands from changing a stack meanwhile.
+
+    Raises
+    ------
+    MillpondError
+        If another command works on it.
+    """
+    settings.state.mkdir(parents=True, exist_ok=True)
+    try:
+        held = FileLock(settings.state / ".lock").acquire(timeout=0)
+    except Timeout as error:
+        raise MillpondError(
+            "Another millpond command is working on this stack.",
+            where=str(settings.state),
+            next_step="wait for it, or stop it with ctrl-C, then run the command again",
+        ) from error
+    with held:
+        yield
+
+
+def bring_up(settings: Settings) -> None:
+    """Start the stack, with the toolchain that it needs."""
+    if settings.tier == "embedded":
+        with console.step("Toolchain"):
+            components.ensure(settings)
+    with console.step("Starting the stack") as say:
+        open_stack(settings).up(say)
+    components.offer_terraform(settings)
+
+
+def require_running(settings: Settings) -> None:
+    """Refuse to go on with a stack that does not run whole.
+
+    Raises
+    ------
+    MillpondError
+        It names what is stopped.
+    """
+    stopped = [service.name for service in open_stack(settings).services() if not service.is_running]
+    if stopped:
+        raise MillpondError(f"Not running: {', '.join(stopped)}.", next_step="millpond up")
+
+
+@contextmanager
+def opened(settings: Settings, target: Literal["local", "aws"], region: str | None) -> Iterator[Aws]:
+    """Clients of the running stack, which no other command changes meanwhile, or of an account."""
+    if target == "aws":
+        yield AccountAws(region)
+        return
+    with exclusive(settings):
+        require_running(settings)
+        yield Aws(settings)
+
+
+def clients(settings: Settings, target: Literal["local", "aws"], region: str | None) -> Aws:
+    """Clients of the stack or of an account, for a verb that only asks."""
+    return AccountAws(region) if target == "aws" else Aws(settings)
+
+
+def terraform_of(settings: Settings) -> Path:
+    """The Terraform that builds of the stack run."""
+    if settings.tier == "compose":
+        return components.find_deployer(settings)[0]
+    return components.ensure(settings).terraform

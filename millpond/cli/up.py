@@ -1,0 +1,15 @@
+"""``millpond up``."""
+
+from __future__ import annotations
+
+from millpond.base.config import load_settings
+from millpond.cli import console
+from millpond.cli.session import bring_up, exclusive
+
+
+def up() -> None:
+    """Start the engine and the on-premises database."""
+    settings = load_settings()
+    with exclusive(settings):
+        bring_up(settings)
+    console.note(f"AWS endpoint {settings.endpoint_url}, region {settings.region}")
