@@ -128,8 +128,9 @@ format: setup-dev ## Put the code into its format
 	@$(BIN)ruff format --quiet .
 	@$(BIN)ruff check --quiet --fix .
 
-pictures: setup-dev ## Draw the pictures of the README; needs Graphviz
+pictures: setup-dev ## Draw the pictures of the documents; needs Graphviz
 	@$(BIN)python media/draw.py
+	@$(BIN)python media/house.py
 
 lock: setup-dev ## Lock every environment anew
 	@sh requirements/lock.sh

@@ -8,6 +8,7 @@ import re
 import pytest
 from architecture import ARCHITECTURE
 from deploy import DEPLOY
+from house import DOCUMENT, PICTURE, draw
 from PIL import Image
 
 from millpond.base.config import CHECKOUT
@@ -47,3 +48,7 @@ def test_the_ingest_is_drawn_with_the_states_that_the_machine_has():
     assert {name for name, kind in machine.items() if kind in ("Task", "Map")} <= words
     named_like_a_state = {word for word in words if re.fullmatch(r"([A-Z][a-z]+){2,}", word)}
     assert named_like_a_state <= set(machine)
+
+
+def test_the_rooms_are_drawn_as_the_code_imports_them():
+    assert PICTURE.search(DOCUMENT.read_text())[0] == draw(), "draw it again: make pictures"
