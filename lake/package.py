@@ -61,9 +61,14 @@ class Parts:
 
 
 # Those of the functions that have more than their own folder.
+_SETTINGS = ("__init__.py", "job_settings.json", "settings_schema.py")
 FUNCTIONS = {
-    "plan": Parts(shared=("onprem.py",), has_wheels=True),
-    "register": Parts(shared=("onprem.py",), library=("__init__.py", "source_types.py"), has_wheels=True),
+    "plan": Parts(shared=("onprem.py",), library=_SETTINGS, has_wheels=True),
+    "register": Parts(
+        shared=("onprem.py",),
+        library=(*_SETTINGS, "errors.py", "names.py", "settings.py", "source_types.py"),
+        has_wheels=True,
+    ),
     "rotate": Parts(shared=("onprem.py",), has_wheels=True),
 }
 

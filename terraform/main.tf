@@ -30,16 +30,14 @@ locals {
   package = jsondecode(file("${var.package_dir}/manifest.json"))
 
   # One plain JSON object a file; the file is named after the table it is about.
-  job_settings = {
-    for name in fileset(var.fixtures_dir, "job_settings/*.json") :
-    trimsuffix(basename(name), ".json") => jsondecode(file("${var.fixtures_dir}/${name}"))
-  }
   table_structures = {
     for name in fileset(var.fixtures_dir, "table_structures/*.json") :
     trimsuffix(basename(name), ".json") => jsondecode(file("${var.fixtures_dir}/${name}"))
   }
   # What is ingested, and what the ingest itself keeps, such as the rows it put into quarantine.
-  source_databases = toset([for settings in values(local.job_settings) : settings.target_database])
+  source_databases = toset([
+    for settings in values(local.job_settings) : settings.target_database if can(settings.target_database)
+  ])
   databases        = setunion(local.source_databases, [local.operations_database])
 
   operations_database = "operations"

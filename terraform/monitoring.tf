@@ -10,7 +10,7 @@ locals {
   # Tables that are late once their last commit is older than this many minutes.
   freshness_minutes = {
     for table_id, settings in local.job_settings : table_id => settings.freshness_minutes
-    if settings.enabled && try(settings.freshness_minutes, null) != null
+    if settings.enabled && settings.freshness_minutes != null
   }
 
   # What the ingest says of itself, in the namespace of the platform.

@@ -5,10 +5,6 @@ locals {
     table_structures = { hash_key = "table_id", range_key = "version", range_type = "N", ttl = null }
     ingest_runs      = { hash_key = "table_id", range_key = "run_id", range_type = "S", ttl = "expires_at" }
   }
-
-  load_modes      = ["full", "full_diff", "incremental", "append", "change_table"]
-  schema_policies = ["strict", "additive", "permissive"]
-  column_actions  = ["hash", "tokenise", "drop"]
 }
 
 resource "aws_dynamodb_table" "this" {
@@ -83,40 +79,12 @@ resource "aws_dynamodb_table_item" "job_settings" {
 
   lifecycle {
     precondition {
-      condition     = each.value.table_id == each.key
-      error_message = "job_settings/${each.key}.json is about the table ${each.value.table_id}: name the file after its table_id."
+      condition     = try(each.value.table_id, each.key) == each.key
+      error_message = "job_settings/${each.key}.json is about the table ${try(each.value.table_id, "")}: name the file after its table_id."
     }
     precondition {
-      condition     = contains(["auto", "shell", "spark"], each.value.engine)
-      error_message = "job_settings/${each.key}.json: engine is auto, shell or spark."
-    }
-    precondition {
-      condition     = contains(local.load_modes, each.value.load_mode)
-      error_message = "job_settings/${each.key}.json: load_mode is one of ${join(", ", local.load_modes)}."
-    }
-    precondition {
-      condition     = !contains(["incremental", "append"], each.value.load_mode) || each.value.watermark_column != null
-      error_message = "job_settings/${each.key}.json: load_mode ${each.value.load_mode} needs a watermark_column."
-    }
-    precondition {
-      condition     = !contains(["full_diff", "change_table"], each.value.load_mode) || length(each.value.key_columns) > 0
-      error_message = "job_settings/${each.key}.json: load_mode ${each.value.load_mode} needs key_columns."
-    }
-    precondition {
-      condition     = each.value.load_mode != "change_table" || can(length(each.value.change_operation_column) + length(each.value.change_sequence_column))
-      error_message = "job_settings/${each.key}.json: load_mode change_table needs change_operation_column and change_sequence_column."
-    }
-    precondition {
-      condition     = contains(local.schema_policies, try(each.value.schema_policy, "strict"))
-      error_message = "job_settings/${each.key}.json: schema_policy is one of ${join(", ", local.schema_policies)}."
-    }
-    precondition {
-      condition     = alltrue([for action in values(try(each.value.column_actions, {})) : contains(local.column_actions, action)])
-      error_message = "job_settings/${each.key}.json: what is done to a column is one of ${join(", ", local.column_actions)}."
-    }
-    precondition {
-      condition     = try(each.value.schedule, null) == null || can(regex("^(cron|rate)\\(.+\\)$", each.value.schedule))
-      error_message = "job_settings/${each.key}.json: a schedule is cron(...), rate(...) or null."
+      condition     = length(local.settings_problems[each.key]) == 0
+      error_message = "job_settings/${each.key}.json: ${join("; ", local.settings_problems[each.key])}."
     }
     precondition {
       condition     = contains(keys(local.table_structures), each.key)

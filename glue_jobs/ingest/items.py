@@ -35,12 +35,6 @@ class Item:
             raise self._wrong(key, "a text or null", value)
         return value or None
 
-    def choice(self, key: str, choices: tuple[str, ...]) -> str:
-        value = self.text(key)
-        if value not in choices:
-            raise self._wrong(key, "one of " + ", ".join(choices), value)
-        return value
-
     def boolean(self, key: str) -> bool:
         value = self._required(key)
         if not isinstance(value, bool):
@@ -53,29 +47,6 @@ class Item:
         if not is_number or value != int(value) or value < 1:
             raise self._wrong(key, "a whole number from 1", value)
         return int(value)
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        value = self._required(key)
-        if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
-            raise self._wrong(key, "a list of texts", value)
-        return tuple(value)
-
-    def optional_texts(self, key: str) -> tuple[str, ...] | None:
-        return None if self._content.get(key) is None else self.texts(key)
-
-    def choices(self, key: str, choices: tuple[str, ...]) -> dict[str, str]:
-        """A map from any text to one of the choices."""
-        value = self._required(key)
-        if not isinstance(value, Mapping) or not all(entry in choices for entry in value.values()):
-            raise self._wrong(key, "a map to " + ", ".join(choices), value)
-        return dict(value)
-
-    def share(self, key: str) -> Decimal:
-        value = self._required(key)
-        is_number = isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
-        if not is_number or not 0 <= value <= 1:
-            raise self._wrong(key, "a number from 0 to 1", value)
-        return Decimal(str(value))
 
     def maps(self, key: str) -> tuple[Item, ...]:
         value = self._required(key)

@@ -167,7 +167,7 @@ class _Run:
 
     def _evolve(self, table: IcebergTable | None) -> IcebergTable:
         evolution = plan_evolution(self.landed, table)
-        if evolution.dropped and self.settings.keeps_absent_rows:
+        if evolution.dropped and self.settings.mode.keeps_absent_rows:
             raise IngestError(
                 f"{self.settings.table_id}: the type of {', '.join(evolution.dropped)} changed, and rows "
                 "that the source has no longer would lose their values: a table that is loaded by "
@@ -281,7 +281,7 @@ class _Run:
         What is read otherwise than before (another version of the structure, other columns, masks or
         filter) is read again in full, except where the source may have forgotten rows.
         """
-        is_usable = table.data_snapshot is not None if self.settings.keeps_absent_rows else is_read_alike
+        is_usable = table.data_snapshot is not None if self.settings.mode.keeps_absent_rows else is_read_alike
         return self.current.watermark if is_usable and self.settings.growing_column else None
 
     def _upper(self, source: Source, lower: str | None) -> str | None:
@@ -295,7 +295,7 @@ class _Run:
             return ""
         column = self.structure.column(self.settings.growing_column, "watermark")
         window = Window(lower, upper, self.settings.watermark_overlap)
-        return watermark.predicate(column, window, is_open=self.settings.load_mode == "append")
+        return watermark.predicate(column, window, is_open=self.settings.mode.is_open)
 
     def _manifest(self, landing: Landing, load_mode: str, action: str, upper: str | None) -> Manifest:
         return Manifest(
@@ -393,12 +393,10 @@ class _Run:
 
 def _decide(settings: JobSettings, lower: str | None, is_read_alike: bool) -> tuple[str, str]:
     """What is read, and what is done with it."""
-    if settings.keeps_absent_rows:
-        return settings.load_mode, "upsert"
-    if settings.load_mode == "full_diff" and is_read_alike:
-        return "full_diff", "diff"
-    if settings.load_mode == "incremental" and lower is not None:
-        return "incremental", "upsert"
+    mode = settings.mode
+    goes_on = lower is not None if mode.starts_from else is_read_alike
+    if goes_on or mode.keeps_absent_rows:
+        return mode.name, mode.action
     return "full", "overwrite"
 
 

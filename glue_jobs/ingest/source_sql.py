@@ -214,12 +214,12 @@ def source_query(
         How the source differs from the structure.
     """
     keys = tuple(quote_name(name) for name in settings.key_columns)
-    deleted = []
-    if settings.load_mode == "change_table":
+    mode, deleted = settings.mode, []
+    if mode.is_log:
         deleted.append(f"{quote_name(str(settings.change_operation_column))}::text = 'D'")
     conditions = [window] if window else []
     if settings.filter is not None:
-        if settings.load_mode == "change_table" or (window and settings.load_mode == "incremental"):
+        if mode.is_log or (window and not mode.keeps_absent_rows):
             deleted.append(f"({settings.filter}\n) IS NOT TRUE")
         else:
             conditions.append(f"({settings.filter}\n)")
@@ -230,13 +230,12 @@ def source_query(
         expressions[QUARANTINE] = _quarantine(violations, landed, drift)
     if mark:
         expressions[DELETED] = f"coalesce({mark}, false)"
-    is_change_table = settings.load_mode == "change_table"
     return SourceQuery(
         expressions=expressions,
         table=source_table(settings),
         predicate=" AND ".join(conditions),
-        newest_of=keys if is_change_table else (),
-        newest_by=quote_name(str(settings.change_sequence_column)) if is_change_table else "",
+        newest_of=keys if mode.is_log else (),
+        newest_by=quote_name(str(settings.growing_column)) if mode.is_log else "",
     )
 
 
@@ -245,7 +244,7 @@ def _violations(settings: JobSettings, landed: TableStructure, deleted: str, dri
     keys = [landed.column(name, "a key") for name in settings.key_columns]
     nullable = [f"{quote_name(key.source_name)} IS NULL" for key in keys if key.nullable]
     violations = {KEY_RULE: " OR ".join(nullable)} if nullable else {}
-    if settings.load_mode == "change_table":
+    if settings.mode.is_log:
         operation = f"{quote_name(str(settings.change_operation_column))}::text"
         violations[OPERATION_RULE] = f"coalesce({operation}, '') NOT IN ('I', 'U', 'D')"
     kept = f" AND NOT coalesce({deleted}, false)" if deleted else ""

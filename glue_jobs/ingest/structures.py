@@ -201,7 +201,8 @@ def check_source(structure: TableStructure, settings: JobSettings, actual: dict[
         raise IngestError(f"{settings.table_id}: the source database has no table {table}.")
     expected = {column.source_name: column.source_type for column in structure.columns}
     different = {name for name, kind in expected.items() if actual.get(name) != kind}
-    taken = different - _needed(settings) if settings.schema_policy == "permissive" else set()
+    needed = {name for names in settings.needed_columns.values() for name in names}
+    taken = different - needed if settings.schema_policy == "permissive" else set()
     differences = [
         f"column {name!r}: expected {kind}, found {actual.get(name, 'no such column')}"
         for name, kind in expected.items()
@@ -219,16 +220,6 @@ def check_source(structure: TableStructure, settings: JobSettings, actual: dict[
             f"the source table {table}: {'; '.join(differences)}."
         )
     return Drift(frozenset(taken - actual.keys()), frozenset(taken & actual.keys()))
-
-
-def _needed(settings: JobSettings) -> set[str | None]:
-    """Source columns that the reading query compares with what it knows of them."""
-    return {
-        *settings.key_columns,
-        settings.growing_column,
-        settings.change_operation_column,
-        settings.split_column,
-    }
 
 
 def _column(item: Item) -> Column:

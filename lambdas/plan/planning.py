@@ -9,6 +9,7 @@ from typing import Any
 
 from costs import Estimate, Rates, choose, estimate_shell, estimate_spark, partitions
 from errors import BadInputError, BadSettingsError, UnknownTableError
+from ingest.settings_schema import LOAD_MODES, choices, completed
 from sizes import Size
 
 INPUTS = ("tables", "file", "replay")
@@ -16,7 +17,6 @@ DROPPED_FORMATS = ("csv", "json", "jsonl", "parquet")
 _DROPPED = re.compile(r"drop/(?P<table_id>[^/]+)/[^/]+\.(?P<format>[^./]+)")
 # A run reads what changed since the last one; that this is at most twice as much as then is a guess.
 _GROWTH = 2
-_INCREMENTAL = ("incremental", "append", "change_table")
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def choose_tables(
         ``table_id`` of each table asked for. A disabled table that is asked for by name is an error too:
         somebody switched it off.
     """
-    by_id = {item["table_id"]: item for item in settings}
+    by_id = {item["table_id"]: completed(item) for item in settings}
     if requested is None:
         return [item for _, item in sorted(by_id.items()) if item["enabled"]]
     unknown = sorted(set(requested) - set(by_id))
@@ -148,7 +148,8 @@ def expected_load(settings: Mapping[str, Any], size: Size | None, history: Histo
     """
     if size is None:
         return Load(None, None)
-    if settings["load_mode"] not in _INCREMENTAL or not history.has_watermark or history.rows_read is None:
+    mode = LOAD_MODES.get(settings["load_mode"])
+    if mode is None or mode.starts_from is None or not history.has_watermark or history.rows_read is None:
         return Load(size.bytes, size.rows)
     rows = history.rows_read * _GROWTH
     if size.rows:
@@ -175,11 +176,12 @@ def choose_engine(
         Prices and speeds.
     """
     engine, size = settings["engine"], load.bytes or 0
-    if engine not in ("auto", "shell", "spark"):
-        raise BadSettingsError(f"{settings['table_id']}: engine is {engine!r}; it is auto, shell or spark.")
+    if engine not in choices("engine"):
+        expected = ", ".join(choices("engine"))
+        raise BadSettingsError(f"{settings['table_id']}: engine is {engine!r}; it is one of {expected}.")
     both = {
         "shell": estimate_shell(size, rates),
-        "spark": estimate_spark(size, rates, is_urgent=bool(settings.get("urgent", True))),
+        "spark": estimate_spark(size, rates, is_urgent=bool(settings["urgent"])),
     }
     if engine == "auto" and size >= spark_threshold_bytes:
         engine = "spark"
@@ -222,7 +224,7 @@ def plan_table(
         "previous_rows": history.rows_total,
     }
     if chosen.workers is not None:
-        is_flexible = not settings.get("urgent", True)
+        is_flexible = not settings["urgent"]
         table["execution_class"] = "FLEX" if is_flexible else "STANDARD"
         table["workers"] = chosen.workers
         arguments["--split_partitions"] = str(

@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ingest.names import catalog_name
+from ingest.settings import JobSettings
 from ingest.source_types import SourceType
 
-POLICIES = ("strict", "additive", "permissive")
 COMPATIBLE = ("added", "widened")
 # What permissive takes beside: values still fit, are missing from now on, or are quarantined with their rows.
 TOLERABLE = (*COMPATIBLE, "narrowed", "dropped", "kept")
@@ -94,20 +94,20 @@ class Comparison:
 
 
 def compare(
-    settings: Mapping[str, Any], structure: Mapping[str, Any], source: Sequence[SourceColumn]
+    settings: JobSettings, structure: Mapping[str, Any], source: Sequence[SourceColumn]
 ) -> Comparison:
     """Compare the newest registered structure with the source table.
 
     Parameters
     ----------
-    settings : mapping
-        Item of ``job_settings``: a permissive table keeps the types that it can be read with.
+    settings : JobSettings
+        A permissive table keeps the types that it can be read with.
     structure : mapping
         Item of ``table_structures``.
     source : sequence of SourceColumn
         Columns of the source table, in its order.
     """
-    needed = {name for names in _needed(settings).values() for name in names}
+    needed = {name for names in settings.needed_columns.values() for name in names}
     registered = {column["source_name"]: column for column in structure["columns"]}
     actual = {column.name: column for column in source}
     renamed = _renamed(list(structure["columns"]), source)
@@ -119,7 +119,7 @@ def compare(
         elif name not in actual:
             differences.append(Difference("dropped", name, f"{name} {column['source_type']} is gone"))
         elif actual[name].type != column["source_type"]:
-            may_keep = settings["schema_policy"] == "permissive" and name not in needed
+            may_keep = settings.schema_policy == "permissive" and name not in needed
             differences.append(_changed(column, actual[name], may_keep=may_keep))
     differences += [
         Difference("added", column.name, f"{column.name} {column.type} is new")
@@ -131,33 +131,26 @@ def compare(
 
 
 def settings_that_break(
-    settings: Mapping[str, Any], structure: Mapping[str, Any], comparison: Comparison
+    settings: JobSettings, structure: Mapping[str, Any], comparison: Comparison
 ) -> list[str]:
     """What a new version would leave without its column: no approval mends that.
 
     Parameters
     ----------
-    settings : mapping
-        Item of ``job_settings``.
+    settings : JobSettings
     structure : mapping
         The newest registered structure; its partitions stay as they are.
     comparison : Comparison
         What the source is now.
     """
     gone = [one.column for one in comparison.differences if one.kind in ("dropped", "renamed")]
-    uses = {
-        **_needed(settings),
-        "include_columns": settings.get("include_columns") or [],
-        "column_actions": settings.get("column_actions") or {},
+    uses: dict[str, Collection[str]] = {
+        **settings.needed_columns,
+        "include_columns": settings.include_columns or (),
+        "column_actions": settings.column_actions,
         "the partitions of table_structures": [one["source_name"] for one in structure["partitions"]],
     }
     return [f"{use}: {name}" for use, names in uses.items() for name in gone if name in names]
-
-
-def _needed(settings: Mapping[str, Any]) -> dict[str, Collection[str]]:
-    """Source columns that the reading query compares with what it knows of them, by their setting."""
-    single = ("watermark_column", "split_column", "change_operation_column", "change_sequence_column")
-    return {"key_columns": settings["key_columns"], **{name: [settings.get(name)] for name in single}}
 
 
 def catalog_type(source_type: str) -> str:
@@ -256,7 +249,7 @@ def _columns(
     columns = []
     for column in source:
         known = by_source_name.get(column.name)
-        name = known["name"] if known else _catalog_name(column.name, used)
+        name = known["name"] if known else catalog_name(column.name, used)
         used.add(name)
         source_type = known["source_type"] if known and column.name in kept else column.type
         entry = {
@@ -270,14 +263,3 @@ def _columns(
             entry["renamed_from"] = by_source_name[old_names[column.name]]["name"]
         columns.append(entry)
     return columns
-
-
-def _catalog_name(name: str, used: Collection[str]) -> str:
-    """Lower-case ASCII letters, digits and underscores, and no name of another column."""
-    plain = unicodedata.normalize("NFKD", name.casefold()).encode("ascii", "ignore").decode()
-    base = re.sub(r"[^a-z0-9]+", "_", plain).strip("_") or "column"
-    candidate, number = base, 1
-    while candidate in used:
-        number += 1
-        candidate = f"{base}_{number}"
-    return candidate

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from boto3.dynamodb.conditions import Attr, Key
-from comparison import POLICIES, Comparison, SourceColumn, compare, settings_that_break
+from comparison import Comparison, SourceColumn, compare, settings_that_break
+from ingest.errors import IngestError
+from ingest.settings import JobSettings
 from onprem import read_secret, session
 
 if TYPE_CHECKING:
@@ -89,7 +91,7 @@ def handler(event: Item, _context: object) -> dict[str, Any]:
 def check(registry: Registry, table_id: str, run_id: str) -> dict[str, Any]:
     """Compare, and register what the policy takes."""
     settings, structure, comparison = _look(registry, table_id)
-    if not comparison.is_allowed(settings["schema_policy"]):
+    if not comparison.is_allowed(settings.schema_policy):
         return {**_answer(structure["version"], comparison), "needs_approval": True}
     if not comparison.has_new_version:
         return _answer(structure["version"], comparison)
@@ -116,25 +118,26 @@ def read_columns(secret: Mapping[str, Any], schema: str, table: str) -> list[Sou
     return [SourceColumn(name, kind, nullable) for name, kind, nullable in rows]
 
 
-def _look(registry: Registry, table_id: str) -> tuple[Item, Item, Comparison]:
+def _look(registry: Registry, table_id: str) -> tuple[JobSettings, Item, Comparison]:
     """Settings, newest structure, and how the source differs from it."""
-    settings = registry.job_settings.get_item(Key={"table_id": table_id}).get("Item")
+    item = registry.job_settings.get_item(Key={"table_id": table_id}).get("Item")
     found = registry.table_structures.query(
         KeyConditionExpression=Key("table_id").eq(table_id),
         ScanIndexForward=False,
         Limit=1,
         ConsistentRead=True,
     )["Items"]
-    if settings is None or not found:
-        missing = "job_settings" if settings is None else "table_structures"
+    if item is None or not found:
+        missing = "job_settings" if item is None else "table_structures"
         raise NotRegisteredError(f"{missing} holds no {table_id}.")
-    policy = settings.get("schema_policy")
-    if policy not in POLICIES:
-        raise NotRegisteredError(f"{table_id}: schema_policy is {policy!r}; it is {', '.join(POLICIES)}.")
-    source = registry.source_columns(settings["source_schema"], settings["source_table"])
+    try:
+        settings = JobSettings.from_item(item, f"job_settings item of {table_id}")
+    except IngestError as error:
+        raise NotRegisteredError(str(error)) from error
+    source = registry.source_columns(settings.source_schema, settings.source_table)
     if not source:
         raise SourceTableMissingError(
-            f"{table_id}: the source has no table {settings['source_schema']}.{settings['source_table']}."
+            f"{table_id}: the source has no table {settings.source_schema}.{settings.source_table}."
         )
     comparison = compare(settings, found[0], source)
     broken = settings_that_break(settings, found[0], comparison)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ports import free_port
+from settings_items import settings_item
 
 from millpond.base.config import CHECKOUT, Settings
 from millpond.client.aws import Aws
@@ -172,21 +173,7 @@ def write_fixtures(directory: Path, tables: Sequence[str], **settings: Mapping[s
     shutil.rmtree(directory, ignore_errors=True)
     for table in tables:
         table_id = f"lab.{table}"
-        usual = {
-            "table_id": table_id,
-            "enabled": True,
-            "source_schema": "lab",
-            "source_table": table,
-            "target_database": "lab",
-            "target_table": table,
-            "engine": "auto",
-            "load_mode": "full",
-            "watermark_column": None,
-            "key_columns": ["id"],
-            "split_column": None,
-            "split_partitions": 1,
-            "fetch_size": 1000,
-        }
+        usual = settings_item(table_id, key_columns=["id"])
         column = {
             "name": "id",
             "source_name": "id",

@@ -18,6 +18,7 @@ import duckdb_extension_avro
 import duckdb_extension_httpfs
 import duckdb_extension_iceberg
 from ports import free_port
+from settings_items import settings_item
 
 from millpond.base.config import CHECKOUT, Settings
 from millpond.planes.common.context import Tools
@@ -142,31 +143,7 @@ class Lab:
         """Put the settings and the structure of a table of the schema ``lab`` into DynamoDB."""
         table_id = f"{SCHEMA}.{table}"
         structure = overrides.pop("structure")
-        settings = {
-            "table_id": table_id,
-            "enabled": True,
-            "source_schema": SCHEMA,
-            "source_table": table,
-            "target_database": SCHEMA,
-            "target_table": table.lower(),
-            "engine": "auto",
-            "load_mode": "full",
-            "watermark_column": None,
-            "key_columns": [],
-            "split_column": None,
-            "split_partitions": 1,
-            "fetch_size": 1000,
-            "watermark_overlap": None,
-            "change_operation_column": None,
-            "change_sequence_column": None,
-            "include_columns": None,
-            "column_actions": {},
-            "filter": None,
-            "quality_rules": [],
-            "quality_max_rejected": 0,
-            "schema_policy": "strict",
-            **overrides,
-        }
+        settings = settings_item(table_id, **{"fetch_size": 1000, "schema_policy": "strict", **overrides})
         self.put(settings, {"table_id": table_id, "version": 1, **structure})
         return table_id
 

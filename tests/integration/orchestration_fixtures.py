@@ -19,6 +19,7 @@ import pyarrow as pa
 from engine_fixtures import RunningEngine, started_engine
 from onprem_fixtures import onprem_settings, running_database
 from pyarrow import parquet
+from settings_items import settings_item
 
 from lake import package
 from lake.ingest import TableEvent, follow, start_ingest
@@ -164,23 +165,7 @@ class Lab:
             }
         )
         self.table("job_settings").put_item(
-            Item={
-                "table_id": f"lab.{table}",
-                "enabled": True,
-                "source_schema": "lab",
-                "source_table": table,
-                "target_database": "lab",
-                "target_table": table,
-                "engine": "auto",
-                "load_mode": "full",
-                "watermark_column": None,
-                "key_columns": ["id"],
-                "split_column": None,
-                "split_partitions": 1,
-                "schema_policy": "additive",
-                "schedule": None,
-                **settings,
-            }
+            Item=settings_item(f"lab.{table}", **{"key_columns": ["id"], **settings})
         )
 
     def curate(self, table: str, ids: Sequence[int] = range(ROWS)) -> None:

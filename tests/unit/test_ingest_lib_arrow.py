@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from decimal import Decimal
 
-import ingest_lib  # noqa: F401
 import pyarrow as pa
 import pytest
 from hypothesis import given

@@ -8,7 +8,6 @@ from decimal import Decimal
 from io import BytesIO
 from typing import Any
 
-import ingest_lib  # noqa: F401
 import pytest
 from botocore.exceptions import ClientError
 from ingest import cost, layout, maintenance

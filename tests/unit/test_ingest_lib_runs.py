@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import Any
 
 import boto3
-import ingest_lib  # noqa: F401
 from ingest import runs
 from ingest.arguments import JobArguments
 from ingest.runs import Effort, Landed

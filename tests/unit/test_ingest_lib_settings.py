@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
-import ingest_lib  # noqa: F401
 import pytest
 from ingest.arguments import JobArguments
 from ingest.errors import IngestError
@@ -15,36 +13,21 @@ from ingest.items import Item
 from ingest.projection import project
 from ingest.secrets import read_credentials, read_masking_key
 from ingest.settings import JobSettings
+from ingest.settings_schema import DEFAULTS
 from ingest.source_types import SourceType
 from ingest.structures import Drift, TableStructure, check_settings, check_source
+from settings_items import settings_item
 
 from millpond.base.config import CHECKOUT
 
-SETTINGS = {
-    "table_id": "erp.orders",
-    "enabled": True,
-    "source_schema": "erp",
-    "source_table": "orders",
-    "target_database": "erp",
-    "target_table": "orders",
-    "engine": "auto",
-    "load_mode": "incremental",
-    "watermark_column": "updated_at",
-    "key_columns": ["order_id"],
-    "split_column": None,
-    "split_partitions": Decimal(1),
-    "fetch_size": Decimal(10000),
-    "watermark_overlap": None,
-    "change_operation_column": None,
-    "change_sequence_column": None,
-    "include_columns": None,
-    "column_actions": {},
-    "filter": None,
-    "quality_rules": [],
-    "quality_max_rejected": Decimal("0.01"),
-    "schema_policy": "strict",
-}
-OPTIONAL = [name for name, value in SETTINGS.items() if value is None]
+SETTINGS = settings_item(
+    "erp.orders",
+    load_mode="incremental",
+    watermark_column="updated_at",
+    key_columns=["order_id"],
+    quality_max_rejected=Decimal("0.01"),
+    schema_policy="strict",
+)
 STRUCTURE = {
     "table_id": "erp.orders",
     "version": Decimal(3),
@@ -71,7 +54,7 @@ STRUCTURE = {
 
 
 def settings(**changes: Any) -> JobSettings:
-    return JobSettings.from_item(Item({**SETTINGS, **changes}, "job_settings item of erp.orders"))
+    return JobSettings.from_item({**SETTINGS, **changes}, "job_settings item of erp.orders")
 
 
 def structure(**changes: Any) -> TableStructure:
@@ -80,46 +63,33 @@ def structure(**changes: Any) -> TableStructure:
 
 @pytest.mark.parametrize("name", [path.stem for path in (CHECKOUT / "fixtures/job_settings").glob("*.json")])
 def test_every_fixture_is_usable(name: str) -> None:
-    def read(folder: str) -> Item:
-        return Item(json.loads((Path(CHECKOUT) / f"fixtures/{folder}/{name}.json").read_text()), name)
+    def read(folder: str) -> Any:
+        return json.loads((CHECKOUT / f"fixtures/{folder}/{name}.json").read_text())
 
     check_settings(
-        JobSettings.from_item(read("job_settings")), TableStructure.from_item(read("table_structures"))
+        JobSettings.from_item(read("job_settings"), name),
+        TableStructure.from_item(Item(read("table_structures"), name)),
     )
 
 
-@pytest.mark.parametrize("key", SETTINGS)
-def test_missing_setting_names_table_and_key(key: str) -> None:
-    content = {name: value for name, value in SETTINGS.items() if name != key}
-    item = Item(content, "job_settings item of erp.orders")
-    if key in OPTIONAL:
-        assert getattr(JobSettings.from_item(item), key) is None
-    else:
-        with pytest.raises(IngestError, match=rf"erp\.orders.*{key}"):
-            JobSettings.from_item(item)
+def test_an_item_that_cannot_be_used_is_named_with_all_that_is_wrong() -> None:
+    changes = {"engine": "duck", "fetch_size": Decimal("1.5"), "load_mode": "change_table", "key_colums": []}
+    content = {name: value for name, value in {**SETTINGS, **changes}.items() if name != "target_table"}
+    with pytest.raises(IngestError) as caught:
+        JobSettings.from_item(content, "job_settings item of erp.orders")
+    assert str(caught.value) == (
+        "The job_settings item of erp.orders cannot be used: key_colums is no setting; "
+        "target_table is missing; engine is not one of auto, shell, spark; "
+        "fetch_size is not a whole number from 1; "
+        "load_mode change_table needs change_operation_column; "
+        "load_mode change_table needs change_sequence_column."
+    )
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"engine": "duck"}, "has 'duck' under 'engine'; expected one of auto, shell, spark"),
-        ({"enabled": "yes"}, "has 'yes' under 'enabled'; expected true or false"),
-        ({"fetch_size": Decimal(0)}, "under 'fetch_size'; expected a whole number from 1"),
-        ({"split_partitions": Decimal("1.5")}, "under 'split_partitions'; expected a whole number from 1"),
-        ({"key_columns": "order_id"}, "under 'key_columns'; expected a list of texts"),
-        ({"watermark_column": None}, "incremental loads without a watermark_column"),
-        ({"key_columns": []}, "incremental loads without key_columns"),
-        ({"load_mode": "append", "watermark_column": None}, "append loads without a watermark_column"),
-        ({"load_mode": "full_diff", "key_columns": []}, "full_diff loads without key_columns"),
-        ({"load_mode": "change_table"}, "without a change_operation_column and a change_sequence_column"),
-        ({"column_actions": {"order_id": "encrypt"}}, "expected a map to hash, tokenise, drop"),
-        ({"quality_max_rejected": Decimal(2)}, "expected a number from 0 to 1"),
-        ({"quality_rules": [{"name": "n"}]}, r"quality_rules\[0\] has no key 'check'"),
-    ],
-)
-def test_unusable_setting_is_named(changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(IngestError, match=message):
-        settings(**changes)
+def test_what_an_item_leaves_out_has_its_default() -> None:
+    short = {name: value for name, value in SETTINGS.items() if DEFAULTS.get(name, ...) != value}
+    assert len(short) < len(SETTINGS)
+    assert JobSettings.from_item(short, "it") == settings()
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ingest_lib  # noqa: F401
 import pytest
 from ingest.fetching import fetching
 from ingest.iceberg import Field, IcebergTable, PartitionField

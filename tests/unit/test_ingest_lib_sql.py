@@ -6,7 +6,6 @@ import hashlib
 import hmac
 from dataclasses import replace
 
-import ingest_lib  # noqa: F401
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

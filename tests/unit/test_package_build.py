@@ -30,6 +30,8 @@ def checkout(tmp_path: Path) -> Path:
     files = {
         "glue_jobs/ingest_shell.py": "print('shell')",
         "glue_jobs/ingest/__init__.py": "",
+        "glue_jobs/ingest/job_settings.json": "{}",
+        "glue_jobs/ingest/settings_schema.py": "",
         "glue_jobs/ingest/run.py": "ANSWER = 42",
         "glue_jobs/ingest/__pycache__/run.cpython-39.pyc": "machine dependent",
         "lambdas/plan/handler.py": "def handler(event, context): return event",

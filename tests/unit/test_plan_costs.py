@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from lambda_modules import lambda_modules
+from settings_items import settings_item
 
 GIGABYTE = 1_000_000_000
 NO_THRESHOLD = 1 << 60
@@ -34,7 +35,7 @@ def rates(plan: SimpleNamespace, **changes: float) -> Any:
 
 
 def chosen(plan: SimpleNamespace, size: int | None, threshold: int = NO_THRESHOLD, **settings: Any) -> Any:
-    item = {"table_id": "erp.orders", "engine": "auto", "urgent": True, **settings}
+    item = settings_item("erp.orders", **{"urgent": True, **settings})
     load = plan.planning.Load(size, None)
     return plan.planning.choose_engine(item, load, threshold, rates(plan))[0]
 

@@ -10,6 +10,7 @@ import boto3
 import pytest
 from lambda_modules import lambda_modules
 from moto import mock_aws
+from settings_items import settings_item
 
 MEGABYTE = 1_000_000
 THRESHOLD = 100 * MEGABYTE
@@ -64,21 +65,9 @@ class Lake:
         schema, table = table_id.split(".", 1)
         self.settings.put_item(
             Item={
-                "table_id": table_id,
-                "enabled": True,
-                "source_schema": schema,
-                "source_table": table,
-                "target_database": schema.lower(),
-                "target_table": table.lower(),
-                "engine": "auto",
-                "load_mode": "full",
-                "key_columns": ["Id"],
-                "split_partitions": 8,
-                "urgent": False,
-                "schedule": None,
                 # DynamoDB answers a scan in pages of 1 MB: this makes a page of a few items.
                 "padding": "x" * 300_000,
-                **settings,
+                **settings_item(table_id, **{"key_columns": ["Id"], "split_partitions": 8, **settings}),
             }
         )
         columns = [{"name": "id", "source_name": "Id"}]

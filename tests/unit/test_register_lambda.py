@@ -8,8 +8,10 @@ from typing import Any
 
 import boto3
 import pytest
+from ingest.settings_schema import choices
 from lambda_modules import lambda_modules
 from moto import mock_aws
+from settings_items import settings_item
 
 REGISTERED = {
     "id": "bigint",
@@ -19,15 +21,7 @@ REGISTERED = {
     "weight": "real",
     "note": "character varying(20)",
 }
-SETTINGS: dict[str, Any] = {
-    "table_id": "erp.orders",
-    "source_schema": "erp",
-    "source_table": "orders",
-    "key_columns": ["id"],
-    "watermark_column": None,
-    "split_column": None,
-    "schema_policy": "strict",
-}
+SETTINGS = settings_item("erp.orders", key_columns=["id"], schema_policy="strict")
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +50,8 @@ def structure(modules: SimpleNamespace, columns: dict[str, str] = REGISTERED) ->
 
 def compare(modules: SimpleNamespace, source: dict[str, str], **settings: Any) -> Any:
     columns = [modules.comparison.SourceColumn(name, kind, True) for name, kind in source.items()]
-    return modules.comparison.compare({**SETTINGS, **settings}, structure(modules), columns)
+    usable = modules.handler.JobSettings.from_item({**SETTINGS, **settings}, "item")
+    return modules.comparison.compare(usable, structure(modules), columns)
 
 
 def test_an_unchanged_source_differs_in_nothing(modules: SimpleNamespace) -> None:
@@ -148,7 +143,7 @@ def test_another_type_or_another_place_is_no_new_name(
 def test_policies_allow_what_they_say(
     modules: SimpleNamespace, source: dict[str, str], allowed_by: set[str]
 ) -> None:
-    policies = modules.comparison.POLICIES
+    policies = choices("schema_policy")
     allowing = {
         policy for policy in policies if compare(modules, source, schema_policy=policy).is_allowed(policy)
     }
@@ -305,7 +300,7 @@ def test_an_approval_of_another_change_leaves_a_kept_column_as_it_is(registry: R
 
 @pytest.mark.parametrize("registry", ["lenient"], indirect=True)
 def test_a_policy_that_there_is_not_is_refused(registry: Registry, modules: SimpleNamespace) -> None:
-    with pytest.raises(modules.handler.NotRegisteredError, match="'lenient'; it is strict, additive, permis"):
+    with pytest.raises(modules.handler.NotRegisteredError, match="schema_policy is not one of strict, add"):
         registry.call("check")
 
 
