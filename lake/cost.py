@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer
+from ingest.settings_schema import completed
 
 from millpond.base.config import CHECKOUT, Settings
 from millpond.base.errors import MillpondError
@@ -419,8 +420,7 @@ def other_engines(
         if table["engine"] == "spark":
             other = costs.estimate_shell(size, rates)
         else:
-            # As in the planning function, what does not say is urgent.
-            is_urgent = bool(of_tables[table_id].get("urgent", True))
+            is_urgent = completed(of_tables[table_id])["urgent"]
             other = costs.estimate_spark(size, rates, is_urgent=is_urgent)
         others[table_id] = (other.engine, other.usd)
     return others

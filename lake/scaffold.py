@@ -8,15 +8,15 @@ the choices changed.
 from __future__ import annotations
 
 import json
-import re
-import unicodedata
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psycopg
+from ingest.names import catalog_name
+from ingest.settings_schema import DEFAULTS, FIELDS, completed, problems
+from ingest.source_types import SourceType
 
 from millpond.base.config import CHECKOUT, load_settings
 from millpond.base.errors import MillpondError
@@ -24,60 +24,13 @@ from millpond.stack.onprem import OnPremDatabase
 
 FIXTURES = CHECKOUT / "fixtures"
 SCHEMAS = ("erp", "tpch")
-MAX_DECIMAL_PRECISION = 38
-MAX_CHAR_LENGTH = 255
-
-_DEFAULTS: dict[str, Any] = {
-    "engine": "auto",
-    "load_mode": "full",
-    "watermark_column": None,
-    "split_column": None,
-    "split_partitions": 1,
-    "fetch_size": 10000,
-    "watermark_overlap": None,
-    "change_operation_column": None,
-    "change_sequence_column": None,
-    "include_columns": None,
-    "column_actions": {},
-    "filter": None,
-    "quality_rules": [],
-    "quality_max_rejected": 0,
-    "schema_policy": "additive",
-    "schedule": None,
-    "freshness_minutes": None,
-    "urgent": False,
-}
-
-_PLAIN_TYPES = {
-    "smallint": "smallint",
-    "integer": "int",
-    "bigint": "bigint",
-    "numeric": "string",
-    "real": "float",
-    "double precision": "double",
-    "boolean": "boolean",
-    "text": "string",
-    "character varying": "string",
-    "character": "string",
-    "bpchar": "string",
-    "uuid": "string",
-    "json": "string",
-    "jsonb": "string",
-    "date": "date",
-    "timestamp without time zone": "timestamp",
-    "timestamp with time zone": "timestamptz",
-    "time without time zone": "string",
-    "interval": "string",
-    "bytea": "binary",
-}
 
 _COLUMNS = """
-    SELECT n.nspname, c.relname, a.attname, format_type(a.atttypid, a.atttypmod), t.typtype = 'e',
-           a.attnotnull, coalesce(array_position(k.conkey, a.attnum), 0)
+    SELECT n.nspname, c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
+            coalesce(array_position(k.conkey, a.attnum), 0)
     FROM pg_class c
     JOIN pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-    JOIN pg_type t ON t.oid = a.atttypid
     LEFT JOIN pg_constraint k ON k.conrelid = c.oid AND k.contype = 'p'
     WHERE n.nspname = ANY (%s) AND c.relkind = 'r'
     ORDER BY n.nspname, c.relname, a.attnum
@@ -94,8 +47,6 @@ class SourceColumn:
         Where it is.
     type : str
         As ``format_type`` gives it.
-    is_enum : bool
-        Whether the type is an enum.
     not_null : bool
         Whether NULL is refused.
     key_position : int
@@ -106,7 +57,6 @@ class SourceColumn:
     table: str
     name: str
     type: str
-    is_enum: bool
     not_null: bool
     key_position: int
 
@@ -116,41 +66,17 @@ def read_columns(connection: psycopg.Connection, schemas: Sequence[str] = SCHEMA
     return [SourceColumn(*row) for row in connection.execute(_COLUMNS, (list(schemas),)).fetchall()]
 
 
-def catalog_type(column: SourceColumn) -> str:
-    """The Glue catalog's type of a column: the table of types in docs/contracts.md.
-
-    Raises
-    ------
-    MillpondError
-        If the type has no place in the lake.
-    """
-    if column.is_enum:
-        return "string"
-    if column.type.endswith("[]"):
-        return f"array<{_scalar_type(column, column.type.removesuffix('[]'))}>"
-    return _scalar_type(column, column.type)
-
-
 def catalog_names(names: Iterable[str]) -> list[str]:
-    """Names that Athena takes for a table's columns: lower-case ASCII letters, digits and underscores.
-
-    Accents fall away, and what two columns would share gets a number.
+    """Names for the columns of a table in the catalog, no two of them the same.
 
     Examples
     --------
     >>> catalog_names(["Id", "id", "Größe (cm)"])
     ['id', 'id_2', 'grosse_cm']
     """
-    used: Counter[str] = Counter()
-    result = []
+    result: list[str] = []
     for name in names:
-        plain = unicodedata.normalize("NFKD", name.casefold()).encode("ascii", "ignore").decode()
-        candidate = re.sub(r"[^a-z0-9]+", "_", plain).strip("_") or "column"
-        used[candidate] += 1
-        while used[candidate] > 1:
-            candidate = f"{candidate}_{used[candidate]}"
-            used[candidate] += 1
-        result.append(candidate)
+        result.append(catalog_name(name, result))
     return result
 
 
@@ -173,7 +99,7 @@ def table_structure(columns: Sequence[SourceColumn], choice: Mapping[str, Any]) 
                 "name": name,
                 "source_name": column.name,
                 "source_type": column.type,
-                "type": catalog_type(column),
+                "type": SourceType.parse(column.type).catalog_type,
                 "nullable": not column.not_null,
             }
             for name, column in zip(names, columns, strict=True)
@@ -183,20 +109,36 @@ def table_structure(columns: Sequence[SourceColumn], choice: Mapping[str, Any]) 
 
 
 def job_setting(columns: Sequence[SourceColumn], choice: Mapping[str, Any]) -> dict[str, Any]:
-    """The item of ``job_settings`` for one table; parameters as :func:`table_structure`."""
+    """The item of ``job_settings`` for one table, without what is as by default.
+
+    Parameters
+    ----------
+    columns, choice
+        As for :func:`table_structure`.
+
+    Raises
+    ------
+    MillpondError
+        If the choice makes settings that cannot be used.
+    """
     key = sorted((column for column in columns if column.key_position), key=lambda c: c.key_position)
-    (target_table,) = catalog_names([columns[0].table])
-    return {
+    item = {
         "table_id": _table_id(columns),
-        "enabled": True,
         "source_schema": columns[0].schema,
         "source_table": columns[0].table,
         "target_database": columns[0].schema,
-        "target_table": target_table,
+        "target_table": catalog_name(columns[0].table),
         "key_columns": [column.name for column in key],
-        **_DEFAULTS,
         **_without(choice, "partitions"),
     }
+    wrong = problems(completed(item))
+    if wrong:
+        raise MillpondError(
+            f"{item['table_id']}: {'; '.join(wrong)}.",
+            where=str(FIXTURES / "choices.json"),
+            next_step="the settings are described in docs/contracts.md, job_settings",
+        )
+    return {name: item[name] for name in FIELDS if name in item and item[name] != DEFAULTS.get(name, ...)}
 
 
 def describe(
@@ -232,24 +174,6 @@ def write(fixtures: Mapping[str, Mapping[str, Mapping[str, Any]]], directory: Pa
         for table_id, item in items.items():
             text = json.dumps(item, indent=2, ensure_ascii=False) + "\n"
             (directory / folder / f"{table_id}.json").write_text(text)
-
-
-def _scalar_type(column: SourceColumn, source_type: str) -> str:
-    bounded = re.fullmatch(r"numeric\((\d+),(\d+)\)", source_type)
-    if bounded:
-        precision, scale = int(bounded[1]), int(bounded[2])
-        return f"decimal({precision},{scale})" if scale <= precision <= MAX_DECIMAL_PRECISION else "string"
-    padded = re.fullmatch(r"character\((\d+)\)", source_type)
-    if padded and int(padded[1]) <= MAX_CHAR_LENGTH:
-        return f"char({padded[1]})"
-    plain = _PLAIN_TYPES.get(re.sub(r"\(-?\d+(,-?\d+)?\)", "", source_type))
-    if plain is None:
-        raise MillpondError(
-            f"The type {source_type} has no place in the lake.",
-            where=f"{column.schema}.{column.table}, column {column.name}",
-            next_step="change the column's type, or leave the table out",
-        )
-    return plain
 
 
 def _table_id(columns: Sequence[SourceColumn]) -> str:

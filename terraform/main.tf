@@ -38,7 +38,7 @@ locals {
   source_databases = toset([
     for settings in values(local.job_settings) : settings.target_database if can(settings.target_database)
   ])
-  databases        = setunion(local.source_databases, [local.operations_database])
+  databases = setunion(local.source_databases, [local.operations_database])
 
   operations_database = "operations"
 }

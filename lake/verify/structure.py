@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from ingest.settings_schema import LOAD_MODES, completed
+
 from lake.scaffold import SourceColumn
 from millpond.base.errors import MillpondError
 
@@ -91,7 +93,8 @@ class Table:
     @classmethod
     def from_items(cls, setting: Mapping[str, Any], structure: Mapping[str, Any]) -> Table:
         """From an item of ``job_settings`` and one of ``table_structures``."""
-        actions, included = setting.get("column_actions") or {}, setting.get("include_columns")
+        setting = completed(setting)
+        actions, included = setting["column_actions"], setting["include_columns"]
         every = tuple(
             Column(
                 c["name"],
@@ -115,9 +118,9 @@ class Table:
             columns=columns,
             key=tuple(setting["key_columns"]),
             rows=_rows(setting),
-            is_replaced=setting["load_mode"] == "full",
+            is_replaced=LOAD_MODES[setting["load_mode"]].action == "overwrite",
             left_out=frozenset(c.source_name for c in every) - {c.source_name for c in columns},
-            schema_policy=setting.get("schema_policy") or "strict",
+            schema_policy=setting["schema_policy"],
         )
 
     def without(self, names: Collection[str]) -> Table:
@@ -153,10 +156,10 @@ class Table:
 
 
 def _rows(setting: Mapping[str, Any]) -> Rows:
-    is_log = setting["load_mode"] == "change_table"
+    is_log = LOAD_MODES[setting["load_mode"]].is_log
     return Rows(
-        filter=setting.get("filter"),
-        checks=tuple(rule["check"] for rule in setting.get("quality_rules") or []),
+        filter=setting["filter"],
+        checks=tuple(rule["check"] for rule in setting["quality_rules"]),
         operation_column=setting["change_operation_column"] if is_log else None,
         sequence_column=setting["change_sequence_column"] if is_log else None,
     )

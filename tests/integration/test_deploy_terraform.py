@@ -299,7 +299,8 @@ def test_the_log_of_the_build_is_where_aws_logs_tail_looks(deployed: Stack) -> N
 
 
 def test_the_configuration_is_formatted_and_valid(deployed: Stack, tmp_path: Path) -> None:
-    shutil.copytree(CHECKOUT / "terraform", tmp_path / "terraform")
+    for name in ("terraform", "glue_jobs"):
+        shutil.copytree(CHECKOUT / name, tmp_path / name)
     (tmp_path / "dist").mkdir()
     (tmp_path / "dist/manifest.json").write_text("{}")
     terraform = BareTerraform.of(deployed.settings, tmp_path / "terraform")
@@ -309,7 +310,8 @@ def test_the_configuration_is_formatted_and_valid(deployed: Stack, tmp_path: Pat
 
 
 def test_what_follows_from_the_variables_is_what_terraforms_own_tests_say(tmp_path: Path) -> None:
-    shutil.copytree(CHECKOUT / "terraform", tmp_path / "terraform")
+    for name in ("terraform", "glue_jobs"):
+        shutil.copytree(CHECKOUT / name, tmp_path / name)
     terraform = BareTerraform.of(load_settings(), tmp_path / "terraform")
     terraform.must("init", "-backend=false", "-input=false")
     assert ", 0 failed" in terraform.must("test", "-no-color")
@@ -366,7 +368,7 @@ def test_a_stack_is_deployed_anew_after_its_engine_was_restarted_then_changed_th
 def test_settings_that_cannot_work_are_refused_before_anything_is_made(empty: Stack) -> None:
     wrong = {
         "one": {"engine": "flink"},
-        "two": {"load_mode": "incremental"},
+        "two": {"load_mode": "append", "key_columns": []},
         "three": {"table_id": "lab.four"},
     }
     write_fixtures(empty.fixtures, list(wrong), **wrong)
@@ -377,8 +379,9 @@ def test_settings_that_cannot_work_are_refused_before_anything_is_made(empty: St
 
     text = " ".join(str(raised.value).split())
     assert "terraform/settings.tf:" in raised.value.where
-    assert "job_settings/lab.one.json: engine is auto, shell or spark." in text
-    assert "job_settings/lab.two.json: load_mode incremental needs a watermark_column." in text
+    assert "job_settings/lab.one.json: engine is not one of auto, shell, spark." in text
+    needs = "load_mode append needs"
+    assert f"job_settings/lab.two.json: {needs} key_columns; {needs} watermark_column." in text
     assert "job_settings/lab.three.json is about the table lab.four" in text
     assert [one["Name"] for one in empty.aws.s3.list_buckets()["Buckets"]] == [empty.state_bucket]
 

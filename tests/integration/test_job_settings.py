@@ -10,10 +10,9 @@ from typing import Any
 
 from ingest.settings_schema import DEFAULTS, FIELDS, LOAD_MODES, problems
 from jsonschema import Draft202012Validator
+from millpond.config import CHECKOUT, load_settings
 from settings_items import settings_item
 from terraform_fixtures import BareTerraform
-
-from millpond.config import CHECKOUT, load_settings
 
 SCHEMA = json.loads((CHECKOUT / "glue_jobs/ingest/job_settings.json").read_text())
 RULE = {"name": "n", "check": "c"}
@@ -25,7 +24,7 @@ VALUES: tuple[Any, ...] = (
 
 
 def items() -> dict[str, dict[str, Any]]:
-    """Each value under every setting at once, and every mode with all that a mode may need or a part of it."""
+    """Each value under every setting at once; every mode with each part of what a mode may need."""
     found = {f"value-{number}": dict.fromkeys(FIELDS, value) for number, value in enumerate(VALUES)}
     found |= {"unknown": settings_item("a.b", watermark_colum="c"), "empty": {}}
     needed = {"key_columns": ["k"], "watermark_column": "w", "change_operation_column": "o"}

@@ -161,7 +161,7 @@ def test_the_other_engine_is_the_one_that_was_not_planned_at_the_price_of_its_ur
             "a.large": 2 * minute * 0.0625 * 0.44,
             "a.patient": minute * 2 * 0.29,
             "a.urgent": minute * 2 * 0.44,
-            "a.unsaid": minute * 2 * 0.44,
+            "a.unsaid": minute * 2 * 0.29,
         }
     )
 

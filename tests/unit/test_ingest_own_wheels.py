@@ -35,7 +35,7 @@ def test_modules_of_the_jobs_wheels_come_before_those_that_are_loaded(tmp_path: 
         (own / "ingest" / name).write_text((CHECKOUT / "glue_jobs/ingest" / name).read_text())
 
     answer = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(own)],
+        [sys.executable, "-S", "-c", SCRIPT, str(own)],
         env={"PYTHONPATH": str(bundled)},
         capture_output=True,
         text=True,

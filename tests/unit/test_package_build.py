@@ -123,6 +123,9 @@ def test_a_function_brings_what_it_shares_and_the_locked_wheels(checkout: Path, 
         assert archive.read("vendored/__init__.py") == b"ANSWER = 43"
         assert set(archive.namelist()) == {
             "handler.py",
+            "ingest/__init__.py",
+            "ingest/job_settings.json",
+            "ingest/settings_schema.py",
             "onprem.py",
             "vendored/__init__.py",
             "vendored-1.0.dist-info/METADATA",
