@@ -213,7 +213,11 @@ def test_runs_are_listed_newest_first_in_pages(glue: GlueJobs) -> None:
 
 
 def test_bookmark_counts_the_runs_that_ask_for_one(glue: GlueJobs) -> None:
-    job = glue.job("print()", DefaultArguments={"--job-bookmark-option": "job-bookmark-enable"})
+    job = glue.job(
+        "print()",
+        DefaultArguments={"--job-bookmark-option": "job-bookmark-disable"},
+        NonOverridableArguments={"--job-bookmark-option": "job-bookmark-enable"},
+    )
     runs = [glue.finish(job, glue.start(job))["Id"] for _ in range(2)]
     entry = glue.aws.glue.get_job_bookmark(JobName=job)["JobBookmarkEntry"]
     assert (entry["Run"], entry["RunId"], entry["PreviousRunId"]) == (2, runs[1], runs[0])

@@ -9,7 +9,11 @@ from millpond.planes.glue.exceptions import LaunchError
 
 
 def test_arguments_of_the_run_win_and_non_overridable_ones_win_over_those() -> None:
-    merged = arguments.merge({"--a": "job", "--b": "job"}, {"--c": "fixed"}, {"--b": "run", "--c": "run"})
+    job = {
+        "DefaultArguments": {"--a": "job", "--b": "job"},
+        "NonOverridableArguments": {"--c": "fixed"},
+    }
+    merged = arguments.merge(job, {"--b": "run", "--c": "run"})
     assert merged == {"--a": "job", "--b": "run", "--c": "fixed"}
 
 

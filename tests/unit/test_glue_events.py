@@ -70,6 +70,11 @@ def test_late_run_is_told_with_its_threshold_and_its_state() -> None:
     }
 
 
+def of_run(run: JobRun, job_arguments: dict[str, str]) -> list[dict[str, Any]]:
+    run.job["DefaultArguments"] = job_arguments
+    return metrics.of_run(run)
+
+
 def by_dimensions(data: list[dict[str, Any]]) -> dict[tuple[str, str], float]:
     return {
         (one["MetricName"], next(d["Value"] for d in one["Dimensions"] if d["Name"] == "JobRunId")): one[
@@ -81,20 +86,20 @@ def by_dimensions(data: list[dict[str, Any]]) -> dict[tuple[str, str], float]:
 
 def test_spark_run_reports_the_metrics_that_its_job_enables() -> None:
     run = ended("SUCCEEDED")
-    assert metrics.of_run(run, {}) == []
-    assert metrics.of_run(run, {"--enable-metrics": "false"}) == []
+    assert of_run(run, {}) == []
+    assert of_run(run, {"--enable-metrics": "false"}) == []
     elapsed = "glue.driver.aggregate.elapsedTime"
-    assert by_dimensions(metrics.of_run(run, {"--enable-metrics": ""})) == {
+    assert by_dimensions(of_run(run, {"--enable-metrics": ""})) == {
         (elapsed, "jr_1"): 90_000,
         (elapsed, "ALL"): 90_000,
     }
     observed = {"--enable-observability-metrics": "true"}
-    assert set(by_dimensions(metrics.of_run(run, observed))) == {
+    assert set(by_dimensions(of_run(run, observed))) == {
         ("glue.succeed.ALL", "jr_1"),
         ("glue.succeed.ALL", "ALL"),
     }
-    assert ("glue.error.ALL", "ALL") in by_dimensions(metrics.of_run(ended("FAILED", "x"), observed))
+    assert ("glue.error.ALL", "ALL") in by_dimensions(of_run(ended("FAILED", "x"), observed))
 
 
 def test_shell_run_reports_no_metrics() -> None:
-    assert metrics.of_run(ended("SUCCEEDED", command="pythonshell"), {"--enable-metrics": ""}) == []
+    assert of_run(ended("SUCCEEDED", command="pythonshell"), {"--enable-metrics": ""}) == []

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from telemetry_fakes import RecordedTelemetry
 
 from millpond.planes.common.context import PlaneContext, Tools
-from millpond.planes.glue import OPERATIONS, GluePlane, GlueSettings
+from millpond.planes.glue import GluePlane, GlueSettings
 from millpond.planes.glue.exceptions import (
     AlreadyExistsException,
     EntityNotFoundException,
@@ -52,12 +51,6 @@ def get(plane: GluePlane, name: str) -> dict[str, Any]:
     job: dict[str, Any] = plane.get_job({"JobName": name})["Job"]
     del job["CreatedOn"], job["LastModifiedOn"]
     return job
-
-
-def test_every_operation_is_one_of_glues_and_has_a_method(plane: GluePlane) -> None:
-    known = boto3.client("glue", region_name="eu-west-1").meta.service_model.operation_names
-    assert set(OPERATIONS) <= set(known)
-    assert all(callable(getattr(plane, method)) for method in OPERATIONS.values())
 
 
 def test_spark_job_comes_back_as_given_with_awss_defaults(plane: GluePlane) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from millpond.planes.common import logs as shipping
 from millpond.planes.common.credentials import trusts
 from millpond.planes.glue import failure, jobs, logs, runs, spark
 from millpond.planes.glue.arguments import Parameters, parse, wheels_to_install
@@ -155,17 +156,17 @@ def test_continuous_log_is_a_copy_under_the_names_asked_for() -> None:
 
 
 def test_batches_respect_the_limits_of_PutLogEvents() -> None:  # noqa: N802
-    many = logs.batches(["x"] * 10_001, 1)
+    many = shipping.batches(["x"] * 10_001, 1)
     assert [len(batch) for batch in many] == [10_000, 1]
-    large = logs.batches(["y" * 300_000] * 5, 1)
+    large = shipping.batches(["y" * 300_000] * 5, 1)
     assert [len(batch) for batch in large] == [3, 2]
     assert max(len(event["message"]) for batch in large for event in batch) <= 256 * 1024 - 26
-    assert logs.batches(["", "z"], 1) == [[{"timestamp": 1, "message": "z"}]]
+    assert shipping.batches(["", "z"], 1) == [[{"timestamp": 1, "message": "z"}]]
 
 
 def test_tail_waits_for_the_end_of_a_line(tmp_path: Path) -> None:
     path = tmp_path / "log"
-    tail = logs.Tail(path)
+    tail = shipping.Tail(path)
     assert tail.lines() == []
     path.write_text("one\ntw")
     assert tail.lines() == ["one"]

@@ -4,47 +4,53 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any
 
 import pytest
 from localstack.aws.forwarder import create_aws_request_context
 from localstack.aws.skeleton import Skeleton
 from localstack.aws.spec import load_service
+from telemetry_fakes import RecordedTelemetry
 
-from millpond.localstack_ext.engine.dispatch import Plane, dispatch_table
+from millpond.localstack_ext.engine.dispatch import Plane, answers, dispatch_table
+from millpond.planes.athena import AthenaPlane
+from millpond.planes.codebuild import CodeBuildPlane
+from millpond.planes.common.context import PlaneContext, Tools
+from millpond.planes.common.errors import AwsError
+from millpond.planes.common.operations import Answer, Operations
+from millpond.planes.glue import GluePlane
 
 
-class RefusedError(Exception):
+class RefusedError(AwsError):
     code = "InvalidRequestException"
-    message = "no such thing"
 
     def __init__(self) -> None:
-        super().__init__(self.message)
+        super().__init__("no such thing")
         self.AthenaErrorCode = "INVALID_INPUT"
 
 
 class FakePlane:
-    OPERATIONS: ClassVar[Mapping[str, str]] = {
-        "GetQueryExecution": "get_query",
-        "StopQueryExecution": "refuse",
-        "ListDatabases": "crash",
-        "DeleteWorkGroup": "delete",
-    }
+    OPERATIONS = Operations(
+        "athena",
+        own=("GetQueryExecution", "StopQueryExecution", "ListDatabases", "DeleteWorkGroup"),
+        refused=("CreateCapacityReservation",),
+    )
 
     @staticmethod
     def handles(operation: str, request: Mapping[str, Any]) -> bool:
         return operation != "DeleteWorkGroup"
 
-    def get_query(self, request: dict[str, Any]) -> dict[str, Any]:
+    def get_query_execution(self, request: dict[str, Any]) -> dict[str, Any]:
         return {"QueryExecution": {"QueryExecutionId": request["QueryExecutionId"]}}
 
-    def refuse(self, request: dict[str, Any]) -> dict[str, Any]:
+    def stop_query_execution(self, request: dict[str, Any]) -> dict[str, Any]:
         raise RefusedError
 
-    def crash(self, request: dict[str, Any]) -> dict[str, Any]:
+    def list_databases(self, request: dict[str, Any]) -> dict[str, Any]:
         raise ZeroDivisionError
 
-    def delete(self, request: dict[str, Any]) -> dict[str, Any]:
+    def delete_work_group(self, request: dict[str, Any]) -> dict[str, Any]:
         raise AssertionError("left to moto")
 
 
@@ -81,16 +87,10 @@ def test_operation_that_nobody_implements_is_an_error() -> None:
     assert (status, answer["__type"]) == (501, "InternalFailure")
 
 
-@pytest.mark.parametrize(
-    ("service", "operation", "parameters"),
-    [("codebuild", "StartBuild", {"projectName": "p"}), ("glue", "StartCrawler", {"Name": "c"})],
-)
-def test_operation_that_moto_only_pretends_to_do_is_an_error(
-    service: str, operation: str, parameters: dict[str, Any]
-) -> None:
-    status, answer = ask(operation, parameters, service, None)
+def test_operation_that_moto_only_pretends_to_do_is_an_error() -> None:
+    status, answer = ask("CreateCapacityReservation", {"Name": "r", "TargetDpus": 24})
     assert (status, answer["__type"]) == (501, "InternalFailure")
-    assert answer["message"] == f"The operation {operation} has not been implemented"
+    assert answer["message"] == "The operation CreateCapacityReservation has not been implemented"
 
 
 def test_refusal_of_a_plane_has_its_code_its_message_and_its_own_members() -> None:
@@ -107,7 +107,26 @@ def test_defect_of_a_plane_is_not_turned_into_a_refusal() -> None:
 
 def test_plane_that_names_an_unknown_operation_is_a_mistake() -> None:
     class Mistaken(FakePlane):
-        OPERATIONS: ClassVar[Mapping[str, str]] = {"NoSuchThing": "get_query"}
+        OPERATIONS = Operations("athena", own=("NoSuchThing",))
 
-    with pytest.raises(ValueError, match="Mistaken handles NoSuchThing, which athena does not have"):
+    with pytest.raises(ValueError, match="athena has no operation NoSuchThing"):
         dispatch_table("athena", Mistaken())
+
+
+def test_operation_is_in_a_table_once() -> None:
+    with pytest.raises(ValueError, match="glue that are in the table twice: GetJob"):
+        Operations("glue", own=("GetJob", "GetJobs"), kept=("GetJob",))
+
+
+@pytest.mark.parametrize("make", [GluePlane, AthenaPlane, CodeBuildPlane])
+def test_every_operation_of_a_plane_has_its_answer_and_its_method(make: Any, tmp_path: Path) -> None:
+    tools = Tools(*[tmp_path] * 6, {})
+    context = PlaneContext("http://127.0.0.1:9", "eu-west-1", "000000000000", tmp_path, tools)
+    plane = make(context) if make is CodeBuildPlane else make(context, RecordedTelemetry(context))
+    operations = plane.OPERATIONS
+    service = operations.service
+    assert set(answers(service, operations)) == set(load_service(service).operation_names)
+    assert all(callable(getattr(plane, method)) for method in operations.methods().values())
+    of_engine = answers(service, Operations(service, own=()))
+    said_of_engine = [*operations.kept, *operations.refused]
+    assert {of_engine[name] for name in said_of_engine} <= {Answer.ENGINE}

@@ -4,34 +4,32 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any, NoReturn, Protocol
 
+from botocore import xform_name
 from localstack.aws.api import CommonServiceException, RequestContext, ServiceException
 from localstack.aws.spec import load_service
 from localstack.services.moto import call_moto
+from moto.core.responses import BaseResponse
+
+from millpond.planes.common.errors import AwsError
+from millpond.planes.common.operations import Answer, Operations
 
 Handler = Callable[[RequestContext, Any], Any]
 Observer = Callable[[RequestContext, Any, Any], None]
 Check = Callable[[RequestContext, Any], None]
 
-# What moto answers with a success although nothing runs; refused unless a plane does it.
-PRETENDED_BY_MOTO: Mapping[str, frozenset[str]] = {
-    "codebuild": frozenset({"StartBuild"}),
-    "glue": frozenset(
-        {"CreateDevEndpoint", "CreateSession", "StartCrawler", "StartTrigger", "StartWorkflowRun"}
-    ),
-}
-
 
 class Plane(Protocol):
-    """What a plane is to the adapter: a table of operations, and methods of that name.
+    """What a plane is to the adapter: a table of operations, and a method for each of its own.
 
     It may have a method ``handles(operation, request)`` that leaves single requests to moto, for example to
     tag a resource that is not the plane's.
     """
 
     @property
-    def OPERATIONS(self) -> Mapping[str, str]: ...  # noqa: N802
+    def OPERATIONS(self) -> Operations: ...  # noqa: N802
 
 
 def dispatch_table(
@@ -62,22 +60,38 @@ def dispatch_table(
     """
     ask_moto = _moto_one_at_a_time(check)
     table: dict[str, Handler] = dict.fromkeys(load_service(service).operation_names, ask_moto)
-    table |= dict.fromkeys(PRETENDED_BY_MOTO.get(service, ()), _refuse)
     if plane is not None:
-        table |= _plane_table(service, plane, ask_moto)
+        # Named so that a mistake in the table is seen when the engine starts.
+        answers(service, plane.OPERATIONS)
+        table |= dict.fromkeys(plane.OPERATIONS.refused, _refuse)
+        table |= _plane_table(plane, ask_moto)
     for operation, observer in (observers or {}).items():
         table[operation] = _observed(table[operation], observer)
     return table
 
 
-def _plane_table(service: str, plane: Plane, ask_moto: Handler) -> dict[str, Handler]:
-    operations = load_service(service).operation_names
-    for operation in plane.OPERATIONS:
-        if operation not in operations:
-            raise ValueError(f"{type(plane).__name__} handles {operation}, which {service} does not have")
+def answers(service: str, operations: Operations) -> dict[str, Answer]:
+    """What becomes of every operation of a service.
+
+    Raises
+    ------
+    ValueError
+        If the table has an operation that the service does not have.
+    """
+    existing = load_service(service).operation_names
+    module = import_module(f"moto.{service}.responses")
+    (responses,) = (
+        found
+        for found in vars(module).values()
+        if isinstance(found, type) and issubclass(found, BaseResponse) and found is not BaseResponse
+    )
+    return operations.answers(existing, [name for name in existing if hasattr(responses, xform_name(name))])
+
+
+def _plane_table(plane: Plane, ask_moto: Handler) -> dict[str, Handler]:
     return {
         operation: _ask_plane(plane, operation, getattr(plane, method), ask_moto)
-        for operation, method in plane.OPERATIONS.items()
+        for operation, method in plane.OPERATIONS.methods().items()
     }
 
 
@@ -130,16 +144,10 @@ def _ask_plane(
 
 
 def to_aws_error(error: Exception) -> CommonServiceException | None:
-    """A plane's exception as the error LocalStack serialises; None if it is not one.
-
-    A plane's exception carries ``code`` and ``message``; what else it carries goes into the members of
-    the error's shape that have the same name.
-    """
-    code = getattr(error, "code", None)
-    message = getattr(error, "message", None)
-    if not isinstance(code, str) or not isinstance(message, str):
+    """A plane's refusal as the error LocalStack serialises; None if it is another exception."""
+    if not isinstance(error, AwsError):
         return None
-    aws_error = CommonServiceException(code, message, status_code=getattr(error, "status_code", 400))
+    aws_error = CommonServiceException(error.code, error.message, status_code=error.status_code)
     for name, value in vars(error).items():
         if not hasattr(aws_error, name):
             setattr(aws_error, name, value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from millpond.planes.common.errors import AwsError
+
 CATALOG = "awsdatacatalog"
 """What the catalog of the account is called in messages, and in names that are written out."""
 
@@ -9,21 +11,8 @@ Place = tuple[int | None, int | None]
 """Line and column in a statement, counted from one."""
 
 
-class AthenaException(Exception):  # noqa: N818 - the names of the API
-    """An error of the API.
-
-    Parameters
-    ----------
-    message : str
-        Athena's message.
-    """
-
-    code = "InternalServerException"
-    status_code = 500
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
+class AthenaException(AwsError):  # noqa: N818 - the names of the API
+    """An answer of Athena other than success."""
 
 
 class InvalidRequestException(AthenaException):
@@ -38,7 +27,6 @@ class InvalidRequestException(AthenaException):
     """
 
     code = "InvalidRequestException"
-    status_code = 400
 
     def __init__(self, message: str, athena_error_code: str = "INVALID_INPUT") -> None:
         super().__init__(message)
@@ -57,7 +45,6 @@ class ResourceNotFoundException(AthenaException):
     """
 
     code = "ResourceNotFoundException"
-    status_code = 400
 
     def __init__(self, message: str, resource_name: str = "") -> None:
         super().__init__(message)
@@ -68,7 +55,6 @@ class MetadataException(AthenaException):
     """The catalog has no such database or table."""
 
     code = "MetadataException"
-    status_code = 400
 
 
 class QueryFailed(Exception):  # noqa: N818 - it is the state FAILED

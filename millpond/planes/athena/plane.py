@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -21,6 +19,7 @@ from millpond.planes.athena.exceptions import InvalidRequestException, QueryFail
 from millpond.planes.athena.executions import QueryExecution, QueryExecutions, new_id
 from millpond.planes.athena.jobs import Job
 from millpond.planes.athena.metadata import CATALOG, Metadata
+from millpond.planes.athena.operations import OPERATIONS
 from millpond.planes.athena.paging import offset, page
 from millpond.planes.athena.pool import WorkerPool
 from millpond.planes.athena.results import read_csv, read_text, to_row
@@ -36,46 +35,6 @@ if TYPE_CHECKING:
 _LONGEST_QUERY = 262144
 _PIECE = 1 << 20
 _ROWS = 1000
-
-OPERATIONS: Mapping[str, str] = MappingProxyType(
-    {
-        "BatchGetNamedQuery": "batch_get_named_query",
-        "BatchGetPreparedStatement": "batch_get_prepared_statement",
-        "BatchGetQueryExecution": "batch_get_query_execution",
-        "CreateDataCatalog": "create_data_catalog",
-        "CreateNamedQuery": "create_named_query",
-        "CreatePreparedStatement": "create_prepared_statement",
-        "CreateWorkGroup": "create_work_group",
-        "DeleteNamedQuery": "delete_named_query",
-        "DeletePreparedStatement": "delete_prepared_statement",
-        "DeleteWorkGroup": "delete_work_group",
-        "GetDataCatalog": "get_data_catalog",
-        "GetDatabase": "get_database",
-        "GetNamedQuery": "get_named_query",
-        "GetPreparedStatement": "get_prepared_statement",
-        "GetQueryExecution": "get_query_execution",
-        "GetQueryResults": "get_query_results",
-        "GetQueryRuntimeStatistics": "get_query_runtime_statistics",
-        "GetTableMetadata": "get_table_metadata",
-        "GetWorkGroup": "get_work_group",
-        "ListDataCatalogs": "list_data_catalogs",
-        "ListDatabases": "list_databases",
-        "ListEngineVersions": "list_engine_versions",
-        "ListNamedQueries": "list_named_queries",
-        "ListPreparedStatements": "list_prepared_statements",
-        "ListQueryExecutions": "list_query_executions",
-        "ListTableMetadata": "list_table_metadata",
-        "ListTagsForResource": "list_tags_for_resource",
-        "ListWorkGroups": "list_work_groups",
-        "StartQueryExecution": "start_query_execution",
-        "StopQueryExecution": "stop_query_execution",
-        "TagResource": "tag_resource",
-        "UntagResource": "untag_resource",
-        "UpdateNamedQuery": "update_named_query",
-        "UpdatePreparedStatement": "update_prepared_statement",
-        "UpdateWorkGroup": "update_work_group",
-    }
-)
 
 
 class AthenaPlane:

@@ -3,6 +3,7 @@
 ``CodeBuildPlane(context)`` answers the operations named in ``OPERATIONS``.
 """
 
-from millpond.planes.codebuild.plane import OPERATIONS, CodeBuildPlane, CodeBuildSettings
+from millpond.planes.codebuild.operations import OPERATIONS
+from millpond.planes.codebuild.plane import CodeBuildPlane, CodeBuildSettings
 
 __all__ = ["OPERATIONS", "CodeBuildPlane", "CodeBuildSettings"]

@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from millpond.planes.common.errors import AwsError
 
 
-class CodeBuildError(Exception):
-    """An answer other than success; each subclass is an exception of the CodeBuild API Reference.
-
-    Parameters
-    ----------
-    message : str
-        What the caller reads.
-    """
-
-    code: ClassVar[str]
-    status_code: ClassVar[int] = 400
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
+class CodeBuildError(AwsError):
+    """An answer of CodeBuild other than success."""
 
 
 class AccountLimitExceededException(CodeBuildError):  # noqa: N818

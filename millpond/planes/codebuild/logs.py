@@ -11,7 +11,7 @@ from typing import Any
 
 from millpond.planes.codebuild.builds import Build, s3_log_key
 from millpond.planes.codebuild.environment import masked
-from millpond.planes.glue.logs import Destination, LogShipper, Tail
+from millpond.planes.common.logs import Destination, LogShipper, Tail
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Order and pages of a list, as the CodeBuild API cuts them."""
+"""How CodeBuild orders and cuts its lists."""
 
 from __future__ import annotations
 
@@ -6,8 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from millpond.planes.codebuild.exceptions import InvalidInputException
+from millpond.planes.common.paging import Pages
 
 PAGE = 100
+_PAGES = Pages(
+    lambda _token: InvalidInputException("Invalid next token"),
+    PAGE,
+    next_member="nextToken",
+    size_member="maxResults",
+)
 
 
 def page[Item](items: Sequence[Item], request: Mapping[str, Any]) -> tuple[list[Item], dict[str, str]]:
@@ -23,13 +30,6 @@ def page[Item](items: Sequence[Item], request: Mapping[str, Any]) -> tuple[list[
     order = request.get("sortOrder") or "ASCENDING"
     if order not in ("ASCENDING", "DESCENDING"):
         raise InvalidInputException(f"Invalid sort order: {order}")
-    size = int(request.get("maxResults") or PAGE)
-    if not 1 <= size <= PAGE:
+    if not 1 <= int(request.get("maxResults") or PAGE) <= PAGE:
         raise InvalidInputException(f"maxResults must be between 1 and {PAGE}")
-    token = request.get("nextToken") or "0"
-    if not token.isdecimal():
-        raise InvalidInputException("Invalid next token")
-    ordered = list(items) if order == "ASCENDING" else list(reversed(items))
-    start = int(token)
-    end = start + size
-    return ordered[start:end], ({"nextToken": str(end)} if end < len(ordered) else {})
+    return _PAGES.page(items if order == "ASCENDING" else items[::-1], request)

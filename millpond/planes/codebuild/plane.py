@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any
 
 from millpond.base import process
 from millpond.planes.codebuild import accounts, builds, cache, projects, reports
@@ -19,6 +19,7 @@ from millpond.planes.codebuild.exceptions import (
     ResourceAlreadyExistsException,
     ResourceNotFoundException,
 )
+from millpond.planes.codebuild.operations import OPERATIONS
 from millpond.planes.codebuild.paging import page
 from millpond.planes.codebuild.shell import BuildFolder
 from millpond.planes.codebuild.sources import GitCredentials
@@ -27,44 +28,6 @@ from millpond.planes.common.context import PlaneContext
 from millpond.planes.common.credentials import Clients
 
 Request = Mapping[str, Any]
-
-OPERATIONS: Mapping[str, str] = {
-    "CreateProject": "create_project",
-    "UpdateProject": "update_project",
-    "BatchGetProjects": "batch_get_projects",
-    "ListProjects": "list_projects",
-    "DeleteProject": "delete_project",
-    "InvalidateProjectCache": "invalidate_project_cache",
-    "StartBuild": "start_build",
-    "BatchGetBuilds": "batch_get_builds",
-    "ListBuilds": "list_builds",
-    "ListBuildsForProject": "list_builds_for_project",
-    "StopBuild": "stop_build",
-    "RetryBuild": "retry_build",
-    "BatchDeleteBuilds": "batch_delete_builds",
-    "StartBuildBatch": "start_build_batch",
-    "BatchGetBuildBatches": "batch_get_build_batches",
-    "ListBuildBatches": "list_build_batches",
-    "ListBuildBatchesForProject": "list_build_batches_for_project",
-    "StopBuildBatch": "stop_build_batch",
-    "RetryBuildBatch": "retry_build_batch",
-    "ImportSourceCredentials": "import_source_credentials",
-    "ListSourceCredentials": "list_source_credentials",
-    "DeleteSourceCredentials": "delete_source_credentials",
-    "CreateWebhook": "create_webhook",
-    "UpdateWebhook": "update_webhook",
-    "DeleteWebhook": "delete_webhook",
-    "CreateReportGroup": "create_report_group",
-    "UpdateReportGroup": "update_report_group",
-    "BatchGetReportGroups": "batch_get_report_groups",
-    "ListReportGroups": "list_report_groups",
-    "DeleteReportGroup": "delete_report_group",
-    "BatchGetReports": "batch_get_reports",
-    "ListReports": "list_reports",
-    "ListReportsForReportGroup": "list_reports_for_report_group",
-    "DescribeTestCases": "describe_test_cases",
-    "DeleteReport": "delete_report",
-}
 
 _STOP_SECONDS = 60.0
 _MAX_BATCH = 100
@@ -116,7 +79,7 @@ class CodeBuildPlane:
     'seed:…'
     """
 
-    OPERATIONS: ClassVar[Mapping[str, str]] = OPERATIONS
+    OPERATIONS = OPERATIONS
 
     def __init__(self, context: PlaneContext, settings: CodeBuildSettings | None = None) -> None:
         settings = settings or CodeBuildSettings.from_environment()

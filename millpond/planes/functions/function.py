@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from millpond.planes.common.context import Tools
+from millpond.planes.common.errors import AwsError
 
 
-class FunctionError(Exception):
+class FunctionError(AwsError):
     """A function that cannot be run, with the error code that AWS has for it."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
-        self.message = message
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from millpond.planes.glue.exceptions import LaunchError
 
@@ -98,9 +99,17 @@ class Parameters:
     group_prefix: str = ""
 
 
-def merge(defaults: Mapping[str, str], fixed: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
-    """Arguments of a run: the run's win over the job's defaults, the non-overridable ones over both."""
-    return {**defaults, **given, **fixed}
+def merge(job: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, str]:
+    """Arguments of a run: the run's win over the job's defaults, the non-overridable ones over both.
+
+    Parameters
+    ----------
+    job : mapping
+        The ``Job`` structure.
+    given : mapping
+        ``Arguments`` of ``StartJobRun``.
+    """
+    return {**job.get("DefaultArguments", {}), **given, **job.get("NonOverridableArguments", {})}
 
 
 def parse(arguments: Mapping[str, str]) -> Parameters:

@@ -15,7 +15,7 @@ import select
 import shlex
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -29,12 +29,11 @@ from requests.exceptions import RequestException
 
 from millpond.base.containers import OF_WORKER, remove_container, remove_labelled
 from millpond.planes.common.context import PlaneContext
-from millpond.planes.common.credentials import Credentials
-from millpond.planes.glue import arguments, modules, spark
+from millpond.planes.glue import modules, spark
 from millpond.planes.glue.arguments import Parameters
 from millpond.planes.glue.exceptions import LaunchError
 from millpond.planes.glue.jvms import ENGINE_OPTIONS, JvmSpec
-from millpond.planes.glue.runs import JobRun
+from millpond.planes.glue.launch import Launch
 from millpond.planes.glue.staging import RunFolder, Staged
 
 # Where docker/glue/Dockerfile puts what it adds.
@@ -112,22 +111,13 @@ class ContainerWorkers:
         with contextlib.suppress(LaunchError):  # Without a Docker engine the first run says so.
             self.remove_left_over()
 
-    def prepare(
-        self,
-        run: JobRun,
-        folder: RunFolder,
-        merged: Mapping[str, str],
-        parameters: Parameters,
-        credentials: Credentials,
-        staged: Staged,
-        jars: Sequence[Path],
-    ) -> Callable[[], ContainerScript]:
+    def prepare(self, launch: Launch, staged: Staged, jars: Sequence[Path]) -> Callable[[], ContainerScript]:
         """Make a run ready; what starts it.
 
         Parameters
         ----------
-        run, folder, merged, parameters, credentials
-            As the supervisor has them.
+        launch : Launch
+            The run and what is known of it.
         staged : Staged
             The script and its libraries, in the run's folder.
         jars : sequence of Path
@@ -140,31 +130,30 @@ class ContainerWorkers:
         """
         with _as_launch_errors(_of_worker(self._settings.worker)):
             worker = self._worker()
-            context = replace(self._context, endpoint_url=self._endpoint_url(worker))
+            context = replace(launch.context, endpoint_url=self._endpoint_url(worker))
+            launch = replace(launch, context=context)
+            run, folder = launch.run, launch.folder
             size = self.local_size(run.settings, worker)
             kind = "spark" if run.is_spark else "shell"
             python = "python3.11" if run.is_spark else "python3.9"
             path = [
                 *staged.path,
-                *self._modules(worker, python, kind, staged, parameters),
+                *self._modules(worker, python, kind, staged, launch.parameters),
                 str(_INSTALLED / "runtime"),
                 str(_INSTALLED / kind),
             ]
-            environment = _environment(context, folder, path, credentials)
+            # In front of the image's own, see docker/glue/run-script.
+            environment = launch.environment() | {"MILLPOND_PYTHONPATH": os.pathsep.join(path)}
+            interpreter = [python]
             if run.is_spark:
-                spark.write_conf(context, folder, size, parameters.spark_conf)
+                launch.write_spark_conf(size)
                 environment |= {
                     "MILLPOND_SPARK_CONF_DIR": str(folder.conf),
                     "MILLPOND_GLUE_STDERR": str(folder.stderr),
                     "SPARK_LOCAL_IP": "127.0.0.1",
                 }
-                command = [
-                    *spark_submit(spark.jvm_spec(size, parameters, jars), folder.tmp),
-                    str(staged.script),
-                    *arguments.for_spark_script(merged, run.job_name, run.job_id, run.id),
-                ]
-            else:
-                command = [python, str(staged.script), *arguments.for_shell_script(merged)]
+                interpreter = spark_submit(spark.jvm_spec(size, launch.parameters, jars), folder.tmp)
+            command = [*interpreter, str(staged.script), *launch.script_arguments()]
             full = [_RUN_SCRIPT, str(folder.path), *command]
             if self._settings.mode == "warm":
                 return lambda: ExecScript(self._client, worker, full, environment, folder)
@@ -268,26 +257,6 @@ def ask(worker: Container, command: Sequence[str], **options: Any) -> tuple[int 
         if said or code:
             return code, said
     raise LaunchError(f"LAUNCH ERROR | {_of_worker(worker.name)} does not tell what {command[0]} prints.")
-
-
-def _environment(
-    context: PlaneContext, folder: RunFolder, path: Iterable[str], credentials: Credentials
-) -> dict[str, str]:
-    return {
-        "HOME": str(folder.path),
-        "TMPDIR": str(folder.tmp),
-        "LANG": "C.UTF-8",
-        "TZ": "UTC",
-        # In front of the image's own, see docker/glue/run-script.
-        "MILLPOND_PYTHONPATH": os.pathsep.join(path),
-        "PYTHONUNBUFFERED": "1",
-        "AWS_REGION": context.region,
-        "AWS_DEFAULT_REGION": context.region,
-        "AWS_ENDPOINT_URL": context.endpoint_url,
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "MILLPOND_GLUE_FAILURE_FILE": str(folder.failure),
-        **credentials.to_environment(),
-    }
 
 
 def spark_submit(spec: JvmSpec, tmp: Path) -> list[str]:

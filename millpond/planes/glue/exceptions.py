@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from millpond.planes.common.errors import AwsError
 
 
-class GlueError(Exception):
-    """An answer other than success.
-
-    Parameters
-    ----------
-    message : str
-        What the caller reads.
-    """
-
-    code: ClassVar[str]
-    status_code: ClassVar[int] = 400
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
+class GlueError(AwsError):
+    """An answer of Glue other than success."""
 
 
 class AlreadyExistsException(GlueError):  # noqa: N818

@@ -8,8 +8,6 @@ metrics" in the Glue Developer Guide: Spark jobs report them, in the namespace `
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from millpond.planes.common.telemetry import datum
 from millpond.planes.glue.arguments import is_on
 from millpond.planes.glue.runs import JobRun, Shape, State
@@ -18,19 +16,12 @@ NAMESPACE = "Glue"
 _FINAL_COUNTS = (State.SUCCEEDED, State.FAILED, State.TIMEOUT)
 
 
-def of_run(run: JobRun, arguments: Mapping[str, str]) -> list[Shape]:
-    """Data of a run that has ended.
-
-    Parameters
-    ----------
-    run : JobRun
-        The run.
-    arguments : mapping
-        The job's arguments with those of the run over them.
-    """
+def of_run(run: JobRun) -> list[Shape]:
+    """Data of a run that has ended."""
     if not run.is_spark:
         return []
     data: list[Shape] = []
+    arguments = run.all_arguments
     for run_id in (run.id, "ALL"):
         of = {"JobName": run.job_name, "JobRunId": run_id}
         if is_on(arguments, "--enable-metrics") and run.running_since and run.completed_on:

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any
 
 from millpond.base import process
 from millpond.planes.common.context import PlaneContext
@@ -26,6 +26,7 @@ from millpond.planes.glue.exceptions import (
     LaunchError,
 )
 from millpond.planes.glue.jvms import JvmPool
+from millpond.planes.glue.operations import OPERATIONS
 from millpond.planes.glue.paging import page
 from millpond.planes.glue.runs import JobRun, Shape, State
 from millpond.planes.glue.supervisor import ActiveRun, Supervisor
@@ -33,31 +34,6 @@ from millpond.planes.glue.supervisor import ActiveRun, Supervisor
 Request = Mapping[str, Any]
 
 _LOG = logging.getLogger(__name__)
-
-OPERATIONS: Mapping[str, str] = {
-    "CreateJob": "create_job",
-    "GetJob": "get_job",
-    "GetJobs": "get_jobs",
-    "BatchGetJobs": "batch_get_jobs",
-    "ListJobs": "list_jobs",
-    "UpdateJob": "update_job",
-    "DeleteJob": "delete_job",
-    "StartJobRun": "start_job_run",
-    "GetJobRun": "get_job_run",
-    "GetJobRuns": "get_job_runs",
-    "BatchStopJobRun": "batch_stop_job_run",
-    "GetJobBookmark": "get_job_bookmark",
-    "ResetJobBookmark": "reset_job_bookmark",
-    "CreateConnection": "create_connection",
-    "GetConnection": "get_connection",
-    "GetConnections": "get_connections",
-    "UpdateConnection": "update_connection",
-    "DeleteConnection": "delete_connection",
-    "BatchDeleteConnection": "batch_delete_connection",
-    "GetTags": "get_tags",
-    "TagResource": "tag_resource",
-    "UntagResource": "untag_resource",
-}
 
 _TAG_OPERATIONS = ("GetTags", "TagResource", "UntagResource")
 _RUNS_PAGE = 200
@@ -111,7 +87,7 @@ class GluePlane:
     {'JobRunId': 'jr_…'}
     """
 
-    OPERATIONS: ClassVar[Mapping[str, str]] = OPERATIONS
+    OPERATIONS = OPERATIONS
 
     def __init__(
         self, context: PlaneContext, telemetry: Telemetry, settings: GlueSettings | None = None
@@ -147,7 +123,7 @@ class GluePlane:
         """Whether a request is this plane's: tags are, when the ARN is a job's or a connection's."""
         if operation in _TAG_OPERATIONS:
             return tags.parse_arn(request.get("ResourceArn", "")) is not None
-        return operation in OPERATIONS
+        return operation in OPERATIONS.own
 
     def close(self) -> None:
         """Stop every run and every warm JVM."""
@@ -259,7 +235,7 @@ class GluePlane:
         with self._lock:
             self._job(name)
             newest_first = [run.to_api() for run in reversed(self._runs.get(name, []))]
-        found, token = page(newest_first, request, default_size=_RUNS_PAGE)
+        found, token = page(newest_first, request, _RUNS_PAGE)
         return {"JobRuns": found, **token}
 
     def batch_stop_job_run(self, request: Request) -> Shape:
@@ -388,9 +364,7 @@ class GluePlane:
 
     def _start_ahead(self, job: Shape) -> None:
         try:
-            parameters = arguments.parse(
-                arguments.merge(job.get("DefaultArguments", {}), job.get("NonOverridableArguments", {}), {})
-            )
+            parameters = arguments.parse(arguments.merge(job, {}))
             spark.check_supported(job, parameters)
             spec = spark.jvm_spec(self._supervisor.local_size(job), parameters, [])
             if spec.is_plain and not parameters.extra_jars:
@@ -434,10 +408,7 @@ class GluePlane:
         if active.delay is not None:
             active.delay.cancel()
         self._telemetry.event(events.state_change(run))
-        given = arguments.merge(
-            run.job.get("DefaultArguments", {}), run.job.get("NonOverridableArguments", {}), run.arguments
-        )
-        if data := metrics.of_run(run, given):
+        if data := metrics.of_run(run):
             self._telemetry.metrics(metrics.NAMESPACE, data)
 
     def _watch_delay(self, active: ActiveRun) -> None:
@@ -479,8 +450,7 @@ class GluePlane:
         active.stop.set()
 
     def _note_bookmark(self, run: JobRun) -> None:
-        given = {**run.job.get("DefaultArguments", {}), **run.arguments}
-        if given.get("--job-bookmark-option") != "job-bookmark-enable":
+        if not arguments.parse(run.all_arguments).enables_bookmark:
             return
         old = self._bookmarks.get(run.job_name, {"Version": 0, "Run": 0})
         entry = {

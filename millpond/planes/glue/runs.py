@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from millpond.planes.glue import jobs
+from millpond.planes.glue import arguments, jobs
 
 Shape = dict[str, Any]
 
@@ -91,6 +91,11 @@ class JobRun:
         return f"j_{hashlib.sha256(self.job_name.encode()).hexdigest()}"
 
     @property
+    def all_arguments(self) -> dict[str, str]:
+        """The run's own arguments with the job's, as everything that acts on them sees them."""
+        return arguments.merge(self.job, self.arguments)
+
+    @property
     def is_spark(self) -> bool:
         return self.job["Command"]["Name"] in jobs.SPARK_COMMANDS
 
@@ -147,7 +152,7 @@ class JobRun:
 
     def _dpu_seconds(self) -> float | None:
         # Only runs that are FLEX or scale by themselves report it (API Reference, JobRun).
-        is_scaling = self.job.get("DefaultArguments", {}).get("--enable-auto-scaling") == "true"
+        is_scaling = arguments.is_on(self.all_arguments, "--enable-auto-scaling")
         if not (is_scaling or self.settings.get("ExecutionClass") == "FLEX"):
             return None
         return float(self.execution_seconds * self.settings["MaxCapacity"])

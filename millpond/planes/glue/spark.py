@@ -107,8 +107,8 @@ def jvm_spec(size: LocalSize, parameters: Parameters, jars: Sequence[Path]) -> J
     )
 
 
-def write_conf(context: PlaneContext, folder: RunFolder, size: LocalSize, extra: Mapping[str, str]) -> None:
-    """Write ``spark-defaults.conf`` of a run; no secret is in it.
+def defaults(context: PlaneContext, folder: RunFolder, size: LocalSize) -> str:
+    """Content of ``spark-defaults.conf`` of a run; no secret is in it.
 
     Parameters
     ----------
@@ -118,11 +118,9 @@ def write_conf(context: PlaneContext, folder: RunFolder, size: LocalSize, extra:
         Of the run.
     size : LocalSize
         Cores and heap.
-    extra : mapping
-        Properties from ``--conf``, which win.
     """
     template = (context.tools.glue_runtime / "conf" / "spark-defaults.conf").read_text()
-    text = Template(template).substitute(
+    return Template(template).substitute(
         cores=size.cores,
         heap_mb=size.heap_mb,
         tmp_dir=folder.tmp,
@@ -130,8 +128,6 @@ def write_conf(context: PlaneContext, folder: RunFolder, size: LocalSize, extra:
         s3a_endpoint=context.endpoint_url.replace("http:", "https:", 1),
         region=context.region,
     )
-    own = "".join(f"{key} {value}\n" for key, value in extra.items())
-    (folder.conf / "spark-defaults.conf").write_text(text + own)
 
 
 def environment(context: PlaneContext, folder: RunFolder, gateway: tuple[int, str]) -> dict[str, str]:

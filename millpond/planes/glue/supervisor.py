@@ -21,11 +21,13 @@ import psutil
 from millpond.base import process
 from millpond.planes.common.context import PlaneContext
 from millpond.planes.common.credentials import Clients, Credentials, RoleNotTrustingError
+from millpond.planes.common.logs import LogShipper, source_files
 from millpond.planes.glue import arguments, failure, logs, modules, spark, staging
 from millpond.planes.glue.arguments import Parameters
 from millpond.planes.glue.containers import ContainerWorkers
 from millpond.planes.glue.exceptions import LaunchError
 from millpond.planes.glue.jvms import JvmPool
+from millpond.planes.glue.launch import Launch
 from millpond.planes.glue.runs import JobRun, State
 from millpond.planes.glue.staging import RunFolder, Staged
 
@@ -192,83 +194,62 @@ class Supervisor:
 
     def _execute(self, active: ActiveRun, folder: RunFolder) -> Outcome:
         run = active.run
-        merged = arguments.merge(
-            run.job.get("DefaultArguments", {}), run.job.get("NonOverridableArguments", {}), run.arguments
-        )
-        parameters = arguments.parse(merged)
+        parameters = arguments.parse(run.all_arguments)
         targets = logs.destinations(run.id, parameters, is_spark=run.is_spark)
-        shipper = logs.LogShipper(
+        shipper = LogShipper(
             self._clients.own("logs"),
-            logs.source_files({folder.stdout: targets.output, folder.stderr: targets.error}),
+            source_files({folder.stdout: targets.output, folder.stderr: targets.error}),
         )
         shipper.open()
         try:
             credentials = self._assume(run)
+            s3 = self._clients.of("s3", credentials)
+            launch = Launch(self._context, run, folder, parameters, credentials, s3)
             if self._containers is not None:
-                start = self._in_container(self._containers, run, folder, merged, parameters, credentials)
+                start = self._in_container(self._containers, launch)
                 return self._watch(active, start, folder, shipper)
             if run.is_spark:
-                return self._execute_spark(active, folder, merged, parameters, credentials, shipper)
-            script = self._shell_script(run, folder, merged, parameters, credentials)
-            return self._watch(active, self._starter(run, script, folder), folder, shipper)
+                return self._execute_spark(active, launch, shipper)
+            return self._watch(
+                active, self._starter(run, self._shell_script(launch), folder), folder, shipper
+            )
         except LaunchError as error:
             with folder.stderr.open("a") as log:
                 log.write(f"{error}\n")
             shipper.ship(is_last=True)
             raise
 
-    def _execute_spark(
-        self,
-        active: ActiveRun,
-        folder: RunFolder,
-        merged: Mapping[str, str],
-        parameters: Parameters,
-        credentials: Credentials,
-        shipper: logs.LogShipper,
-    ) -> Outcome:
-        run = active.run
-        spark.check_supported(run.job, parameters)
+    def _execute_spark(self, active: ActiveRun, launch: Launch, shipper: LogShipper) -> Outcome:
+        run, folder = launch.run, launch.folder
+        spark.check_supported(run.job, launch.parameters)
         size = self.local_size(run.settings)
-        s3 = self._clients.of("s3", credentials)
-        jars = [staging.download(s3, address, folder.jars) for address in parameters.extra_jars]
         # Taken before the rest is brought: if it has to be started, it starts meanwhile.
-        spec = spark.jvm_spec(size, parameters, jars)
+        spec = spark.jvm_spec(size, launch.parameters, launch.bring_jars())
         jvm = self._pool.take(spec)
         outcome: Outcome | None = None
         try:
-            command, environment = self._stage(run, folder, parameters, credentials)
-            spark.write_conf(self._context, folder, size, parameters.spark_conf)
+            command, environment = self._stage(launch)
+            launch.write_spark_conf(size)
             if not jvm.wait():
                 reason = process.last_lines(jvm.stderr, 5)
                 raise LaunchError(f"LAUNCH ERROR | Spark's JVM did not start: {reason}")
             environment |= spark.environment(self._context, folder, jvm.gateway())
-            argv = arguments.for_spark_script(merged, run.job_name, run.job_id, run.id)
             output, error = (targets for _, targets in shipper.routes)
-            shipper.routes += logs.source_files({jvm.stdout: output, jvm.stderr: error})
-            start = self._starter(run, Script([*command, *argv], environment), folder)
-            outcome = self._watch(active, start, folder, shipper)
+            shipper.routes += source_files({jvm.stdout: output, jvm.stderr: error})
+            script = Script([*command, *launch.script_arguments()], environment)
+            outcome = self._watch(active, self._starter(run, script, folder), folder, shipper)
             return outcome
         finally:
             self._pool.release(jvm, was_useful=outcome is not None and outcome.state is State.SUCCEEDED)
             if spec.is_plain:
                 self._pool.prepare(spec)
 
-    def _in_container(
-        self,
-        containers: ContainerWorkers,
-        run: JobRun,
-        folder: RunFolder,
-        merged: Mapping[str, str],
-        parameters: Parameters,
-        credentials: Credentials,
-    ) -> Callable[[], RunningScript]:
+    def _in_container(self, containers: ContainerWorkers, launch: Launch) -> Callable[[], RunningScript]:
         jars: list[Path] = []
-        if run.is_spark:
-            spark.check_supported(run.job, parameters)
-            s3 = self._clients.of("s3", credentials)
-            jars = [staging.download(s3, address, folder.jars) for address in parameters.extra_jars]
-        staged = self._fetch(run, folder, parameters, credentials)
-        return containers.prepare(run, folder, merged, parameters, credentials, staged, jars)
+        if launch.run.is_spark:
+            spark.check_supported(launch.run.job, launch.parameters)
+            jars = launch.bring_jars()
+        return containers.prepare(launch, _fetch(launch), jars)
 
     def _starter(self, run: JobRun, script: Script, folder: RunFolder) -> Callable[[], RunningScript]:
         return lambda: ScriptProcess(script, folder, self._context.pid_dir / "glue" / f"{run.id}.pid")
@@ -278,7 +259,7 @@ class Supervisor:
         active: ActiveRun,
         start: Callable[[], RunningScript],
         folder: RunFolder,
-        shipper: logs.LogShipper,
+        shipper: LogShipper,
     ) -> Outcome:
         run = active.run
         if active.stop.is_set():
@@ -307,44 +288,25 @@ class Supervisor:
             return Outcome(State.SUCCEEDED)
         return Outcome(State.FAILED, failure.error_message(code, folder.failure, is_spark=run.is_spark))
 
-    def _shell_script(
-        self,
-        run: JobRun,
-        folder: RunFolder,
-        merged: Mapping[str, str],
-        parameters: Parameters,
-        credentials: Credentials,
-    ) -> Script:
-        command, environment = self._stage(run, folder, parameters, credentials)
-        _warn_of_version(self._context.tools.shell_python, folder)
-        return Script([*command, *arguments.for_shell_script(merged)], environment)
+    def _shell_script(self, launch: Launch) -> Script:
+        command, environment = self._stage(launch)
+        _warn_of_version(self._context.tools.shell_python, launch.folder)
+        return Script([*command, *launch.script_arguments()], environment)
 
-    def _stage(
-        self, run: JobRun, folder: RunFolder, parameters: Parameters, credentials: Credentials
-    ) -> tuple[list[str], dict[str, str]]:
-        staged = self._fetch(run, folder, parameters, credentials)
-        python = self._context.tools.spark_python if run.is_spark else self._context.tools.shell_python
+    def _stage(self, launch: Launch) -> tuple[list[str], dict[str, str]]:
+        staged = _fetch(launch)
+        tools = self._context.tools
+        python = tools.spark_python if launch.run.is_spark else tools.shell_python
         path = [
             *staged.path,
-            *self._modules(python, staged, parameters),
-            str(self._context.tools.glue_runtime),
+            *self._modules(python, staged, launch.parameters),
+            str(tools.glue_runtime),
         ]
-        return [str(python), str(staged.script)], self._environment(folder, python, path, credentials)
-
-    def _fetch(
-        self, run: JobRun, folder: RunFolder, parameters: Parameters, credentials: Credentials
-    ) -> Staged:
-        s3 = self._clients.of("s3", credentials)
-        script = staging.download(
-            s3, parameters.script_location or run.job["Command"]["ScriptLocation"], folder.work
-        )
-        for address in parameters.extra_files:
-            staging.download(s3, address, folder.work)
-        bring = partial(staging.download, s3, directory=folder.libraries)
-        wheels = arguments.wheels_to_install(parameters, is_spark=run.is_spark)
-        libraries = [bring(address) for address in parameters.extra_py_files if address not in wheels]
-        path = [*(str(library) for library in libraries if library.suffix != ".py"), str(folder.libraries)]
-        return Staged(script, path, parameters.python_modules, wheels, bring)
+        environment = launch.environment() | {
+            "PATH": f"{python.parent}:{tools.java_home}/bin:/usr/local/bin:/usr/bin:/bin",
+            "PYTHONPATH": os.pathsep.join(path),
+        }
+        return [str(python), str(staged.script)], environment
 
     def local_size(self, settings: Mapping[str, object]) -> spark.LocalSize:
         """Cores and heap that worker settings mean on this machine."""
@@ -369,25 +331,20 @@ class Supervisor:
         )
         return [str(installed)]
 
-    def _environment(
-        self, folder: RunFolder, python: Path, path: Sequence[str], credentials: Credentials
-    ) -> dict[str, str]:
-        context = self._context
-        return {
-            "PATH": f"{python.parent}:{context.tools.java_home}/bin:/usr/local/bin:/usr/bin:/bin",
-            "HOME": str(folder.path),
-            "TMPDIR": str(folder.tmp),
-            "LANG": "C.UTF-8",
-            "TZ": "UTC",
-            "PYTHONPATH": os.pathsep.join(path),
-            "PYTHONUNBUFFERED": "1",
-            "AWS_REGION": context.region,
-            "AWS_DEFAULT_REGION": context.region,
-            "AWS_ENDPOINT_URL": context.endpoint_url,
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "MILLPOND_GLUE_FAILURE_FILE": str(folder.failure),
-            **credentials.to_environment(),
-        }
+
+def _fetch(launch: Launch) -> Staged:
+    """Bring the script of a run, and what its arguments name, from S3."""
+    run, folder, parameters = launch.run, launch.folder, launch.parameters
+    bring = partial(staging.download, launch.s3)
+    location = parameters.script_location or run.job["Command"]["ScriptLocation"]
+    script = bring(location, directory=folder.work)
+    for address in parameters.extra_files:
+        bring(address, directory=folder.work)
+    bring_library = partial(bring, directory=folder.libraries)
+    wheels = arguments.wheels_to_install(parameters, is_spark=run.is_spark)
+    libraries = [bring_library(address) for address in parameters.extra_py_files if address not in wheels]
+    path = [*(str(library) for library in libraries if library.suffix != ".py"), str(folder.libraries)]
+    return Staged(script, path, parameters.python_modules, wheels, bring_library)
 
 
 def _warn_of_version(python: Path, folder: RunFolder) -> None:

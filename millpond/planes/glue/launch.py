@@ -1,0 +1,86 @@
+"""What executing a run takes, wherever its script is executed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from millpond.planes.common.context import PlaneContext
+from millpond.planes.common.credentials import Credentials
+from millpond.planes.glue import arguments, spark, staging
+from millpond.planes.glue.arguments import Parameters
+from millpond.planes.glue.runs import JobRun
+from millpond.planes.glue.staging import RunFolder
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A run that is about to be executed.
+
+    Parameters
+    ----------
+    context : PlaneContext
+        The stack as the script reaches it, with the run's account and region.
+    run : JobRun
+        The run.
+    folder : RunFolder
+        Its folder.
+    parameters : Parameters
+        What its reserved arguments ask for.
+    credentials : Credentials
+        Of its role.
+    s3 : S3Client
+        Acts for its role.
+    """
+
+    context: PlaneContext
+    run: JobRun
+    folder: RunFolder
+    parameters: Parameters
+    credentials: Credentials
+    s3: S3Client
+
+    def script_arguments(self) -> list[str]:
+        """``sys.argv[1:]`` of the script."""
+        run = self.run
+        if run.is_spark:
+            return arguments.for_spark_script(run.all_arguments, run.job_name, run.job_id, run.id)
+        return arguments.for_shell_script(run.all_arguments)
+
+    def environment(self) -> dict[str, str]:
+        """Variables that every script has, wherever it is executed; those of its interpreter are added."""
+        return {
+            "HOME": str(self.folder.path),
+            "TMPDIR": str(self.folder.tmp),
+            "LANG": "C.UTF-8",
+            "TZ": "UTC",
+            "PYTHONUNBUFFERED": "1",
+            "AWS_REGION": self.context.region,
+            "AWS_DEFAULT_REGION": self.context.region,
+            "AWS_ENDPOINT_URL": self.context.endpoint_url,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "MILLPOND_GLUE_FAILURE_FILE": str(self.folder.failure),
+            **self.credentials.to_environment(),
+        }
+
+    def write_spark_conf(self, size: spark.LocalSize) -> None:
+        """Write ``spark-defaults.conf``; no secret is in it, and the properties of ``--conf`` win."""
+        text = spark.defaults(self.context, self.folder, size)
+        own = "".join(f"{key} {value}\n" for key, value in self.parameters.spark_conf.items())
+        (self.folder.conf / "spark-defaults.conf").write_text(text + own)
+
+    def bring_jars(self) -> list[Path]:
+        """Download the ``--extra-jars``.
+
+        Raises
+        ------
+        LaunchError
+            If one cannot be had.
+        """
+        return [
+            staging.download(self.s3, address, self.folder.jars) for address in self.parameters.extra_jars
+        ]
