@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 
+from millpond import __version__
 from millpond.base.config import load_settings
 from millpond.base.errors import MillpondError
 from millpond.cli import console
@@ -20,13 +21,35 @@ from millpond.cli.deploy import deploy
 from millpond.cli.destroy import destroy
 from millpond.cli.doctor import doctor
 from millpond.cli.down import down
+from millpond.cli.env import env
+from millpond.cli.exec_ import exec_, shell
 from millpond.cli.logs import logs
+from millpond.cli.ls import ls
 from millpond.cli.plan import plan
 from millpond.cli.query import query
+from millpond.cli.run import run
+from millpond.cli.start import start
 from millpond.cli.status import status
 from millpond.cli.up import up
 
-VERBS = (up, down, status, doctor, deploy, plan, destroy, query, logs, clean)
+VERBS = (
+    up,
+    down,
+    status,
+    doctor,
+    deploy,
+    plan,
+    destroy,
+    run,
+    start,
+    query,
+    logs,
+    ls,
+    env,
+    exec_,
+    shell,
+    clean,
+)
 # A package that is installed beside Millpond names here a sequence of functions, each of them a verb.
 PLUGINS = "millpond.verbs"
 
@@ -44,7 +67,8 @@ def make_app(verbs: Iterable[Verb]) -> typer.Typer:
     )
     app.callback()(_options)
     for verb in {verb.__name__: verb for verb in verbs}.values():
-        app.command()(verb)
+        # A verb that is a word of Python's has an underscore behind its name.
+        app.command(verb.__name__.rstrip("_"))(verb)
     return app
 
 
@@ -69,10 +93,19 @@ def plugged_in() -> list[Verb]:
     return verbs
 
 
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        console.out.print(f"millpond {__version__}", highlight=False)
+        raise typer.Exit
+
+
 def _options(
     tier: Annotated[
         str | None, typer.Option(help="What the stack is made of: embedded (the default) or compose.")
     ] = None,
+    version: Annotated[  # noqa: ARG001 (answered by its callback)
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
 ) -> None:
     if tier is not None:
         os.environ["MILLPOND_TIER"] = tier

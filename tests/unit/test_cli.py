@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import socket
 import sys
+from importlib.metadata import EntryPoint
 
 import pytest
 from filelock import FileLock
@@ -11,29 +12,7 @@ from millpond.base.config import CHECKOUT
 from millpond.base.errors import MillpondError
 from millpond.cli import console
 from millpond.cli import main as cli
-
-VERBS = [
-    "up",
-    "down",
-    "status",
-    "deploy",
-    "destroy",
-    "load",
-    "workload",
-    "ingest",
-    "replay",
-    "approve",
-    "reject",
-    "verify",
-    "cost",
-    "plan",
-    "query",
-    "logs",
-    "demo",
-    "dev",
-    "doctor",
-    "clean",
-]
+from millpond.cli.run import parsed
 
 
 def run(monkeypatch, *arguments: str) -> int:
@@ -43,13 +22,49 @@ def run(monkeypatch, *arguments: str) -> int:
     return int(caught.value.code or 0)
 
 
-def test_make_and_the_cli_have_the_same_verbs(monkeypatch, capsys):
-    assert run(monkeypatch, "--help") == 0
-    shown = capsys.readouterr().out
+def test_a_target_of_make_with_the_name_of_a_verb_calls_that_verb():
+    verbs = {verb.__name__ for verb in (*cli.VERBS, *cli.plugged_in())}
     makefile = (CHECKOUT / "Makefile").read_text()
-    for verb in VERBS:
-        assert re.search(rf"^\W*{verb}\s", shown, re.MULTILINE), verb
-        assert re.search(rf"^{verb}:.*## \w", makefile, re.MULTILINE), verb
+    called = dict(re.findall(r"^([a-z-]+):.*##.*\n\t@\$\(MILLPOND\) ([a-z]+)", makefile, re.MULTILINE))
+    assert {name for name in called if name in verbs} >= {"demo", "deploy", "ingest", "verify", "up", "query"}
+    assert [name for name in called if name in verbs and called[name] != name] == []
+
+
+def test_verbs_that_ask_reach_an_account_too(monkeypatch, capsys):
+    for verb in (
+        "approve",
+        "reject",
+        "replay",
+        "ingest",
+        "query",
+        "logs",
+        "verify",
+        "cost",
+        "run",
+        "start",
+        "ls",
+    ):
+        assert run(monkeypatch, verb, "--help") == 0
+        assert "--target" in capsys.readouterr().out, verb
+
+
+def test_a_plug_in_that_cannot_be_loaded_is_named(monkeypatch):
+    broken = EntryPoint("theirs", "no.such.module:VERBS", cli.PLUGINS)
+    monkeypatch.setattr(cli, "entry_points", lambda group: [broken])
+    with pytest.raises(MillpondError, match="plug-in theirs"):
+        cli.plugged_in()
+
+
+def test_the_environment_is_printed_for_a_shell(monkeypatch, capsys):
+    monkeypatch.setenv("MILLPOND_GATEWAY_PORT", "4999")
+    assert run(monkeypatch, "env") == 0
+    assert "export AWS_ENDPOINT_URL=http://127.0.0.1:4999\n" in capsys.readouterr().out
+
+
+def test_an_argument_of_a_run_without_a_value_is_refused():
+    assert parsed(["day=2026-01-01", "--table=a=b"]) == {"--day": "2026-01-01", "--table": "a=b"}
+    with pytest.raises(MillpondError, match="day has no value"):
+        parsed(["day"])
 
 
 def test_every_verb_of_make_has_a_line_in_help():

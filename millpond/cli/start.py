@@ -1,0 +1,41 @@
+"""``millpond start``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from millpond.base.config import load_settings
+from millpond.base.errors import MillpondError
+from millpond.cli import console
+from millpond.cli.session import Region, Target, clients
+from millpond.client.executions import StateEvent, follow_execution, start_execution
+
+MARKS = {"entered": "→", "exited": "✓", "failed": "✗"}
+
+
+def start(
+    state_machine: Annotated[str, typer.Argument(help="A state machine, by name or ARN.")],
+    text: Annotated[str, typer.Option("--input", help="The input, JSON.")] = "{}",
+    follow: Annotated[bool, typer.Option(help="Show its states, and end as it ends.")] = True,
+    target: Target = "local",
+    region: Region = None,
+) -> None:
+    """Start a state machine and show its states as they go; exit 1 unless it succeeds."""
+    aws = clients(load_settings(), target, region)
+    arn = start_execution(aws, state_machine, text)
+    console.note(arn)
+    if not follow:
+        return
+    event = StateEvent("entered", "")
+    for event in follow_execution(aws, arn):
+        if event.kind != "ended":
+            console.note(f"{MARKS[event.kind]} {event.name} {event.detail}".rstrip())
+    if event.name != "SUCCEEDED":
+        raise MillpondError(
+            f"The execution ended as {event.name}. {event.detail}".strip(),
+            where=arn,
+            next_step=f"aws stepfunctions get-execution-history --execution-arn {arn}",
+        )
+    console.out.print(event.detail, markup=False, highlight=False)

@@ -1,0 +1,112 @@
+"""Verbs for any project, as a person types them beside a running engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from engine_fixtures import RunningEngine, running_engine  # noqa: F401 (a fixture)
+
+MILLPOND = Path(sys.executable).with_name("millpond")
+MACHINE = {
+    "StartAt": "Double",
+    "States": {
+        "Double": {"Type": "Pass", "Result": {"doubled": 4}, "Next": "Choose"},
+        "Choose": {
+            "Type": "Choice",
+            "Choices": [{"Variable": "$$.Execution.Input.fails", "IsPresent": True, "Next": "Broken"}],
+            "Default": "Done",
+        },
+        "Done": {"Type": "Succeed"},
+        "Broken": {"Type": "Fail", "Error": "Lab.Broken", "Cause": "as asked"},
+    },
+}
+SCRIPT = """
+import sys
+print("day", sys.argv[sys.argv.index("--day") + 1])
+sys.exit("no such day" if "never" in sys.argv else 0)
+"""
+
+
+@pytest.fixture(scope="module")
+def engine(running_engine: RunningEngine) -> RunningEngine:  # noqa: F811
+    s3, glue = running_engine.client("s3"), running_engine.client("glue")
+    where = {"LocationConstraint": running_engine.settings.region}
+    s3.create_bucket(Bucket="scripts", CreateBucketConfiguration=where)
+    s3.put_object(Bucket="scripts", Key="daily.py", Body=SCRIPT.encode())
+    glue.create_job(
+        Name="daily",
+        Role=running_engine.role(),
+        Command={"Name": "pythonshell", "ScriptLocation": "s3://scripts/daily.py", "PythonVersion": "3.9"},
+        DefaultArguments={"--day": "today"},
+    )
+    running_engine.client("stepfunctions").create_state_machine(
+        name="doubling", roleArn=running_engine.role(), definition=json.dumps(MACHINE)
+    )
+    return running_engine
+
+
+def millpond(engine: RunningEngine, *arguments: str) -> subprocess.CompletedProcess[str]:
+    settings = engine.settings
+    environment = {
+        **os.environ,
+        "MILLPOND_GATEWAY_PORT": str(settings.gateway_port),
+        "MILLPOND_STATE_DIR": str(settings.state),
+    }
+    return subprocess.run(
+        [MILLPOND, *arguments], env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_run_shows_the_log_of_a_job_and_ends_as_it_ends(engine):
+    good = millpond(engine, "run", "daily", "--arg", "day=2026-01-01")
+    assert good.returncode == 0, good.stderr
+    assert good.stdout.startswith("day 2026-01-01\n")
+    bad = millpond(engine, "run", "daily", "--arg", "day=never")
+    assert bad.returncode == 1
+    assert "The run ended as FAILED" in bad.stderr
+    assert "millpond logs daily --run-id jr_" in bad.stderr
+    unknown = millpond(engine, "run", "weekly")
+    assert "There is no Glue job weekly." in unknown.stderr
+    assert "daily" in unknown.stderr
+
+
+def test_start_shows_the_states_of_an_execution_and_ends_as_it_ends(engine):
+    good = millpond(engine, "start", "doubling")
+    assert (good.returncode, json.loads(good.stdout)) == (0, {"doubled": 4}), good.stderr
+    assert good.stderr.index("→ Double") < good.stderr.index("✓ Double") < good.stderr.index("→ Done")
+    bad = millpond(engine, "start", "doubling", "--input", '{"fails": true}')
+    assert bad.returncode == 1
+    assert "ended as FAILED. Lab.Broken: as asked" in bad.stderr
+    assert "The input is not JSON" in millpond(engine, "start", "doubling", "--input", "{").stderr
+    assert "There is no state machine tripling." in millpond(engine, "start", "tripling").stderr
+
+
+@pytest.mark.parametrize(
+    ("kind", "column", "value"),
+    [
+        ("jobs", "name", "daily"),
+        ("buckets", "bucket", "scripts"),
+        ("state-machines", "name", "doubling"),
+    ],
+)
+def test_ls_lists_a_kind_of_thing(engine, kind, column, value):
+    listed = json.loads(millpond(engine, "ls", kind, "--json").stdout)
+    assert [record[column] for record in listed] == [value]
+
+
+@pytest.mark.parametrize("kind", ["runs", "tables", "executions", "queries", "functions", "stacks"])
+def test_ls_of_every_other_kind_ends_well(engine, kind):
+    result = millpond(engine, "ls", kind)
+    assert result.returncode == 0, result.stderr
+
+
+def test_a_program_behind_exec_reaches_the_stack(engine):
+    ask = "import boto3; print([b['Name'] for b in boto3.client('s3').list_buckets()['Buckets']])"
+    result = millpond(engine, "exec", "--", sys.executable, "-c", ask)
+    assert result.stdout == "['scripts']\n", result.stderr
+    assert "There is no program nosuch" in millpond(engine, "exec", "--", "nosuch").stderr
