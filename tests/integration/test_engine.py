@@ -339,6 +339,17 @@ def test_rules_and_flow_logs_are_told_as_they_were_made(running_engine: RunningE
     assert ec2.describe_flow_logs()["FlowLogs"][0]["DestinationOptions"] == options
 
 
+def test_the_key_of_a_log_group_can_be_changed_in_a_new_engine(running_engine: RunningEngine) -> None:
+    logs, key = running_engine.client("logs"), "arn:aws:kms:us-east-1:000000000000:key/made-up"
+    logs.create_log_group(logGroupName="keyed")
+    logs.associate_kms_key(logGroupName="keyed", kmsKeyId=key)
+    assert logs.describe_log_groups(logGroupNamePrefix="keyed")["logGroups"][0]["kmsKeyId"] == key
+    logs.disassociate_kms_key(logGroupName="keyed")
+    assert "kmsKeyId" not in logs.describe_log_groups(logGroupNamePrefix="keyed")["logGroups"][0]
+    with pytest.raises(logs.exceptions.ResourceNotFoundException):
+        logs.associate_kms_key(logGroupName="unknown", kmsKeyId=key)
+
+
 def test_transactions_and_writes_at_the_same_time_all_succeed(running_engine: RunningEngine) -> None:
     settings = running_engine.settings
     dynamodb = boto3.client(

@@ -11,12 +11,13 @@ from typing import Any
 from localstack.services.cloudformation.engine.v2.change_set_model import is_nothing
 from localstack.services.cloudformation.engine.v2.change_set_model_preproc import ChangeSetModelPreproc
 
+from millpond.localstack_ext.engine import patches
+
 
 def install_list_parameters() -> None:
     """Let LocalStack's stacks read parameters like this."""
-    theirs = ChangeSetModelPreproc.visit_node_parameter
 
-    def visit_node_parameter(self: Any, node_parameter: Any) -> Any:
+    def visit_node_parameter(theirs: Any, self: Any, node_parameter: Any) -> Any:
         delta = theirs(self, node_parameter)
         kind = self.visit(node_parameter.type_)
         declared = kind.after if is_nothing(kind.before) else kind.before
@@ -24,7 +25,7 @@ def install_list_parameters() -> None:
             delta.before = typed(delta.before, declared)
         return delta
 
-    setattr(ChangeSetModelPreproc, "visit_node_parameter", visit_node_parameter)  # noqa: B010
+    patches.wrap(ChangeSetModelPreproc, "visit_node_parameter", visit_node_parameter)
 
 
 def typed(value: str, declared: str) -> Any:

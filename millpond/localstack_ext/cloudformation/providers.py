@@ -19,6 +19,7 @@ from localstack.services.cloudformation.resource_provider import (
 
 from millpond.localstack_ext.cloudformation.codebuild_project import CodeBuildProjectProvider
 from millpond.localstack_ext.cloudformation.resources import SETTLINGS, Properties, Settling, names
+from millpond.localstack_ext.engine import patches
 
 _OWN = {provider.TYPE: provider for provider in (CodeBuildProjectProvider,)}
 
@@ -127,9 +128,8 @@ class SettledProvider(HonestProvider):
 
 def install_providers() -> None:
     """Let LocalStack's stacks use the above."""
-    theirs = ResourceProviderExecutor.try_load_resource_provider
 
-    def try_load_resource_provider(resource_type: str) -> Any:
+    def try_load_resource_provider(theirs: Any, resource_type: str) -> Any:
         if (own := _OWN.get(resource_type)) is not None:
             return HonestProvider(own())
         inner = theirs(resource_type)
@@ -138,9 +138,7 @@ def install_providers() -> None:
         settling = SETTLINGS.get(resource_type)
         return HonestProvider(inner) if settling is None else SettledProvider(inner, settling)
 
-    setattr(  # noqa: B010
-        ResourceProviderExecutor, "try_load_resource_provider", staticmethod(try_load_resource_provider)
-    )
+    patches.wrap(ResourceProviderExecutor, "try_load_resource_provider", try_load_resource_provider)
 
 
 def _failed(request: ResourceRequest[Properties], message: str) -> ProgressEvent[Properties]:

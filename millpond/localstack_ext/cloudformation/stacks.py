@@ -31,6 +31,7 @@ from localstack.services.cloudformation.v2.provider import CloudformationProvide
 
 from millpond.localstack_ext.cloudformation import parameters
 from millpond.localstack_ext.cloudformation.resources import Properties, names
+from millpond.localstack_ext.engine import patches
 
 _REMOVED = "DELETE_FAILED"
 # States of a stack that can only be deleted.
@@ -219,4 +220,4 @@ def _find(context: RequestContext, name: str) -> Stack | None:
 
 def install_executor() -> None:
     """Let LocalStack's stacks change like this."""
-    setattr(stack_provider, "ChangeSetModelExecutor", RollingBackExecutor)  # noqa: B010
+    patches.replace(stack_provider, "ChangeSetModelExecutor", RollingBackExecutor)

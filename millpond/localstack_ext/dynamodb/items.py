@@ -6,6 +6,8 @@ from typing import Any
 
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 
+from millpond.localstack_ext.engine import patches
+
 
 def install_typed_updates() -> None:
     """Put a value with its own type.
@@ -13,13 +15,12 @@ def install_typed_updates() -> None:
     ``UpdateItem`` with ``AttributeUpdates``, as the AWS provider of Terraform sends it for a changed item,
     puts any value; moto makes text of a boolean and of binary data, and drops NULL.
     """
-    update = Item.update_with_attribute_updates
 
-    def update_with_types(item: Item, attribute_updates: dict[str, Any]) -> None:
+    def update_with_types(theirs: Any, item: Item, attribute_updates: dict[str, Any]) -> None:
         for name, change in attribute_updates.items():
             if change.get("Action", "PUT") == "PUT":
                 item.attrs[name] = DynamoType(change["Value"])
             else:
-                update(item, {name: change})
+                theirs(item, {name: change})
 
-    Item.update_with_attribute_updates = update_with_types  # type: ignore[assignment, method-assign]
+    patches.wrap(Item, "update_with_attribute_updates", update_with_types)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
-from functools import wraps
 from typing import Any
 
 from localstack.aws.api import CommonServiceException, RequestContext, handler
@@ -20,6 +19,8 @@ from localstack.services.ec2.provider import Ec2Provider
 from localstack.services.moto import call_moto, call_moto_with_request
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.security_groups import SecurityGroupRule
+
+from millpond.localstack_ext.engine import patches
 
 # What can be asked for of a connection; moto knows its tags alone.
 _MEMBERS = {
@@ -221,20 +222,16 @@ def _propagated(context: RequestContext, gateways: Iterable[str]) -> list[dict[s
 
 def _keep_descriptions_of_rules() -> None:
     """Let rules that name a group or a prefix list have a description, as those with addresses have."""
-    make = SecurityGroupRule.__init__
-    if hasattr(make, "__wrapped__"):
-        return
-    signature = inspect.signature(make)
 
-    @wraps(make)
-    def make_rule(self: Any, *args: Any, **named: Any) -> None:
-        make(self, *args, **named)
-        prefix_list = signature.bind(self, *args, **named).arguments.get("prefix_list_id") or {}
+    def make_rule(theirs: Any, self: Any, *args: Any, **named: Any) -> None:
+        theirs(self, *args, **named)
+        given = inspect.signature(theirs).bind(self, *args, **named).arguments
+        prefix_list = given.get("prefix_list_id") or {}
         self.prefix_list_description = prefix_list.get("Description")
 
     def description(self: Any) -> str | None:
         given = (self.ip_range.get("Description"), self.source_group.get("Description"))
         return next((one for one in (*given, self.prefix_list_description) if one is not None), None)
 
-    setattr(SecurityGroupRule, "__init__", make_rule)  # noqa: B010
-    setattr(SecurityGroupRule, "description", property(description))  # noqa: B010
+    patches.wrap(SecurityGroupRule, "__init__", make_rule)
+    patches.replace(SecurityGroupRule, "description", property(description))

@@ -6,7 +6,7 @@ from localstack.packages import PackageException
 from localstack.packages.api import PackageInstaller
 from localstack.runtime import hooks
 
-from millpond.localstack_ext.engine import chaos, planes
+from millpond.localstack_ext.engine import chaos, patches, planes
 
 
 def _stay_offline() -> None:
@@ -18,7 +18,7 @@ def _stay_offline() -> None:
                 f"{self.name} {self.version} is not part of this engine, and it downloads nothing"
             )
 
-    setattr(PackageInstaller, "install", install)  # noqa: B010
+    patches.replace(PackageInstaller, "install", install)
 
 
 def _close_planes() -> None:

@@ -40,12 +40,10 @@ def _cloudformation() -> Service:
     from millpond.localstack_ext.cloudformation.list_parameters import install_list_parameters
     from millpond.localstack_ext.cloudformation.providers import install_providers
     from millpond.localstack_ext.cloudformation.stacks import StackProvider, install_executor
-    from millpond.localstack_ext.logs.keys import install_log_keys
 
     install_providers()
     install_executor()
     install_list_parameters()
-    install_log_keys()
     return Service.for_provider(StackProvider())
 
 
@@ -116,8 +114,10 @@ def _logs() -> Service:
     from localstack.services.moto import MotoFallbackDispatcher
 
     from millpond.localstack_ext.logs.filters import LakeLogsProvider, install_patterns
+    from millpond.localstack_ext.logs.keys import install_log_keys
 
     install_patterns()
+    install_log_keys()
     provider = LakeLogsProvider()  # type: ignore[no-untyped-call]
     return Service.for_provider(provider, dispatch_table_factory=MotoFallbackDispatcher)
 

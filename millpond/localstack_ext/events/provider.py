@@ -35,7 +35,7 @@ from localstack.utils.aws.arns import events_rule_arn, sqs_queue_url_for_arn
 from localstack.utils.aws.client_types import ServicePrincipal
 from localstack.utils.xray.trace_header import TraceHeader
 
-from millpond.localstack_ext.engine import planes
+from millpond.localstack_ext.engine import patches, planes
 from millpond.planes.common.telemetry import datum
 
 _LOG = logging.getLogger(__name__)
@@ -208,13 +208,10 @@ class ReschedulingEventsProvider(EventsProvider):
         return service
 
 
-_start_clock = RuleService.create_schedule_job
-
-
-def _restart_clock(self: RuleService, fire: Callable[..., None]) -> None:
+def _restart_clock(start: Any, self: RuleService, fire: Callable[..., None]) -> None:
     """Give a rule its clock; the one that it had, from other targets, stops."""
     _stop_clock(self)
-    _start_clock(self, fire)
+    start(self, fire)
 
 
 def _stop_clock(service: RuleService) -> None:
@@ -223,6 +220,7 @@ def _stop_clock(service: RuleService) -> None:
 
 def install_targets() -> None:
     """Let LocalStack's rules use the above."""
-    setattr(RuleService, "create_schedule_job", _restart_clock)  # noqa: B010
-    TargetSenderFactory.target_map["states"] = StateMachineTarget
-    setattr(TargetSender, "process_event", _process_event)  # noqa: B010
+    patches.wrap(RuleService, "create_schedule_job", _restart_clock)
+    senders = {**TargetSenderFactory.target_map, "states": StateMachineTarget}
+    patches.replace(TargetSenderFactory, "target_map", senders)
+    patches.replace(TargetSender, "process_event", _process_event)

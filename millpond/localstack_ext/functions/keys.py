@@ -12,6 +12,8 @@ from localstack.aws.api import RequestContext, handler
 from localstack.services.lambda_ import api_utils
 from localstack.services.lambda_.provider import LambdaProvider
 
+from millpond.localstack_ext.engine import patches
+
 _Function = tuple[str, str, str]
 
 
@@ -23,14 +25,13 @@ class KeyedLambdaProvider(LambdaProvider):
     def __init__(self) -> None:
         super().__init__()
         self.keys = {}
-        described: Any = api_utils.map_config_out
 
-        def map_config_out(version: Any, *arguments: Any, **options: Any) -> Any:
+        def map_config_out(described: Any, version: Any, *arguments: Any, **options: Any) -> Any:
             function = (version.id.account, version.id.region, version.id.function_name)
             config = described(version, *arguments, **options)
             return {**config, "KMSKeyArn": self.keys[function]} if function in self.keys else config
 
-        setattr(api_utils, "map_config_out", map_config_out)  # noqa: B010
+        patches.wrap(api_utils, "map_config_out", map_config_out)
 
     @handler("CreateFunction", expand=False)
     def create_function(  # type: ignore[override]

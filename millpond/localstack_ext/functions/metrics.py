@@ -18,7 +18,7 @@ from localstack.services.lambda_.invocation import version_manager
 from localstack.services.lambda_.invocation.lambda_models import FunctionVersion
 from localstack.services.lambda_.invocation.version_manager import LambdaVersionManager
 
-from millpond.localstack_ext.engine import planes
+from millpond.localstack_ext.engine import patches, planes
 from millpond.planes.common.telemetry import datum
 
 NAMESPACE = "AWS/Lambda"
@@ -64,18 +64,16 @@ def install_metrics() -> None:
     def failed(**function: Any) -> None:
         report(**function, is_error=True)
 
-    setattr(version_manager, "record_cw_metric_invocation", succeeded)  # noqa: B010
-    setattr(version_manager, "record_cw_metric_error", failed)  # noqa: B010
-    invoke = LambdaVersionManager.invoke
-
-    def invoke_or_throttle(self: LambdaVersionManager, **arguments: Any) -> Any:
+    def invoke_or_throttle(invoke: Any, self: LambdaVersionManager, **arguments: Any) -> Any:
         try:
             return invoke(self, **arguments)
         except TooManyRequestsException:
             _report(self.function_version, [("Throttles", 1, "Count")])
             raise
 
-    setattr(LambdaVersionManager, "invoke", invoke_or_throttle)  # noqa: B010
+    patches.replace(version_manager, "record_cw_metric_invocation", succeeded)
+    patches.replace(version_manager, "record_cw_metric_error", failed)
+    patches.wrap(LambdaVersionManager, "invoke", invoke_or_throttle)
 
 
 def _report(version: FunctionVersion, data: list[tuple[str, float, str]]) -> None:

@@ -29,7 +29,7 @@ from localstack.services.logs.models import get_moto_logs_backend
 from localstack.services.logs.provider import LogsProvider
 from localstack.services.moto import call_moto
 
-from millpond.localstack_ext.engine import planes
+from millpond.localstack_ext.engine import patches, planes
 from millpond.localstack_ext.logs import patterns as log_patterns
 from millpond.localstack_ext.logs.patterns import Fields, InvalidPatternError, Pattern
 from millpond.planes.common.telemetry import datum
@@ -79,7 +79,7 @@ def install_patterns() -> None:
         parsed = _parsed(pattern)
         return lambda _pattern, event: parsed.match(_message(event)) is not None
 
-    setattr(localstack_logs, "get_pattern_matcher", matcher)  # noqa: B010
+    patches.replace(localstack_logs, "get_pattern_matcher", matcher)
 
 
 def filtered(

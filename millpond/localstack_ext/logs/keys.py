@@ -10,11 +10,13 @@ from typing import Any
 from moto.logs.exceptions import ResourceNotFoundException
 from moto.logs.responses import LogsResponse
 
+from millpond.localstack_ext.engine import patches
+
 
 def install_log_keys() -> None:
     """Let moto change the key of a log group."""
-    setattr(LogsResponse, "associate_kms_key", _associate)  # noqa: B010
-    setattr(LogsResponse, "disassociate_kms_key", _disassociate)  # noqa: B010
+    patches.add(LogsResponse, "associate_kms_key", _associate)
+    patches.add(LogsResponse, "disassociate_kms_key", _disassociate)
 
 
 def _associate(response: Any) -> str:

@@ -14,6 +14,8 @@ from urllib.parse import unquote
 
 from localstack.services.s3.notifications import EventBridgeNotifier
 
+from millpond.localstack_ext.engine import patches
+
 _REASON_PREFIX = "s3:ObjectCreated:"
 
 
@@ -28,11 +30,10 @@ def corrected(detail: dict[str, Any], account_id: str, moment_ns: int) -> dict[s
 
 def install_events() -> None:
     """Let LocalStack's notifier send the above."""
-    make = EventBridgeNotifier._get_event_payload
 
-    def payload(ctx: Any, config_id: Any = None) -> Any:
+    def payload(make: Any, ctx: Any, config_id: Any = None) -> Any:
         entry = make(ctx, config_id)
         detail = corrected(json.loads(entry["Detail"] or "{}"), ctx.bucket_account_id, time.time_ns())
         return {**entry, "Detail": json.dumps(detail)}
 
-    setattr(EventBridgeNotifier, "_get_event_payload", staticmethod(payload))  # noqa: B010
+    patches.wrap(EventBridgeNotifier, "_get_event_payload", payload)

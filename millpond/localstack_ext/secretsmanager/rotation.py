@@ -24,6 +24,8 @@ from moto.secretsmanager.exceptions import (
 )
 from moto.secretsmanager.models import FakeSecret, SecretsManagerBackend
 
+from millpond.localstack_ext.engine import patches
+
 CURRENT, PENDING = "AWSCURRENT", "AWSPENDING"
 STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
 PRINCIPAL = "secretsmanager.amazonaws.com"
@@ -46,7 +48,7 @@ class AccessDeniedError(SecretsManagerClientError):
 
 def install_rotation() -> None:
     """Let LocalStack's secrets rotate so."""
-    setattr(SecretsManagerBackend, "rotate_secret", _rotate_secret)  # noqa: B010
+    patches.replace(SecretsManagerBackend, "rotate_secret", _rotate_secret)
 
 
 def _rotate_secret(

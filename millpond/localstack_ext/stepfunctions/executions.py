@@ -18,7 +18,7 @@ from localstack.aws.api.stepfunctions import ExecutionStatus, StateMachineType
 from localstack.services.stepfunctions.asl.utils.encoding import to_json_str
 from localstack.services.stepfunctions.backend.execution import Execution
 
-from millpond.localstack_ext.engine import planes
+from millpond.localstack_ext.engine import patches, planes
 from millpond.planes.common.telemetry import datum
 
 Shape = dict[str, Any]
@@ -58,7 +58,7 @@ def install_notices() -> None:
             telemetry.event(status_change(self), **where)
         telemetry.metrics(NAMESPACE, metrics(self), **where)
 
-    setattr(Execution, "publish_execution_status_change_event", publish)  # noqa: B010
+    patches.replace(Execution, "publish_execution_status_change_event", publish)
 
 
 def status_change(execution: Execution) -> Shape:

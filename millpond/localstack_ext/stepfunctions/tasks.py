@@ -61,6 +61,8 @@ from localstack.services.stepfunctions.asl.eval.program_state import ProgramStop
 from localstack.services.stepfunctions.asl.utils.boto_client import boto_client_for
 from localstack.services.stepfunctions.asl.utils.encoding import to_json_str
 
+from millpond.localstack_ext.engine import patches
+
 # "Optimized Athena APIs" of the developer guide.
 ATHENA_ACTIONS = {
     "startQueryExecution": "StartQueryExecution",
@@ -247,10 +249,10 @@ class CodeBuildTask(StateTaskServiceCallback):
 
 def install_tasks() -> None:
     """Let LocalStack's state machines use the tasks above."""
-    factory: Any = state_task_factory
-    others: Callable[[str], StateTaskService] = factory.state_task_service_for
 
-    def state_task_service_for(service_name: str) -> StateTaskService:
+    def state_task_service_for(
+        others: Callable[[str], StateTaskService], service_name: str
+    ) -> StateTaskService:
         match service_name:
             case "athena":
                 return AthenaTask()
@@ -260,7 +262,7 @@ def install_tasks() -> None:
                 return GlueTask()  # type: ignore[no-untyped-call]
         return others(service_name)
 
-    factory.state_task_service_for = state_task_service_for
+    patches.wrap(state_task_factory, "state_task_service_for", state_task_service_for)
     _install_lost_calls()
     _install_lasting_ends()
 
@@ -270,16 +272,14 @@ def _install_lasting_ends() -> None:
 
     LocalStack lets the last word to them: such an execution would be FAILED.
     """
-    environment: Any = Environment
-    fail = environment.set_error
 
-    def set_error(self: Any, error: Any) -> None:
+    def set_error(fail: Any, self: Any, error: Any) -> None:
         # A state that timed out has its own frame, and fails.
         lasting = ProgramStopped if self.is_frame() else (ProgramStopped, ProgramTimedOut)
         if not isinstance(self.program_state(), lasting):
             fail(self, error=error)
 
-    environment.set_error = set_error
+    patches.wrap(Environment, "set_error", set_error)
 
 
 def _install_lost_calls() -> None:
@@ -288,10 +288,8 @@ def _install_lost_calls() -> None:
     Source: the retriers that the developer guide recommends, for example in "Handle transient Lambda service
     exceptions". LocalStack says ``States.Runtime``, which no state machine could catch on AWS.
     """
-    state_task: Any = StateTask
-    explain = state_task._from_error
 
-    def from_error(self: Any, env: Environment, ex: Exception) -> FailureEvent:
+    def from_error(explain: Any, self: Any, env: Environment, ex: Exception) -> FailureEvent:
         is_lost = isinstance(ex, HTTPClientError | NoConnectionError)
         if not is_lost or not isinstance(self, StateTaskServiceCallback):
             event: FailureEvent = explain(self, env=env, ex=ex)
@@ -301,7 +299,7 @@ def _install_lost_calls() -> None:
             service = self._normalise_service_error_name(self.resource.api_name)
         return _failed_task(self, env, f"{service}.SdkClientException", str(ex))
 
-    state_task._from_error = from_error
+    patches.wrap(StateTask, "_from_error", from_error)
 
 
 def _task_failed(task: StateTaskServiceCallback, env: Environment, output: dict[str, Any]) -> FailureEvent:

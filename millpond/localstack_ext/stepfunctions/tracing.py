@@ -14,6 +14,8 @@ from localstack.aws.api import RequestContext, handler
 from localstack.services.stepfunctions.backend.state_machine import StateMachineInstance
 from localstack.services.stepfunctions.provider import StepFunctionsProvider
 
+from millpond.localstack_ext.engine import patches
+
 OFF = {"enabled": False}
 _OTHERS = ("definition", "roleArn", "loggingConfiguration")
 
@@ -40,12 +42,11 @@ class TracingStepFunctionsProvider(StepFunctionsProvider):
 
 def install_tracing() -> None:
     """Let state machines say whether they are traced."""
-    described: Any = StateMachineInstance.describe
 
-    def describe(machine: Any) -> Any:
-        return {**described(machine), "tracingConfiguration": machine.tracing_config or OFF}
+    def describe(theirs: Any, machine: Any) -> Any:
+        return {**theirs(machine), "tracingConfiguration": machine.tracing_config or OFF}
 
-    setattr(StateMachineInstance, "describe", describe)  # noqa: B010
+    patches.wrap(StateMachineInstance, "describe", describe)
 
 
 def _snake_case(name: str) -> str:

@@ -1,0 +1,303 @@
+"""What Millpond changes in LocalStack and moto at run time: one inventory, and the only way to change it.
+
+To replace something of theirs, add a row to :data:`INVENTORY` and install it where its service is made
+(:mod:`millpond.localstack_ext.engine.services`)::
+
+    def describe(theirs: Any, machine: Any) -> Any:
+        return {**theirs(machine), "tracingConfiguration": machine.tracing_config or OFF}
+
+    patches.wrap(StateMachineInstance, "describe", describe)
+
+:func:`wrap` hands what was there to the new function as its first argument, :func:`replace` puts another
+thing in its place, :func:`add` gives a class a method that it lacks. The owner is the class or the module
+that *defines* the name. ``tests/unit/test_localstack_ext_patches.py`` fails when a target is gone, takes
+other arguments or is of another version than its row says, when a row is not installed, and when anything
+of theirs is assigned to by other means. A subclass that LocalStack lets one plug in is the better way where
+there is one.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from localstack.utils.patch import Patch, create_patch_proxy
+
+_LOCALSTACK = "localstack-core 4.14.0"
+_MOTO = "moto-ext 5.1.54"
+_STATE = "localstack.services.stepfunctions.asl.component.state.state_execution.state_task"
+
+
+@dataclass(frozen=True)
+class Target:
+    """One thing of theirs that is changed.
+
+    Parameters
+    ----------
+    name : str
+        ``module:Class.attribute`` or ``module:attribute``.
+    signature : str, optional
+        What :func:`signature_of` says of it; None where they have nothing of that name.
+    release : str
+        The distribution and the version that it was written for.
+    reason : str
+        Why it is changed.
+    """
+
+    name: str
+    signature: str | None
+    release: str
+    reason: str
+
+
+INVENTORY: tuple[Target, ...] = (
+    # The engine
+    Target(
+        "localstack.packages.api:PackageInstaller.install",
+        "(self, target=None)",
+        _LOCALSTACK,
+        "It downloads what is first asked for; this engine fetches nothing.",
+    ),
+    # CloudFormation
+    Target(
+        "localstack.services.cloudformation.resource_provider:ResourceProviderExecutor.try_load_resource_provider",
+        "(resource_type)",
+        _LOCALSTACK,
+        "AWS::CodeBuild::Project is missing, and others leave out properties without a word.",
+    ),
+    Target(
+        "localstack.services.cloudformation.v2.provider:ChangeSetModelExecutor",
+        "(change_set)",
+        _LOCALSTACK,
+        "A change that fails is not rolled back, and a failed delete is not told of.",
+    ),
+    Target(
+        "localstack.services.cloudformation.engine.v2.change_set_model_preproc:ChangeSetModelPreproc.visit_node_parameter",
+        "(self, node_parameter)",
+        _LOCALSTACK,
+        "A list parameter has its type in the new template alone, so that it fails or seems changed.",
+    ),
+    # DynamoDB
+    Target(
+        "moto.dynamodb.models.dynamo_type:Item.update_with_attribute_updates",
+        "(self, attribute_updates)",
+        _MOTO,
+        "It makes text of booleans and of binary data, and drops NULL.",
+    ),
+    # EC2
+    Target(
+        "moto.ec2.models.security_groups:SecurityGroupRule.__init__",
+        "(self, ec2_backend, ip_protocol, group_id, from_port, to_port, ip_range, source_group=None, "
+        "prefix_list_id=None, is_egress=True, tags=None)",
+        _MOTO,
+        "It forgets the description of a rule that names a prefix list.",
+    ),
+    Target(
+        "moto.ec2.models.security_groups:SecurityGroupRule.description",
+        "property",
+        _MOTO,
+        "Rules that name a group or a prefix list have none.",
+    ),
+    # EventBridge
+    Target(
+        "localstack.services.events.rule:RuleService.create_schedule_job",
+        "(self, schedule_job_sender_func)",
+        _LOCALSTACK,
+        "The clock that a rule had, from other targets, goes on.",
+    ),
+    Target(
+        "localstack.services.events.target:TargetSender.process_event",
+        "(self, event, trace_header)",
+        _LOCALSTACK,
+        "An event that a target refuses is not retried, nor put into the dead-letter queue.",
+    ),
+    Target(
+        "localstack.services.events.target:TargetSenderFactory.target_map",
+        "dict",
+        _LOCALSTACK,
+        "A state machine's execution is named after the event, which a target's own input lacks.",
+    ),
+    # Lambda
+    Target(
+        "localstack.services.lambda_.api_utils:map_config_out",
+        "(version, return_qualified_arn=False, return_update_status=True, alias_name=None)",
+        _LOCALSTACK,
+        "The key of a function's environment is taken and never told again.",
+    ),
+    Target(
+        "localstack.services.lambda_.invocation.version_manager:record_cw_metric_invocation",
+        "(function_name, account_id, region_name)",
+        _LOCALSTACK,
+        "Errors are reported with failed invocations alone; on AWS, with each one.",
+    ),
+    Target(
+        "localstack.services.lambda_.invocation.version_manager:record_cw_metric_error",
+        "(function_name, account_id, region_name)",
+        _LOCALSTACK,
+        "The same.",
+    ),
+    Target(
+        "localstack.services.lambda_.invocation.version_manager:LambdaVersionManager.invoke",
+        "(self, *, invocation)",
+        _LOCALSTACK,
+        "Throttled invocations are not counted.",
+    ),
+    # CloudWatch Logs
+    Target(
+        "localstack.services.logs.provider:get_pattern_matcher",
+        "(pattern)",
+        _LOCALSTACK,
+        "Every event matches every pattern.",
+    ),
+    Target(
+        "moto.logs.responses:LogsResponse.associate_kms_key",
+        None,
+        _MOTO,
+        "The key of a log group cannot be changed.",
+    ),
+    Target(
+        "moto.logs.responses:LogsResponse.disassociate_kms_key",
+        None,
+        _MOTO,
+        "The same.",
+    ),
+    # S3
+    Target(
+        "localstack.services.s3.notifications:EventBridgeNotifier._get_event_payload",
+        "(ctx, config_id=None)",
+        _LOCALSTACK,
+        "Keys are URL-encoded, events have no order, and reason and requester are not AWS's.",
+    ),
+    # Secrets Manager
+    Target(
+        "moto.secretsmanager.models:SecretsManagerBackend.rotate_secret",
+        "(self, secret_id, client_request_token=None, rotation_lambda_arn=None, rotation_rules=None, "
+        "rotate_immediately=True)",
+        _MOTO,
+        "The steps run within the call, and what goes wrong in them is hidden.",
+    ),
+    # Step Functions
+    Target(
+        "localstack.services.stepfunctions.backend.state_machine:StateMachineInstance.describe",
+        "(self)",
+        _LOCALSTACK,
+        "Whether a machine is traced is taken and never told again.",
+    ),
+    Target(
+        "localstack.services.stepfunctions.backend.execution:Execution.publish_execution_status_change_event",
+        "(self)",
+        _LOCALSTACK,
+        "Events are not as AWS has them, and there are no metrics.",
+    ),
+    Target(
+        f"{_STATE}.state_task_factory:state_task_service_for",
+        "(service_name)",
+        _LOCALSTACK,
+        "The integrations of Athena and CodeBuild are missing, and Glue's does not end the job run.",
+    ),
+    Target(
+        f"{_STATE}.state_task:StateTask._from_error",
+        "(self, env, ex)",
+        _LOCALSTACK,
+        "A call without an answer fails as States.Runtime, which nothing can catch.",
+    ),
+    Target(
+        "localstack.services.stepfunctions.asl.eval.environment:Environment.set_error",
+        "(self, error)",
+        _LOCALSTACK,
+        "An execution that was stopped or timed out ends as FAILED when a task of it raises meanwhile.",
+    ),
+)
+
+_ROWS: Mapping[str, Target] = {row.name: row for row in INVENTORY}
+_applied: dict[str, Patch] = {}
+
+
+def wrap(owner: type | ModuleType, name: str, new: Callable[..., Any]) -> None:
+    """Let a function of theirs go through another one, which is given the former one first.
+
+    Parameters
+    ----------
+    owner : type or module
+        Defines the function.
+    name : str
+        Its name.
+    new : callable
+        Called with the function that was there, then with what the caller gave.
+
+    Raises
+    ------
+    LookupError
+        If :data:`INVENTORY` has no such row.
+    AttributeError
+        If the owner does not define the name.
+    """
+    theirs = _defined(owner, name)
+    if isinstance(theirs, staticmethod):
+        _apply(owner, name, staticmethod(create_patch_proxy(theirs.__func__, new)))
+    else:
+        _apply(owner, name, create_patch_proxy(theirs, new))
+
+
+def replace(owner: type | ModuleType, name: str, new: Any) -> None:
+    """Put another function, class, property or value in the place of theirs; raises as :func:`wrap` does."""
+    _defined(owner, name)
+    _apply(owner, name, new)
+
+
+def add(owner: type, name: str, new: Callable[..., Any]) -> None:
+    """Give a class of theirs a method that it lacks.
+
+    Raises
+    ------
+    LookupError
+        If :data:`INVENTORY` has no such row.
+    """
+    _listed(owner, name)
+    setattr(owner, name, new)
+
+
+def name_of(owner: type | ModuleType, name: str) -> str:
+    """The name that a thing of an owner has in :data:`INVENTORY`."""
+    if isinstance(owner, ModuleType):
+        return f"{owner.__name__}:{name}"
+    return f"{owner.__module__}:{owner.__qualname__}.{name}"
+
+
+def signature_of(thing: object) -> str:
+    """The parameters of a function or class without their types; of anything else its type."""
+    if isinstance(thing, staticmethod):
+        thing = thing.__func__
+    if not callable(thing):
+        return type(thing).__name__
+    signature = inspect.signature(thing)
+    bare = [one.replace(annotation=inspect.Parameter.empty) for one in signature.parameters.values()]
+    return str(inspect.Signature(bare))
+
+
+def _listed(owner: type | ModuleType, name: str) -> str:
+    key = name_of(owner, name)
+    if key not in _ROWS:
+        raise LookupError(f"{key} is not in the inventory of {__name__}: add a row")
+    return key
+
+
+def _defined(owner: type | ModuleType, name: str) -> Any:
+    """What they define under a name; what was put there before is taken back, so that nothing is stacked."""
+    key = _listed(owner, name)
+    if earlier := _applied.pop(key, None):
+        earlier.undo()  # type: ignore[no-untyped-call]
+    if name not in vars(owner):
+        raise AttributeError(f"{key} is not defined there")
+    return vars(owner)[name]
+
+
+def _apply(owner: type | ModuleType, name: str, new: Any) -> None:
+    patch = Patch(owner, name, new)
+    # LocalStack keeps what the attribute gives, which of a static method is no static method any more.
+    patch.old = vars(owner)[name]
+    patch.apply()  # type: ignore[no-untyped-call]
+    _applied[name_of(owner, name)] = patch
