@@ -21,7 +21,7 @@ MILLPOND := $(or $(MILLPOND_HOME),.millpond)/venvs/harness/bin/millpond
 BIN := $(dir $(MILLPOND))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev doctor up down status deploy plan destroy package load workload ingest replay approve reject verify cost query logs demo dev test test-long test-chaos unit lint checkov format pictures lock clean
+.PHONY: help setup setup-dev doctor up down status deploy plan destroy package load workload ingest replay approve reject verify cost query logs demo dev test test-long test-chaos unit lint checkov format pictures coverage-docs lock clean
 
 help: ## List the verbs
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -131,6 +131,9 @@ format: setup-dev ## Put the code into its format
 pictures: setup-dev ## Draw the pictures of the documents; needs Graphviz
 	@$(BIN)python media/draw.py
 	@$(BIN)python media/house.py
+
+coverage-docs: setup-dev ## Write docs/coverage anew, from the tables that the code is run by
+	@$(BIN)python -m millpond.localstack_ext.coverage docs/coverage
 
 lock: setup-dev ## Lock every environment anew
 	@sh requirements/lock.sh

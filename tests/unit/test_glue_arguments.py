@@ -73,3 +73,14 @@ def test_requirements_may_hold_commas() -> None:
 def test_switch_is_on_when_true_or_without_value(value: str, is_on: bool) -> None:
     assert arguments.parse({"--enable-glue-datacatalog": value}).enables_catalog is is_on
     assert not arguments.parse({}).enables_catalog
+
+
+def test_customer_variables_reach_the_environment_and_others_end_the_run():
+    given = {
+        "--customer-driver-env-vars": 'CUSTOMER_A=1, CUSTOMER_B="b,c"',
+        "--customer-executor-env-vars": "CUSTOMER_C=x=y",
+    }
+    assert arguments.parse(given).variables == {"CUSTOMER_A": "1", "CUSTOMER_B": "b,c", "CUSTOMER_C": "x=y"}
+    for wrong in ("PATH=/tmp", "CUSTOMER_A"):
+        with pytest.raises(LaunchError, match="--customer-driver-env-vars"):
+            arguments.parse({"--customer-driver-env-vars": wrong})

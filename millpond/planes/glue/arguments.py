@@ -5,54 +5,70 @@ The names are those of "Using job parameters in AWS Glue jobs" in the Glue Devel
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from millpond.planes.glue.exceptions import LaunchError
 
-# What Glue acts on and a script does not see.
-RESERVED = frozenset(
-    {
-        "--additional-python-modules",
-        "--auto-scale-within-microbatch",
-        "--class",
-        "--conf",
-        "--continuous-log-conversionPattern",
-        "--continuous-log-logGroup",
-        "--continuous-log-logStreamPrefix",
-        "--custom-logGroup-prefix",
-        "--custom-logStream-prefix",
-        "--customer-driver-env-vars",
-        "--customer-executor-env-vars",
-        "--datalake-formats",
-        "--disable-proxy-v2",
-        "--enable-auto-scaling",
-        "--enable-continuous-cloudwatch-log",
-        "--enable-continuous-log-filter",
-        "--enable-glue-datacatalog",
-        "--enable-job-insights",
-        "--enable-lakeformation-fine-grained-access",
-        "--enable-metrics",
-        "--enable-observability-metrics",
-        "--enable-rename-algorithm-v2",
-        "--enable-s3-parquet-optimized-committer",
-        "--enable-spark-ui",
-        "--extra-files",
-        "--extra-jars",
-        "--extra-py-files",
-        "--job-language",
-        "--library-set",
-        "--python-modules-installer-option",
-        "--scriptLocation",
-        "--spark-event-logs-path",
-        "--use-postgres-driver",
-        "--user-jars-first",
-        "--write-shuffle-files-to-s3",
-        "--write-shuffle-spills-to-s3",
-    }
-)
+
+class Effect(StrEnum):
+    """What becomes of an argument here."""
+
+    DONE = "done"
+    """It does what AWS says."""
+    KEPT = "without effect"
+    """It is taken, the script does not see it, and nothing comes of it."""
+    REFUSED = "refused"
+    """A run that has it fails before its script starts."""
+
+
+# What Glue acts on and a script does not see: what becomes of it, and what is to be known beside that.
+ARGUMENTS: Mapping[str, tuple[Effect, str]] = {
+    "--additional-python-modules": (Effect.DONE, "installed before the script starts"),
+    "--auto-scale-within-microbatch": (Effect.KEPT, "one machine does not scale"),
+    "--class": (Effect.KEPT, "of Scala jobs, which are refused"),
+    "--conf": (Effect.DONE, "properties of Spark; one that is malformed ends the run"),
+    "--continuous-log-conversionPattern": (Effect.KEPT, "lines are kept as they are written"),
+    "--continuous-log-logGroup": (Effect.DONE, ""),
+    "--continuous-log-logStreamPrefix": (Effect.DONE, ""),
+    "--custom-logGroup-prefix": (Effect.DONE, ""),
+    "--custom-logStream-prefix": (Effect.DONE, ""),
+    "--customer-driver-env-vars": (Effect.DONE, "names begin with CUSTOMER_; jobs of Spark only"),
+    "--customer-executor-env-vars": (Effect.DONE, "driver and executors are one process, with both"),
+    "--datalake-formats": (Effect.DONE, "of the formats, those that the version has; others are refused"),
+    "--disable-proxy-v2": (Effect.KEPT, "there is no proxy"),
+    "--enable-auto-scaling": (Effect.DONE, "decides how DPU seconds are told; one machine does not scale"),
+    "--enable-continuous-cloudwatch-log": (Effect.DONE, ""),
+    "--enable-continuous-log-filter": (Effect.KEPT, "nothing of Spark's own is in the log"),
+    "--enable-glue-datacatalog": (
+        Effect.REFUSED,
+        "Spark does not have the Data Catalog as its metastore yet",
+    ),
+    "--enable-job-insights": (Effect.KEPT, "no analysis is written"),
+    "--enable-lakeformation-fine-grained-access": (Effect.KEPT, "Lake Formation decides nothing here"),
+    "--enable-metrics": (Effect.DONE, "some of AWS's metrics"),
+    "--enable-observability-metrics": (Effect.DONE, "some of AWS's metrics"),
+    "--enable-rename-algorithm-v2": (Effect.KEPT, "S3A's committer renames"),
+    "--enable-s3-parquet-optimized-committer": (Effect.KEPT, "S3A's committer writes"),
+    "--enable-spark-ui": (Effect.KEPT, "no event log is written"),
+    "--extra-files": (Effect.DONE, ""),
+    "--extra-jars": (Effect.DONE, ""),
+    "--extra-py-files": (Effect.DONE, ""),
+    "--job-language": (Effect.DONE, "python; scala is refused"),
+    "--library-set": (Effect.KEPT, "a Python shell job has the modules of the set none"),
+    "--python-modules-installer-option": (Effect.DONE, ""),
+    "--scriptLocation": (Effect.DONE, ""),
+    "--spark-event-logs-path": (Effect.KEPT, "no event log is written"),
+    "--use-postgres-driver": (Effect.KEPT, "PostgreSQL's driver is always there"),
+    "--user-jars-first": (Effect.KEPT, "jars of --extra-jars stand first already"),
+    "--write-shuffle-files-to-s3": (Effect.KEPT, "shuffles stay on this machine's disk"),
+    "--write-shuffle-spills-to-s3": (Effect.KEPT, "shuffles stay on this machine's disk"),
+}
+CUSTOMER = "CUSTOMER_"
 
 
 @dataclass(frozen=True)
@@ -79,6 +95,8 @@ class Parameters:
         Table formats asked for (``--datalake-formats``).
     log_group, log_stream_prefix, group_prefix : str
         Names for the logs; empty for Glue's own.
+    variables : mapping
+        Environment variables of the driver and of the executors, which are one process.
     """
 
     extra_py_files: tuple[str, ...] = ()
@@ -97,6 +115,7 @@ class Parameters:
     log_group: str = ""
     log_stream_prefix: str = ""
     group_prefix: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 def merge(job: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, str]:
@@ -138,7 +157,42 @@ def parse(arguments: Mapping[str, str]) -> Parameters:
         log_stream_prefix=arguments.get("--continuous-log-logStreamPrefix", "")
         or arguments.get("--custom-logStream-prefix", ""),
         group_prefix=arguments.get("--custom-logGroup-prefix", ""),
+        variables={
+            **customer_variables("--customer-executor-env-vars", arguments),
+            **customer_variables("--customer-driver-env-vars", arguments),
+        },
     )
+
+
+def customer_variables(name: str, arguments: Mapping[str, str]) -> dict[str, str]:
+    """The environment variables in ``--customer-driver-env-vars`` or its like of executors.
+
+    Values stand in quotes where they have a comma ("Using job parameters in AWS Glue jobs").
+
+    Raises
+    ------
+    LaunchError
+        If one has no value, or a name that does not begin with ``CUSTOMER_``.
+
+    Examples
+    --------
+    >>> customer_variables("--x", {"--x": "CUSTOMER_A=1, CUSTOMER_B=2"})
+    {'CUSTOMER_A': '1', 'CUSTOMER_B': '2'}
+    """
+    variables: dict[str, str] = {}
+    for pair in next(csv.reader([_quoted_pairs(arguments.get(name, ""))], skipinitialspace=True), []):
+        key, separator, value = pair.strip().partition("=")
+        if not separator or not key.startswith(CUSTOMER):
+            raise LaunchError(
+                f"LAUNCH ERROR | Invalid input to {name}: {key} is not a variable {CUSTOMER}NAME=VALUE."
+            )
+        variables[key] = value
+    return variables
+
+
+def _quoted_pairs(text: str) -> str:
+    """The same list with the quotes around whole pairs, as a reader of CSV takes them."""
+    return re.sub(r'(\w+)="([^"]*)"', r'"\1=\2"', text)
 
 
 def wheels_to_install(parameters: Parameters, *, is_spark: bool) -> tuple[str, ...]:
@@ -204,7 +258,7 @@ def for_shell_script(arguments: Mapping[str, str]) -> list[str]:
 
 
 def _own(arguments: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in arguments.items() if name not in RESERVED}
+    return {name: value for name, value in arguments.items() if name not in ARGUMENTS}
 
 
 def _flatten(arguments: Mapping[str, str]) -> list[str]:

@@ -64,6 +64,7 @@ class Launch:
             "AWS_ENDPOINT_URL": self.context.endpoint_url,
             "AWS_EC2_METADATA_DISABLED": "true",
             "MILLPOND_GLUE_FAILURE_FILE": str(self.folder.failure),
+            **self.parameters.variables,
             **self.credentials.to_environment(),
         }
 
