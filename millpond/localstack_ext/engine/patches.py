@@ -18,39 +18,17 @@ there is one.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 from localstack.utils.patch import Patch, create_patch_proxy
 
+from millpond.base.foreign import Target
+
 _LOCALSTACK = "localstack-core 4.14.0"
 _MOTO = "moto-ext 5.1.54"
 _STATE = "localstack.services.stepfunctions.asl.component.state.state_execution.state_task"
-
-
-@dataclass(frozen=True)
-class Target:
-    """One thing of theirs that is changed.
-
-    Parameters
-    ----------
-    name : str
-        ``module:Class.attribute`` or ``module:attribute``.
-    signature : str, optional
-        What :func:`signature_of` says of it; None where they have nothing of that name.
-    release : str
-        The distribution and the version that it was written for.
-    reason : str
-        Why it is changed.
-    """
-
-    name: str
-    signature: str | None
-    release: str
-    reason: str
 
 
 INVENTORY: tuple[Target, ...] = (
@@ -265,17 +243,6 @@ def name_of(owner: type | ModuleType, name: str) -> str:
     if isinstance(owner, ModuleType):
         return f"{owner.__name__}:{name}"
     return f"{owner.__module__}:{owner.__qualname__}.{name}"
-
-
-def signature_of(thing: object) -> str:
-    """The parameters of a function or class without their types; of anything else its type."""
-    if isinstance(thing, staticmethod):
-        thing = thing.__func__
-    if not callable(thing):
-        return type(thing).__name__
-    signature = inspect.signature(thing)
-    bare = [one.replace(annotation=inspect.Parameter.empty) for one in signature.parameters.values()]
-    return str(inspect.Signature(bare))
 
 
 def _listed(owner: type | ModuleType, name: str) -> str:
