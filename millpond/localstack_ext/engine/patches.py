@@ -28,7 +28,8 @@ from millpond.base.foreign import Target
 
 _LOCALSTACK = "localstack-core 4.14.0"
 _MOTO = "moto-ext 5.1.54"
-_STATE = "localstack.services.stepfunctions.asl.component.state.state_execution.state_task"
+_ASL = "localstack.services.stepfunctions.asl"
+_STATE = f"{_ASL}.component.state.state_execution.state_task"
 
 
 INVENTORY: tuple[Target, ...] = (
@@ -187,6 +188,186 @@ INVENTORY: tuple[Target, ...] = (
         "(self, error)",
         _LOCALSTACK,
         "An execution that was stopped or timed out ends as FAILED when a task of it raises meanwhile.",
+    ),
+    Target(
+        f"{_ASL}.component.common.error_name.custom_error_name:CustomErrorName.__init__",
+        "(self, error_name)",
+        _LOCALSTACK,
+        "An error whose name begins with States. cannot be passed on, for example out of a branch.",
+    ),
+    Target(
+        f"{_ASL}.component.common.error_name.error_equals_decl:ErrorEqualsDecl._eval_body",
+        "(self, env)",
+        _LOCALSTACK,
+        "States.ALL catches what nothing catches on AWS, and States.TaskFailed too few.",
+    ),
+    Target(
+        f"{_ASL}.utils.json_path:parse",
+        "(path, debug=None)",
+        _LOCALSTACK,
+        "Each path is read anew whenever it is evaluated.",
+    ),
+    Target(
+        f"{_ASL}.component.common.string.string_expression:StringJSONata._eval_body",
+        "(self, env)",
+        _LOCALSTACK,
+        "JSONata needs a Java runtime, and has its values written into the expression.",
+    ),
+    Target(
+        f"{_ASL}.component.common.string.string_expression:StringVariableSample._eval_body",
+        "(self, env)",
+        _LOCALSTACK,
+        "The same of variables.",
+    ),
+    Target(
+        f"{_ASL}.eval.states:States.reset",
+        "(self, input_value)",
+        _LOCALSTACK,
+        "A result or an error that is not there is null instead of undefined.",
+    ),
+    Target(
+        f"{_ASL}.eval.variable_store:VariableStore.get_assigned_variables",
+        "(self)",
+        _LOCALSTACK,
+        "Texts with quotes are no JSON.",
+    ),
+    Target(
+        f"{_ASL}.parse.preprocessor:Preprocessor.visitString_intrinsic_function",
+        "(self, ctx)",
+        _LOCALSTACK,
+        "Intrinsic functions break off at escaped quotes, drop null and have no limits.",
+    ),
+    Target(
+        f"{_ASL}.static_analyser.intrinsic.variable_names_intrinsic_static_analyser:VariableNamesIntrinsicStaticAnalyser.process_and_get",
+        "(definition)",
+        _LOCALSTACK,
+        "The same parser.",
+    ),
+    Target(
+        f"{_ASL}.parse.asl_parser:AmazonStateLanguageParser.parse",
+        "(definition)",
+        _LOCALSTACK,
+        "The grammar lacks fields of distributed Maps, and parameters that an integration lacks are dropped.",
+    ),
+    Target(
+        f"{_ASL}.component.state.state:is_within_size_quota",
+        "(value)",
+        _LOCALSTACK,
+        "Blanks count, and the largest size is refused.",
+    ),
+    Target(
+        f"{_STATE}.service.state_task_service:is_within_size_quota",
+        "(value)",
+        _LOCALSTACK,
+        "The same.",
+    ),
+    Target(
+        f"{_ASL}.eval.environment:Environment.open_frame",
+        "(self, event_history_context=None)",
+        _LOCALSTACK,
+        "Where an execution has failed is not known, so that it cannot be redriven.",
+    ),
+    Target(
+        f"{_ASL}.eval.environment:Environment.open_inner_frame",
+        "(self, event_history_context=None)",
+        _LOCALSTACK,
+        "The same.",
+    ),
+    Target(
+        f"{_ASL}.component.program.program:Program.eval",
+        "(self, env)",
+        _LOCALSTACK,
+        "An execution that is stopped before it begins stays RUNNING.",
+    ),
+    Target(
+        f"{_ASL}.component.program.program:Program._eval_body",
+        "(self, env)",
+        _LOCALSTACK,
+        "An execution cannot go on in the midst.",
+    ),
+    Target(
+        f"{_ASL}.component.state.state:CommonStateField._eval_body",
+        "(self, env)",
+        _LOCALSTACK,
+        "Histories have no limit, and a failed evaluation is not told of.",
+    ),
+    Target(
+        f"{_ASL}.component.state.state_execution.state_parallel.branch_worker:BranchWorker.__init__",
+        "(self, branch_worker_comm, program, env)",
+        _LOCALSTACK,
+        "A branch cannot go on in the midst.",
+    ),
+    Target(
+        f"{_ASL}.component.state.state_execution.state_map.iteration.iteration_worker:IterationWorker._eval_job",
+        "(self, env, job)",
+        _LOCALSTACK,
+        "An iteration cannot go on in the midst.",
+    ),
+    Target(
+        f"{_ASL}.component.state.state_execution.state_parallel.branches_decl:BranchesDecl._eval_body",
+        "(self, env)",
+        _LOCALSTACK,
+        "Branches that have succeeded would run again with a redrive.",
+    ),
+    Target(
+        f"{_ASL}.component.state.state_execution.state_map.iteration.inline_iteration_component:InlineIterationComponent._eval_body",
+        "(self, env)",
+        _LOCALSTACK,
+        "The same of iterations, which also run on when one has failed.",
+    ),
+    Target(
+        "localstack.services.stepfunctions.backend.execution_worker:ExecutionWorker._get_evaluation_environment",
+        "(self)",
+        _LOCALSTACK,
+        "An execution that has just been started can be neither asked nor stopped.",
+    ),
+    Target(
+        "localstack.services.stepfunctions.backend.execution_worker:ExecutionWorker.start",
+        "(self)",
+        _LOCALSTACK,
+        "The same.",
+    ),
+    Target(
+        f"{_ASL}.component.state.state_execution.state_map.state_map:StateMap._eval_execution",
+        "(self, env)",
+        _LOCALSTACK,
+        "Items of a distributed Map have no executions of their own, and failed ones leave null.",
+    ),
+    Target(
+        f"{_ASL}.component.state.state_execution.state_map.iteration.itemprocessor.map_run_record:MapRunRecord.describe",
+        "(self)",
+        _LOCALSTACK,
+        "Map Runs cannot be redriven.",
+    ),
+    Target(
+        f"{_ASL}.component.state.state_execution.state_map.iteration.itemprocessor.map_run_record:MapRunRecord.update",
+        "(self, max_concurrency, tolerated_failure_count, tolerated_failure_percentage)",
+        _LOCALSTACK,
+        "What is changed of a Map Run has no effect.",
+    ),
+    Target(
+        "localstack.services.stepfunctions.backend.execution:Execution.to_describe_output",
+        "(self)",
+        _LOCALSTACK,
+        "Executions cannot be redriven.",
+    ),
+    Target(
+        "localstack.services.stepfunctions.backend.execution:Execution.to_execution_list_item",
+        "(self)",
+        _LOCALSTACK,
+        "The same.",
+    ),
+    Target(
+        "localstack.services.stepfunctions.provider:StepFunctionsProvider._validate_definition",
+        "(definition, static_analysers)",
+        _LOCALSTACK,
+        "A definition may go on with states that there are not.",
+    ),
+    Target(
+        f"{_STATE}.state_task_activitiy:StateTaskActivity._from_error",
+        "(self, env, ex)",
+        _LOCALSTACK,
+        "A missed heartbeat is a States.Timeout.",
     ),
 )
 

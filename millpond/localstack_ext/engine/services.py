@@ -93,14 +93,10 @@ def _secretsmanager() -> Service:
 
 
 def _stepfunctions() -> Service:
-    from millpond.localstack_ext.stepfunctions.executions import install_notices
-    from millpond.localstack_ext.stepfunctions.tasks import install_tasks
-    from millpond.localstack_ext.stepfunctions.tracing import TracingStepFunctionsProvider, install_tracing
+    from millpond.localstack_ext.stepfunctions.provider import LakeStepFunctionsProvider, install
 
-    install_notices()
-    install_tasks()
-    install_tracing()
-    return Service.for_provider(TracingStepFunctionsProvider())
+    install()
+    return Service.for_provider(LakeStepFunctionsProvider())
 
 
 def _events() -> Service:

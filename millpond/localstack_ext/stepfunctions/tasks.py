@@ -52,9 +52,16 @@ from localstack.services.stepfunctions.asl.component.state.state_execution.state
 from localstack.services.stepfunctions.asl.component.state.state_execution.state_task.service.state_task_service_glue import (  # noqa: E501
     StateTaskServiceGlue,
 )
+from localstack.services.stepfunctions.asl.component.state.state_execution.state_task.service.state_task_service_sfn import (  # noqa: E501
+    StateTaskServiceSfn,
+)
 from localstack.services.stepfunctions.asl.component.state.state_execution.state_task.state_task import (
     StateTask,
 )
+from localstack.services.stepfunctions.asl.component.state.state_execution.state_task.state_task_activitiy import (  # noqa: E501
+    StateTaskActivity,
+)
+from localstack.services.stepfunctions.asl.eval.callback.callback import HeartbeatTimeoutError
 from localstack.services.stepfunctions.asl.eval.environment import Environment
 from localstack.services.stepfunctions.asl.eval.event.event_detail import EventDetails
 from localstack.services.stepfunctions.asl.eval.program_state import ProgramStopped, ProgramTimedOut
@@ -62,6 +69,7 @@ from localstack.services.stepfunctions.asl.utils.boto_client import boto_client_
 from localstack.services.stepfunctions.asl.utils.encoding import to_json_str
 
 from millpond.localstack_ext.engine import patches
+from millpond.localstack_ext.stepfunctions.errors import HEARTBEAT_TIMEOUT
 
 # "Optimized Athena APIs" of the developer guide.
 ATHENA_ACTIONS = {
@@ -187,6 +195,33 @@ class GlueTask(StateTaskServiceGlue):
         return sync_resolver.outcome_or_cancelled(outcome)
 
 
+class StatesTask(StateTaskServiceSfn):
+    """LocalStack's task, which also stops the execution that it started when the task ends first."""
+
+    def _build_sync_resolver(self, env: Environment, *given: Any, **named: Any) -> Callable[[], Any | None]:
+        return self._stopping(env, super()._build_sync_resolver, *given, **named)
+
+    def _build_sync2_resolver(self, env: Environment, *given: Any, **named: Any) -> Callable[[], Any | None]:
+        return self._stopping(env, super()._build_sync2_resolver, *given, **named)
+
+    def _stopping(
+        self,
+        env: Environment,
+        build: Callable[..., Callable[[], Any | None]],
+        resource_runtime_part: ResourceRuntimePart,
+        normalised_parameters: dict[str, Any],
+        state_credentials: StateCredentials,
+    ) -> _Job:
+        execution = env.stack[-1]["ExecutionArn"]
+        states: Any = boto_client_for("stepfunctions", resource_runtime_part.region, state_credentials)
+        resolve = build(env, resource_runtime_part, normalised_parameters, state_credentials)
+        return _Job(resolve, lambda: states.stop_execution(executionArn=execution))
+
+    def _eval_sync(self, env: Environment, sync_resolver: _Job, **arguments: Any) -> Any:  # type: ignore[override]
+        outcome = super()._eval_sync(env=env, sync_resolver=sync_resolver, **arguments)
+        return sync_resolver.outcome_or_cancelled(outcome)
+
+
 class CodeBuildTask(StateTaskServiceCallback):
     """A task of ``arn:aws:states:::codebuild:…``, with ``.sync`` for ``startBuild``.
 
@@ -260,10 +295,13 @@ def install_tasks() -> None:
                 return CodeBuildTask()
             case "glue":
                 return GlueTask()  # type: ignore[no-untyped-call]
+            case "states":
+                return StatesTask()  # type: ignore[no-untyped-call]
         return others(service_name)
 
     patches.wrap(state_task_factory, "state_task_service_for", state_task_service_for)
     _install_lost_calls()
+    patches.wrap(StateTaskActivity, "_from_error", _missed_heartbeat)
     _install_lasting_ends()
 
 
@@ -282,6 +320,17 @@ def _install_lasting_ends() -> None:
     patches.wrap(Environment, "set_error", set_error)
 
 
+def _missed_heartbeat(explain: Any, self: Any, env: Environment, ex: Exception) -> FailureEvent:
+    """A task whose heartbeat is missed fails as ``States.HeartbeatTimeout``, by the ASL specification."""
+    event: Any = explain(self, env=env, ex=ex)
+    if isinstance(ex, HeartbeatTimeoutError):
+        event.error_name = CustomErrorName(HEARTBEAT_TIMEOUT)
+        for details in event.event_details.values():
+            details["error"] = HEARTBEAT_TIMEOUT
+    failed: FailureEvent = event
+    return failed
+
+
 def _install_lost_calls() -> None:
     """A call without an answer fails its task as ``SERVICE.SdkClientException``.
 
@@ -292,8 +341,7 @@ def _install_lost_calls() -> None:
     def from_error(explain: Any, self: Any, env: Environment, ex: Exception) -> FailureEvent:
         is_lost = isinstance(ex, HTTPClientError | NoConnectionError)
         if not is_lost or not isinstance(self, StateTaskServiceCallback):
-            event: FailureEvent = explain(self, env=env, ex=ex)
-            return event
+            return _missed_heartbeat(explain, self, env, ex)
         service = SERVICES.get(self.resource.service_name, self.resource.service_name)
         if isinstance(self, StateTaskServiceAwsSdk):
             service = self._normalise_service_error_name(self.resource.api_name)

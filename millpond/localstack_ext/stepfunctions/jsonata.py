@@ -1,0 +1,149 @@
+"""JSONata in state machines, without the Java runtime that LocalStack would start for it.
+
+Source: "Transforming data with JSONata in Step Functions" in the developer guide: the reserved variable
+``$states``, the functions ``$partition``, ``$range``, ``$hash``, ``$random``, ``$uuid`` and ``$parse`` that
+come with it, ``$eval`` that is not there, ``States.QueryEvaluationError`` for what cannot be evaluated or
+has no JSON value, also for nothing (undefined). Variables are bound, never written into an expression.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import uuid
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from jsonata.jexception import JException
+from jsonata.jsonata import Jsonata
+from jsonata.utils import Utils
+
+NULL: Any = Utils.NULL_VALUE
+_ALGORITHMS = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512"}
+_LARGEST_SAFE_INTEGER = 2**53
+
+
+class QueryError(ValueError):
+    """An expression that cannot be read or evaluated."""
+
+
+def check(expression: str) -> None:
+    """Read an expression, without evaluating it.
+
+    Raises
+    ------
+    QueryError
+        If it is not JSONata.
+    """
+    _parsed(expression)
+
+
+def evaluate(expression: str, bindings: Mapping[str, Any]) -> Any:
+    """The JSON value of an expression.
+
+    Parameters
+    ----------
+    expression : str
+        JSONata, without the ``{%`` and ``%}`` around it.
+    bindings : mapping of str to object
+        Variables by their names without the dollar sign.
+
+    Raises
+    ------
+    QueryError
+        If it cannot be read or evaluated, has no value, or a value that is not JSON.
+
+    Examples
+    --------
+    >>> evaluate("$sum($rows.n) / $count($rows)", {"rows": [{"n": 1}, {"n": 3}]})
+    2
+    """
+    parsed = _parsed(expression)
+    parsed.set_output_convert_nulls(False)
+    bound = {name: NULL if value is None else value for name, value in bindings.items()}
+    try:
+        value = parsed.evaluate(None, _FUNCTIONS | bound)
+    except JException as error:
+        raise QueryError(f"threw an error during evaluation. {error.get_error()}: {error}") from error
+    except RecursionError as error:
+        raise QueryError("threw an error during evaluation. D1011: Stack overflow error") from error
+    except Exception as error:
+        # The library lets errors of its own language out, for example of a division by zero.
+        raise QueryError(f"threw an error during evaluation. {error}") from error
+    if value is None:
+        raise QueryError("returned nothing (undefined).")
+    return _plain(value)
+
+
+def _parsed(expression: str) -> Jsonata:
+    try:
+        return Jsonata(expression)
+    except JException as error:
+        raise QueryError(f"is not valid. {error.get_error()}: {error}") from error
+    except Exception as error:
+        # As above.
+        raise QueryError(f"is not valid. {error}") from error
+
+
+def _plain(value: Any) -> Any:
+    """A value of the library as JSON has it: whole numbers are integers, as JavaScript writes them."""
+    if value is NULL or value is None or isinstance(value, bool | str | int):
+        return None if value is NULL else value
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) < _LARGEST_SAFE_INTEGER else value
+    if isinstance(value, Mapping):
+        return {str(name): _plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple | range):
+        return [_plain(one) for one in value]
+    raise QueryError("returned an unsupported result type.")
+
+
+# The functions that Step Functions adds
+
+
+def _partition(array: Any, size: Any) -> Any:
+    size = int(size)
+    if size < 1:
+        raise ValueError("$partition needs chunks of at least 1")
+    return [array[at : at + size] for at in range(0, len(array), size)]
+
+
+def _range(first: Any, last: Any, step: Any) -> Any:
+    if step == 0:
+        raise ValueError("$range cannot step by 0")
+    many = int((last - first) / step) + 1
+    return [first + step * at for at in range(max(0, many))]
+
+
+def _hash(data: Any, algorithm: str = "SHA-256") -> str:
+    if algorithm not in _ALGORITHMS:
+        raise ValueError(f"$hash knows {', '.join(_ALGORITHMS)}, not {algorithm}")
+    text = data if isinstance(data, str) else json.dumps(_plain(data), separators=(",", ":"))
+    return hashlib.new(_ALGORITHMS[algorithm], text.encode()).hexdigest()
+
+
+def _random(seed: Any = None) -> float:
+    return (random if seed is None else random.Random(seed)).random()  # noqa: S311
+
+
+def _parse(text: str) -> Any:
+    return json.loads(text)
+
+
+def _no_eval(*_arguments: Any) -> NoReturn:
+    raise ValueError("$eval is not supported; use $parse to read JSON")
+
+
+_FUNCTIONS: dict[str, Any] = {
+    name: Jsonata.JLambda(function)
+    for name, function in {
+        "partition": _partition,
+        "range": _range,
+        "hash": _hash,
+        "random": _random,
+        "uuid": lambda: str(uuid.uuid4()),
+        "parse": _parse,
+        "eval": _no_eval,
+    }.items()
+}
