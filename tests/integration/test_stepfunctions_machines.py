@@ -517,7 +517,7 @@ def test_map_run_writes_results_and_is_redriven_alone(
     # Fails as long as there is no object of the item's name.
     look = {
         "Type": "Task",
-        "Resource": f"{STATES}aws-sdk:s3:headObject",
+        "Resource": f"{STATES}aws-sdk:s3:getObject",
         "Parameters": {"Bucket": "maps", "Key.$": "$"},
         "ResultPath": None,
         "End": True,
@@ -571,7 +571,7 @@ def test_only_what_did_not_succeed_runs_again(
     }
     look = {
         "Type": "Task",
-        "Resource": f"{STATES}aws-sdk:s3:headObject",
+        "Resource": f"{STATES}aws-sdk:s3:getObject",
         "Parameters": {"Bucket": "maps", "Key": "gate"},
         "ResultPath": None,
         "Next": "C",

@@ -295,6 +295,10 @@ class MapRun:
         """Run the children; the state's output."""
         waiting = [one for one in self._items if not self._is_successful(one)]
         waiting.reverse()
+        for one in waiting:
+            if one.child is not None:
+                self._count(one, _COUNTED[one.child.exec_status], -1)  # type: ignore[index]
+                self._count(one, "pending", 1)
         with self._ended:
             while waiting or self._running:
                 if not self._env.is_running() or self._is_exceeded():
@@ -313,8 +317,7 @@ class MapRun:
         return min(self.record.max_concurrency or MOST_AT_ONCE, MOST_AT_ONCE)
 
     def _start(self, item: _Item) -> None:
-        before = "pending" if item.child is None else _COUNTED[item.child.exec_status]  # type: ignore[index]
-        self._count(item, before, -1)
+        self._count(item, "pending", -1)
         self._count(item, "running", 1)
         if item.child is None or item.child.sm_type == StateMachineType.EXPRESS:
             item.child = self._child(item)
