@@ -1,5 +1,19 @@
-"""The part of Glue's ``awsglue`` library that Millpond offers to job scripts.
+"""Glue's ``awsglue`` library over Spark's data frames.
 
 Written from the public documentation of the API. What is not here raises ``NotImplementedError`` with the
-name of what was called: a script never gets an answer that AWS would not have given.
+name of what was called: a script never gets an answer that AWS would not have given. ``docs/awsglue.md``
+says of each method how far it goes.
 """
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def __getattr__(name: str) -> Any:
+    # A Python shell job imports this package, too, and has no Spark.
+    if name in ("DynamicFrame", "DynamicFrameCollection"):
+        from awsglue import dynamicframe
+
+        return getattr(dynamicframe, name)
+    raise AttributeError(f"module 'awsglue' has no attribute {name!r}")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping
+import os
+import sys
+from typing import Any, Mapping, Optional
 
-from awsglue._unavailable import Refusal
+from awsglue.bookmarks import DISABLE, Bookmarks
 
 
 class Job:
     """The run of this script.
-
-    Bookmarks belong to the sources of dynamic frames, which Millpond does not have: ``commit`` therefore
-    has nothing to store.
 
     Parameters
     ----------
@@ -20,13 +19,14 @@ class Job:
     """
 
     _initialized = False
+    _bookmarks: Optional[Bookmarks] = None
 
     def __init__(self, glue_context: Any) -> None:
         self._glue_context = glue_context
 
     @classmethod
-    def init(cls, job_name: str, args: Mapping[str, Any] | None = None) -> None:  # noqa: ARG003
-        """Begin the job.
+    def init(cls, job_name: str, args: Optional[Mapping[str, Any]] = None) -> None:  # noqa: ARG003
+        """Begin the job; the bookmarks of its earlier runs count from here on.
 
         Parameters
         ----------
@@ -35,26 +35,37 @@ class Job:
         args : mapping, optional
             What ``getResolvedOptions`` returned.
         """
+        option = (args or {}).get("job_bookmark_option") or _option_of(sys.argv)
+        cls._bookmarks = Bookmarks.of_run(os.environ, option)
         cls._initialized = True
 
     @classmethod
-    def isInitialized(cls) -> bool:  # noqa: N802
+    def isInitialized(cls) -> bool:
         """Whether :meth:`init` was called."""
         return cls._initialized
 
     @classmethod
     def commit(cls) -> None:
-        """End the job.
+        """End the job: what its sources read is not read again by a run with bookmarks.
 
         Raises
         ------
         RuntimeError
             If :meth:`init` was not called.
         """
-        if not cls._initialized:
+        if not cls._initialized or cls._bookmarks is None:
             raise RuntimeError("Job.commit was called before Job.init")
+        cls._bookmarks.commit()
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return Refusal(f"Job.{name}")
+    @classmethod
+    def _current(cls) -> Bookmarks:
+        """The bookmarks of this run: none before :meth:`init`."""
+        return cls._bookmarks or Bookmarks()
+
+
+def _option_of(argv: Any) -> str:
+    for position, word in enumerate(argv):
+        name, equals, value = str(word).partition("=")
+        if name == "--job-bookmark-option":
+            return value if equals else str(argv[position + 1]) if position + 1 < len(argv) else DISABLE
+    return DISABLE

@@ -214,7 +214,7 @@ def _sources(name: str) -> list[Path]:
         "glue": (
             "docker/glue/*",
             *OF_THE_RUNTIME,
-            "glue_runtime/awsglue/*.py",
+            "glue_runtime/awsglue/**/*.py",
             "requirements/glue-shell.txt",
             "requirements/glue-spark.txt",
         ),

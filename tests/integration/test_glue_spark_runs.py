@@ -37,7 +37,7 @@ while not boto3.client("s3").list_objects_v2(Bucket=bucket, Prefix=key).get("Key
     assert time.monotonic() < deadline
     time.sleep(0.1)
 try:
-    glueContext.create_dynamic_frame.from_catalog(database="erp", table_name="orders")
+    glueContext.create_dynamic_frame.from_options("kinesis")
 except NotImplementedError as error:
     print(error)
 """
@@ -104,7 +104,8 @@ def test_credentials_are_not_in_the_spark_configuration_file(warm_run: dict[str,
 
 
 def test_what_awsglue_lacks_says_its_name(glue: GlueStack, warm_run: dict[str, Any]) -> None:
-    assert "GlueContext.create_dynamic_frame.from_catalog is not available" in glue.output(warm_run["run"])
+    refusal = "create_dynamic_frame.from_options: connection_type kinesis is not available in Millpond"
+    assert refusal in glue.output(warm_run["run"])
 
 
 def test_stopped_spark_run_takes_its_jvm_with_it(glue: GlueStack) -> None:

@@ -1,0 +1,118 @@
+"""What a ``DynamicFrame`` holds once it is looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F  # noqa: N812
+
+from awsglue import _columns, _paths, _schema
+from awsglue import gluetypes as glue
+
+# A column, its name and its type.
+Part = Tuple[str, Column, glue.DataType]
+
+
+@dataclass(frozen=True)
+class Content:
+    """Records as a Spark frame, and the schema that tells a choice from a struct.
+
+    Parameters
+    ----------
+    df : DataFrame
+        Laid out as :func:`awsglue._schema.to_spark` says.
+    schema : StructType
+        Of the records.
+    pending : mapping
+        Types that the Data Catalog gives to columns of text, which nobody has compared with the texts
+        yet. Their schema here is a choice of that type and ``string``; see :func:`settle`.
+    errors : tuple of DataFrame
+        Records that could not be processed, of each step: ``msg`` and ``record``, both texts.
+    """
+
+    df: DataFrame
+    schema: glue.StructType
+    pending: Mapping[str, glue.DataType] = field(default_factory=dict)
+    errors: Tuple[DataFrame, ...] = ()
+
+    @classmethod
+    def of(cls, df: DataFrame) -> Content:
+        """The content of a data frame, which has no choices."""
+        return cls(df, _schema.struct_from_spark(df.schema))
+
+    def parts(self) -> List[Part]:
+        """The columns of the records."""
+        found = []
+        for one in self.schema:
+            column = F.col(_paths.quote(one.name))
+            if one.name in self.pending:
+                column = _columns.from_text(column, one.dataType)
+            found.append((one.name, column, one.dataType))
+        return found
+
+    def select(self, parts: Sequence[Part]) -> Content:
+        """The same records with other columns."""
+        columns = [column.alias(name) for name, column, _ in parts]
+        schema = glue.StructType([glue.Field(name, kind) for name, _, kind in parts])
+        return replace(self, df=self.df.select(*columns), schema=schema, pending={})
+
+    def having(self, df: DataFrame) -> Content:
+        """Other records with the same columns."""
+        return replace(self, df=df)
+
+    def failing(self, *errors: DataFrame) -> Content:
+        """The same, with more records that could not be processed."""
+        return replace(self, errors=(*self.errors, *errors))
+
+
+def settle(content: Content) -> Content:
+    """Compare the texts of pending columns with their types.
+
+    A column whose texts all are of its type gets that type; one with other texts, too, is a choice of the
+    type and ``string``. It takes one pass over the data.
+    """
+    if not content.pending:
+        return content
+    names = list(content.pending)
+    odd = [
+        F.max(_columns.is_odd(F.col(_paths.quote(name)), kind)).alias(f"c{number}")
+        for number, (name, kind) in enumerate(content.pending.items())
+    ]
+    found: Dict[str, Any] = dict(zip(names, content.df.agg(*odd).collect()[0], strict=True))
+    parts: List[Part] = []
+    for one in content.schema:
+        column = F.col(_paths.quote(one.name))
+        if one.name not in content.pending:
+            parts.append((one.name, column, one.dataType))
+        elif found[one.name]:
+            parts.append((one.name, _columns.from_text(column, one.dataType), one.dataType))
+        else:
+            kind = content.pending[one.name]
+            parts.append((one.name, _columns.cast(column, glue.StringType(), kind), kind))
+    return content.select(parts)
+
+
+def union(contents: Sequence[Content]) -> Content:
+    """The records of all, in one schema: fields by name, a choice where their types differ.
+
+    Parameters
+    ----------
+    contents : sequence of Content
+        At least one, all settled.
+    """
+    schema = reduce(_columns.merge_structs, (one.schema for one in contents))
+    frames = [_conformed(one, schema) for one in contents]
+    errors = tuple(error for one in contents for error in one.errors)
+    return Content(reduce(DataFrame.unionByName, frames), schema, errors=errors)
+
+
+def _conformed(content: Content, schema: glue.StructType) -> DataFrame:
+    have = {name: (column, kind) for name, column, kind in content.parts()}
+    columns = []
+    for one in schema:
+        column, kind = have.get(one.name, (F.lit(None), glue.NullType()))
+        columns.append(_columns.conform(column, kind, one.dataType).alias(one.name))
+    return content.df.select(*columns)

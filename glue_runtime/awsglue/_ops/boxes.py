@@ -1,0 +1,169 @@
+"""Texts that hold records, and DynamoDB's way to write values."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Dict, List, Mapping
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F  # noqa: N812
+
+from awsglue import _columns, _infer, _paths, _schema
+from awsglue import gluetypes as glue
+from awsglue._content import Content, settle
+from awsglue._ops import choices, fields
+from awsglue._refuse import refuse
+
+_TAGS = {"S", "N", "B", "BOOL", "NULL", "M", "L", "SS", "NS", "BS"}
+
+
+def unbox(content: Content, path: str, form: str, options: Mapping[str, Any]) -> Content:
+    """See :meth:`awsglue.dynamicframe.DynamicFrame.unbox`."""
+    content = settle(content)
+    parsed = _paths.parse(path)
+    found = fields.find(content, parsed)
+    if found is None or not isinstance(found[1], glue.StringType):
+        raise ValueError(f"{path} is no field of texts to unbox")
+    if form == "json":
+        kind = _given_schema(options) or _json_kind(content, found[0])
+        if isinstance(kind, glue.NullType):
+            return content
+        return fields.change(
+            content, parsed, lambda name, column, _: [(name, _from_json(column, kind), kind)]
+        )
+    if form != "csv":
+        refuse("DynamicFrame.unbox", f"format {form}")
+    return _unbox_csv(content, parsed, found[0], options)
+
+
+def _given_schema(options: Mapping[str, Any]) -> Any:
+    given = options.get("withSchema")
+    return glue.from_json_value(json.loads(given)) if given else None
+
+
+def _json_kind(content: Content, column: Column) -> glue.DataType:
+    def observed(rows: Any) -> Any:
+        seen: _infer.Seen = {}
+        for (text,) in rows:
+            if text is not None and text.strip():
+                _infer.observe(json.loads(text), seen)
+        yield seen
+
+    texts = content.df.select(column.alias("text")).rdd.map(tuple)
+    return _infer.to_type(texts.mapPartitions(observed).fold({}, _infer.merge))
+
+
+def _from_json(column: Column, kind: glue.DataType) -> Column:
+    if isinstance(kind, (glue.StructType, glue.ArrayType)) and not choices.holds_choice(kind):
+        return F.from_json(column, _schema.to_spark(kind))  # type: ignore[arg-type]
+
+    def read(text: Any) -> Any:
+        return None if text is None or not text.strip() else _infer.physical(json.loads(text), kind)
+
+    return F.udf(read, _schema.to_spark(kind))(column)
+
+
+def _unbox_csv(content: Content, path: _paths.Path, column: Column, options: Mapping[str, Any]) -> Content:
+    import csv
+
+    if options.get("withHeader") or options.get("skipFirst"):
+        refuse("DynamicFrame.unbox", "withHeader and skipFirst")
+    separator, escaper = options.get("separator", ","), options.get("escaper")
+
+    def split(text: Any) -> Any:
+        if text is None:
+            return None
+        return next(csv.reader([text], delimiter=separator, escapechar=escaper), [])
+
+    pieces = F.udf(split, "array<string>")
+    widest = content.df.agg(F.max(F.size(pieces(column)))).first()
+    width = int(widest[0] or 0) if widest else 0
+    kind = _given_schema(options)
+    names = [one.name for one in kind] if kind else [f"col{number}" for number in range(width)]
+    kinds = [one.dataType for one in kind] if kind else [glue.StringType() for _ in names]
+    whole = glue.StructType([glue.Field(name, one) for name, one in zip(names, kinds, strict=True)])
+
+    def build(name: str, text: Column, _: glue.DataType) -> List[Any]:
+        parts = pieces(text)
+        values = [
+            _columns.cast(parts.getItem(number), glue.StringType(), one).alias(field)
+            for number, (field, one) in enumerate(zip(names, kinds, strict=True))
+        ]
+        return [(name, F.when(text.isNotNull(), F.struct(*values)), whole)]
+
+    return fields.change(content, path, build)
+
+
+def simplify_ddb_json(content: Content) -> Content:
+    """See :meth:`awsglue.dynamicframe.DynamicFrame.simplify_ddb_json`."""
+    content = settle(content)
+    parts = []
+    for name, column, kind in content.parts():
+        parts.append((name, *_plain(column, kind)))
+    return content.select(parts)
+
+
+def _plain(column: Column, kind: glue.DataType) -> _columns.Typed:
+    if isinstance(kind, glue.StructType) and kind.fields and set(kind.field_map) <= _TAGS:
+        values = [_plain(*_tagged(column, one)) for one in kind if one.name != "NULL"]
+        if not values:
+            return _columns.nothing(glue.NullType()), glue.NullType()
+        if len(values) == 1:
+            return values[0]
+        merged = values[0][1]
+        for _, one in values[1:]:
+            merged = _columns.merge(merged, one)
+        return F.coalesce(*(_columns.conform(value, one, merged) for value, one in values)), merged
+    if isinstance(kind, glue.StructType):
+        parts = [(one.name, *_plain(column.getField(one.name), one.dataType)) for one in kind]
+        changed = glue.StructType([glue.Field(name, inside) for name, _, inside in parts])
+        return _columns.structure(parts, column), changed
+    if isinstance(kind, glue.ArrayType):
+        inside = _plain(F.lit(None), kind.elementType)[1]
+        return F.transform(column, lambda one: _plain(one, kind.elementType)[0]), glue.ArrayType(inside)
+    return column, kind
+
+
+def _tagged(column: Column, tag: glue.Field) -> _columns.Typed:
+    return column.getField(tag.name), tag.dataType
+
+
+def unnest_ddb_json(content: Content) -> Content:
+    """See :meth:`awsglue.dynamicframe.DynamicFrame.unnest_ddb_json`."""
+    simple = simplify_ddb_json(content)
+    parts = []
+    for name, column, kind in simple.parts():
+        if name == "Item" and isinstance(kind, glue.StructType):
+            parts.extend((one.name, column.getField(one.name), one.dataType) for one in kind)
+        else:
+            parts.append((name, column, kind))
+    return simple.select(parts)
+
+
+def plain_item(item: Mapping[str, Any]) -> Dict[str, Any]:
+    """An item of DynamoDB, as its API gives it, as a record."""
+    return {name: _plain_value(value) for name, value in item.items()}
+
+
+def _plain_value(tagged: Mapping[str, Any]) -> Any:
+    ((tag, value),) = tagged.items()
+    if tag == "NULL":
+        return None
+    if tag == "N":
+        return _number(value)
+    if tag == "NS":
+        return [_number(one) for one in value]
+    if tag == "M":
+        return plain_item(value)
+    if tag == "L":
+        return [_plain_value(one) for one in value]
+    return list(value) if isinstance(value, (set, frozenset)) else value
+
+
+def _number(text: str) -> Any:
+    import decimal
+
+    number = decimal.Decimal(text)
+    if number == number.to_integral_value() and "." not in text and "E" not in text.upper():
+        return int(number)
+    return float(number)

@@ -1,0 +1,316 @@
+"""Tables of databases by JDBC."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from awsglue._content import Content
+from awsglue._refuse import refuse
+
+DRIVERS: Mapping[str, str] = {
+    "mysql": "com.mysql.cj.jdbc.Driver",
+    "oracle": "oracle.jdbc.OracleDriver",
+    "postgresql": "org.postgresql.Driver",
+    "redshift": "com.amazon.redshift.jdbc42.Driver",
+    "sqlserver": "com.microsoft.sqlserver.jdbc.SQLServerDriver",
+    "db2": "com.ibm.db2.jcc.DB2Driver",
+    "mariadb": "org.mariadb.jdbc.Driver",
+    "custom.jdbc": "",
+    "marketplace.jdbc": "",
+    "jdbc": "",
+}
+# Glue's own options; all others go to Spark's JDBC source.
+_OWN = (
+    "url",
+    "user",
+    "password",
+    "dbtable",
+    "dbTable",
+    "query",
+    "hashfield",
+    "hashexpression",
+    "hashpartitions",
+    "sampleQuery",
+    "enablePartitioningForSampleQuery",
+    "sampleSize",
+    "jobBookmarkKeys",
+    "jobBookmarkKeysSortOrder",
+    "useConnectionProperties",
+    "connectionName",
+    "redshiftTmpDir",
+    "customJdbcDriverS3Path",
+    "customJdbcDriverClassName",
+    "className",
+    "secretId",
+    "filterPredicate",
+    "database",
+    "aws_iam_role",
+    "preactions",
+    "postactions",
+    "bulkSize",
+    "dataTypeMapping",
+)
+_PARTITIONS = 7
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a database is and what is meant in it.
+
+    Parameters
+    ----------
+    url, user, password, driver : str
+    dbtable : str
+        A table, with its schema or not.
+    vendor : str
+        ``postgresql``, ``mysql`` …
+    options : mapping
+        For Spark's JDBC source.
+    """
+
+    url: str
+    user: str
+    password: str
+    driver: str
+    dbtable: str
+    vendor: str
+    options: Mapping[str, str]
+
+    def reader_options(self) -> Dict[str, str]:
+        """As options of Spark's JDBC source."""
+        found = {**self.options, "url": self.url, "driver": self.driver}
+        if self.user:
+            found |= {"user": self.user, "password": self.password}
+        return found
+
+
+def extract_conf(catalog: Any, connection_name: str) -> Dict[str, str]:
+    """The properties of a connection: ``url``, ``fullUrl``, ``user``, ``password``, ``vendor`` and others.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    connection_name : str
+    """
+    properties = catalog.connection(connection_name)["ConnectionProperties"]
+    full = properties.get("JDBC_CONNECTION_URL", "")
+    secret = secret_of(properties["SECRET_ID"]) if properties.get("SECRET_ID") else {}
+    vendor = _vendor(full)
+    return {
+        "enforceSSL": properties.get("JDBC_ENFORCE_SSL", "false"),
+        "customJDBCCertString": properties.get("CUSTOM_JDBC_CERT_STRING", ""),
+        "user": properties.get("USERNAME") or secret.get("username", ""),
+        "password": properties.get("PASSWORD") or secret.get("password", ""),
+        "vendor": vendor,
+        "url": _without_database(full, vendor),
+        "fullUrl": full,
+        "skipCustomJDBCCertValidation": properties.get("SKIP_CUSTOM_JDBC_CERT_VALIDATION", "false"),
+    }
+
+
+def secret_of(secret_id: str) -> Dict[str, str]:
+    """User and password in a secret of Secrets Manager."""
+    import boto3
+
+    found = boto3.client("secretsmanager").get_secret_value(SecretId=secret_id)["SecretString"]
+    return {name: str(value) for name, value in json.loads(found).items()}
+
+
+def _vendor(url: str) -> str:
+    return url.split(":")[1] if url.startswith("jdbc:") and url.count(":") >= 2 else ""
+
+
+def _without_database(url: str, vendor: str) -> str:
+    if vendor == "sqlserver":
+        return url.split(";")[0]
+    head, slashes, rest = url.partition("://")
+    return f"{head}{slashes}{rest.split('/')[0]}" if slashes else url
+
+
+def target(catalog: Any, connection_type: str, options: Mapping[str, Any]) -> Target:
+    """What the options of a source or sink name.
+
+    Raises
+    ------
+    ValueError
+        If they name no database or table.
+    """
+    kind = connection_type.lower()
+    if options.get("customJdbcDriverS3Path"):
+        refuse("connection_options", "customJdbcDriverS3Path (give the driver by --extra-jars)")
+    given = {name: str(value) for name, value in options.items() if value is not None}
+    if given.get("connectionName") and (
+        "url" not in given or str(given.get("useConnectionProperties", "")).lower() == "true"
+    ):
+        conf = extract_conf(catalog, given["connectionName"])
+        url = conf["fullUrl"]
+        if given.get("database") and url == conf["url"]:
+            url = f"{url}/{given['database']}"
+        given = {**given, "url": url, "user": conf["user"], "password": conf["password"]}
+    if given.get("secretId"):
+        secret = secret_of(given["secretId"])
+        given = {**given, "user": secret.get("username", ""), "password": secret.get("password", "")}
+    url = given.get("url", "")
+    if not url:
+        raise ValueError("connection_options name no url and no connectionName")
+    url = url if url.startswith("jdbc:") else f"jdbc:{url}"
+    vendor = _vendor(url) or kind
+    driver = (
+        given.get("customJdbcDriverClassName")
+        or given.get("className")
+        or DRIVERS.get(kind)
+        or DRIVERS.get(vendor, "")
+    )
+    rest = {name: value for name, value in given.items() if name not in _OWN}
+    return Target(
+        url,
+        given.get("user", ""),
+        given.get("password", ""),
+        driver,
+        given.get("dbtable") or given.get("dbTable") or "",
+        vendor,
+        rest,
+    )
+
+
+def read(
+    session: Any, catalog: Any, connection_type: str, options: Mapping[str, Any], bookmark: Any
+) -> Content:
+    """The rows of a table or a query.
+
+    Parameters
+    ----------
+    session : SparkSession
+    catalog : Catalog
+    connection_type : str
+    options : mapping
+        ``connection_options``: ``hashfield``, ``hashexpression``, ``hashpartitions`` read it in parts,
+        ``jobBookmarkKeys`` what is new.
+    bookmark : SourceBookmark
+    """
+    where = target(catalog, connection_type, options)
+    query = options.get("query") or options.get("sampleQuery")
+    if not where.dbtable and not query:
+        raise ValueError("connection_options name no dbtable and no query")
+    source = f"({query}) glue_query" if query else where.dbtable
+    conditions: List[str] = []
+    if options.get("filterPredicate"):
+        conditions.append(f"({options['filterPredicate']})")
+    keys = _bookmark_keys(options)
+    if keys:
+        conditions += _new_rows(session, where, source, keys, options, bookmark)
+    if conditions:
+        source = f"(SELECT * FROM {source} WHERE {' AND '.join(conditions)}) glue_new"  # noqa: S608
+    reader = session.read.format("jdbc").options(**where.reader_options())
+    predicates = _hash_predicates(where, options)
+    if predicates:
+        properties = {
+            name: value for name, value in where.reader_options().items() if name not in ("url", "dbtable")
+        }
+        return Content.of(session.read.jdbc(where.url, source, predicates=predicates, properties=properties))
+    return Content.of(reader.option("dbtable", source).load())
+
+
+def _bookmark_keys(options: Mapping[str, Any]) -> List[str]:
+    given = options.get("jobBookmarkKeys") or []
+    return [given] if isinstance(given, str) else list(given)
+
+
+def _new_rows(
+    session: Any, where: Target, source: str, keys: Sequence[str], options: Mapping[str, Any], bookmark: Any
+) -> List[str]:
+    """Conditions for the rows after the last keys, up to those that are the last now.
+
+    What is the last is asked first, so that the rows read are those that the bookmark then covers.
+    """
+    if not bookmark.is_on and bookmark.last_keys() is None:
+        return []
+    ascending = str(options.get("jobBookmarkKeysSortOrder", "asc")).lower() != "desc"
+    columns = ", ".join(keys)
+    order = ", ".join(f"{key} {'DESC' if ascending else 'ASC'}" for key in keys)
+    limit = "SELECT TOP 1" if where.vendor == "sqlserver" else "SELECT"
+    tail = (
+        ""
+        if where.vendor == "sqlserver"
+        else (" FETCH FIRST 1 ROWS ONLY" if where.vendor in ("oracle", "db2") else " LIMIT 1")
+    )
+    not_null = " AND ".join(f"{key} IS NOT NULL" for key in keys)
+    last = f"({limit} {columns} FROM {source} WHERE {not_null} ORDER BY {order}{tail}) glue_last"
+    row = session.read.format("jdbc").options(**where.reader_options()).option("dbtable", last).load().first()
+    before = bookmark.last_keys()
+    conditions = []
+    if before is not None:
+        conditions.append(_beyond(keys, before["values"], ">" if ascending else "<"))
+    if row is not None:
+        values = [_text(one) for one in row]
+        conditions.append(f"NOT ({_beyond(keys, values, '>' if ascending else '<')})")
+        bookmark.read_to({"keys": list(keys), "values": values})
+    return conditions
+
+
+def _text(value: Any) -> Any:
+    return value if isinstance(value, (int, float)) else str(value)
+
+
+def _beyond(keys: Sequence[str], values: Sequence[Any], sign: str) -> str:
+    """Whether a compound key is beyond another: by the first of its parts that differs."""
+    alternatives = []
+    for position, key in enumerate(keys):
+        same = [f"{keys[one]} = {_literal(values[one])}" for one in range(position)]
+        alternatives.append(" AND ".join([*same, f"{key} {sign} {_literal(values[position])}"]))
+    return "(" + " OR ".join(f"({one})" for one in alternatives) + ")"
+
+
+def _literal(value: Any) -> str:
+    return str(value) if isinstance(value, (int, float)) else "'" + str(value).replace("'", "''") + "'"
+
+
+def _hash_predicates(where: Target, options: Mapping[str, Any]) -> List[str]:
+    """Conditions that part the rows: by an expression of a number, or a hash of a column of any type."""
+    expression, column = options.get("hashexpression"), options.get("hashfield")
+    if not expression and not column:
+        return []
+    count = int(options.get("hashpartitions") or _PARTITIONS)
+    if count < 2:
+        return []
+    value = f"({expression})" if expression else _hash(where.vendor, str(column))
+    part = f"MOD(ABS({value}), {count})" if where.vendor != "sqlserver" else f"ABS({value}) % {count}"
+    # A null is in no part by its number, so it is in the first by name.
+    return [f"{part} = {number}" + (f" OR {value} IS NULL" if number == 0 else "") for number in range(count)]
+
+
+_HASHES: Mapping[str, Tuple[str, str]] = {
+    "postgresql": ("hashtext(CAST(", " AS TEXT))"),
+    "redshift": ("STRTOL(SUBSTRING(MD5(CAST(", " AS VARCHAR)), 1, 8), 16)"),
+    "mysql": ("CRC32(CAST(", " AS CHAR))"),
+    "mariadb": ("CRC32(CAST(", " AS CHAR))"),
+    "sqlserver": ("CHECKSUM(", ")"),
+    "oracle": ("ORA_HASH(", ")"),
+}
+
+
+def _hash(vendor: str, column: str) -> str:
+    if vendor not in _HASHES:
+        refuse("connection_options", f"hashfield for {vendor} (use hashexpression)")
+    before, after = _HASHES[vendor]
+    return f"{before}{column}{after}"
+
+
+def catalog_options(table: Any, extra: Optional[Mapping[str, Any]]) -> Tuple[str, Dict[str, Any]]:
+    """Kind and options of a table of the Data Catalog that lies in a database.
+
+    Its location is ``database.schema.table``.
+    """
+    parameters = table.parameters
+    name = parameters.get("connectionName") or ""
+    if not name:
+        raise ValueError(f"table {table.shape['Name']} names no connection")
+    location = table.location
+    dbtable = location.split(".", 1)[1] if location.count(".") >= 2 else location
+    options = {"connectionName": name, "dbtable": dbtable}
+    for one in ("hashfield", "hashexpression", "hashpartitions", "jobBookmarkKeys"):
+        if parameters.get(one):
+            options[one] = parameters[one]
+    return table.classification or "jdbc", {**options, **(extra or {})}

@@ -1,0 +1,74 @@
+"""What every transform is."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+
+class GlueTransform:
+    """A transform: an instance is called with a frame and what it takes, ``apply`` does both at once."""
+
+    @classmethod
+    def apply(cls, *args: Any, **kwargs: Any) -> Any:
+        """Make an instance and call it."""
+        return cls()(*args, **kwargs)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """What the transform does.
+
+        Raises
+        ------
+        NotImplementedError
+            In a class that says nothing of it.
+        """
+        raise NotImplementedError(f"{type(self).__name__}.__call__")
+
+    @classmethod
+    def name(cls) -> str:
+        """The name of the class."""
+        return cls.__name__
+
+    @classmethod
+    def describeArgs(cls) -> list[dict[str, Any]]:
+        """Of each argument, its name, and whether and what it is when it is not given."""
+        parameters = list(inspect.signature(cls.__call__).parameters.values())[1:]
+        return [
+            {
+                "name": one.name,
+                "type": str(one.annotation),
+                "description": "",
+                "optional": one.default is not inspect.Parameter.empty,
+                "defaultValue": None if one.default is inspect.Parameter.empty else one.default,
+            }
+            for one in parameters
+        ]
+
+    @classmethod
+    def describeReturn(cls) -> dict[str, str]:
+        """What it gives."""
+        returned = inspect.signature(cls.__call__).return_annotation
+        return {"type": str(returned), "description": ""}
+
+    @classmethod
+    def describeTransform(cls) -> str:
+        """What it does."""
+        return inspect.getdoc(cls) or ""
+
+    @classmethod
+    def describeErrors(cls) -> list[dict[str, str]]:
+        """Which errors it raises."""
+        return []
+
+    @classmethod
+    def describe(cls) -> dict[str, Any]:
+        """All of it."""
+        return {
+            "transform": {
+                "name": cls.name(),
+                "args": cls.describeArgs(),
+                "returns": cls.describeReturn(),
+                "raises": cls.describeErrors(),
+                "location": "internal",
+            }
+        }
