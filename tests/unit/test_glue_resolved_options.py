@@ -73,21 +73,3 @@ def test_ambiguous_abbreviation_is_an_error(utils: Any) -> None:
 def test_reserved_names_cannot_be_asked_for(utils: Any) -> None:
     with pytest.raises(RuntimeError, match="Using reserved arguments JOB_RUN_ID"):
         utils.getResolvedOptions(["job.py"], ["JOB_RUN_ID"])
-
-
-def test_transforms_can_be_imported_and_refuse_by_name(utils: Any) -> None:
-    transforms = importlib.import_module("awsglue.transforms")
-    with pytest.raises(NotImplementedError, match=r"ApplyMapping\.apply is not available"):
-        transforms.ApplyMapping.apply(frame=None, mappings=[])
-    with pytest.raises(NotImplementedError, match="DropFields is not available"):
-        transforms.DropFields()
-
-
-def test_commit_before_init_is_an_error(utils: Any) -> None:
-    job = importlib.import_module("awsglue.job").Job(glue_context=None)
-    with pytest.raises(RuntimeError, match=r"before Job\.init"):
-        job.commit()
-    job.init("orders", {})
-    job.commit()
-    with pytest.raises(NotImplementedError, match=r"Job\.reset is not available"):
-        job.reset()

@@ -64,6 +64,7 @@ class Launch:
             "AWS_ENDPOINT_URL": self.context.endpoint_url,
             "AWS_EC2_METADATA_DISABLED": "true",
             "MILLPOND_GLUE_FAILURE_FILE": str(self.folder.failure),
+            "MILLPOND_GLUE_BOOKMARK_FILE": str(self.folder.bookmark),
             **self.parameters.variables,
             **self.credentials.to_environment(),
         }

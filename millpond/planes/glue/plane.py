@@ -15,6 +15,7 @@ from millpond.planes.common.context import PlaneContext
 from millpond.planes.common.credentials import Clients
 from millpond.planes.common.telemetry import Telemetry
 from millpond.planes.glue import arguments, connections, events, jobs, metrics, runs, spark, tags
+from millpond.planes.glue.bookmarks import JobBookmarks
 from millpond.planes.glue.containers import ContainerSettings, ContainerWorkers
 from millpond.planes.glue.exceptions import (
     AlreadyExistsException,
@@ -103,7 +104,7 @@ class GluePlane:
         self._tags: dict[tuple[str, str], dict[str, str]] = {}
         self._runs: dict[str, list[JobRun]] = {}
         self._active: dict[str, ActiveRun] = {}
-        self._bookmarks: dict[str, Shape] = {}
+        self._bookmarks = JobBookmarks()
         self._is_closed = False
         for left_over in process.find_all(context.pid_dir / "glue"):
             left_over.stop()
@@ -194,8 +195,9 @@ class GluePlane:
         """Forget a job; AWS answers the same when there was none."""
         name = _required(request, "JobName")
         with self._lock:
-            for store in (self._jobs, self._job_requests, self._runs, self._bookmarks):
+            for store in (self._jobs, self._job_requests, self._runs):
                 store.pop(name, None)
+            self._bookmarks.forget(name)
             self._tags.pop(("job", name), None)
         return {"JobName": name}
 
@@ -256,15 +258,15 @@ class GluePlane:
     # Bookmarks
 
     def get_job_bookmark(self, request: Request) -> Shape:
-        return {"JobBookmarkEntry": dict(self._bookmark(_required(request, "JobName")))}
+        with self._lock:
+            return {
+                "JobBookmarkEntry": self._bookmarks.get(_required(request, "JobName"), request.get("RunId"))
+            }
 
     def reset_job_bookmark(self, request: Request) -> Shape:
         name = _required(request, "JobName")
         with self._lock:
-            old = self._bookmark(name)
-            entry = {"JobName": name, "Version": old["Version"] + 1, "Run": 0, "Attempt": 0}
-            self._bookmarks[name] = entry
-        return {"JobBookmarkEntry": dict(entry)}
+            return {"JobBookmarkEntry": self._bookmarks.reset(name, request.get("RunId"))}
 
     # Connections
 
@@ -344,9 +346,6 @@ class GluePlane:
     def _connection(self, name: str) -> Shape:
         return _found(self._connections, name, f"Connection {name} not found.")
 
-    def _bookmark(self, name: str) -> Shape:
-        return _found(self._bookmarks, name, f"Continuation for job {name} not found")
-
     def _run(self, name: str, run_id: str) -> JobRun:
         for run in self._runs.get(name, []):
             if run.id == run_id:
@@ -379,7 +378,7 @@ class GluePlane:
             raise ConcurrentRunsExceededException(f"Concurrent runs exceeded for {job['Name']}")
 
     def _begin(self, run: JobRun) -> None:
-        active = ActiveRun(run)
+        active = ActiveRun(run, self._bookmarks)
         self._runs.setdefault(run.job_name, []).append(run)
         self._active[run.id] = active
         active.thread = threading.Thread(
@@ -398,8 +397,8 @@ class GluePlane:
                 run.advance(outcome.state, _now(), outcome.error_message)
             del self._active[run.id]
             self._tell_end(active)
-            if run.state is State.SUCCEEDED:
-                self._note_bookmark(run)
+            if outcome.bookmark is not None or (run.state is State.SUCCEEDED and _has_bookmark(run)):
+                self._bookmarks.note(run, outcome.bookmark)
             if run.state is State.FAILED and run.attempt < run.job["MaxRetries"] and not self._is_closed:
                 self._begin(_retry(run))
 
@@ -449,22 +448,9 @@ class GluePlane:
             self._tell_status(active)
         active.stop.set()
 
-    def _note_bookmark(self, run: JobRun) -> None:
-        if not arguments.parse(run.all_arguments).enables_bookmark:
-            return
-        old = self._bookmarks.get(run.job_name, {"Version": 0, "Run": 0})
-        entry = {
-            "JobName": run.job_name,
-            "Version": old["Version"] + 1,
-            "Run": old["Run"] + 1,
-            "Attempt": run.attempt,
-            "RunId": run.id,
-            # Bookmarks hold the positions of dynamic-frame sources, and no run here has any.
-            "JobBookmark": "{}",
-        }
-        if "RunId" in old:
-            entry["PreviousRunId"] = old["RunId"]
-        self._bookmarks[run.job_name] = entry
+
+def _has_bookmark(run: JobRun) -> bool:
+    return arguments.parse(run.all_arguments).enables_bookmark
 
 
 def _now() -> datetime:

@@ -65,6 +65,16 @@ class RunFolder:
     def failure(self) -> Path:
         return self.path / "failure.json"
 
+    @property
+    def bookmark(self) -> Path:
+        """What a script is told of the bookmarks of its job."""
+        return self.path / "bookmark.json"
+
+    @property
+    def committed_bookmark(self) -> Path:
+        """What ``Job.commit`` keeps; ``awsglue.bookmarks`` names it so."""
+        return self.path / "bookmark.json.committed"
+
     def create(self) -> None:
         self.path.mkdir(parents=True, mode=0o700)
         for directory in (self.work, self.libraries, self.jars, self.conf, self.tmp):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import select
@@ -11,10 +12,10 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import psutil
 
@@ -24,6 +25,7 @@ from millpond.planes.common.credentials import Clients, Credentials, RoleNotTrus
 from millpond.planes.common.logs import LogShipper, source_files
 from millpond.planes.glue import arguments, failure, logs, modules, spark, staging
 from millpond.planes.glue.arguments import Parameters
+from millpond.planes.glue.bookmarks import JobBookmarks
 from millpond.planes.glue.containers import ContainerWorkers
 from millpond.planes.glue.exceptions import LaunchError
 from millpond.planes.glue.jvms import JvmPool
@@ -42,6 +44,7 @@ class Outcome:
 
     state: State
     error_message: str | None = None
+    bookmark: Mapping[str, Any] | None = None
 
 
 @dataclass
@@ -52,6 +55,8 @@ class ActiveRun:
     ----------
     run : JobRun
         The run.
+    bookmarks : JobBookmarks
+        Those of all jobs.
     stop : Event
         Set when somebody wants it to stop.
     thread : Thread
@@ -63,6 +68,7 @@ class ActiveRun:
     """
 
     run: JobRun
+    bookmarks: JobBookmarks
     stop: threading.Event = field(default_factory=threading.Event)
     thread: threading.Thread | None = None
     delay: threading.Timer | None = None
@@ -172,7 +178,8 @@ class Supervisor:
         folder = RunFolder(self._runs_dir / active.run.id)
         try:
             folder.create()
-            return self._execute(active, folder)
+            outcome = self._execute(active, folder)
+            return replace(outcome, bookmark=_committed(folder))
         except LaunchError as error:
             return Outcome(State.FAILED, str(error))
         except Exception as error:
@@ -205,6 +212,7 @@ class Supervisor:
             credentials = self._assume(run)
             s3 = self._clients.of("s3", credentials)
             launch = Launch(self._context, run, folder, parameters, credentials, s3)
+            folder.bookmark.write_text(json.dumps(active.bookmarks.given_to(run)))
             if self._containers is not None:
                 start = self._in_container(self._containers, launch)
                 return self._watch(active, start, folder, shipper)
@@ -345,6 +353,14 @@ def _fetch(launch: Launch) -> Staged:
     libraries = [bring_library(address) for address in parameters.extra_py_files if address not in wheels]
     path = [*(str(library) for library in libraries if library.suffix != ".py"), str(folder.libraries)]
     return Staged(script, path, parameters.python_modules, wheels, bring_library)
+
+
+def _committed(folder: RunFolder) -> Mapping[str, Any] | None:
+    """What the script committed of its bookmark, if it did."""
+    if not folder.committed_bookmark.exists():
+        return None
+    states: Mapping[str, Any] = json.loads(folder.committed_bookmark.read_text())["states"]
+    return states
 
 
 def _warn_of_version(python: Path, folder: RunFolder) -> None:
