@@ -1,0 +1,1 @@
+"""Glue Data Quality: rulesets of DQDL, evaluated over frames."""

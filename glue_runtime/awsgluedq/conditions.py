@@ -1,0 +1,105 @@
+"""Expressions of DQDL, on a number and on a column."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, List
+
+from awsglue import _columns, gluetypes
+from pyspark.sql import Column
+from pyspark.sql import functions as F  # noqa: N812
+from pyspark.sql import types as spark
+
+from awsgluedq.dqdl import Duration, Expression, Keyword, Now, Operand
+
+
+def holds(value: float, expression: Expression) -> bool:
+    """Whether a number is as an expression has it.
+
+    Parameters
+    ----------
+    value : float
+    expression : Expression
+        Of numbers or durations, in seconds.
+    """
+    operands: List[float] = [
+        float(one.seconds if isinstance(one, Duration) else one)  # type: ignore[arg-type]
+        for one in expression.operands
+    ]
+    found = {
+        "=": lambda: value == operands[0],
+        "!=": lambda: value != operands[0],
+        "<": lambda: value < operands[0],
+        "<=": lambda: value <= operands[0],
+        ">": lambda: value > operands[0],
+        ">=": lambda: value >= operands[0],
+        # Exclusive: "between 10 and 20" is from 11 to 19 of whole numbers.
+        "between": lambda: operands[0] < value < operands[1],
+        "in": lambda: value in operands,
+    }[expression.operator]()
+    return found is not expression.is_negated
+
+
+def matches(column: Column, kind: spark.DataType, expression: Expression) -> Column:
+    """Whether each value of a column is as an expression has it; a null is, only where ``NULL`` is named.
+
+    Parameters
+    ----------
+    column : Column
+    kind : DataType
+        Of the column.
+    expression : Expression
+    """
+    operands = expression.operands
+    numbers = [one for one in operands if isinstance(one, (int, float))]
+    if isinstance(kind, spark.StringType) and numbers and len(numbers) == len(operands):
+        # A text compares with a number as the number it is, if it is one.
+        column = _columns.cast(column, gluetypes.StringType(), gluetypes.DoubleType())
+    if expression.operator == "matches":
+        found = column.cast("string").rlike(f"^(?:{operands[0]})$")
+    elif expression.operator == "between":
+        low, high = (_value(one, kind) for one in operands)
+        found = (column > low) & (column < high)
+    elif expression.operator == "in":
+        found = F.lit(False)
+        for one in operands:
+            found = found | F.coalesce(_equals(column, kind, one), F.lit(False))
+        found = F.when(column.isNull() & ~_names_null(expression), None).otherwise(found)
+    elif expression.operator in ("=", "!="):
+        found = _equals(column, kind, operands[0])
+        found = ~found if expression.operator == "!=" else found
+    else:
+        value = _value(operands[0], kind)
+        found = {
+            "<": column < value,
+            "<=": column <= value,
+            ">": column > value,
+            ">=": column >= value,
+        }[expression.operator]
+    return F.coalesce(~found if expression.is_negated else found, F.lit(False))
+
+
+def _names_null(expression: Expression) -> Any:
+    return F.lit(any(one == Keyword("NULL") for one in expression.operands))
+
+
+def _equals(column: Column, kind: spark.DataType, operand: Operand) -> Column:
+    if isinstance(operand, Keyword):
+        text = column.cast("string")
+        return {
+            "NULL": column.isNull(),
+            "EMPTY": text == "",
+            "WHITESPACES_ONLY": text.rlike(r"^\s+$"),
+        }[operand.name]
+    return column == _value(operand, kind)
+
+
+def _value(operand: Operand, kind: spark.DataType) -> Column:
+    if isinstance(operand, Now):
+        moment = F.lit(time.time() + operand.seconds).cast("timestamp")
+        return moment.cast("date") if isinstance(kind, spark.DateType) else moment
+    if isinstance(operand, Duration):
+        return F.lit(operand.seconds)
+    if isinstance(operand, str) and isinstance(kind, (spark.DateType, spark.TimestampType)):
+        return F.lit(operand).cast(kind)
+    return F.lit(operand)
