@@ -11,9 +11,12 @@ from ports import free_port
 from millpond.base.config import Settings
 from millpond.stack.onprem import OnPremDatabase
 
+# Of the rows of erp: enough of every kind, and quickly made.
+SCALE = 0.1
+
 
 def onprem_settings(directory: Path) -> Settings:
-    return Settings(state_dir=directory / "state", onprem_port=free_port(), scale=0.1, tpch_sf=0.01)
+    return Settings(state_dir=directory / "state", onprem_port=free_port())
 
 
 @contextmanager

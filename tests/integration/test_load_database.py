@@ -14,7 +14,7 @@ import boto3
 import psycopg
 import pytest
 from moto import mock_aws
-from onprem_fixtures import onprem_settings, running_database
+from onprem_fixtures import SCALE, onprem_settings, running_database
 
 from lake import scaffold
 from lake.load import LoadResult, load, put_masking_key, put_secret, run_workload
@@ -33,7 +33,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 @pytest.fixture(scope="module")
 def database(settings: Settings) -> Iterator[OnPremDatabase]:
     with running_database(settings) as running:
-        load(settings)
+        load(settings, scale=SCALE)
         yield running
 
 
@@ -66,7 +66,7 @@ def test_a_second_load_of_the_same_size_changes_nothing(settings: Settings, data
     with database.connection() as connection:
         connection.execute("DELETE FROM erp.audit_log WHERE ctid = '(0,1)'")
     before = _contents(database)
-    result = load(settings)
+    result = load(settings, scale=SCALE)
     assert result.loaded == ()
     assert _contents(database) == before
 
@@ -77,21 +77,21 @@ def test_another_size_loads_that_schema_again_and_only_that(
     larger = load(settings, scale=0.2)
     assert larger.loaded == ("erp",)
     assert larger.rows["erp.customers"] == 200
-    assert load(settings).rows["erp.customers"] == 100
+    assert load(settings, scale=SCALE).rows["erp.customers"] == 100
 
 
 def test_the_same_scale_gives_the_same_bytes(settings: Settings, database: OnPremDatabase) -> None:
     load(settings, scale=0.3)
-    load(settings)
+    load(settings, scale=SCALE)
     first = _contents(database)
     load(settings, scale=0.3)
-    load(settings)
+    load(settings, scale=SCALE)
     assert _contents(database) == first
     assert len(first) >= 8
 
 
 def test_tpch_has_the_rows_its_specification_says(settings: Settings, database: OnPremDatabase) -> None:
-    rows = load(settings).rows
+    rows = load(settings, scale=SCALE).rows
     assert rows["tpch.region"] == 5
     assert rows["tpch.nation"] == 25
     assert (rows["tpch.customer"], rows["tpch.orders"], rows["tpch.part"]) == (1500, 15000, 2000)
@@ -102,9 +102,9 @@ def test_a_scale_factor_whose_keys_repeat_is_refused_and_another_named(
     settings: Settings, database: OnPremDatabase
 ) -> None:
     with pytest.raises(MillpondError, match=r"0\.001") as refusal:
-        load(settings, tpch_sf=0.001)
+        load(settings, scale=SCALE, tpch_sf=0.001)
     assert "MILLPOND_TPCH_SF to 0.01" in refusal.value.next_step
-    assert load(settings).loaded == ()
+    assert load(settings, scale=SCALE).loaded == ()
     assert not (settings.state / "onprem" / "tpch").exists()
 
 
@@ -167,7 +167,7 @@ def test_a_workload_is_the_same_for_the_same_seed(settings: Settings, database: 
     outcomes = []
     for _ in range(2):
         load(settings, scale=0.3)
-        load(settings)
+        load(settings, scale=SCALE)
         result = run_workload(settings, changes=150, seed=7)
         outcomes.append((result, _contents(database)))
     assert outcomes[0] == outcomes[1]
@@ -178,7 +178,7 @@ def test_incremental_tables_lose_no_row_and_every_change_moves_the_watermark(
     settings: Settings, database: OnPremDatabase
 ) -> None:
     load(settings, scale=0.3)
-    load(settings)
+    load(settings, scale=SCALE)
     with database.connection() as connection:
         for table in INCREMENTAL:
             connection.execute(
@@ -244,7 +244,7 @@ def test_scaffold_writes_what_is_in_the_repository(
 
 
 def test_a_loaded_result_is_json(settings: Settings, database: OnPremDatabase) -> None:
-    result = load(settings)
+    result = load(settings, scale=SCALE)
     assert isinstance(result, LoadResult)
     assert json.loads(json.dumps(result.to_dict()))["rows"] == result.rows
 

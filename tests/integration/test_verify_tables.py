@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from onprem_fixtures import onprem_settings, running_database
+from onprem_fixtures import SCALE, onprem_settings, running_database
 from verify_lake import MemoryLake
 
 from lake.load import load, run_workload
@@ -45,7 +45,7 @@ CHANGES = """
 def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[psycopg.Connection]:
     settings = onprem_settings(tmp_path_factory.mktemp("verify"))
     with running_database(settings) as database:
-        load(settings)
+        load(settings, scale=SCALE)
         run_workload(settings, changes=200)
         with database.connection() as connection:
             connection.execute(CHANGES)
