@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from ingest.postgresql import EXAMPLES, PostgreSQL
 from ingest.settings_schema import FIELDS, LOAD_MODES
 
 from millpond.base.config import CHECKOUT
@@ -37,7 +38,17 @@ def load_modes_table() -> str:
     return _table(("mode", "needs", "reads", "does"), rows)
 
 
-TABLES: Mapping[str, Callable[[], str]] = {"settings": settings_table, "load_modes": load_modes_table}
+def types_table() -> str:
+    """A type of each kind of PostgreSQL's, and what the catalog has for it."""
+    rows = [(f"`{name}`", f"`{PostgreSQL().type_of(name).catalog_type}`", note) for name, note in EXAMPLES]
+    return _table(("PostgreSQL", "Glue", "note"), rows)
+
+
+TABLES: Mapping[str, Callable[[], str]] = {
+    "settings": settings_table,
+    "load_modes": load_modes_table,
+    "types": types_table,
+}
 
 
 def rewritten(text: str) -> str:

@@ -61,13 +61,12 @@ class Parts:
 
 
 # Those of the functions that have more than their own folder.
-_SETTINGS = ("__init__.py", "job_settings.json", "settings_schema.py")
+_DIALECTS = ("__init__.py", "dialect.py", "dialects.py", "errors.py", "postgresql.py")
+_SETTINGS = ("job_settings.json", "settings_schema.py")
 FUNCTIONS = {
-    "plan": Parts(shared=("onprem.py",), library=_SETTINGS, has_wheels=True),
+    "plan": Parts(shared=("onprem.py",), library=(*_DIALECTS, *_SETTINGS), has_wheels=True),
     "register": Parts(
-        shared=("onprem.py",),
-        library=(*_SETTINGS, "errors.py", "names.py", "settings.py", "source_types.py"),
-        has_wheels=True,
+        shared=("onprem.py",), library=(*_DIALECTS, *_SETTINGS, "names.py", "settings.py"), has_wheels=True
     ),
     "rotate": Parts(shared=("onprem.py",), has_wheels=True),
 }

@@ -15,8 +15,8 @@ from typing import Any
 
 import psycopg
 from ingest.names import catalog_name
+from ingest.postgresql import PostgreSQL
 from ingest.settings_schema import DEFAULTS, FIELDS, completed, problems
-from ingest.source_types import SourceType
 
 from millpond.base.config import CHECKOUT, load_settings
 from millpond.base.errors import MillpondError
@@ -99,7 +99,7 @@ def table_structure(columns: Sequence[SourceColumn], choice: Mapping[str, Any]) 
                 "name": name,
                 "source_name": column.name,
                 "source_type": column.type,
-                "type": SourceType.parse(column.type).catalog_type,
+                "type": PostgreSQL().type_of(column.type).catalog_type,
                 "nullable": not column.not_null,
             }
             for name, column in zip(names, columns, strict=True)

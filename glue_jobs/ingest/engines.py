@@ -164,7 +164,7 @@ class Engine(Protocol):
             Settings of every connection (``SET name = value``). Some are secret: never to be logged.
         """
 
-    def open_file(self, location: str, session: Mapping[str, str]) -> Source:
+    def open_file(self, location: str, masking_key: bytes | None) -> Source:
         """A dropped file (CSV, Parquet, JSON, JSON lines) as a source; its query is not used.
 
         Raises

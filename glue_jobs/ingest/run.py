@@ -21,6 +21,7 @@ from typing import Optional
 from ingest import cost, layout, maintenance, quarantine, runs, source_sql, watermark
 from ingest.arguments import JobArguments
 from ingest.aws import Aws
+from ingest.dialect import Dialect
 from ingest.engines import (
     Change,
     CommitConflictError,
@@ -53,7 +54,7 @@ from ingest.lease import Lease, hold
 from ingest.manifest import LandedFiles, Manifest, find_manifests, read_manifest, write_manifest
 from ingest.projection import project
 from ingest.runs import Current, Effort, Landed
-from ingest.secrets import read_credentials, read_masking_key
+from ingest.secrets import Credentials, read_credentials, read_masking_key
 from ingest.settings import JobSettings, read_job_settings
 from ingest.structures import TableStructure, check_settings, check_source, read_table_structure
 from ingest.watermark import Window
@@ -114,16 +115,25 @@ class _Run:
     structure: TableStructure
     landed: TableStructure
     current: Current
+    credentials: Credentials
 
     @classmethod
     def prepare(cls, arguments: JobArguments, engine: Engine, aws: Aws) -> _Run:
         settings = read_job_settings(aws.dynamodb, arguments.job_settings_table, arguments.table_id)
         if arguments.split_partitions:
             settings = replace(settings, split_partitions=int(arguments.split_partitions))
-        structure = read_table_structure(aws.dynamodb, arguments.table_structures_table, arguments.table_id)
-        check_settings(settings, structure)
+        credentials = read_credentials(aws.secretsmanager, arguments.secret_id)
+        structure = read_table_structure(
+            aws.dynamodb, arguments.table_structures_table, arguments.table_id, credentials.dialect
+        )
+        check_settings(settings, structure, credentials.dialect)
         current = runs.read_current(aws.dynamodb.Table(arguments.ingest_runs_table), arguments.table_id)
-        return cls(arguments, engine, aws, settings, structure, project(structure, settings), current)
+        landed = project(structure, settings)
+        return cls(arguments, engine, aws, settings, structure, landed, current, credentials)
+
+    @property
+    def dialect(self) -> Dialect:
+        return self.credentials.dialect
 
     def ingest(self, lease: Lease, started_at: datetime) -> Landed:
         table = self._find(self._name)
@@ -231,7 +241,7 @@ class _Run:
             settings=self.settings,
             structure=self.landed,
             table=table,
-            query=source_sql.source_query(self.settings, self.landed),
+            query=source_sql.source_query(self.dialect, self.settings, self.landed),
             location=location,
             run_id=self.arguments.run_id,
             ingest_date=self.arguments.ingest_date,
@@ -244,36 +254,36 @@ class _Run:
         return manifest
 
     def _land_file(self, landing: Landing, file: str) -> Manifest:
-        files = self.engine.open_file(self.arguments.source_file, self._session()).land(landing)
+        files = self.engine.open_file(self.arguments.source_file, self._masking_key()).land(landing)
         action = "upsert" if self.settings.key_columns else "append"
         manifest = self._manifest(landing, "file", action, self.current.watermark)
         return replace(manifest, source_file=file, files=files)
 
     def _land_table(self, landing: Landing) -> Manifest:
-        credentials = read_credentials(self.aws.secretsmanager, self.arguments.secret_id)
         is_same = landing.table.data_snapshot is not None and self._is_read_alike(landing.table.data_snapshot)
         lower = self._lower(landing.table, is_same)
-        with self.engine.connect(credentials, self._session()) as source:
+        with self.engine.connect(self.credentials, self._session()) as source:
             drift = check_source(self.structure, self.settings, self._actual_columns(source))
             upper = self._upper(source, lower)
             query = source_sql.source_query(
-                self.settings, self.landed, window=self._window(lower, upper), drift=drift
+                self.dialect, self.settings, self.landed, window=self._window(lower, upper), drift=drift
             )
             load_mode, action = _decide(self.settings, lower, is_same)
             manifest = self._manifest(landing, load_mode, action, upper)
             return replace(manifest, files=source.land(replace(landing, query=query)))
 
     def _session(self) -> dict[str, str]:
-        if not any(column.masking for column in self.landed.columns):
-            return source_sql.session_settings()
-        return source_sql.session_settings(self._masking_key())
+        return self.dialect.session_settings(self._masking_key())
 
-    def _masking_key(self) -> bytes:
+    def _masking_key(self) -> bytes | None:
+        """The key, where a column is masked."""
+        if not any(column.masking for column in self.landed.columns):
+            return None
         return read_masking_key(self.aws.secretsmanager, self.arguments.masking_secret_id)
 
     def _actual_columns(self, source: Source) -> dict[str, str]:
-        rows = source.fetch(source_sql.actual_columns(self.settings))
-        return {str(name): str(kind) for name, kind in rows}
+        query = self.dialect.columns_query(self.settings.source_schema, self.settings.source_table)
+        return {str(name): str(kind) for name, kind, _ in source.fetch(query)}
 
     def _lower(self, table: IcebergTable, is_read_alike: bool) -> str | None:
         """The watermark to read from; None to read everything.
@@ -288,14 +298,14 @@ class _Run:
         if self.settings.growing_column is None:
             return None
         column = self.structure.column(self.settings.growing_column, "watermark")
-        return single_row(source.fetch(watermark.greatest(self.settings, column, lower)))[0]
+        return single_row(source.fetch(watermark.greatest(self.dialect, self.settings, column, lower)))[0]
 
     def _window(self, lower: str | None, upper: str | None) -> str:
         if self.settings.growing_column is None:
             return ""
         column = self.structure.column(self.settings.growing_column, "watermark")
         window = Window(lower, upper, self.settings.watermark_overlap)
-        return watermark.predicate(column, window, is_open=self.settings.mode.is_open)
+        return watermark.predicate(self.dialect, column, window, is_open=self.settings.mode.is_open)
 
     def _manifest(self, landing: Landing, load_mode: str, action: str, upper: str | None) -> Manifest:
         return Manifest(

@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from ingest.dialect import Address, Dialect
+from ingest.dialects import dialect_of
 from ingest.errors import IngestError
 
 _KEYS = ("engine", "host", "port", "dbname", "username", "password")
@@ -13,22 +15,18 @@ _MASKING_KEY_BYTES = 32
 
 
 @dataclass(frozen=True)
-class Credentials:
-    """Where the source database is and who asks.
+class Credentials(Address):
+    """How to sign in to the source database, and what it speaks.
 
     Parameters
     ----------
-    host, dbname, username : str
-    port : int
     password : str
         Never shown by ``repr``.
+    dialect : Dialect
     """
 
-    host: str
-    port: int
-    dbname: str
-    username: str
     password: str = field(repr=False)
+    dialect: Dialect
 
 
 def read_credentials(secretsmanager: Any, secret_id: str) -> Credentials:
@@ -48,14 +46,13 @@ def read_credentials(secretsmanager: Any, secret_id: str) -> Credentials:
     missing = [key for key in _KEYS if not isinstance(content, dict) or key not in content]
     if missing:
         raise IngestError(f"The secret {secret_id} lacks {', '.join(missing)}.")
-    if content["engine"] not in ("postgres", "postgresql"):
-        raise IngestError(f"The secret {secret_id} is for {content['engine']!r}; only postgres can be read.")
     return Credentials(
         host=content["host"],
         port=int(content["port"]),
         dbname=content["dbname"],
         username=content["username"],
         password=content["password"],
+        dialect=dialect_of(content["engine"], f"The secret {secret_id}"),
     )
 
 

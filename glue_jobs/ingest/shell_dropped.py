@@ -36,8 +36,8 @@ class DroppedFile:
     s3 : boto3 client
     location : str
         S3 URI; its ending says the format.
-    session : mapping of str to str
-        Settings of a connection, which hold the masking key.
+    masking_key : bytes, optional
+        Needed where a column is masked.
 
     Raises
     ------
@@ -45,10 +45,10 @@ class DroppedFile:
         If the format is another one.
     """
 
-    def __init__(self, s3: Any, location: str, session: Mapping[str, str]) -> None:
+    def __init__(self, s3: Any, location: str, masking_key: bytes | None) -> None:
         self._s3 = s3
         self._location = location
-        self._session = session
+        self._masking_key = masking_key
         readers: Mapping[str, Callable[[], Iterator[pa.Table]]] = {
             "csv": self._csv,
             "parquet": self._parquet,
@@ -93,7 +93,7 @@ class DroppedFile:
         return pa.table([*result, pa.array(marks, pa.string())], names=[*names, QUARANTINE])
 
     def _masked(self, given: pa.Array, masking: str) -> pa.Array:
-        key = bytes.fromhex(self._session["millpond.masking_key"])
+        key = self._masking_key or b""
 
         def mask(text: str) -> str:
             if masking == "hash":

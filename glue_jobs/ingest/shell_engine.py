@@ -1,4 +1,4 @@
-"""The engine of the Python shell job: PostgreSQL's COPY into Arrow into Parquet, pyiceberg into the catalog.
+"""The engine of the Python shell job: the source into Arrow into Parquet, pyiceberg into the catalog.
 
 Memory is bounded by the sizes in :mod:`ingest.shell_sink`, some batches of rows and the keys that
 :mod:`ingest.shell_curation` looks for at once, whatever the table's size. Landed files become curated ones
@@ -10,24 +10,22 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from importlib import import_module
 from types import ModuleType
 from typing import Any, Iterator, List, Mapping
 
-import psycopg
 import pyarrow as pa
 
-from ingest import source_sql
-from ingest.engines import Change, Curated, Landing, Row, Source, TableName, single_row
+from ingest.engines import Change, Curated, Landing, Row, Source, TableName
 from ingest.evolution import Evolution
 from ingest.iceberg import IcebergTable
 from ingest.manifest import LandedFiles
 from ingest.secrets import Credentials
-from ingest.shell_copy import read_tables
 from ingest.shell_landing import land
 
 
 class ShellEngine:
-    """Reads through psycopg and ADBC, commits through pyiceberg; see :class:`ingest.engines.Engine`.
+    """Reads through the dialect's own module, commits through pyiceberg; see :class:`ingest.engines.Engine`.
 
     Parameters
     ----------
@@ -45,28 +43,15 @@ class ShellEngine:
 
     @contextmanager
     def connect(self, credentials: Credentials, session: Mapping[str, str]) -> Iterator[ShellSource]:
-        with psycopg.connect(
-            host=credentials.host,
-            port=credentials.port,
-            dbname=credentials.dbname,
-            user=credentials.username,
-            password=credentials.password,
-            connect_timeout=30,
-            client_encoding="utf8",
-            application_name="ingest",
-            options=source_sql.start_options(session),
-            autocommit=True,
-        ) as connection:
-            connection.execute("BEGIN")
-            connection.execute(source_sql.SNAPSHOT_ISOLATION)
+        reader = import_module(f"ingest.shell_{credentials.dialect.name}")
+        with reader.connect(credentials, session) as connection:
             self._importer.submit(_import_curation)
-            yield ShellSource(connection, credentials, session, self._s3)
-            connection.execute("COMMIT")
+            yield ShellSource(connection, self._s3)
 
-    def open_file(self, location: str, session: Mapping[str, str]) -> Source:
+    def open_file(self, location: str, masking_key: bytes | None) -> Source:
         from ingest.shell_dropped import DroppedFile
 
-        return DroppedFile(self._s3, location, session)
+        return DroppedFile(self._s3, location, masking_key)
 
     def prepare(self, name: TableName, found: IcebergTable | None, evolution: Evolution) -> None:
         self._curation().prepare(self._glue, self._s3, name, found, evolution)
@@ -99,29 +84,18 @@ class ShellSource:
 
     Parameters
     ----------
-    connection : psycopg.Connection
-        In a transaction, whose snapshot the connection that reads the rows imports.
-    credentials, session
-        How to open that one.
+    reader : object
+        Of the dialect's module: ``fetch`` runs a small query, ``tables`` gives the rows of a landing's.
     s3 : boto3 client
     """
 
-    def __init__(
-        self,
-        connection: psycopg.Connection[Any],
-        credentials: Credentials,
-        session: Mapping[str, str],
-        s3: Any,
-    ) -> None:
-        self._connection = connection
-        self._credentials = credentials
-        self._session = session
+    def __init__(self, reader: Any, s3: Any) -> None:
+        self._reader = reader
         self._s3 = s3
 
     def fetch(self, query: str) -> List[Row]:
-        return self._connection.execute(query).fetchall()
+        rows: List[Row] = self._reader.fetch(query)
+        return rows
 
     def land(self, landing: Landing) -> LandedFiles:
-        (snapshot,) = single_row(self.fetch(source_sql.EXPORT_SNAPSHOT))
-        tables = read_tables(self._credentials, self._session, str(snapshot), landing)
-        return land(self._s3, landing, tables)
+        return land(self._s3, landing, self._reader.tables(landing))

@@ -26,7 +26,7 @@ from ingest.iceberg import ROWS_DELETED, ROWS_INSERTED, ROWS_TOTAL, ROWS_UPDATED
 from ingest.manifest import RawFile
 from ingest.secrets import Credentials
 from ingest.spark_files import can_copy, copy_files
-from ingest.spark_source import JdbcSession, SparkSource, connection_properties
+from ingest.spark_source import JdbcSession, SparkSource
 from ingest.spark_tables import SparkTables, refusing_conflicts
 from ingest.spark_types import OPEN_FILES, quoted, read_schema
 
@@ -94,15 +94,13 @@ class SparkEngine:
     @contextmanager
     def connect(self, credentials: Credentials, session: Mapping[str, str]) -> Iterator[SparkSource]:
         """Connect and export a snapshot; see :class:`ingest.engines.Engine`."""
-        url = f"jdbc:postgresql://{credentials.host}:{credentials.port}/{credentials.dbname}"
-        properties = connection_properties(credentials, session)
-        own = JdbcSession(self._spark, url, properties, session)
+        own = JdbcSession(self._spark, credentials, session)
         try:
-            yield SparkSource(self._spark, self._s3, CATALOG, own, url, properties, session)
+            yield SparkSource(self._spark, self._s3, CATALOG, own, credentials, session)
         finally:
             own.close()
 
-    def open_file(self, location: str, session: Mapping[str, str]) -> Source:  # noqa: ARG002
+    def open_file(self, location: str, masking_key: bytes | None) -> Source:  # noqa: ARG002
         """Refuse: files that land are the shell engine's; see :class:`ingest.engines.Engine`."""
         raise IngestError(f"{location}: the Spark engine does not ingest files; use the shell engine.")
 

@@ -1,7 +1,7 @@
 """The source as Spark reads it, and the rows in raw.
 
 Every partition of a read sees one snapshot: a connection that stays open exports it
-(``pg_export_snapshot``), and each reading connection imports it before its first query. So a split read
+(``Dialect.export_snapshot``), and each reading connection imports it before its first query. So a split read
 is as consistent as a single one.
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 import json
 from concurrent.futures import ThreadPoolExecutor
+from functools import reduce
 from types import MappingProxyType
 from typing import Any, Mapping, Sequence
 
@@ -27,7 +28,6 @@ from ingest.manifest import LandedFiles, RawFile
 from ingest.secrets import Credentials
 from ingest.spark_types import from_wire, has_few_values, partition_value, quoted, with_field_id
 
-_DRIVER = "org.postgresql.Driver"
 _PARQUET = {
     "compression": "zstd",
     "mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
@@ -39,9 +39,6 @@ _PARQUET = {
     "parquet.page.size.row.check.min": "10",
     "parquet.block.size.row.check.min": "10",
 }
-
-# What the driver starts every connection with, besides names.
-_DRIVERS_OWN = ("datestyle", "timezone", "extra_float_digits")
 
 _FOOTERS_AT_ONCE = 8
 
@@ -56,25 +53,24 @@ def connection_properties(credentials: Credentials, session: Mapping[str, str]) 
     return {
         "user": credentials.username,
         "password": credentials.password,
-        "driver": _DRIVER,
-        "ApplicationName": "ingest",
-        "options": source_sql.start_options(session),
+        "driver": credentials.dialect.jdbc_driver,
+        **credentials.dialect.jdbc_properties(session),
     }
 
 
 class JdbcSession:
     """A JDBC connection of the driver that has begun the transaction."""
 
-    def __init__(
-        self, spark: SparkSession, url: str, properties: Mapping[str, str], session: Mapping[str, str]
-    ) -> None:
+    def __init__(self, spark: SparkSession, credentials: Credentials, session: Mapping[str, str]) -> None:
         jvm: Any = spark.sparkContext._jvm
         java_properties = jvm.java.util.Properties()
-        for name, value in properties.items():
+        for name, value in connection_properties(credentials, session).items():
             java_properties.setProperty(name, value)
-        self._connection = jvm.org.postgresql.Driver().connect(url, java_properties)
+        dialect = credentials.dialect
+        driver = reduce(getattr, dialect.jdbc_driver.split("."), jvm)()
+        self._connection = driver.connect(dialect.jdbc_url(credentials), java_properties)
         self._connection.setAutoCommit(False)
-        for statement in [source_sql.SNAPSHOT_ISOLATION, *_outdone(session)]:
+        for statement in [dialect.begin_snapshot, *dialect.jdbc_statements(session)]:
             self.execute(statement)
 
     def close(self) -> None:
@@ -108,10 +104,8 @@ class SparkSource:
         Spark catalog that has Iceberg's functions.
     own : JdbcSession
         Holds the snapshot.
-    url, properties
-        How to open connections that see it too; the properties have their settings.
-    session : mapping of str to str
-        The same settings.
+    credentials, session
+        How to open connections that see it too.
     """
 
     def __init__(
@@ -120,17 +114,22 @@ class SparkSource:
         s3: Any,
         catalog: str,
         own: JdbcSession,
-        url: str,
-        properties: Mapping[str, str],
+        credentials: Credentials,
         session: Mapping[str, str],
     ) -> None:
         self._spark = spark
         self._s3 = s3
         self._catalog = catalog
         self._own = own
-        self._url = url
-        (snapshot,) = single_row(own.fetch(source_sql.EXPORT_SNAPSHOT))
-        self._properties = {**properties, "sessionInitStatement": _initial(str(snapshot), session)}
+        self._dialect = dialect = credentials.dialect
+        self._url = dialect.jdbc_url(credentials)
+        (snapshot,) = single_row(own.fetch(dialect.export_snapshot))
+        # The snapshot must come before any query.
+        initial = [dialect.begin_snapshot, dialect.import_snapshot(str(snapshot))]
+        self._properties = {
+            **connection_properties(credentials, session),
+            "sessionInitStatement": "; ".join([*initial, *dialect.jdbc_statements(session)]),
+        }
 
     def fetch(self, query: str) -> list[Row]:
         return self._own.fetch(query)
@@ -167,11 +166,13 @@ class SparkSource:
     def _conditions(self, landing: Landing, split_column: str) -> list[str]:
         settings = landing.settings
         column = landing.structure.column(split_column, "split_column")
-        bounds = source_sql.split_bounds(settings, column, landing.query.predicate)
+        bounds = source_sql.split_bounds(self._dialect, settings, column, landing.query.predicate)
         low, high = single_row(self.fetch(bounds))
         if low is None or high is None:
             return ["TRUE"]
-        return source_sql.split_predicates(column, int(low), int(high), settings.split_partitions)
+        return source_sql.split_predicates(
+            self._dialect, column, int(low), int(high), settings.split_partitions
+        )
 
     def _write_data(self, landing: Landing, wire: DataFrame) -> tuple[RawFile, ...]:
         columns = [
@@ -222,7 +223,9 @@ class SparkSource:
 
     def _encoding(self, landing: Landing) -> dict[str, str]:
         """Options that spare columns with very many values the attempt at a dictionary."""
-        found = dict(self.fetch(source_sql.distinct_values(landing.settings)))
+        settings = landing.settings
+        query = self._dialect.distinct_values_query(settings.source_schema, settings.source_table)
+        found = dict(self.fetch(query))
         return {
             f"parquet.enable.dictionary#{column.name}": "false"
             for column in landing.structure.columns
@@ -278,17 +281,6 @@ def _split(rows: DataFrame, mark: str, has_mark: bool, is_first: Any) -> tuple[D
         return rows, None
     first: Column = is_first(f.col(quoted(mark)))
     return rows.where(first), rows.where(~first)
-
-
-def _initial(snapshot_id: str, session: Mapping[str, str]) -> str:
-    """What each reading connection begins with; the snapshot must come before any query."""
-    statements = [source_sql.SNAPSHOT_ISOLATION, source_sql.import_snapshot(snapshot_id)]
-    return "; ".join([*statements, *_outdone(session)])
-
-
-def _outdone(session: Mapping[str, str]) -> list[str]:
-    """``SET`` for the settings whose start option the driver outdoes with a value of its own."""
-    return [source_sql.set_statement(name, session[name]) for name in _DRIVERS_OWN]
 
 
 def _directory_columns(fields: Sequence[Field], count: int) -> list[str]:

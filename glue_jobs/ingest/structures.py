@@ -6,15 +6,14 @@ import re
 from dataclasses import dataclass
 from typing import Any, FrozenSet, Sequence
 
+from ingest.dialect import Dialect, SourceType
 from ingest.errors import IngestError
 from ingest.items import Item
 from ingest.settings import JobSettings
-from ingest.source_types import INTEGERS, TIMESTAMPS, SourceType
 
 _TRANSFORM = re.compile(r"(identity|year|month|day|bucket|truncate)(?:\[([1-9]\d*)\])?")
 IDENTITY_TYPES = ("smallint", "int", "bigint", "boolean", "date", "timestamp", "timestamptz", "string")
-SPLIT_TYPES = (*INTEGERS, "date")
-WATERMARK_TYPES = (*INTEGERS, "numeric", "date", *TIMESTAMPS)
+_TIMES = ("date", "timestamp", "timestamptz")
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class Column:
     name, type : str
         In the catalog.
     source_name, source_type : str
-        In PostgreSQL, the type as ``format_type`` prints it with an empty ``search_path``.
+        In the source, the type as :meth:`ingest.dialect.Dialect.type_of` takes it.
     nullable : bool
         Whether the source may hold NULL.
     renamed_from : str or None
@@ -91,7 +90,7 @@ class TableStructure:
         return [self.column(name, used_as).name for name in source_names]
 
     @classmethod
-    def from_item(cls, item: Item) -> TableStructure:
+    def from_item(cls, item: Item, dialect: Dialect) -> TableStructure:
         """Read an item and check that it is sound in itself.
 
         Raises
@@ -107,9 +106,9 @@ class TableStructure:
         )
         _check_names(structure)
         for column in structure.columns:
-            _check_catalog_type(structure, column)
+            _check_catalog_type(structure, column, dialect)
         for partition in structure.partitions:
-            _check_transform(structure, partition)
+            _check_transform(structure, partition, dialect)
         return structure
 
 
@@ -129,7 +128,7 @@ class Drift:
     retyped: FrozenSet[str] = frozenset()
 
 
-def read_table_structure(dynamodb: Any, table_name: str, table_id: str) -> TableStructure:
+def read_table_structure(dynamodb: Any, table_name: str, table_id: str, dialect: Dialect) -> TableStructure:
     """Read the newest version of a table's structure from DynamoDB.
 
     Raises
@@ -146,10 +145,11 @@ def read_table_structure(dynamodb: Any, table_name: str, table_id: str) -> Table
     )
     if not response["Items"]:
         raise IngestError(f"{table_name} has no item for the table_id {table_id!r}.")
-    return TableStructure.from_item(Item(response["Items"][0], f"table_structures item of {table_id}"))
+    item = Item(response["Items"][0], f"table_structures item of {table_id}")
+    return TableStructure.from_item(item, dialect)
 
 
-def check_settings(settings: JobSettings, structure: TableStructure) -> None:
+def check_settings(settings: JobSettings, structure: TableStructure, dialect: Dialect) -> None:
     """Check that the settings speak of columns that the structure has and can be used so.
 
     Raises
@@ -164,9 +164,13 @@ def check_settings(settings: JobSettings, structure: TableStructure) -> None:
     if settings.change_operation_column is not None:
         structure.column(settings.change_operation_column, "change_operation_column")
     if settings.growing_column is not None:
-        _check_type(structure, settings.growing_column, "watermark", WATERMARK_TYPES)
+        kind, refusal = _kind(structure, settings.growing_column, "watermark", dialect)
+        if not kind.is_number and kind.catalog_type not in _TIMES:
+            raise refusal
     if settings.split_column is not None:
-        _check_type(structure, settings.split_column, "split_column", SPLIT_TYPES)
+        kind, refusal = _kind(structure, settings.split_column, "split_column", dialect)
+        if kind.catalog_type not in ("smallint", "int", "bigint", "date"):
+            raise refusal
 
 
 def check_source(structure: TableStructure, settings: JobSettings, actual: dict[str, str]) -> Drift:
@@ -258,8 +262,8 @@ def _check_names(structure: TableStructure) -> None:
             raise IngestError(f"{structure.table_id}: table_structures uses the name {name!r} twice.")
 
 
-def _check_catalog_type(structure: TableStructure, column: Column) -> None:
-    expected = SourceType.parse(column.source_type).catalog_type
+def _check_catalog_type(structure: TableStructure, column: Column, dialect: Dialect) -> None:
+    expected = dialect.type_of(column.source_type).catalog_type
     if column.type != expected:
         raise IngestError(
             f"{structure.table_id}: table_structures lands column {column.source_name!r}, "
@@ -267,17 +271,17 @@ def _check_catalog_type(structure: TableStructure, column: Column) -> None:
         )
 
 
-def _check_transform(structure: TableStructure, partition: Partition) -> None:
+def _check_transform(structure: TableStructure, partition: Partition, dialect: Dialect) -> None:
     source = structure.column(partition.source_name, f"source of the partition {partition.name!r}")
-    kind = SourceType.parse(source.source_type)
+    kind = dialect.type_of(source.source_type)
     match = _TRANSFORM.fullmatch(partition.transform)
     name = match[1] if match else None
     has_width = bool(match and match[2])
     allowed = {
         "identity": kind.catalog_type in IDENTITY_TYPES,
-        "year": kind.name in ("date", *TIMESTAMPS),
-        "month": kind.name in ("date", *TIMESTAMPS),
-        "day": kind.name in ("date", *TIMESTAMPS),
+        "year": kind.catalog_type in _TIMES,
+        "month": kind.catalog_type in _TIMES,
+        "day": kind.catalog_type in _TIMES,
         "bucket": kind.catalog_type in ("int", "bigint", "string", "date", "timestamp", "timestamptz"),
         "truncate": kind.catalog_type in ("int", "bigint", "string"),
     }
@@ -288,11 +292,12 @@ def _check_transform(structure: TableStructure, partition: Partition) -> None:
         )
 
 
-def _check_type(structure: TableStructure, source_name: str, used_as: str, kinds: tuple[str, ...]) -> None:
+def _kind(
+    structure: TableStructure, source_name: str, used_as: str, dialect: Dialect
+) -> tuple[SourceType, IngestError]:
+    """The type of a column, and what to say if it is none for its use."""
     column = structure.column(source_name, used_as)
-    kind = SourceType.parse(column.source_type)
-    if kind.is_array or kind.name not in kinds:
-        raise IngestError(
-            f"{structure.table_id}: column {source_name!r} is {column.source_type}; "
-            f"it cannot be the {used_as}."
-        )
+    refusal = IngestError(
+        f"{structure.table_id}: column {source_name!r} is {column.source_type}; it cannot be the {used_as}."
+    )
+    return dialect.type_of(column.source_type), refusal

@@ -10,21 +10,21 @@ found by the next run when the value lies within the overlap; otherwise it is mi
 changes again, so the overlap must be longer than the source's longest transaction.
 """
 
-# ruff: noqa: S608 (names and literals are quoted by quote_name and quote_text)
+# ruff: noqa: S608 (names and literals are quoted by the dialect)
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ingest.dialect import Dialect
 from ingest.settings import JobSettings
-from ingest.source_sql import quote_name, quote_text, source_table
-from ingest.source_types import INTEGERS, SourceType
+from ingest.source_sql import source_table
 from ingest.structures import Column
 
 
 @dataclass(frozen=True)
 class Window:
-    """A range of watermarks, as PostgreSQL's text of them.
+    """A range of watermarks, as the database's text of them.
 
     Parameters
     ----------
@@ -42,40 +42,32 @@ class Window:
     overlap: str | None = None
 
 
-def greatest(settings: JobSettings, column: Column, lower: str | None) -> str:
+def greatest(dialect: Dialect, settings: JobSettings, column: Column, lower: str | None) -> str:
     """A query for the upper end; never below the lower end, also when the newest rows were deleted."""
-    value = f"max({quote_name(column.source_name)})"
+    value = f"max({dialect.quote_name(column.source_name)})"
     if lower is not None:
-        value = f"greatest({value}, {_literal(column, lower)})"
-    return f"SELECT {value}::text FROM {source_table(settings)}"
+        least = dialect.literal(lower, column.source_type)
+        value = f"greatest(coalesce({value}, {least}), {least})"
+    return f"SELECT {dialect.text(value)} FROM {source_table(dialect, settings)}"
 
 
-def predicate(column: Column, window: Window, *, is_open: bool = False) -> str:
+def predicate(dialect: Dialect, column: Column, window: Window, *, is_open: bool = False) -> str:
     """The SQL condition for the rows of a window; empty for every row.
 
     Parameters
     ----------
+    dialect : Dialect
     column : Column
     window : Window
     is_open : bool
         Whether rows at the lower end itself are known to be complete, and left out when there is no
         overlap.
     """
-    name = quote_name(column.source_name)
+    name = dialect.quote_name(column.source_name)
     if window.lower is None or window.upper is None:
         return ""
-    lower, compare = _literal(column, window.lower), ">" if is_open else ">="
+    lower, compare = dialect.literal(window.lower, column.source_type), ">" if is_open else ">="
     if window.overlap is not None:
-        lower, compare = _below(column, lower, window.overlap), ">="
-    inside = f"{name} {compare} {lower} AND {name} <= {_literal(column, window.upper)}"
+        lower, compare = dialect.less(lower, window.overlap, column.source_type), ">="
+    inside = f"{name} {compare} {lower} AND {name} <= {dialect.literal(window.upper, column.source_type)}"
     return f"({inside} OR {name} IS NULL)" if column.nullable else f"({inside})"
-
-
-def _below(column: Column, lower: str, overlap: str) -> str:
-    is_number = SourceType.parse(column.source_type).name in (*INTEGERS, "numeric")
-    kind = column.source_type if is_number else "interval"
-    return f"({lower} - {quote_text(overlap)}::{kind})::{column.source_type}"
-
-
-def _literal(column: Column, text: str) -> str:
-    return f"{quote_text(text)}::{column.source_type}"

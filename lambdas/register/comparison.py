@@ -13,9 +13,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ingest.dialect import Dialect, SourceType
 from ingest.names import catalog_name
 from ingest.settings import JobSettings
-from ingest.source_types import SourceType
 
 COMPATIBLE = ("added", "widened")
 # What permissive takes beside: values still fit, are missing from now on, or are quarantined with their rows.
@@ -27,7 +27,7 @@ _SIZED = re.compile(r"(?:char|varchar)\((\d+)\)")
 
 @dataclass(frozen=True)
 class SourceColumn:
-    """A column as PostgreSQL's catalog has it; ``type`` as ``format_type`` prints it."""
+    """A column as the source's own catalog has it."""
 
     name: str
     type: str
@@ -94,7 +94,10 @@ class Comparison:
 
 
 def compare(
-    settings: JobSettings, structure: Mapping[str, Any], source: Sequence[SourceColumn]
+    settings: JobSettings,
+    structure: Mapping[str, Any],
+    source: Sequence[SourceColumn],
+    dialect: Dialect,
 ) -> Comparison:
     """Compare the newest registered structure with the source table.
 
@@ -106,6 +109,8 @@ def compare(
         Item of ``table_structures``.
     source : sequence of SourceColumn
         Columns of the source table, in its order.
+    dialect : Dialect
+        Knows their types.
     """
     needed = {name for names in settings.needed_columns.values() for name in names}
     registered = {column["source_name"]: column for column in structure["columns"]}
@@ -120,14 +125,15 @@ def compare(
             differences.append(Difference("dropped", name, f"{name} {column['source_type']} is gone"))
         elif actual[name].type != column["source_type"]:
             may_keep = settings.schema_policy == "permissive" and name not in needed
-            differences.append(_changed(column, actual[name], may_keep=may_keep))
+            differences.append(_changed(column, actual[name], dialect, may_keep=may_keep))
     differences += [
         Difference("added", column.name, f"{column.name} {column.type} is new")
         for column in source
         if column.name not in registered and column.name not in renamed.values()
     ]
     kept = {one.column for one in differences if one.kind == "kept"}
-    return Comparison(tuple(differences), tuple(_columns(structure["columns"], source, renamed, kept)))
+    columns = _columns(structure["columns"], source, renamed, kept, dialect)
+    return Comparison(tuple(differences), tuple(columns))
 
 
 def settings_that_break(
@@ -153,11 +159,6 @@ def settings_that_break(
     return [f"{use}: {name}" for use, names in uses.items() for name in gone if name in names]
 
 
-def catalog_type(source_type: str) -> str:
-    """The catalog's type for a source type: the ingest library's own rule."""
-    return SourceType.parse(source_type).catalog_type
-
-
 def is_wider(old: str, new: str) -> bool:
     """Whether every value of one catalog type fits into another, as Iceberg promotes types.
 
@@ -180,11 +181,14 @@ def is_wider(old: str, new: str) -> bool:
     return bool(before and new == "string")
 
 
-def _changed(column: Mapping[str, Any], actual: SourceColumn, *, may_keep: bool) -> Difference:
+def _changed(
+    column: Mapping[str, Any], actual: SourceColumn, dialect: Dialect, *, may_keep: bool
+) -> Difference:
     """A column that has another type in the source."""
-    name, old, new = column["source_name"], column["type"], catalog_type(actual.type)
+    before, after = dialect.type_of(column["source_type"]), dialect.type_of(actual.type)
+    name, old, new = column["source_name"], column["type"], after.catalog_type
     change = f"{name} was {column['source_type']} and is {actual.type}"
-    if is_wider(old, new) or (old == new and not _is_shorter(column["source_type"], actual.type)):
+    if is_wider(old, new) or (old == new and not _is_shorter(before, after)):
         return Difference("widened", name, change)
     if is_wider(new, old) or old == new:
         return Difference("narrowed", name, f"{change}, which holds less")
@@ -194,9 +198,8 @@ def _changed(column: Mapping[str, Any], actual: SourceColumn, *, may_keep: bool)
     return Difference("retyped", name, f"{change}: {old} cannot become {new} in place")
 
 
-def _is_shorter(old: str, new: str) -> bool:
+def _is_shorter(before: SourceType, after: SourceType) -> bool:
     """Whether a type that the catalog has as text got a smaller length."""
-    before, after = SourceType.parse(old), SourceType.parse(new)
     if not after.arguments:
         return False
     return not before.arguments or after.arguments < before.arguments
@@ -241,6 +244,7 @@ def _columns(
     source: Sequence[SourceColumn],
     renamed: Mapping[str, str],
     kept: Collection[str],
+    dialect: Dialect,
 ) -> list[dict[str, Any]]:
     """The columns of the next version: in the source's order, under the names that the catalog knows."""
     by_source_name = {column["source_name"]: column for column in registered}
@@ -256,7 +260,7 @@ def _columns(
             "name": name,
             "source_name": column.name,
             "source_type": source_type,
-            "type": catalog_type(source_type),
+            "type": dialect.type_of(source_type).catalog_type,
             "nullable": column.nullable,
         }
         if column.name in old_names:

@@ -16,22 +16,14 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from boto3.dynamodb.conditions import Attr, Key
 from comparison import Comparison, SourceColumn, compare, settings_that_break
+from ingest.dialect import Dialect
+from ingest.dialects import dialect_of
 from ingest.errors import IngestError
 from ingest.settings import JobSettings
 from onprem import read_secret, session
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
-
-# An empty search_path makes format_type say the schema of every type that is not PostgreSQL's own.
-_COLUMNS = """
-    SELECT a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull
-    FROM pg_attribute a
-    JOIN pg_class c ON c.oid = a.attrelid
-    JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE n.nspname = :schema AND c.relname = :table AND a.attnum > 0 AND NOT a.attisdropped
-    ORDER BY a.attnum
-"""
 
 Item = Mapping[str, Any]
 
@@ -67,14 +59,17 @@ class Registry:
     job_settings: Table
     table_structures: Table
     source_columns: Callable[[str, str], list[SourceColumn]]
+    dialect: Dialect
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Registry:
-        dynamodb = boto3.resource("dynamodb")
+        dynamodb, secret = boto3.resource("dynamodb"), read_secret(environment["SECRET_ID"])
+        dialect = dialect_of(secret["engine"], f"The secret {environment['SECRET_ID']}")
         return cls(
             dynamodb.Table(environment["JOB_SETTINGS_TABLE"]),
             dynamodb.Table(environment["TABLE_STRUCTURES_TABLE"]),
-            lambda schema, table: read_columns(read_secret(environment["SECRET_ID"]), schema, table),
+            lambda schema, table: read_columns(secret, dialect.columns_query(schema, table)),
+            dialect,
         )
 
 
@@ -110,12 +105,13 @@ def apply(registry: Registry, table_id: str, run_id: str, proposal: str) -> dict
     return _answer(_register(registry, structure, comparison, run_id), comparison)
 
 
-def read_columns(secret: Mapping[str, Any], schema: str, table: str) -> list[SourceColumn]:
+def read_columns(secret: Mapping[str, Any], query: str) -> list[SourceColumn]:
     """The columns of a source table, in its order; none when there is no such table."""
     with session(secret, "millpond-register") as connection:
+        # Then every type that is not PostgreSQL's own is told with its schema.
         connection.run("SET search_path = ''")
-        rows = connection.run(_COLUMNS, schema=schema, table=table)
-    return [SourceColumn(name, kind, nullable) for name, kind, nullable in rows]
+        rows = connection.run(query)
+    return [SourceColumn(name, kind, nullable == "t") for name, kind, nullable in rows]
 
 
 def _look(registry: Registry, table_id: str) -> tuple[JobSettings, Item, Comparison]:
@@ -139,7 +135,7 @@ def _look(registry: Registry, table_id: str) -> tuple[JobSettings, Item, Compari
         raise SourceTableMissingError(
             f"{table_id}: the source has no table {settings.source_schema}.{settings.source_table}."
         )
-    comparison = compare(settings, found[0], source)
+    comparison = compare(settings, found[0], source, registry.dialect)
     broken = settings_that_break(settings, found[0], comparison)
     if broken:
         raise SettingsDoNotFitError(

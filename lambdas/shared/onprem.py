@@ -13,7 +13,7 @@ from pg8000.native import Connection
 
 CONNECT_SECONDS = 10
 STATEMENT_SECONDS = 30
-SECRET_KEYS = ("host", "port", "dbname", "username", "password")
+SECRET_KEYS = ("engine", "host", "port", "dbname", "username", "password")
 
 
 class DatabaseUnreachableError(Exception):

@@ -14,6 +14,8 @@ import pytest
 from ingest_fixtures import RAW, Lab, open_lab
 from pyarrow import parquet
 
+from lake import scaffold
+
 ENGINES = ("shell", "spark")
 UTC = ZoneInfo("UTC")
 
@@ -199,6 +201,16 @@ TYPES: list[tuple[str, str, str, list[tuple[str, Any]]]] = [
         "array<string>",
         [("""'{"so, so"}'""", ["so, so"]), ("'{}'", []), ("NULL", None)],
     ),
+    ("net", "inet", "string", [("'10.0.0.1/24'", "10.0.0.1/24"), ("'::1'", "::1/128"), ("NULL", None)]),
+    ("cash", "money", "string", [("12.5", "$12.50"), ("'-1000'", "-$1,000.00"), ("NULL", None)]),
+    ("words", "tsvector", "string", [("'a fat cat'", "'a' 'cat' 'fat'"), ("''", ""), ("NULL", None)]),
+    ("dom", "lab.positive", "string", [("7", "7"), ("1", "1"), ("NULL", None)]),
+    (
+        "ttz",
+        "time with time zone",
+        "string",
+        [("'12:00:00.5+02'", "12:00:00.5+02"), ("'00:00Z'", "00:00:00+00"), ("NULL", None)],
+    ),
     ("select", "integer", "int", [("1", 1), ("2", 2), ("NULL", None)]),
     ('Mixed "Case"', "integer", "int", [("1", 1), ("2", 2), ("NULL", None)]),
 ]
@@ -214,7 +226,10 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 def every_type(lab: Lab) -> dict[str, str]:
     """The table of every type, ingested by each engine into a table of its own."""
     columns = ", ".join(f"{_quote(name)} {kind}" for name, kind, _, _ in TYPES)
-    lab.execute("CREATE TYPE lab.mood AS ENUM ('fine', 'so, so')")
+    lab.execute(
+        "CREATE TYPE lab.mood AS ENUM ('fine', 'so, so')",
+        "CREATE DOMAIN lab.positive AS integer CHECK (value > 0)",
+    )
     tables = {}
     for engine in ENGINES:
         table = f"every_type_{engine}"
@@ -222,11 +237,11 @@ def every_type(lab: Lab) -> dict[str, str]:
         for row in range(3):
             values = ", ".join(cases[row][0] for _, _, _, cases in TYPES)
             lab.execute(f"INSERT INTO lab.{table} VALUES ({row}, {values})")
-        structure = {
-            "columns": [_column("no", "integer", "int")]
-            + [_column(name, kind, catalog) for name, kind, catalog, _ in TYPES],
-            "partitions": [],
-        }
+        with lab.database.connection() as connection:
+            found = [one for one in scaffold.read_columns(connection, ["lab"]) if one.table == table]
+        structure = scaffold.table_structure(found, {})
+        expected = [("no", "integer", "int"), *((name, kind, catalog) for name, kind, catalog, _ in TYPES)]
+        assert structure["columns"] == [_column(*one) for one in expected]
         tables[engine] = lab.declare(table, structure=structure)
         lab.run(engine, tables[engine], "r1")
     return tables

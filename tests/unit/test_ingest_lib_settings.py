@@ -10,11 +10,11 @@ import pytest
 from ingest.arguments import JobArguments
 from ingest.errors import IngestError
 from ingest.items import Item
+from ingest.postgresql import PostgreSQL
 from ingest.projection import project
 from ingest.secrets import read_credentials, read_masking_key
 from ingest.settings import JobSettings
 from ingest.settings_schema import DEFAULTS
-from ingest.source_types import SourceType
 from ingest.structures import Drift, TableStructure, check_settings, check_source
 from settings_items import settings_item
 
@@ -58,7 +58,9 @@ def settings(**changes: Any) -> JobSettings:
 
 
 def structure(**changes: Any) -> TableStructure:
-    return TableStructure.from_item(Item({**STRUCTURE, **changes}, "table_structures item of erp.orders"))
+    return TableStructure.from_item(
+        Item({**STRUCTURE, **changes}, "table_structures item of erp.orders"), PostgreSQL()
+    )
 
 
 @pytest.mark.parametrize("name", [path.stem for path in (CHECKOUT / "fixtures/job_settings").glob("*.json")])
@@ -68,7 +70,8 @@ def test_every_fixture_is_usable(name: str) -> None:
 
     check_settings(
         JobSettings.from_item(read("job_settings"), name),
-        TableStructure.from_item(Item(read("table_structures"), name)),
+        TableStructure.from_item(Item(read("table_structures"), name), PostgreSQL()),
+        PostgreSQL(),
     )
 
 
@@ -103,7 +106,7 @@ def test_what_an_item_leaves_out_has_its_default() -> None:
 )
 def test_setting_that_the_structure_cannot_serve_is_named(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(IngestError, match=message):
-        check_settings(settings(**changes), structure())
+        check_settings(settings(**changes), structure(), PostgreSQL())
 
 
 @pytest.mark.parametrize(
@@ -191,7 +194,7 @@ def test_order_of_the_source_columns_does_not_matter() -> None:
     ],
 )
 def test_catalog_type_is_the_contracts(source: str, catalog: str) -> None:
-    assert SourceType.parse(source).catalog_type == catalog
+    assert PostgreSQL().type_of(source).catalog_type == catalog
 
 
 class Secrets:

@@ -10,9 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ingest import source_sql, watermark
+from ingest.postgresql import PostgreSQL
 from ingest.structures import Column, Drift, TableStructure
 from ingest.watermark import Window
 from test_ingest_lib_settings import settings
+
+POSTGRESQL = PostgreSQL()
 
 
 def column(source_type: str, name: str = "c", *, nullable: bool = False) -> Column:
@@ -40,12 +43,12 @@ def column(source_type: str, name: str = "c", *, nullable: bool = False) -> Colu
     ],
 )
 def test_column_travels_in_its_wire_form(source_type: str, expected: str) -> None:
-    assert source_sql.wire(column(source_type)) == expected
+    assert source_sql.wire(POSTGRESQL, column(source_type)) == expected
 
 
 def test_column_that_is_gone_is_null_of_its_wire_type() -> None:
     kinds = ("date", "timestamp with time zone", "numeric(5,2)", "integer[]", "boolean", "erp.status")
-    assert [source_sql.wire(column(kind), Drift(absent=frozenset("c"))) for kind in kinds] == [
+    assert [source_sql.wire(POSTGRESQL, column(kind), Drift(absent=frozenset("c"))) for kind in kinds] == [
         "NULL::integer",
         "NULL::bigint",
         "NULL::numeric",
@@ -57,11 +60,11 @@ def test_column_that_is_gone_is_null_of_its_wire_type() -> None:
 
 def test_column_of_another_type_is_cast_where_that_loses_nothing() -> None:
     drift = Drift(retyped=frozenset("c"))
-    assert source_sql.wire(column("integer"), drift) == (
+    assert source_sql.wire(POSTGRESQL, column("integer"), drift) == (
         'CASE WHEN pg_input_is_valid("c"::text, \'integer\') THEN "c"::text::integer END'
     )
     table = replace(ORDERS, columns=(*ORDERS.columns, column("numeric(5,2)")))
-    query = source_sql.source_query(settings(key_columns=["Order"]), table, drift=drift)
+    query = source_sql.source_query(POSTGRESQL, settings(key_columns=["Order"]), table, drift=drift)
     assert (
         '("c" IS NOT NULL AND NOT CASE WHEN pg_input_is_valid("c"::text, \'numeric(5,2)\') '
         'THEN "c"::text::numeric(5,2) = "c"::text::numeric ELSE false END) THEN \'type of c\''
@@ -70,7 +73,7 @@ def test_column_of_another_type_is_cast_where_that_loses_nothing() -> None:
 
 @given(st.text(min_size=1))
 def test_quoted_name_is_one_identifier_and_holds_the_name(name: str) -> None:
-    quoted = source_sql.quote_name(name)
+    quoted = POSTGRESQL.quote_name(name)
     assert quoted[0] == quoted[-1] == '"'
     assert quoted[1:-1].replace('""', "").count('"') == 0
     assert quoted[1:-1].replace('""', '"') == name
@@ -78,7 +81,7 @@ def test_quoted_name_is_one_identifier_and_holds_the_name(name: str) -> None:
 
 @given(st.text())
 def test_quoted_text_is_one_literal_and_holds_the_text(text: str) -> None:
-    quoted = source_sql.quote_text(text)
+    quoted = POSTGRESQL.quote_text(text)
     assert quoted[1:-1].replace("''", "").count("'") == 0
     assert quoted[1:-1].replace("''", "'") == text
 
@@ -89,7 +92,7 @@ ORDERS = TableStructure(
 
 
 def test_select_names_everything_exactly() -> None:
-    query = source_sql.source_query(settings(key_columns=["Order"]), ORDERS, window="x > 1")
+    query = source_sql.source_query(POSTGRESQL, settings(key_columns=["Order"]), ORDERS, window="x > 1")
     assert query.sql("Order") == (
         "SELECT \"Order\" AS \"order\", encode(sha256(decode(current_setting('millpond.masking_key'), 'hex')"
         ' || convert_to("note"::text, \'UTF8\')), \'hex\') AS "note", "Order" AS "__split" '
@@ -104,43 +107,43 @@ def test_only_the_newest_change_of_a_key_is_read() -> None:
         change_operation_column="op",
         change_sequence_column="seq",
     )
-    text = source_sql.source_query(changes, ORDERS).sql()
+    text = source_sql.source_query(POSTGRESQL, changes, ORDERS).sql()
     assert text.startswith('SELECT DISTINCT ON ("Order") ')
     assert text.endswith(' FROM "erp"."orders" ORDER BY "Order", "seq" DESC')
 
 
 def test_filter_marks_changed_rows_as_deleted_and_leaves_others_out() -> None:
     filtered = settings(key_columns=["Order"], filter="note <> 'x' -- why")
-    whole = source_sql.source_query(filtered, ORDERS)
+    whole = source_sql.source_query(POSTGRESQL, filtered, ORDERS)
     assert (whole.predicate, whole.has_deleted) == ("(note <> 'x' -- why\n)", False)
-    changed = source_sql.source_query(filtered, ORDERS, window="w")
+    changed = source_sql.source_query(POSTGRESQL, filtered, ORDERS, window="w")
     assert changed.predicate == "w"
     assert changed.expressions[source_sql.DELETED] == "coalesce((note <> 'x' -- why\n) IS NOT TRUE, false)"
 
 
 def test_masking_key_is_in_the_settings_of_a_session_and_in_no_query() -> None:
     key = bytes(range(32))
-    values = source_sql.session_settings(key)
+    values = POSTGRESQL.session_settings(key)
     inner, outer = (bytes.fromhex(values[f"millpond.masking_{name}"]) for name in ("inner", "outer"))
     token = hashlib.sha256(outer + hashlib.sha256(inner + b"text").digest()).hexdigest()
     assert token == hmac.new(key, b"text", hashlib.sha256).hexdigest()
-    assert key.hex() not in source_sql.source_query(settings(key_columns=["Order"]), ORDERS).sql()
-    assert f"-c millpond.masking_key={key.hex()} " in source_sql.start_options(values)
+    assert key.hex() not in source_sql.source_query(POSTGRESQL, settings(key_columns=["Order"]), ORDERS).sql()
+    assert f"-c millpond.masking_key={key.hex()} " in POSTGRESQL.start_options(values)
 
 
 def test_blanks_and_backslashes_of_a_setting_are_escaped_in_the_options_of_a_start() -> None:
     session = {"datestyle": "ISO, YMD", "search_path": "", "a.b": "c\\d"}
     expected = "-c datestyle=ISO,\\ YMD -c search_path= -c a.b=c\\\\d"
-    assert source_sql.start_options(session) == expected
+    assert POSTGRESQL.start_options(session) == expected
 
 
 def test_first_window_reads_everything() -> None:
-    assert watermark.predicate(column("bigint"), Window(None, "9")) == ""
+    assert watermark.predicate(POSTGRESQL, column("bigint"), Window(None, "9")) == ""
 
 
 def test_window_is_closed_at_both_ends() -> None:
     window = Window("2024-01-01 00:00:00+00", "2024-01-02 00:00:00+00")
-    assert watermark.predicate(column("timestamp with time zone"), window) == (
+    assert watermark.predicate(POSTGRESQL, column("timestamp with time zone"), window) == (
         "(\"c\" >= '2024-01-01 00:00:00+00'::timestamp with time zone "
         "AND \"c\" <= '2024-01-02 00:00:00+00'::timestamp with time zone)"
     )
@@ -154,30 +157,31 @@ def test_window_is_closed_at_both_ends() -> None:
     ],
 )
 def test_overlap_is_taken_from_the_lower_end(source_type: str, overlap: str, lower: str) -> None:
-    predicate = watermark.predicate(column(source_type), Window("1", "2", overlap), is_open=True)
+    predicate = watermark.predicate(POSTGRESQL, column(source_type), Window("1", "2", overlap), is_open=True)
     assert predicate == f'("c" >= {lower} AND "c" <= \'2\'::{source_type})'
 
 
 def test_growing_keys_at_the_lower_end_are_not_read_again() -> None:
-    assert watermark.predicate(column("bigint"), Window("1", "2"), is_open=True).startswith("(\"c\" > '1'")
+    predicate = watermark.predicate(POSTGRESQL, column("bigint"), Window("1", "2"), is_open=True)
+    assert predicate.startswith("(\"c\" > '1'")
 
 
 def test_rows_without_a_watermark_are_always_read() -> None:
-    predicate = watermark.predicate(column("bigint", nullable=True), Window("1", "2"))
+    predicate = watermark.predicate(POSTGRESQL, column("bigint", nullable=True), Window("1", "2"))
     assert predicate == '("c" >= \'1\'::bigint AND "c" <= \'2\'::bigint OR "c" IS NULL)'
 
 
 @given(st.integers(-(10**12), 10**12), st.integers(0, 10**6), st.integers(1, 40), st.data())
 def test_each_value_is_in_exactly_one_split(low: int, span: int, parts: int, data: st.DataObject) -> None:
     value = data.draw(st.integers(low, low + span))
-    predicates = source_sql.split_predicates(column("bigint"), low, low + span, parts)
+    predicates = source_sql.split_predicates(POSTGRESQL, column("bigint"), low, low + span, parts)
     assert len(predicates) <= parts
     assert sum(_holds(predicate, value) for predicate in predicates) == 1
     assert sum("IS NULL" in predicate or predicate == "TRUE" for predicate in predicates) == 1
 
 
 def test_dates_are_split_by_day() -> None:
-    assert source_sql.split_predicates(column("date"), 0, 9, 2) == [
+    assert source_sql.split_predicates(POSTGRESQL, column("date"), 0, 9, 2) == [
         '"__split" < DATE \'1970-01-01\' + 5 OR "__split" IS NULL',
         "\"__split\" >= DATE '1970-01-01' + 5",
     ]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from lake.package import build, to_wheel, to_zip
+from lake.package import FUNCTIONS, build, to_wheel, to_zip
 from millpond.base.config import CHECKOUT, Settings
 from millpond.base.errors import MillpondError
 from millpond.toolchain.bootstrap import find_pip
@@ -29,9 +29,7 @@ def checkout(tmp_path: Path) -> Path:
     root = tmp_path / "checkout"
     files = {
         "glue_jobs/ingest_shell.py": "print('shell')",
-        "glue_jobs/ingest/__init__.py": "",
-        "glue_jobs/ingest/job_settings.json": "{}",
-        "glue_jobs/ingest/settings_schema.py": "",
+        **{f"glue_jobs/ingest/{name}": "" for name in FUNCTIONS["plan"].library},
         "glue_jobs/ingest/run.py": "ANSWER = 42",
         "glue_jobs/ingest/__pycache__/run.cpython-39.pyc": "machine dependent",
         "lambdas/plan/handler.py": "def handler(event, context): return event",
@@ -123,9 +121,7 @@ def test_a_function_brings_what_it_shares_and_the_locked_wheels(checkout: Path, 
         assert archive.read("vendored/__init__.py") == b"ANSWER = 43"
         assert set(archive.namelist()) == {
             "handler.py",
-            "ingest/__init__.py",
-            "ingest/job_settings.json",
-            "ingest/settings_schema.py",
+            *(f"ingest/{name}" for name in FUNCTIONS["plan"].library),
             "onprem.py",
             "vendored/__init__.py",
             "vendored-1.0.dist-info/METADATA",

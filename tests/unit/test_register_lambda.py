@@ -8,6 +8,7 @@ from typing import Any
 
 import boto3
 import pytest
+from ingest.postgresql import PostgreSQL
 from ingest.settings_schema import choices
 from lambda_modules import lambda_modules
 from moto import mock_aws
@@ -39,7 +40,7 @@ def structure(modules: SimpleNamespace, columns: dict[str, str] = REGISTERED) ->
                 "name": name,
                 "source_name": name,
                 "source_type": kind,
-                "type": modules.comparison.catalog_type(kind),
+                "type": PostgreSQL().type_of(kind).catalog_type,
                 "nullable": True,
             }
             for name, kind in columns.items()
@@ -51,7 +52,7 @@ def structure(modules: SimpleNamespace, columns: dict[str, str] = REGISTERED) ->
 def compare(modules: SimpleNamespace, source: dict[str, str], **settings: Any) -> Any:
     columns = [modules.comparison.SourceColumn(name, kind, True) for name, kind in source.items()]
     usable = modules.handler.JobSettings.from_item({**SETTINGS, **settings}, "item")
-    return modules.comparison.compare(usable, structure(modules), columns)
+    return modules.comparison.compare(usable, structure(modules), columns, PostgreSQL())
 
 
 def test_an_unchanged_source_differs_in_nothing(modules: SimpleNamespace) -> None:
@@ -214,6 +215,7 @@ class Registry:
             self.settings,
             self.structures,
             lambda _schema, _table: [column(name, kind, True) for name, kind in self.source.items()],
+            PostgreSQL(),
         )
         function = getattr(self._modules.handler, action)
         answer: dict[str, Any] = function(registry, "erp.orders", "run-1", **more)
@@ -340,6 +342,7 @@ def test_a_version_that_another_run_registered_meanwhile_is_not_overwritten(
             lambda _schema, _table: [
                 modules.comparison.SourceColumn(name, kind, True) for name, kind in registry.source.items()
             ],
+            PostgreSQL(),
         ),
         "erp.orders",
     )

@@ -1,18 +1,18 @@
-"""Reading PostgreSQL's binary ``COPY`` as Arrow tables, through ADBC."""
+"""PostgreSQL as the Python shell job reads it: small queries by psycopg, rows as Arrow by ADBC's ``COPY``."""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from typing import Any, Dict, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any, Dict, Iterator, List, Mapping
 from urllib.parse import quote, urlencode
 
 import psycopg
 import pyarrow as pa
 from adbc_driver_postgresql import StatementOptions, dbapi
 
-from ingest import source_sql
-from ingest.engines import Landing
+from ingest.engines import Landing, Row, single_row
+from ingest.postgresql import PostgreSQL
 from ingest.secrets import Credentials
 from ingest.shell_arrow import WireDecoder
 from ingest.source_sql import DELETED, QUARANTINE
@@ -29,6 +29,57 @@ _NETWORK = {
     "keepalives_count": "8",
     "tcp_user_timeout": "180000",
 }
+
+_DIALECT = PostgreSQL()
+
+
+class Reader:
+    """A transaction, and the rows that it sees.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        In the transaction, whose snapshot the connection that reads the rows imports.
+    credentials, session
+        How to open that one.
+    """
+
+    def __init__(
+        self, connection: psycopg.Connection[Any], credentials: Credentials, session: Mapping[str, str]
+    ) -> None:
+        self._connection = connection
+        self._credentials = credentials
+        self._session = session
+
+    def fetch(self, query: str) -> List[Row]:
+        """Run a small query; every value comes as text."""
+        return self._connection.execute(query).fetchall()
+
+    def tables(self, landing: Landing) -> Iterator[pa.Table]:
+        """The rows of a landing's query; see :func:`read_tables`."""
+        (snapshot,) = single_row(self.fetch(_DIALECT.export_snapshot))
+        return read_tables(self._credentials, self._session, str(snapshot), landing)
+
+
+@contextmanager
+def connect(credentials: Credentials, session: Mapping[str, str]) -> Iterator[Reader]:
+    """Begin the transaction in which everything is read; see :meth:`ingest.engines.Engine.connect`."""
+    with psycopg.connect(
+        host=credentials.host,
+        port=credentials.port,
+        dbname=credentials.dbname,
+        user=credentials.username,
+        password=credentials.password,
+        connect_timeout=30,
+        client_encoding="utf8",
+        application_name="ingest",
+        options=_DIALECT.start_options(session),
+        autocommit=True,
+    ) as connection:
+        connection.execute("BEGIN")
+        connection.execute(_DIALECT.begin_snapshot)
+        yield Reader(connection, credentials, session)
+        connection.execute("COMMIT")
 
 
 def read_tables(
@@ -64,8 +115,8 @@ def read_tables(
     with ExitStack() as stack:
         connection = stack.enter_context(dbapi.connect(_uri(credentials, session)))
         cursor = stack.enter_context(connection.cursor(adbc_stmt_kwargs=options))
-        cursor.execute(source_sql.SNAPSHOT_ISOLATION)
-        cursor.execute(source_sql.import_snapshot(snapshot_id))
+        cursor.execute(_DIALECT.begin_snapshot)
+        cursor.execute(_DIALECT.import_snapshot(snapshot_id))
         cursor.execute(landing.query.sql())
         reader = stack.enter_context(cursor.fetch_record_batch())
         pool = stack.enter_context(ThreadPoolExecutor(max_workers=1))
@@ -100,7 +151,7 @@ def _uri(credentials: Credentials, session: Mapping[str, str]) -> str:
         "password": credentials.password,
         "client_encoding": "utf8",
         "application_name": "ingest",
-        "options": source_sql.start_options(session),
+        "options": _DIALECT.start_options(session),
         **_NETWORK,
     }
     return "postgresql://?" + urlencode(parameters, quote_via=quote)
