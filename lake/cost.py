@@ -364,7 +364,8 @@ def last_runs(aws: Aws, settings: Settings) -> dict[str, dict[str, Any]]:
 
 def table_settings(aws: Aws, settings: Settings) -> dict[str, dict[str, Any]]:
     """The item of each table in ``job_settings``."""
-    return {one["table_id"]: one for one in _scan(aws, f"{settings.prefix}-job_settings")}
+    items = _scan(aws, f"{settings.prefix}-job_settings")
+    return {one["table_id"]: completed(one) for one in items}
 
 
 def _usual_schedule(aws: Aws, settings: Settings) -> str:
@@ -420,8 +421,7 @@ def other_engines(
         if table["engine"] == "spark":
             other = costs.estimate_shell(size, rates)
         else:
-            is_urgent = completed(of_tables[table_id])["urgent"]
-            other = costs.estimate_spark(size, rates, is_urgent=is_urgent)
+            other = costs.estimate_spark(size, rates, is_urgent=of_tables[table_id]["urgent"])
         others[table_id] = (other.engine, other.usd)
     return others
 

@@ -61,12 +61,13 @@ class Parts:
 
 
 # Those of the functions that have more than their own folder.
-_DIALECTS = ("__init__.py", "dialect.py", "dialects.py", "errors.py", "postgresql.py")
-_SETTINGS = ("job_settings.json", "settings_schema.py")
+_SETTINGS = ("__init__.py", "job_settings.json", "settings_schema.py")
+_DIALECTS = ("dialect.py", "dialects.py", "errors.py", "postgresql.py")
 FUNCTIONS = {
-    "plan": Parts(shared=("onprem.py",), library=(*_DIALECTS, *_SETTINGS), has_wheels=True),
+    "notify": Parts(library=_SETTINGS),
+    "plan": Parts(shared=("onprem.py",), library=(*_SETTINGS, *_DIALECTS), has_wheels=True),
     "register": Parts(
-        shared=("onprem.py",), library=(*_DIALECTS, *_SETTINGS, "names.py", "settings.py"), has_wheels=True
+        shared=("onprem.py",), library=(*_SETTINGS, *_DIALECTS, "names.py", "settings.py"), has_wheels=True
     ),
     "rotate": Parts(shared=("onprem.py",), has_wheels=True),
 }

@@ -177,7 +177,7 @@ def read_items(
     MillpondError
         If no table is enabled: then there is nothing that could be equal.
     """
-    settings = _scan(dynamodb, f"{prefix}-job_settings")
+    settings = map(completed, _scan(dynamodb, f"{prefix}-job_settings"))
     newest: dict[str, dict[str, Any]] = {}
     for structure in _scan(dynamodb, f"{prefix}-table_structures"):
         known = newest.get(structure["table_id"])

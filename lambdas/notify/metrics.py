@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from ingest.settings_schema import completed
+
 NAMESPACE = "Millpond"
 # A table that has less than this share of the rows of the run before has lost some.
 EXPECTED_SHARE = 0.5
@@ -74,9 +76,9 @@ def of_age(settings: Iterable[Item], currents: Mapping[str, Item], now: datetime
         Now.
     """
     ages = {}
-    for one in settings:
+    for one in map(completed, settings):
         committed = currents.get(one["table_id"], {}).get("committed_at")
-        if one["enabled"] and one.get("freshness_minutes") is not None and committed:
+        if one["enabled"] and one["freshness_minutes"] is not None and committed:
             ages[one["table_id"]] = (now - datetime.fromisoformat(committed)).total_seconds() / 60
     data = [_datum("MinutesSinceCommit", age, "None", table_id) for table_id, age in sorted(ages.items())]
     return [*data, _datum("MinutesSinceCommit", max(ages.values()), "None")] if ages else []

@@ -8,6 +8,7 @@ import sys
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from ingest.settings_schema import completed
 
 from lake import cost
 from millpond.base.config import CHECKOUT
@@ -146,7 +147,7 @@ def test_the_other_engine_is_the_one_that_was_not_planned_at_the_price_of_its_ur
         "a.large": {"urgent": False},
         "a.patient": {"urgent": False},
         "a.urgent": {"urgent": True},
-        "a.unsaid": {},
+        "a.unsaid": completed({}),
     }
     others = cost.other_engines(planned, of_tables, RATES)
     minute = 60 / 3600
