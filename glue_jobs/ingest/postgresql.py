@@ -122,7 +122,9 @@ class PostgreSQL:
             return SourceType(source_type)
         name, is_array = match["base"] + (match["zone"] or ""), bool(match["array"])
         kind = _catalog_type(name, arguments)
-        return SourceType(name, arguments, f"array<{kind}>" if is_array else kind, is_array, name in _NUMBERS)
+        if is_array:
+            return SourceType(name, arguments, f"array<{kind}>", is_array=True)
+        return SourceType(name, arguments, kind, is_number=name in _NUMBERS)
 
     def quote_name(self, name: str) -> str:
         """An identifier in double quotes.
