@@ -116,6 +116,8 @@ SERIES = {"m1": {0: 10.0, 60: 20.0}, "m2": {0: 5.0, 120: 1.0}}
         ("RUNNING_SUM(m1)", {0: 10.0, 60: 30.0}),
         ("m1 / (m2 - 5)", {}),
         ("CEIL(m1 / 3)", {0: 4.0, 60: 7.0}),
+        ("LOG10(m1 - 10)", {60: 1.0}),
+        ("(m1 - 11) ^ 0.5", {60: 3.0}),
     ],
 )
 def test_expression_has_the_value_that_the_guide_gives_it(expression: str, value: metric_math.Value) -> None:
@@ -123,7 +125,8 @@ def test_expression_has_the_value_that_the_guide_gives_it(expression: str, value
 
 
 @pytest.mark.parametrize(
-    "expression", ["m1 +", "SEARCH('x', 'Sum', 60)", "m9 * 2", "m1.real", "__import__('os')"]
+    "expression",
+    ["m1 +", "SEARCH('x', 'Sum', 60)", "m9 * 2", "m1.real", "__import__('os')", "LOG(0)", "1 / 0"],
 )
 def test_expression_that_is_not_available_is_refused(expression: str) -> None:
     with pytest.raises(MathError):

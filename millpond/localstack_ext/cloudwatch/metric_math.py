@@ -229,7 +229,7 @@ def _zip(function: Callable[[float, float], float], left: Value, right: Value) -
     if isinstance(left, float) and isinstance(right, float):
         result = _applied(function, left, right)
         if result is None:
-            raise MathError("division by zero between two numbers")
+            raise MathError("the operation has no result for these two numbers, as a division by zero")
         return result
     instants = (left if isinstance(left, dict) else right).keys()  # type: ignore[union-attr]
     zipped: Series = {}
@@ -242,9 +242,11 @@ def _zip(function: Callable[[float, float], float], left: Value, right: Value) -
 
 def _applied(function: Callable[[float, float], float], left: float, right: float) -> float | None:
     try:
-        return float(function(left, right))
-    except ZeroDivisionError:
+        result = function(left, right)
+    except (ZeroDivisionError, OverflowError):
         return None
+    # A root of a negative number is complex.
+    return None if isinstance(result, complex) else float(result)
 
 
 def _point(value: Value, at: int) -> float | None:
@@ -252,9 +254,22 @@ def _point(value: Value, at: int) -> float | None:
 
 
 def _each(function: Callable[[float], float], value: Value) -> Value:
+    """Apply to each value; where the function has no result, as the logarithm of 0, there is none."""
+
+    def applied(given: float) -> float | None:
+        try:
+            return float(function(given))
+        except (ValueError, OverflowError):
+            return None
+
     if isinstance(value, float):
-        return float(function(value))
-    return _each_series(lambda one: {at: float(function(given)) for at, given in one.items()}, value)
+        result = applied(value)
+        if result is None:
+            raise MathError(f"the function has no value for {value:g}")
+        return result
+    return _each_series(
+        lambda one: {at: found for at, given in one.items() if (found := applied(given)) is not None}, value
+    )
 
 
 def _each_series(function: Callable[[Series], Series], value: Value) -> Value:

@@ -99,6 +99,18 @@ INVENTORY: tuple[Target, ...] = (
         _LOCALSTACK,
         "A state machine's execution is named after the event, which a target's own input lacks.",
     ),
+    Target(
+        "localstack.services.events.event_rule_engine:EventPatternCompiler.compile_event_pattern",
+        "(self, event_pattern)",
+        _LOCALSTACK,
+        "A rule may have what is no pattern, and never finds anything.",
+    ),
+    Target(
+        "localstack.services.events.event_rule_engine:EventRuleEngine.evaluate_pattern_on_event",
+        "(self, compiled_event_pattern, event)",
+        _LOCALSTACK,
+        "Fields of several objects in an array match together, and a wildcard needs a character.",
+    ),
     # Lambda
     Target(
         "localstack.services.lambda_.api_utils:map_config_out",
@@ -144,6 +156,12 @@ INVENTORY: tuple[Target, ...] = (
         "The same.",
     ),
     # S3
+    Target(
+        "localstack.services.s3.notifications:quote",
+        "(string, safe='/', encoding=None, errors=None)",
+        _LOCALSTACK,
+        "A space in the key of a notification is + on AWS.",
+    ),
     Target(
         "localstack.services.s3.notifications:EventBridgeNotifier._get_event_payload",
         "(ctx, config_id=None)",

@@ -76,8 +76,10 @@ def _ec2() -> Service:
 
 
 def _lambda() -> Service:
+    from millpond.localstack_ext.events.provider import install_patterns
     from millpond.localstack_ext.functions.keys import KeyedLambdaProvider
 
+    install_patterns()
     return Service.for_provider(KeyedLambdaProvider())
 
 
@@ -100,9 +102,14 @@ def _stepfunctions() -> Service:
 
 
 def _events() -> Service:
-    from millpond.localstack_ext.events.provider import ReschedulingEventsProvider, install_targets
+    from millpond.localstack_ext.events.provider import (
+        ReschedulingEventsProvider,
+        install_patterns,
+        install_targets,
+    )
 
     install_targets()
+    install_patterns()
     return Service.for_provider(ReschedulingEventsProvider())  # type: ignore[no-untyped-call]
 
 

@@ -11,9 +11,11 @@ Reference: an existing rule is replaced by what is given, its schedule and its s
 from __future__ import annotations
 
 import copy
+import datetime
 import json
 import logging
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -21,7 +23,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from localstack.aws.api import RequestContext, handler
+from localstack.aws.api.events import InvalidEventPatternException
 from localstack.aws.connect import connect_to
+from localstack.services.events.event_rule_engine import EventPatternCompiler, EventRuleEngine
+from localstack.services.events.models import ValidationException
 from localstack.services.events.provider import EventsProvider
 from localstack.services.events.rule import RuleService
 from localstack.services.events.scheduler import JobScheduler
@@ -29,13 +35,14 @@ from localstack.services.events.target import (
     StatesTargetSender,
     TargetSender,
     TargetSenderFactory,
-    transform_event_with_target_input_path,
 )
+from localstack.services.events.utils import event_time_to_time_string
 from localstack.utils.aws.arns import events_rule_arn, sqs_queue_url_for_arn
 from localstack.utils.aws.client_types import ServicePrincipal
 from localstack.utils.xray.trace_header import TraceHeader
 
 from millpond.localstack_ext.engine import patches, planes
+from millpond.localstack_ext.events import patterns, transformers
 from millpond.planes.common.telemetry import datum
 
 _LOG = logging.getLogger(__name__)
@@ -88,6 +95,11 @@ class Delivery:
         except Exception as error:
             # Whatever a target's sender raises, the event is retried, put into the queue or logged as lost.
             self._failed(error)
+
+    def refuse(self, error: Exception) -> None:
+        """The event cannot be what the target is given: it is not delivered."""
+        self._count("Invocations")
+        self._give_up(error, None)
 
     def _failed(self, error: Exception) -> None:
         policy: Mapping[str, Any] = self.sender.target.get("RetryPolicy") or {}
@@ -182,20 +194,70 @@ def _payload(sender: TargetSender, event: dict[str, Any]) -> Any:
         return json.loads(own_input)
     payload: Any = event
     if input_path := sender.target.get("InputPath"):
-        payload = transform_event_with_target_input_path(input_path, payload)
+        payload = transformers.value_at(payload, input_path)
     if transformer := sender.target.get("InputTransformer"):
-        payload = sender.transform_event_with_target_input_transformer(transformer, payload)
+        payload = transformers.read(transformer).apply(payload, _predefined(sender, event))
     return payload
+
+
+def _predefined(sender: TargetSender, event: Mapping[str, Any]) -> dict[str, Any]:
+    """The variables that every transformer has."""
+    renamed = {"detailType" if name == "detail-type" else name: value for name, value in event.items()}
+    return {
+        "aws.events.rule-arn": sender.rule_arn,
+        "aws.events.rule-name": sender.rule_name,
+        "aws.events.event.ingestion-time": event["time"],
+        "aws.events.event": {name: value for name, value in renamed.items() if name != "detail"},
+        "aws.events.event.json": event,
+    }
 
 
 def _process_event(self: TargetSender, event: Any, trace_header: TraceHeader) -> None:
     """Deliver an event to a target, now or later."""
-    shown = {key: value for key, value in event.items() if key != "event-bus-name"}
-    Delivery(self, shown, _payload(self, copy.deepcopy(shown)), trace_header).attempt()
+    shown = {key: _shown(value) for key, value in event.items() if key != "event-bus-name"}
+    try:
+        payload = _payload(self, copy.deepcopy(shown))
+    except transformers.InvalidTransformerError as error:
+        Delivery(self, shown, None, trace_header).refuse(error)
+    else:
+        Delivery(self, shown, payload, trace_header).attempt()
+
+
+def _shown(value: Any) -> Any:
+    """A field of an event as text, if it is a moment."""
+    return event_time_to_time_string(value) if isinstance(value, datetime.datetime) else value
 
 
 class ReschedulingEventsProvider(EventsProvider):
-    """A rule that is put again has a new clock; LocalStack starts one only with targets, and stops none."""
+    """Rules with patterns and transformers that EventBridge knows, and with one clock each.
+
+    A rule that is put again has a new clock; LocalStack starts one only with targets, and stops none.
+    """
+
+    @handler("PutRule", expand=False)
+    def put_rule(self, context: RequestContext, request: Any) -> Any:  # type: ignore[override]
+        """Keep a rule, in the place of one with the same name."""
+        _check_pattern(request.get("EventPattern"))
+        return super().put_rule(context, **_arguments(request))
+
+    @handler("CreateArchive", expand=False)
+    def create_archive(self, context: RequestContext, request: Any) -> Any:  # type: ignore[override]
+        """Make an archive of the events that its pattern finds."""
+        _check_pattern(request.get("EventPattern"))
+        return super().create_archive(context, **_arguments(request))
+
+    @handler("UpdateArchive", expand=False)
+    def update_archive(self, context: RequestContext, request: Any) -> Any:  # type: ignore[override]
+        """Change an archive."""
+        _check_pattern(request.get("EventPattern"))
+        return super().update_archive(context, **_arguments(request))
+
+    @handler("PutTargets", expand=False)
+    def put_targets(self, context: RequestContext, request: Any) -> Any:  # type: ignore[override]
+        """Give a rule its targets, if what they are to be given can be made of an event."""
+        for target in request["Targets"]:
+            _check_input(target)
+        return super().put_targets(context, **_arguments(request))
 
     def create_rule_service(self, name: str, region: str, account_id: str, *arguments: Any) -> RuleService:
         before = self._rule_services_store.get(events_rule_arn(name, account_id, region))
@@ -216,6 +278,57 @@ def _restart_clock(start: Any, self: RuleService, fire: Callable[..., None]) -> 
 
 def _stop_clock(service: RuleService) -> None:
     JobScheduler.instance().cancel_job(getattr(service, "job_id", None))  # type: ignore[no-untyped-call]
+
+
+def _arguments(request: Any) -> dict[str, Any]:
+    """A request as LocalStack's methods take it."""
+    return {re.sub(r"(?<!^)([A-Z])", r"_\1", name).lower(): value for name, value in request.items()}
+
+
+def _check_pattern(pattern: str | None) -> None:
+    if pattern is None:
+        return
+    try:
+        patterns.parse(pattern)
+    except patterns.InvalidPatternError as error:
+        raise InvalidEventPatternException(f"Event pattern is not valid. Reason: {error}") from error
+
+
+def _check_input(target: Mapping[str, Any]) -> None:
+    given = [one for one in ("Input", "InputPath", "InputTransformer") if target.get(one) is not None]
+    if len(given) > 1:
+        raise ValidationException(
+            "Only one of Input, InputPath, or InputTransformer must be provided for target "
+            f"{target.get('Id')}."
+        )
+    try:
+        if "Input" in given:
+            json.loads(target["Input"])
+        if "InputPath" in given:
+            transformers.check_path(target["InputPath"])
+        if "InputTransformer" in given:
+            transformers.read(target["InputTransformer"])
+    except ValueError as error:
+        raise ValidationException(f"Invalid {given[0]} for target {target.get('Id')} : {error}") from error
+
+
+def install_patterns() -> None:
+    """Let rules, archives and the filters of event source mappings use Millpond's patterns."""
+
+    def compile_pattern(_theirs: Any, _self: Any, event_pattern: Any) -> Any:
+        text = event_pattern if isinstance(event_pattern, str) else json.dumps(event_pattern)
+        _check_pattern(text)
+        return patterns.parse(text)
+
+    def evaluate(_theirs: Any, _self: Any, compiled_event_pattern: Any, event: Any) -> bool:
+        try:
+            body = json.loads(event) if isinstance(event, str) else event
+        except ValueError:
+            return False
+        return isinstance(body, dict) and bool(compiled_event_pattern.matches(body))
+
+    patches.wrap(EventPatternCompiler, "compile_event_pattern", compile_pattern)
+    patches.wrap(EventRuleEngine, "evaluate_pattern_on_event", evaluate)
 
 
 def install_targets() -> None:

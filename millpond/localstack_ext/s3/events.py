@@ -1,17 +1,19 @@
-"""What S3 tells EventBridge of objects, where LocalStack differs from AWS.
+"""What S3 tells of objects, where LocalStack differs from AWS.
 
 Source: "EventBridge event message structure" in the S3 User Guide: the object's key is as it is (only in
-notifications to SNS, SQS and Lambda it is URL-encoded), ``sequencer`` orders the events of one key,
-``reason`` names the operation, ``requester`` the account.
+notifications to SNS, SQS and Lambda it is URL-encoded, with ``+`` for a space), ``sequencer`` orders the
+events of one key, ``reason`` names the operation, ``requester`` the account.
 """
 
 from __future__ import annotations
 
 import json
 import time
+from functools import partial
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote_plus, unquote_plus
 
+from localstack.services.s3 import notifications
 from localstack.services.s3.notifications import EventBridgeNotifier
 
 from millpond.localstack_ext.engine import patches
@@ -21,7 +23,7 @@ _REASON_PREFIX = "s3:ObjectCreated:"
 
 def corrected(detail: dict[str, Any], account_id: str, moment_ns: int) -> dict[str, Any]:
     """The detail of LocalStack's event as AWS has it."""
-    thing = {**detail["object"], "key": unquote(detail["object"]["key"])}
+    thing = {**detail["object"], "key": unquote_plus(detail["object"]["key"])}
     if "sequencer" in thing:
         thing["sequencer"] = f"{moment_ns:018X}"
     reason = {"reason": detail["reason"].removeprefix(_REASON_PREFIX)} if "reason" in detail else {}
@@ -36,4 +38,5 @@ def install_events() -> None:
         detail = corrected(json.loads(entry["Detail"] or "{}"), ctx.bucket_account_id, time.time_ns())
         return {**entry, "Detail": json.dumps(detail)}
 
+    patches.replace(notifications, "quote", partial(quote_plus, safe="/"))
     patches.wrap(EventBridgeNotifier, "_get_event_payload", payload)

@@ -135,18 +135,11 @@ class LakeStepFunctionsProvider(TracingStepFunctionsProvider):
         ]
         return _page(shown, arguments.get("max_results"), arguments.get("next_token"), "executions")
 
-    def update_map_run(
-        self,
-        context: RequestContext,
-        map_run_arn: str,
-        max_concurrency: int | None = None,
-        tolerated_failure_percentage: float | None = None,
-        tolerated_failure_count: int | None = None,
-        **_others: Any,
-    ) -> Any:
+    @handler("UpdateMapRun", expand=False)
+    def update_map_run(self, context: RequestContext, request: Any) -> Any:  # type: ignore[override]
         """Change a Map Run; its executions that are still to be started follow."""
-        record = self._map_run(context, map_run_arn).record
-        record.update(max_concurrency, tolerated_failure_count, tolerated_failure_percentage)
+        names = ("maxConcurrency", "toleratedFailureCount", "toleratedFailurePercentage")
+        self._map_run(context, request["mapRunArn"]).record.update(*(request.get(name) for name in names))
         return {}
 
     def _map_run(self, context: RequestContext, arn: str) -> Any:
