@@ -7,8 +7,11 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from pyspark.sql import functions as F  # noqa: N812
 
-from awsglue import _paths, _schema
+from awsglue import _columns, _paths, _schema
 from awsglue import gluetypes as glue
+
+# The value of a partition key that is null, as Hive writes it.
+NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
 
 @dataclass(frozen=True)
@@ -175,13 +178,17 @@ class Catalog:
         self, partitions: Sequence[Partition], keys: glue.StructType, predicate: str
     ) -> List[Partition]:
         names = [one.name for one in keys]
-        numbered = [(number, *one.values) for number, one in enumerate(partitions)]
+        numbered = [
+            (number, *(None if value == NULL_PARTITION else value for value in one.values))
+            for number, one in enumerate(partitions)
+        ]
         columns = ", ".join(["`__number` int", *(f"{_paths.quote(name)} string" for name in names)])
         texts = self.session.createDataFrame(numbered, columns)
+        text = glue.StringType()
         typed = texts.select(
             "__number",
             *(
-                F.col(_paths.quote(one.name)).cast(_schema.to_spark(one.dataType)).alias(one.name)
+                _columns.cast(F.col(_paths.quote(one.name)), text, one.dataType).alias(one.name)
                 for one in keys
             ),
         )

@@ -84,7 +84,7 @@ SECTIONS: Tuple[Tuple[str, Tuple[Row, ...]], ...] = (
                 "create_data_frame_from_options",
                 PARTIAL,
                 f"{_S}sample_has_so_many_records_and_a_data_frame_is_read_likewise",
-                "Kafka streams as bytes, without `classification` and `inferSchema`; no Kinesis",
+                "streams of Kafka, where its connector is among the jars: as bytes or as JSON; no Kinesis",
             ),
             Row(
                 "create_data_frame_from_catalog",

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from awsglue import _columns, _paths, gluetypes
+from awsglue import _columns, _paths, _schema, gluetypes
 from awsglue._refuse import refuse
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812
@@ -217,9 +217,7 @@ def _statistic(rule: Rule, data: Data) -> Finding:
 
 
 def _as_number(column: Column, kind: spark.DataType) -> Column:
-    if isinstance(kind, spark.StringType):
-        return _columns.cast(column, gluetypes.StringType(), gluetypes.DoubleType())
-    return column.cast("double")
+    return _columns.cast(column, _schema.from_spark(kind), gluetypes.DoubleType())
 
 
 def _correlation(rule: Rule, data: Data) -> Finding:
@@ -352,8 +350,9 @@ def _custom_sql(rule: Rule, data: Data) -> Finding:
 
 
 def _freshness(rule: Rule, data: Data) -> Finding:
-    name, column, _ = _column(rule, data)
-    age = F.unix_timestamp(F.current_timestamp()) - F.unix_timestamp(column.cast("timestamp"))
+    name, column, kind = _column(rule, data)
+    moment = _columns.cast(column, _schema.from_spark(kind), gluetypes.TimestampType())
+    age = F.unix_timestamp(F.current_timestamp()) - F.unix_timestamp(moment)
     condition = conditions.matches(age, spark.LongType(), _expected(rule))
     compliance = _fraction(_rows(rule, data), condition)
     value = 1.0 if compliance is None else compliance

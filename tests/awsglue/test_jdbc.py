@@ -20,10 +20,10 @@ def database() -> dict[str, str]:
     return found
 
 
-def store(spark: Any, database: dict[str, str], table: str, rows: str) -> None:
+def store(spark: Any, database: dict[str, str], table: str, rows: str, mode: str = "overwrite") -> None:
     options = {**database, "dbtable": table, "driver": "org.postgresql.Driver"}
     query = f"SELECT id, IF(id = 5, NULL, CONCAT('n', id)) AS name FROM {rows}"
-    spark.sql(query).write.format("jdbc").options(**options).mode("append").save()
+    spark.sql(query).write.format("jdbc").options(**options).mode(mode).save()
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,7 @@ def test_bookmark_reads_rows_after_the_last_keys(
     ids, state = read(None)
     assert (ids, state["values"]) == (list(range(1, 11)), [first])
     assert read(state)[0] == []
-    store(spark, database, table, f"range({then}, {then + 1})")
+    store(spark, database, table, f"range({then}, {then + 1})", "append")
     assert read(state)[0] == [then]
 
 

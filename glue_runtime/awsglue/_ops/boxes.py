@@ -86,12 +86,17 @@ def _unbox_csv(content: Content, path: _paths.Path, column: Column, options: Map
     def build(name: str, text: Column, _: glue.DataType) -> List[Any]:
         parts = pieces(text)
         values = [
-            _columns.cast(parts.getItem(number), glue.StringType(), one).alias(field)
+            _columns.cast(_piece(parts, number), glue.StringType(), one).alias(field)
             for number, (field, one) in enumerate(zip(names, kinds, strict=True))
         ]
         return [(name, F.when(text.isNotNull(), F.struct(*values)), whole)]
 
     return fields.change(content, path, build)
+
+
+def _piece(pieces: Column, number: int) -> Column:
+    # Where Spark is strict, an index beyond the end is an error.
+    return F.when(F.size(pieces) > number, pieces.getItem(number))
 
 
 def simplify_ddb_json(content: Content) -> Content:

@@ -115,9 +115,12 @@ def _comparison(content: Content, path: str, comparator: str, value: Any) -> Col
     if found is None:
         raise ValueError(f"there is no field {path} to compare")
     column, kind = found
+    # Spark 4 would fail where a text meets a number that it is not; such a text compares with nothing.
+    text = glue.StringType()
     if isinstance(value, str) and not isinstance(kind, glue.StringType):
-        # Spark 4 would fail where a text and a number meet; a text that is no number compares with nothing.
-        return _COMPARATORS[comparator](column, _columns.cast(F.lit(value), glue.StringType(), kind))
+        return _COMPARATORS[comparator](column, _columns.cast(F.lit(value), text, kind))
+    if isinstance(value, (int, float)) and isinstance(kind, glue.StringType):
+        return _COMPARATORS[comparator](_columns.cast(column, text, glue.DoubleType()), F.lit(value))
     return _COMPARATORS[comparator](column, F.lit(value))
 
 

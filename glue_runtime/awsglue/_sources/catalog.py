@@ -7,13 +7,12 @@ from urllib.parse import unquote
 
 from awsglue import _files
 from awsglue import gluetypes as glue
-from awsglue._catalog import Catalog, Partition, Table
+from awsglue._catalog import NULL_PARTITION, Catalog, Partition, Table
 from awsglue._content import Content, union
 from awsglue._refuse import refuse
 from awsglue._sources import formats, s3
 from awsglue._sources.scan import Scan, empty
 
-_NULL = "__HIVE_DEFAULT_PARTITION__"
 TABLE_FORMATS = ("iceberg", "delta", "hudi")
 
 
@@ -170,7 +169,7 @@ def _scans(session: Any, table: Table, names: Mapping[Partition, Sequence[str]])
             together.extend(files)
         else:
             constants = {
-                key.name: None if value == _NULL else value
+                key.name: None if value == NULL_PARTITION else value
                 for key, value in zip(table.partition_keys, partition.values, strict=True)
             }
             alone.append(
