@@ -20,7 +20,7 @@ import boto3
 from millpond.base.config import Settings, load_settings
 from millpond.planes.common.context import PlaneContext, Tools
 from millpond.planes.common.telemetry import Telemetry
-from millpond.planes.glue import GluePlane, GlueSettings
+from millpond.planes.glue import GluePlane, GlueSettings, serve
 from millpond.stack.engine import Engine
 
 ROUNDS = 3
@@ -75,7 +75,8 @@ def measure(settings: Settings, tools: Tools, directory: Path) -> None:
             settings.endpoint_url, settings.region, settings.account_id, directory / f"{key}-{jvms}", tools
         )
         telemetry = Telemetry(context)
-        plane = GluePlane(context, telemetry, GlueSettings(warm_jvms=jvms))
+        planes = serve(context, telemetry, GlueSettings(warm_jvms=jvms))
+        plane = planes.of(context.account_id, context.region)
         command = "pythonshell" if key == "shell" else "glueetl"
         size = {"GlueVersion": "5.1", "WorkerType": "G.1X", "NumberOfWorkers": 2} if key != "shell" else {}
         plane.create_job(
@@ -90,7 +91,7 @@ def measure(settings: Settings, tools: Tools, directory: Path) -> None:
         for _ in range(ROUNDS):
             time.sleep(IDLE_SECONDS if jvms else 0)
             seconds.append(one_run(plane, key))
-        plane.close()
+        planes.close()
         telemetry.close()
         shown = " ".join(f"{value:.1f}" for value in seconds)
         kind = "shell" if key == "shell" else f"spark {key}, {'warm' if jvms else 'cold'}"

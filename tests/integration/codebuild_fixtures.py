@@ -12,8 +12,9 @@ from typing import Any
 
 from engine_fixtures import RunningEngine, wait_for
 
-from millpond.planes.codebuild import CodeBuildPlane, CodeBuildSettings
+from millpond.planes.codebuild import CodeBuildPlane, CodeBuildSettings, serve
 from millpond.planes.common.context import PlaneContext, Tools
+from millpond.planes.common.telemetry import Telemetry
 
 ENVIRONMENT = {
     "type": "LINUX_CONTAINER",
@@ -108,11 +109,13 @@ def own_plane(
     stack = engine.settings
     tools = Tools.from_json((stack.state.parent / "tools.json").read_text())
     context = PlaneContext(stack.endpoint_url, stack.region, stack.account_id, directory, tools)
-    plane = CodeBuildPlane(context, settings)
+    telemetry = Telemetry(context)
+    planes = serve(context, telemetry, settings)
     try:
-        yield plane
+        yield planes.of(context.account_id, context.region)
     finally:
-        plane.close()
+        planes.close()
+        telemetry.close()
 
 
 def outcome(plane: CodeBuildPlane, build_id: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from glue_scripts import GlueScripts
 from millpond.base.config import load_settings
 from millpond.planes.common.context import PlaneContext, Tools
 from millpond.planes.common.telemetry import Telemetry
-from millpond.planes.glue import GluePlane, GlueSettings
+from millpond.planes.glue import GluePlane, GlueSettings, serve
 
 BUCKET = "glue-tests"
 # Timeouts of these tests are in minutes that last a second.
@@ -60,9 +60,10 @@ def glue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GlueStack]:
         region = {"LocationConstraint": context.region}
         engine.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration=region)
         telemetry = Telemetry(context)
-        plane = GluePlane(context, telemetry, SETTINGS)
+        planes = serve(context, telemetry, SETTINGS)
+        plane = planes.of(context.account_id, context.region)
         try:
             yield GlueStack(engine, plane, context, engine.role("glue-job"))
         finally:
-            plane.close()
+            planes.close()
             telemetry.close()

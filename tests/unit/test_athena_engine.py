@@ -10,13 +10,14 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from millpond.planes.athena.engine import connect, scanned_bytes
+from millpond.planes.athena.engine import connect, scanned_bytes, sign_in
 
 
 @pytest.fixture
 def connection(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     address = "http://127.0.0.1:1"
-    with connect(address, "eu-west-1", "key", "secret", tmp_path / "spill", memory="60MB") as connection:
+    with connect(tmp_path / "spill", memory="60MB") as connection:
+        sign_in(connection, address, "eu-west-1", "key", "secret")
         yield connection
 
 

@@ -9,10 +9,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from telemetry_fakes import RecordedTelemetry
 
 from millpond.localstack_ext.cloudformation.codebuild_project import to_api, to_cloudformation
 from millpond.localstack_ext.cloudformation.resources import ip_permission, lifecycle_rule
-from millpond.planes.codebuild import CodeBuildPlane, artifacts, builds, environment, reports, runtimes
+from millpond.planes.codebuild import CodeBuildPlane, artifacts, builds, environment, reports, runtimes, serve
 from millpond.planes.codebuild.builds import Phase, next_phase
 from millpond.planes.codebuild.buildspec import parse
 from millpond.planes.codebuild.cache import PathCache
@@ -42,9 +43,10 @@ PROJECT: dict[str, Any] = {
 @pytest.fixture
 def plane(tmp_path: Path) -> Iterator[CodeBuildPlane]:
     tools = Tools(*[tmp_path] * 6, {})
-    plane = CodeBuildPlane(PlaneContext("http://127.0.0.1:1", "eu-west-1", "000000000000", tmp_path, tools))
-    yield plane
-    plane.close()
+    context = PlaneContext("http://127.0.0.1:1", "eu-west-1", "000000000000", tmp_path, tools)
+    planes = serve(context, RecordedTelemetry(context))
+    yield planes.of(context.account_id, context.region)
+    planes.close()
 
 
 @pytest.mark.parametrize(

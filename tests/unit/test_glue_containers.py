@@ -14,7 +14,7 @@ import pytest
 from telemetry_fakes import RecordedTelemetry
 
 from millpond.planes.common.context import PlaneContext, Tools
-from millpond.planes.glue import GluePlane, GlueSettings
+from millpond.planes.glue import GluePlane, GlueSettings, Workers
 from millpond.planes.glue.containers import (
     ContainerSettings,
     ContainerWorkers,
@@ -131,7 +131,8 @@ def test_without_docker_the_catalog_is_there_and_a_run_says_what_is_missing(
     context, monkeypatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
-    plane = GluePlane(context, RecordedTelemetry(context), GlueSettings(warm_jvms=0, containers=WORKER))
+    settings = GlueSettings(warm_jvms=0, containers=WORKER)
+    plane = GluePlane(context, RecordedTelemetry(context), Workers(context, settings))
     location = {"Name": "pythonshell", "ScriptLocation": "s3://b/s.py"}
     plane.create_job({"Name": "ingest", "Role": "r", "Command": location})
     assert plane.get_job({"JobName": "ingest"})["Job"]["Name"] == "ingest"

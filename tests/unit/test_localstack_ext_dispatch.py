@@ -13,13 +13,11 @@ from localstack.aws.skeleton import Skeleton
 from localstack.aws.spec import load_service
 from telemetry_fakes import RecordedTelemetry
 
-from millpond.localstack_ext.engine.dispatch import Plane, answers, dispatch_table
-from millpond.planes.athena import AthenaPlane
-from millpond.planes.codebuild import CodeBuildPlane
+from millpond.localstack_ext.engine.dispatch import Served, answers, dispatch_table
+from millpond.planes import athena, codebuild, glue
 from millpond.planes.common.context import PlaneContext, Tools
 from millpond.planes.common.errors import AwsError
 from millpond.planes.common.operations import Answer, Operations
-from millpond.planes.glue import GluePlane
 
 
 class RefusedError(AwsError):
@@ -30,19 +28,23 @@ class RefusedError(AwsError):
         self.AthenaErrorCode = "INVALID_INPUT"
 
 
+OPERATIONS = Operations(
+    "athena",
+    own=("GetQueryExecution", "StopQueryExecution", "ListDatabases", "DeleteWorkGroup"),
+    refused=("CreateCapacityReservation",),
+)
+
+
 class FakePlane:
-    OPERATIONS = Operations(
-        "athena",
-        own=("GetQueryExecution", "StopQueryExecution", "ListDatabases", "DeleteWorkGroup"),
-        refused=("CreateCapacityReservation",),
-    )
+    def __init__(self, account_id: str, region: str) -> None:
+        self._where = f"{account_id} {region}"
 
     @staticmethod
     def handles(operation: str, request: Mapping[str, Any]) -> bool:
         return operation != "DeleteWorkGroup"
 
     def get_query_execution(self, request: dict[str, Any]) -> dict[str, Any]:
-        return {"QueryExecution": {"QueryExecutionId": request["QueryExecutionId"]}}
+        return {"QueryExecution": {"QueryExecutionId": request["QueryExecutionId"], "Query": self._where}}
 
     def stop_query_execution(self, request: dict[str, Any]) -> dict[str, Any]:
         raise RefusedError
@@ -54,22 +56,18 @@ class FakePlane:
         raise AssertionError("left to moto")
 
 
-FAKE_PLANE = FakePlane()
-
-
-def ask(
-    operation: str, parameters: dict[str, Any], service: str = "athena", plane: Plane | None = FAKE_PLANE
-) -> tuple[int, dict[str, Any]]:
-    table = dispatch_table(service, plane)
-    context = create_aws_request_context(service, operation, parameters=parameters, region="eu-west-1")
-    response = Skeleton(load_service(service), table).invoke(context)
+def ask(operation: str, parameters: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    table = dispatch_table("athena", Served(OPERATIONS, FakePlane))
+    context = create_aws_request_context("athena", operation, parameters=parameters, region="us-east-1")
+    context.account_id = "111122223333"
+    response = Skeleton(load_service("athena"), table).invoke(context)
     return response.status_code, json.loads(response.data or "{}")
 
 
-def test_plane_answers_what_it_handles() -> None:
+def test_plane_of_the_callers_account_and_region_answers_what_it_handles() -> None:
     assert ask("GetQueryExecution", {"QueryExecutionId": "q1"}) == (
         200,
-        {"QueryExecution": {"QueryExecutionId": "q1"}},
+        {"QueryExecution": {"QueryExecutionId": "q1", "Query": "111122223333 us-east-1"}},
     )
 
 
@@ -106,11 +104,9 @@ def test_defect_of_a_plane_is_not_turned_into_a_refusal() -> None:
 
 
 def test_plane_that_names_an_unknown_operation_is_a_mistake() -> None:
-    class Mistaken(FakePlane):
-        OPERATIONS = Operations("athena", own=("NoSuchThing",))
-
+    mistaken = Operations("athena", own=("NoSuchThing",))
     with pytest.raises(ValueError, match="athena has no operation NoSuchThing"):
-        dispatch_table("athena", Mistaken())
+        dispatch_table("athena", Served(mistaken, FakePlane))
 
 
 def test_operation_is_in_a_table_once() -> None:
@@ -118,15 +114,16 @@ def test_operation_is_in_a_table_once() -> None:
         Operations("glue", own=("GetJob", "GetJobs"), kept=("GetJob",))
 
 
-@pytest.mark.parametrize("make", [GluePlane, AthenaPlane, CodeBuildPlane])
-def test_every_operation_of_a_plane_has_its_answer_and_its_method(make: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("service", [athena, codebuild, glue])
+def test_every_operation_of_a_plane_has_its_answer_and_its_method(service: Any, tmp_path: Path) -> None:
     tools = Tools(*[tmp_path] * 6, {})
     context = PlaneContext("http://127.0.0.1:9", "eu-west-1", "000000000000", tmp_path, tools)
-    plane = make(context) if make is CodeBuildPlane else make(context, RecordedTelemetry(context))
-    operations = plane.OPERATIONS
-    service = operations.service
-    assert set(answers(service, operations)) == set(load_service(service).operation_names)
+    planes = service.serve(context, RecordedTelemetry(context))
+    plane = planes.of("000000000000", "us-east-1")
+    operations: Operations = service.OPERATIONS
+    name = operations.service
+    assert set(answers(name, operations)) == set(load_service(name).operation_names)
     assert all(callable(getattr(plane, method)) for method in operations.methods().values())
-    of_engine = answers(service, Operations(service, own=()))
-    said_of_engine = [*operations.kept, *operations.refused]
-    assert {of_engine[name] for name in said_of_engine} <= {Answer.ENGINE}
+    of_engine = answers(name, Operations(name, own=()))
+    assert {of_engine[one] for one in (*operations.kept, *operations.refused)} <= {Answer.ENGINE}
+    planes.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, NoReturn, Protocol
 
@@ -22,19 +23,32 @@ Check = Callable[[RequestContext, Any], None]
 
 
 class Plane(Protocol):
-    """What a plane is to the adapter: a table of operations, and a method for each of its own.
+    """What a plane of one account and region is to the adapter: it has a method for each of its operations.
 
     It may have a method ``handles(operation, request)`` that leaves single requests to moto, for example to
     tag a resource that is not the plane's.
     """
 
-    @property
-    def OPERATIONS(self) -> Operations: ...  # noqa: N802
+
+@dataclass(frozen=True)
+class Served:
+    """A service that planes answer.
+
+    Parameters
+    ----------
+    operations : Operations
+        Its table.
+    plane_of : callable
+        ``(account_id, region)`` → plane.
+    """
+
+    operations: Operations
+    plane_of: Callable[[str, str], Plane]
 
 
 def dispatch_table(
     service: str,
-    plane: Plane | None = None,
+    served: Served | None = None,
     observers: Mapping[str, Observer] | None = None,
     check: Check | None = None,
 ) -> dict[str, Handler]:
@@ -46,8 +60,8 @@ def dispatch_table(
     ----------
     service : str
         botocore's name of the service, for example ``glue``.
-    plane : Plane, optional
-        Its handlers win over moto's.
+    served : Served, optional
+        The planes of the service, whose methods win over moto's.
     observers : mapping of str to callable, optional
         Operation → who is told of its request and answer once it has succeeded.
     check : callable, optional
@@ -56,15 +70,16 @@ def dispatch_table(
     Raises
     ------
     ValueError
-        If the plane names an operation that the service does not have.
+        If the table has an operation that the service does not have.
     """
     ask_moto = _moto_one_at_a_time(check)
     table: dict[str, Handler] = dict.fromkeys(load_service(service).operation_names, ask_moto)
-    if plane is not None:
-        # Named so that a mistake in the table is seen when the engine starts.
-        answers(service, plane.OPERATIONS)
-        table |= dict.fromkeys(plane.OPERATIONS.refused, _refuse)
-        table |= _plane_table(plane, ask_moto)
+    if served is not None:
+        # Asked so that a mistake in the table is seen when the service starts.
+        answers(service, served.operations)
+        table |= dict.fromkeys(served.operations.refused, _refuse)
+        for operation, method in served.operations.methods().items():
+            table[operation] = _ask_plane(served, operation, method, ask_moto)
     for operation, observer in (observers or {}).items():
         table[operation] = _observed(table[operation], observer)
     return table
@@ -86,13 +101,6 @@ def answers(service: str, operations: Operations) -> dict[str, Answer]:
         if isinstance(found, type) and issubclass(found, BaseResponse) and found is not BaseResponse
     )
     return operations.answers(existing, [name for name in existing if hasattr(responses, xform_name(name))])
-
-
-def _plane_table(plane: Plane, ask_moto: Handler) -> dict[str, Handler]:
-    return {
-        operation: _ask_plane(plane, operation, getattr(plane, method), ask_moto)
-        for operation, method in plane.OPERATIONS.methods().items()
-    }
 
 
 def _observed(handler: Handler, observer: Observer) -> Handler:
@@ -122,17 +130,15 @@ def _refuse(context: RequestContext, _request: Any) -> NoReturn:
     raise NotImplementedError(f"The operation {name} has not been implemented")
 
 
-def _ask_plane(
-    plane: Plane, operation: str, method: Callable[[dict[str, Any]], Any], ask_moto: Handler
-) -> Handler:
-    handles: Callable[[str, dict[str, Any]], bool] = getattr(plane, "handles", lambda *_: True)
-
+def _ask_plane(served: Served, operation: str, method: str, ask_moto: Handler) -> Handler:
     def handle(context: RequestContext, request: Any) -> Any:
+        plane = served.plane_of(context.account_id, context.region)
         arguments = dict(request or {})
+        handles: Callable[[str, dict[str, Any]], bool] = getattr(plane, "handles", lambda *_: True)
         if not handles(operation, arguments):
             return ask_moto(context, request)
         try:
-            return method(arguments)
+            return getattr(plane, method)(arguments)
         except ServiceException:
             raise
         except Exception as error:

@@ -1,9 +1,9 @@
-"""The planes of this engine: one of each, made when first asked for and closed with the engine."""
+"""The services of this engine that are planes: each made when first asked for and closed with the engine."""
 
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from millpond.planes.common.context import PlaneContext
 from millpond.planes.common.telemetry import Telemetry
@@ -11,6 +11,7 @@ from millpond.planes.common.telemetry import Telemetry
 if TYPE_CHECKING:
     from millpond.planes.athena import AthenaPlane
     from millpond.planes.codebuild import CodeBuildPlane
+    from millpond.planes.common.regions import Planes
     from millpond.planes.glue import GluePlane
 
 
@@ -27,33 +28,29 @@ def telemetry() -> Telemetry:
 
 
 @cache
-def glue() -> GluePlane:
-    from millpond.planes.glue import GluePlane
+def glue() -> Planes[GluePlane]:
+    from millpond.planes.glue import serve
 
-    return GluePlane(context(), telemetry())
-
-
-@cache
-def athena() -> AthenaPlane:
-    from millpond.planes.athena import AthenaPlane
-
-    return AthenaPlane(context(), telemetry())
+    return serve(context(), telemetry())
 
 
 @cache
-def codebuild() -> CodeBuildPlane:
-    from millpond.planes.codebuild import CodeBuildPlane
+def athena() -> Planes[AthenaPlane]:
+    from millpond.planes.athena import serve
 
-    return CodeBuildPlane(context())
+    return serve(context(), telemetry())
+
+
+@cache
+def codebuild() -> Planes[CodeBuildPlane]:
+    from millpond.planes.codebuild import serve
+
+    return serve(context(), telemetry())
 
 
 def close() -> None:
     """End the children of the planes that were used."""
-    if codebuild.cache_info().currsize:
-        codebuild().close()
-    if glue.cache_info().currsize:
-        glue().close()
-    if athena.cache_info().currsize:
-        athena().close()
-    if telemetry.cache_info().currsize:
-        telemetry().close()
+    made: tuple[Any, ...] = (codebuild, glue, athena, telemetry)
+    for one in made:
+        if one.cache_info().currsize:
+            one().close()

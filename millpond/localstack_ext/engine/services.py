@@ -10,17 +10,17 @@ from localstack.aws.spec import load_service
 from localstack.services.plugins import Service, aws_provider
 
 from millpond.localstack_ext.engine import planes
-from millpond.localstack_ext.engine.dispatch import Check, Observer, Plane, dispatch_table
+from millpond.localstack_ext.engine.dispatch import Check, Observer, Served, dispatch_table
 
 
 def _service(
     name: str,
-    plane: Plane | None = None,
+    served: Served | None = None,
     observers: Mapping[str, Observer] | None = None,
     check: Check | None = None,
 ) -> Service:
     return Service(
-        name=name, skeleton=Skeleton(load_service(name), dispatch_table(name, plane, observers, check))
+        name=name, skeleton=Skeleton(load_service(name), dispatch_table(name, served, observers, check))
     )
 
 
@@ -128,17 +128,22 @@ def _logs() -> Service:
 def _glue() -> Service:
     from millpond.localstack_ext.glue import catalog_events
     from millpond.localstack_ext.glue.tables import refuse_stale_update
+    from millpond.planes.glue import OPERATIONS
 
     observers = dict.fromkeys(catalog_events.OPERATIONS, catalog_events.tell)
-    return _service("glue", planes.glue(), observers, refuse_stale_update)
+    return _service("glue", Served(OPERATIONS, planes.glue().of), observers, refuse_stale_update)
 
 
 def _athena() -> Service:
-    return _service("athena", planes.athena())
+    from millpond.planes.athena import OPERATIONS
+
+    return _service("athena", Served(OPERATIONS, planes.athena().of))
 
 
 def _codebuild() -> Service:
-    return _service("codebuild", planes.codebuild())
+    from millpond.planes.codebuild import OPERATIONS
+
+    return _service("codebuild", Served(OPERATIONS, planes.codebuild().of))
 
 
 athena = aws_provider(api="athena", name="millpond")(_athena)

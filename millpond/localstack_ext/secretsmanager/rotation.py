@@ -69,7 +69,7 @@ def _rotate_secret(
     function = rotation_lambda_arn or secret.rotation_lambda_arn
     if not function:
         raise InvalidRequestException("No Lambda rotation function ARN is associated with this secret.")
-    _configure(secret, function, rotation_rules or {}, backend.region_name)
+    _configure(backend, secret, function, rotation_rules or {})
     pending = _pending_version(secret)
     if pending and rotate_immediately:
         _begin(backend, secret, pending, STEPS)
@@ -86,12 +86,12 @@ def _rotate_secret(
     return answer
 
 
-def _configure(secret: Any, function: str, rules: Mapping[str, Any], region: str) -> None:
+def _configure(backend: Any, secret: Any, function: str, rules: Mapping[str, Any]) -> None:
     """Keep how the secret is to be rotated."""
     days = rules.get("AutomaticallyAfterDays", secret.auto_rotate_after_days or 0)
     if "AutomaticallyAfterDays" in rules and not 1 <= days <= LONGEST_INTERVAL_DAYS:
         raise InvalidParameterException("RotationRules.AutomaticallyAfterDays must be within 1-1000.")
-    if not _may_be_called(function, region):
+    if not _may_be_called(backend, function):
         raise AccessDeniedError
     secret.rotation_lambda_arn = function
     secret.auto_rotate_after_days = days
@@ -100,9 +100,14 @@ def _configure(secret: Any, function: str, rules: Mapping[str, Any], region: str
         secret.next_rotation_date = int(time.time()) + int(days) * SECONDS_OF_A_DAY
 
 
-def _may_be_called(function: str, region: str) -> bool:
+def _lambda(backend: Any) -> Any:
+    """A client of the secret's own account and region."""
+    return connect_to(aws_access_key_id=backend.account_id, region_name=backend.region_name).lambda_
+
+
+def _may_be_called(backend: Any, function: str) -> bool:
     """Whether the function exists and its policy lets Secrets Manager call it."""
-    client: Any = connect_to(region_name=region).lambda_
+    client = _lambda(backend)
     try:
         policy = json.loads(client.get_policy(FunctionName=function)["Policy"])
     except client.exceptions.ResourceNotFoundException:
@@ -133,7 +138,7 @@ def _begin(backend: Any, secret: FakeSecret, version: str, steps: Sequence[str])
         if name != version and PENDING in other["version_stages"]:
             other["version_stages"].remove(PENDING)
     threading.Thread(
-        target=_run, args=(backend.region_name, secret, version, steps), name="rotation", daemon=True
+        target=_run, args=(backend, secret, version, steps), name="rotation", daemon=True
     ).start()
 
 
@@ -150,24 +155,23 @@ def _begin_test(backend: Any, secret: Any, version: str) -> None:
 
     def test() -> None:
         try:
-            _call(backend.region_name, secret, version, "testSecret")
+            _call(backend, secret, version, "testSecret")
         finally:
             secret.versions.pop(version, None)
 
     threading.Thread(target=test, name="rotation-test", daemon=True).start()
 
 
-def _run(region: str, secret: Any, version: str, steps: Sequence[str]) -> None:
-    if all(_call(region, secret, version, step) for step in steps):
+def _run(backend: Any, secret: Any, version: str, steps: Sequence[str]) -> None:
+    if all(_call(backend, secret, version, step) for step in steps):
         secret.last_rotation_date = int(time.time())
 
 
-def _call(region: str, secret: Any, version: str, step: str) -> bool:
+def _call(backend: Any, secret: Any, version: str, step: str) -> bool:
     """Call the function for a step; whether it went well. What went wrong is in the engine's log."""
     event = {"Step": step, "SecretId": secret.arn, "ClientRequestToken": version}
     try:
-        client: Any = connect_to(region_name=region).lambda_
-        answer = client.invoke(FunctionName=secret.rotation_lambda_arn, Payload=json.dumps(event))
+        answer = _lambda(backend).invoke(FunctionName=secret.rotation_lambda_arn, Payload=json.dumps(event))
         reason = answer["Payload"].read().decode() if answer.get("FunctionError") else ""
     except Exception as error:
         _log.warning("Rotation of %s: %s could not be called", secret.name, step, exc_info=error)

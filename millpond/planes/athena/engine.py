@@ -22,35 +22,25 @@ _MEMORY = "1GB"
 _OUR_ERROR = re.compile(r"\b([A-Z][A-Z_]{4,}): (.+)", re.DOTALL)
 
 
-def connect(
-    endpoint_url: str, region: str, access_key: str, secret_key: str, spill: Path, *, memory: str = _MEMORY
-) -> duckdb.DuckDBPyConnection:
-    """Open DuckDB so that a query can reach the objects of one S3 endpoint, and no file of this machine.
+def connect(spill: Path, *, memory: str = _MEMORY) -> duckdb.DuckDBPyConnection:
+    """Open DuckDB so that a query can reach objects in S3 once it has signed in, and no file of this machine.
 
     ``enable_external_access`` is off with S3 excepted, rather than the local file system disabled: DuckDB
     could not spill to its temporary directory otherwise.
 
     Parameters
     ----------
-    endpoint_url, region : str
-        Where S3 is.
-    access_key, secret_key : str
-        Whose requests it sees.
     spill : Path
         Directory for what does not fit into memory.
     memory : str
         What one query may use, as DuckDB writes it.
     """
-    address = urlsplit(endpoint_url)
     connection = duckdb.connect(
         config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}
     )
-    use_ssl = "true" if address.scheme == "https" else "false"
     for statement in (
         f"LOAD {literal(str(_EXTENSION))}",
         "SET allow_persistent_secrets = false",
-        f"CREATE SECRET (TYPE s3, KEY_ID {literal(access_key)}, SECRET {literal(secret_key)}, "
-        f"REGION {literal(region)}, ENDPOINT {literal(address.netloc)}, URL_STYLE 'path', USE_SSL {use_ssl})",
         *create_macros(),
         "SET TimeZone = 'UTC'",
         f"SET threads = {_THREADS}",
@@ -65,6 +55,28 @@ def connect(
     ):
         connection.execute(statement)
     return connection
+
+
+def sign_in(
+    connection: duckdb.DuckDBPyConnection, endpoint_url: str, region: str, access_key: str, secret_key: str
+) -> None:
+    """Let a connection reach the objects of one S3 endpoint.
+
+    Parameters
+    ----------
+    connection : DuckDBPyConnection
+        From :func:`connect`.
+    endpoint_url, region : str
+        Where S3 is.
+    access_key, secret_key : str
+        Whose requests it sees.
+    """
+    address = urlsplit(endpoint_url)
+    use_ssl = "true" if address.scheme == "https" else "false"
+    connection.execute(
+        f"CREATE SECRET (TYPE s3, KEY_ID {literal(access_key)}, SECRET {literal(secret_key)}, "
+        f"REGION {literal(region)}, ENDPOINT {literal(address.netloc)}, URL_STYLE 'path', USE_SSL {use_ssl})"
+    )
 
 
 def scanned_bytes(connection: duckdb.DuckDBPyConnection) -> int:

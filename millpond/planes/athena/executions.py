@@ -7,7 +7,6 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +16,6 @@ from millpond.planes.athena.pool import Worker, WorkerDied, WorkerPool
 from millpond.planes.athena.statements import Statement
 from millpond.planes.athena.workgroups import ENGINE_VERSION
 
-_AT_ONCE = 4
 _TIMEOUT = 30 * 60.0
 _FINAL = ("SUCCEEDED", "FAILED", "CANCELLED")
 _USER_ERROR, _SYSTEM_ERROR = (2, 1006), (1, 500)
@@ -147,7 +145,7 @@ class QueryExecution:
 
 
 class QueryExecutions:
-    """Every execution, newest last; a few run at once, the others wait.
+    """Every execution of an account and region, newest last.
 
     Parameters
     ----------
@@ -164,14 +162,13 @@ class QueryExecutions:
         self._on_change = on_change
         self._lock = threading.Lock()
         self._executions: dict[str, QueryExecution] = {}
-        self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="athena")
 
     def submit(self, execution: QueryExecution) -> None:
         """Put an execution into the queue."""
         self._executions[execution.query_id] = execution
         with self._lock:
             self._tell(execution, None)
-        self._threads.submit(self._run, execution)
+        self._workers.run(lambda: self._run(execution))
 
     def find(self, query_id: str) -> QueryExecution:
         """An execution.
@@ -207,11 +204,6 @@ class QueryExecutions:
         if worker is not None:
             worker.stop()
             self._wait_for_end(execution)
-
-    def close(self) -> None:
-        """Stop what runs and take no more."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        self._workers.close()
 
     def _run(self, execution: QueryExecution) -> None:
         try:

@@ -32,6 +32,8 @@ class Job:
         Directory of the result file; new tables without a location of their own go below it.
     upload_arguments : dict
         For every object written, such as its encryption.
+    account_id, region : str
+        Whose catalog and objects it sees.
     scan_limit : int, optional
         Bytes after which the query is cancelled.
     """
@@ -41,7 +43,9 @@ class Job:
     database: str
     output_location: str
     results_prefix: str
-    upload_arguments: dict[str, str] = field(default_factory=dict)
+    upload_arguments: dict[str, str]
+    account_id: str
+    region: str
     scan_limit: int | None = None
 
     def write(self, directory: Path) -> None:

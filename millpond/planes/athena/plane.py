@@ -19,14 +19,13 @@ from millpond.planes.athena.exceptions import InvalidRequestException, QueryFail
 from millpond.planes.athena.executions import QueryExecution, QueryExecutions, new_id
 from millpond.planes.athena.jobs import Job
 from millpond.planes.athena.metadata import CATALOG, Metadata
-from millpond.planes.athena.operations import OPERATIONS
 from millpond.planes.athena.paging import offset, page
 from millpond.planes.athena.pool import WorkerPool
 from millpond.planes.athena.results import read_csv, read_text, to_row
 from millpond.planes.athena.saved import NamedQueries, PreparedStatements
 from millpond.planes.athena.workgroups import ENGINE_VERSION, PRIMARY, WorkGroup, WorkGroups
 from millpond.planes.common.context import PlaneContext
-from millpond.planes.common.telemetry import Telemetry
+from millpond.planes.common.telemetry import Reporter, Telemetry
 
 if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
@@ -38,30 +37,30 @@ _ROWS = 1000
 
 
 class AthenaPlane:
-    """Athena for one stack.
+    """Athena of one account and region.
 
     Parameters
     ----------
     context : PlaneContext
-        The stack.
+        The stack, with the account and the region that it serves.
     telemetry : Telemetry
         Takes the events and metrics of queries.
+    workers : WorkerPool
+        Runs queries, for every account and region.
     """
 
-    OPERATIONS = OPERATIONS
-
-    def __init__(self, context: PlaneContext, telemetry: Telemetry) -> None:
+    def __init__(self, context: PlaneContext, telemetry: Telemetry, workers: WorkerPool) -> None:
         self._context = context
-        self._telemetry = telemetry
+        self._reporter = Reporter(telemetry, context)
         self._session = boto3.session.Session()
         self._client_lock = threading.Lock()
         self._token_lock = threading.Lock()
         self._tokens: dict[str, tuple[dict[str, Any], str]] = {}
-        self._groups = WorkGroups(f"arn:aws:athena:{context.region}:{context.account_id}:")
+        self._groups = WorkGroups(context.arn("athena", ""))
         self._named = NamedQueries(self._groups)
         self._prepared = PreparedStatements(self._groups)
         self._metadata = Metadata(self._glue, context.account_id)
-        self._executions = QueryExecutions(WorkerPool(context), self._note_change)
+        self._executions = QueryExecutions(workers, self._note_change)
         self.create_work_group = self._groups.create
         self.get_work_group = self._groups.get
         self.list_work_groups = self._groups.list_all
@@ -90,8 +89,7 @@ class AthenaPlane:
         self.list_table_metadata = self._metadata.list_tables
 
     def close(self) -> None:
-        """Stop every query and every process."""
-        self._executions.close()
+        """Nothing: the queries end with the processes that run them, which every region shares."""
 
     def list_engine_versions(self, request: dict[str, Any]) -> dict[str, Any]:
         """The versions a workgroup can select."""
@@ -246,7 +244,17 @@ class AthenaPlane:
         extension = "txt" if statement.statement_type == "UTILITY" or _is_plain_ddl(statement) else "csv"
         location = f"{prefix}{query_id}.{extension}"
         database = str(context.get("Database") or "default").lower()
-        job = Job(query_id, text, database, location, prefix, _upload_arguments(result), group.scan_limit)
+        job = Job(
+            query_id,
+            text,
+            database,
+            location,
+            prefix,
+            _upload_arguments(result),
+            self._context.account_id,
+            self._context.region,
+            group.scan_limit,
+        )
         shown = {"Catalog": context.get("Catalog", CATALOG).lower()}
         return QueryExecution(
             query=query,
@@ -282,9 +290,9 @@ class AthenaPlane:
         return text, statement
 
     def _note_change(self, execution: QueryExecution, previous: str | None, number: int) -> None:
-        self._telemetry.event(events.state_change(execution, previous, number))
+        self._reporter.event(events.state_change(execution, previous, number))
         if execution.is_final and execution.publishes_metrics:
-            self._telemetry.metrics(events.NAMESPACE, events.metrics(execution))
+            self._reporter.metrics(events.NAMESPACE, events.metrics(execution))
 
     def _client(self, service: str) -> Any:
         config = Config(retries={"max_attempts": 3}, s3={"addressing_style": "path"})

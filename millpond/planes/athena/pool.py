@@ -8,6 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from millpond.planes.common.context import PlaneContext
 
 _START_DEADLINE = 60.0
 _KILL_AFTER = 2.0
+_AT_ONCE = 4
 _LOOK = 0.01
 
 
@@ -89,7 +91,7 @@ class Worker:
 
 
 class WorkerPool:
-    """Has workers forked; each is used once.
+    """Has workers forked, for the queries of every account and region; each is used once.
 
     Parameters
     ----------
@@ -105,6 +107,11 @@ class WorkerPool:
         self._spare: Worker | None = None
         self._busy: set[Worker] = set()
         self._is_closed = False
+        self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="athena")
+
+    def run(self, work: Callable[[], None]) -> None:
+        """Do something that needs a worker; a few at a time, the others wait."""
+        self._threads.submit(work)
 
     def take(self) -> Worker:
         """A worker that nobody else has; another one starts to warm up in its place.
@@ -130,7 +137,8 @@ class WorkerPool:
         worker.stop()
 
     def close(self) -> None:
-        """Stop every worker; queries that still run fail."""
+        """Stop every worker, and take no more work; queries that still run fail."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
         with self._lock:
             self._is_closed = True
             workers = [*self._busy, *([self._spare] if self._spare else [])]
@@ -172,6 +180,7 @@ class WorkerPool:
             "TMPDIR": str(self._home),
             "PYTHONUNBUFFERED": "1",
             "AWS_ENDPOINT_URL": self._context.endpoint_url,
+            # Region and account of a query come with it; these are the ones that clients are kept ready for.
             "AWS_DEFAULT_REGION": self._context.region,
             "AWS_ACCESS_KEY_ID": self._context.account_id,
             "AWS_SECRET_ACCESS_KEY": "athena",

@@ -16,7 +16,7 @@ import signal
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import boto3
 from botocore.config import Config
@@ -41,26 +41,51 @@ def _wait(handle: int, parent: int) -> bytes:
     return b""
 
 
-def _run_one(directory: Path, parent: int, s3: S3Client, glue: GlueClient) -> None:
+class _Clients:
+    """Clients of S3 and Glue; those of the stack's own account and region are made before they are asked for.
+
+    Children find the models of both services loaded, so that others take them a moment only.
+    """
+
+    def __init__(self) -> None:
+        self._session = boto3.session.Session()
+        environment = os.environ
+        self._own = environment["AWS_ACCESS_KEY_ID"], environment["AWS_DEFAULT_REGION"]
+        self._ready = self._make(*self._own)
+
+    def of(self, account_id: str, region: str) -> tuple[S3Client, GlueClient]:
+        """Clients that act for an account in a region."""
+        return self._ready if (account_id, region) == self._own else self._make(account_id, region)
+
+    def _make(self, account_id: str, region: str) -> tuple[S3Client, GlueClient]:
+        common: dict[str, Any] = {
+            "endpoint_url": os.environ["AWS_ENDPOINT_URL"],
+            "region_name": region,
+            # The emulator takes the account from the access key id.
+            "aws_access_key_id": account_id,
+            "aws_secret_access_key": os.environ["AWS_SECRET_ACCESS_KEY"],
+            "config": Config(retries={"max_attempts": 3}, s3={"addressing_style": "path"}),
+        }
+        return self._session.client("s3", **common), self._session.client("glue", **common)
+
+
+def _run_one(directory: Path, parent: int, clients: _Clients) -> None:
     """Be the process of one query."""
-    from millpond.planes.athena.engine import connect
+    from millpond.planes.athena.engine import connect, sign_in
     from millpond.planes.athena.runner import QueryRunner
 
     process.record(os.getpid(), Path((directory / PID_FILE).read_text()))
-    environment = os.environ
-    connection = connect(
-        environment["AWS_ENDPOINT_URL"],
-        environment["AWS_DEFAULT_REGION"],
-        environment["AWS_ACCESS_KEY_ID"],
-        environment["AWS_SECRET_ACCESS_KEY"],
-        directory / "spill",
-    )
+    connection = connect(directory / "spill")
     doorbell = os.open(directory / DOORBELL, os.O_RDWR | os.O_NONBLOCK)
     if _wait(doorbell, parent):
-        QueryRunner(directory, connection, s3, glue).run(Job.read(directory)).write(directory)
+        job, environment = Job.read(directory), os.environ
+        endpoint_url, secret_key = environment["AWS_ENDPOINT_URL"], environment["AWS_SECRET_ACCESS_KEY"]
+        sign_in(connection, endpoint_url, job.region, job.account_id, secret_key)
+        s3, glue = clients.of(job.account_id, job.region)
+        QueryRunner(directory, connection, s3, glue).run(job).write(directory)
 
 
-def _child(directory: Path, parent: int, s3: S3Client, glue: GlueClient) -> NoReturn:
+def _child(directory: Path, parent: int, clients: _Clients) -> NoReturn:
     """Run one query in a process group of its own, and leave what is the parent's alone."""
     status = 1
     try:
@@ -69,7 +94,7 @@ def _child(directory: Path, parent: int, s3: S3Client, glue: GlueClient) -> NoRe
         log = os.open(directory / WORKER_LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(log, 1)
         os.dup2(log, 2)
-        _run_one(directory, parent, s3, glue)
+        _run_one(directory, parent, clients)
         status = 0
     except BaseException:
         traceback.print_exc()
@@ -84,16 +109,13 @@ def main() -> int:
     doorbell = os.open(home / DOORBELL, os.O_RDWR | os.O_NONBLOCK)
     # Children that end are nobody's business here: the plane watches them.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    config = Config(retries={"max_attempts": 3}, s3={"addressing_style": "path"})
-    session = boto3.session.Session()
-    s3 = session.client("s3", endpoint_url=os.environ["AWS_ENDPOINT_URL"], config=config)
-    glue = session.client("glue", endpoint_url=os.environ["AWS_ENDPOINT_URL"], config=config)
+    clients = _Clients()
     while told := _wait(doorbell, parent):
         for name in told.decode().split():
             mine = os.getpid()
             if os.fork() == 0:
                 os.close(doorbell)
-                _child(home / name, mine, s3, glue)
+                _child(home / name, mine, clients)
     return 0
 
 

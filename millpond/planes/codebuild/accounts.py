@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,12 +73,12 @@ class SourceCredentialStore:
 
     Parameters
     ----------
-    arn_prefix : str
-        What the ARNs begin with.
+    make_arn : callable
+        ``(kind, name)`` → ARN.
     """
 
-    def __init__(self, arn_prefix: str) -> None:
-        self._arn_prefix = arn_prefix
+    def __init__(self, make_arn: Callable[[str, str], str]) -> None:
+        self._arn = make_arn
         self._found: dict[str, SourceCredentials] = {}
 
     def put(self, request: Mapping[str, Any]) -> str:
@@ -90,7 +90,7 @@ class SourceCredentialStore:
             raise InvalidInputException("authType and token are required")
         if kind == "BASIC_AUTH" and not request.get("username"):
             raise InvalidInputException("username is required for BASIC_AUTH")
-        arn = f"{self._arn_prefix}:token/{server.lower()}"
+        arn = self._arn("token", server.lower())
         if arn in self._found and not request.get("shouldOverwrite", True):
             raise ResourceAlreadyExistsException(f"Access token with server type {server} already exists")
         user = request.get("username") or _token_user(server)
@@ -114,7 +114,7 @@ class SourceCredentialStore:
         auth = source.get("auth") or {}
         if auth.get("type") == "SECRETS_MANAGER":
             return SecretArn(auth.get("resource") or "")
-        found = self._found.get(f"{self._arn_prefix}:token/{source['type'].lower()}")
+        found = self._found.get(self._arn("token", source["type"].lower()))
         if found is None or found.info["authType"] == "CODECONNECTIONS":
             return None
         return SecretArn(found.git.token) if "resource" in found.info else found.git

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from millpond.planes.codebuild import projects
 from millpond.planes.codebuild.exceptions import InvalidInputException
+from millpond.planes.common.context import PlaneContext
 
 Shape = dict[str, Any]
 
@@ -294,7 +295,7 @@ def merged_variables(base: Sequence[Shape], overrides: Sequence[Shape]) -> list[
     return list(merged.values())
 
 
-def logs_location(config: Mapping[str, Any], uuid: str, region: str, account_id: str) -> Shape:
+def logs_location(config: Mapping[str, Any], uuid: str, context: PlaneContext) -> Shape:
     """``LogsLocation`` of a build: the names that "View build details" in the User Guide shows."""
     wanted = config["logsConfig"]
     location: Shape = {"cloudWatchLogs": wanted["cloudWatchLogs"], "s3Logs": wanted["s3Logs"]}
@@ -302,14 +303,12 @@ def logs_location(config: Mapping[str, Any], uuid: str, region: str, account_id:
         group = wanted["cloudWatchLogs"].get("groupName") or f"/aws/codebuild/{config['name']}"
         prefix = wanted["cloudWatchLogs"].get("streamName")
         stream = f"{prefix}/{uuid}" if prefix else uuid
-        console = (
-            f"https://console.aws.amazon.com/cloudwatch/home?region={region}#logsV2:log-groups/log-group"
-        )
+        console = f"https://console.aws.amazon.com/cloudwatch/home?region={context.region}#logsV2:log-groups/log-group"
         location |= {
             "groupName": group,
             "streamName": stream,
             "deepLink": f"{console}/{_fragment(group)}/log-events/{_fragment(stream)}",
-            "cloudWatchLogsArn": f"arn:aws:logs:{region}:{account_id}:log-group:{group}:log-stream:{stream}",
+            "cloudWatchLogsArn": context.arn("logs", f"log-group:{group}:log-stream:{stream}"),
         }
     if wanted["s3Logs"]["status"] == "ENABLED":
         bucket, key = s3_log_key(wanted["s3Logs"]["location"], uuid)

@@ -17,8 +17,14 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from millpond.planes.codebuild import files
+from millpond.planes.common.context import PlaneContext
 
 _HOME_ON_AWS = "/root/"
+
+
+def local_directory(context: PlaneContext, project: str) -> Path:
+    """Where the local caches of a project are."""
+    return context.state_dir / "codebuild" / "cache" / context.account_id / context.region / project
 
 
 class PathCache:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from millpond.base import process
 from millpond.planes.codebuild import accounts, builds, cache, projects, reports
 from millpond.planes.codebuild.builds import Build, Shape, Status
 from millpond.planes.codebuild.exceptions import (
@@ -19,13 +18,12 @@ from millpond.planes.codebuild.exceptions import (
     ResourceAlreadyExistsException,
     ResourceNotFoundException,
 )
-from millpond.planes.codebuild.operations import OPERATIONS
 from millpond.planes.codebuild.paging import page
-from millpond.planes.codebuild.shell import BuildFolder
 from millpond.planes.codebuild.sources import GitCredentials
 from millpond.planes.codebuild.supervisor import ActiveBuild, Execution, Limits
 from millpond.planes.common.context import PlaneContext
 from millpond.planes.common.credentials import Clients
+from millpond.planes.common.telemetry import Reporter, Telemetry
 
 Request = Mapping[str, Any]
 
@@ -61,6 +59,11 @@ class CodeBuildSettings:
         env = os.environ if environment is None else environment
         return cls(max_running=int(env.get("MILLPOND_CODEBUILD_MAX_RUNNING", cls.max_running)))
 
+    def limits(self) -> Limits:
+        """What bounds the builds of an engine."""
+        slots = threading.Semaphore(self.max_running)
+        return Limits(slots, self.seconds_per_timeout_minute, self.stop_seconds, self.ssh)
+
 
 class CodeBuildPlane:
     """The operations in ``OPERATIONS``, each a method that takes the request and returns the response.
@@ -68,29 +71,24 @@ class CodeBuildPlane:
     Parameters
     ----------
     context : PlaneContext
-        The stack it serves.
-    settings : CodeBuildSettings, optional
-        Read from the environment unless given.
+        The stack, with the account and the region that it serves.
+    telemetry : Telemetry
+        Takes the events of builds.
+    limits : Limits
+        What bounds builds, over every account and region.
 
     Examples
     --------
-    >>> plane = CodeBuildPlane(context)  # doctest: +SKIP
+    >>> plane = CodeBuildPlane(context, Telemetry(context), CodeBuildSettings().limits())  # doctest: +SKIP
     >>> plane.start_build({"projectName": "seed"})["build"]["id"]  # doctest: +SKIP
     'seed:…'
     """
 
-    OPERATIONS = OPERATIONS
-
-    def __init__(self, context: PlaneContext, settings: CodeBuildSettings | None = None) -> None:
-        settings = settings or CodeBuildSettings.from_environment()
+    def __init__(self, context: PlaneContext, telemetry: Telemetry, limits: Limits) -> None:
         self._context = context
         self._clients = Clients(context, "codebuild.amazonaws.com")
-        self._limits = Limits(
-            threading.Semaphore(settings.max_running),
-            settings.seconds_per_timeout_minute,
-            settings.stop_seconds,
-            settings.ssh,
-        )
+        self._reporter = Reporter(telemetry, context)
+        self._limits = limits
         self._lock = threading.RLock()
         self._projects: dict[str, Shape] = {}
         self._builds: dict[str, Build] = {}
@@ -102,13 +100,8 @@ class CodeBuildPlane:
         self._groups: dict[str, Shape] = {}
         self._reports: dict[str, Shape] = {}
         self._cases: dict[str, list[Shape]] = {}
-        self._arn_prefix = f"arn:aws:codebuild:{context.region}:{context.account_id}"
-        self._credentials = accounts.SourceCredentialStore(self._arn_prefix)
+        self._credentials = accounts.SourceCredentialStore(self._arn)
         self._is_closed = False
-        for left_over in process.find_all(context.pid_dir / "codebuild"):
-            left_over.stop()
-        for folder in (context.state_dir / "codebuild" / "builds").glob("*"):
-            BuildFolder(folder).remove()
 
     def close(self) -> None:
         """Stop every build."""
@@ -161,7 +154,7 @@ class CodeBuildPlane:
         with self._lock:
             self._projects.pop(name, None)
             self._webhooks.pop(name, None)
-        cache.forget(self._context.state_dir / "codebuild" / "cache" / name)
+        cache.forget(cache.local_directory(self._context, name))
         return {}
 
     def invalidate_project_cache(self, request: Request) -> Shape:
@@ -169,7 +162,7 @@ class CodeBuildPlane:
         with self._lock:
             self._project(name)
             self._generations[name] = self._generations.get(name, 0) + 1
-        cache.forget(self._context.state_dir / "codebuild" / "cache" / name)
+        cache.forget(cache.local_directory(self._context, name))
         return {}
 
     # Builds
@@ -456,7 +449,6 @@ class CodeBuildPlane:
             )
         key = str(uuid.uuid4())
         self._numbers[name] = self._numbers.get(name, 0) + 1
-        context = self._context
         build = Build(
             id=f"{name}:{key}",
             arn=self._arn("build", f"{name}:{key}"),
@@ -465,7 +457,7 @@ class CodeBuildPlane:
             request=dict(request),
             start=_now(),
             initiator="root",
-            logs=builds.logs_location(config, key, context.region, context.account_id),
+            logs=builds.logs_location(config, key, self._context),
             auto_retry=auto_retry
             or {"autoRetryLimit": config.get("autoRetryLimit", 0), "autoRetryNumber": 0},
         )
@@ -480,7 +472,7 @@ class CodeBuildPlane:
         return build
 
     def _work(self, active: ActiveBuild) -> None:
-        Execution(active, self._context, self._clients, self._limits, self).run()
+        Execution(active, self._context, self._clients, self._reporter, self._limits, self).run()
         build = active.build
         with self._lock:
             del self._active[build.id]
@@ -499,10 +491,7 @@ class CodeBuildPlane:
     # Looking up; the lock is held
 
     def _define(self, name: str, request: Request, old: Shape | None = None) -> Shape:
-        context = self._context
-        return projects.define(
-            name, request, region=context.region, account_id=context.account_id, now=_now(), old=old
-        )
+        return projects.define(name, request, context=self._context, now=_now(), old=old)
 
     def _shown(self, name: str) -> Shape:
         project = dict(self._projects[name])
@@ -551,7 +540,7 @@ class CodeBuildPlane:
         return self._builds.get(build_id)
 
     def _arn(self, kind: str, name: str) -> str:
-        return f"{self._arn_prefix}:{kind}/{name}"
+        return self._context.arn("codebuild", f"{kind}/{name}")
 
 
 def _listed_reports(found: list[Shape], request: Request) -> Shape:

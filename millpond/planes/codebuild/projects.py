@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from millpond.planes.codebuild.exceptions import InvalidInputException
+from millpond.planes.common.context import PlaneContext
 
 Shape = dict[str, Any]
 
@@ -63,8 +64,7 @@ def define(
     name: str,
     request: Mapping[str, Any],
     *,
-    region: str,
-    account_id: str,
+    context: PlaneContext,
     now: datetime,
     old: Shape | None = None,
 ) -> Shape:
@@ -76,8 +76,8 @@ def define(
         The project's name.
     request : mapping
         Of ``CreateProject`` or ``UpdateProject``.
-    region, account_id : str
-        Where it is.
+    context : PlaneContext
+        Has its account and region.
     now : datetime
         When.
     old : dict, optional
@@ -93,7 +93,7 @@ def define(
             "Project name must be 2 to 150 letters, digits, hyphens and underscores, and begin with a "
             f"letter or digit: {name}"
         )
-    project = dict(old) if old else _defaults(name, region, account_id, now)
+    project = dict(old) if old else _defaults(name, context, now)
     project |= {member: request[member] for member in _MEMBERS if request.get(member) is not None}
     if request.get("badgeEnabled") is not None:
         project["badge"] = {"badgeEnabled": bool(request["badgeEnabled"])}
@@ -204,14 +204,14 @@ def logs_config(given: Mapping[str, Any]) -> Shape:
     return {"cloudWatchLogs": {"status": "ENABLED", **(given.get("cloudWatchLogs") or {})}, "s3Logs": s3}
 
 
-def _defaults(name: str, region: str, account_id: str, now: datetime) -> Shape:
+def _defaults(name: str, context: PlaneContext, now: datetime) -> Shape:
     return {
         "name": name,
-        "arn": f"arn:aws:codebuild:{region}:{account_id}:project/{name}",
+        "arn": context.arn("codebuild", f"project/{name}"),
         "created": now,
         "timeoutInMinutes": 60,
         "queuedTimeoutInMinutes": 480,
-        "encryptionKey": f"arn:aws:kms:{region}:{account_id}:alias/aws/s3",
+        "encryptionKey": context.arn("kms", "alias/aws/s3"),
         "cache": {"type": "NO_CACHE"},
         "badge": {"badgeEnabled": False},
         "logsConfig": {},

@@ -28,13 +28,14 @@ from millpond.planes.codebuild import (
 from millpond.planes.codebuild.accounts import SecretArn, from_secret
 from millpond.planes.codebuild.builds import Build, Phase, Shape, Status, next_phase
 from millpond.planes.codebuild.buildspec import Buildspec, FileSet, PhaseSpec
-from millpond.planes.codebuild.cache import PathCache
+from millpond.planes.codebuild.cache import PathCache, local_directory
 from millpond.planes.codebuild.exceptions import ClientFailure, Interrupted, PhaseFailure
 from millpond.planes.codebuild.logs import BuildLog
 from millpond.planes.codebuild.shell import BuildFolder, BuildShell, CommandRunner, User, find_user
 from millpond.planes.codebuild.sources import GitCredentials, GitDownload, GitSource
 from millpond.planes.common.context import PlaneContext
 from millpond.planes.common.credentials import Clients, Credentials, RoleNotTrustingError
+from millpond.planes.common.telemetry import Reporter
 
 _LOG = logging.getLogger(__name__)
 _QUEUE_SECONDS = 0.2
@@ -113,6 +114,8 @@ class Execution:
         The stack.
     clients : Clients
         AWS clients.
+    reporter : Reporter
+        Takes its events.
     limits : Limits
         What bounds it.
     records : Records
@@ -120,12 +123,19 @@ class Execution:
     """
 
     def __init__(
-        self, active: ActiveBuild, context: PlaneContext, clients: Clients, limits: Limits, records: Records
+        self,
+        active: ActiveBuild,
+        context: PlaneContext,
+        clients: Clients,
+        reporter: Reporter,
+        limits: Limits,
+        records: Records,
     ) -> None:
         self._active = active
         self._build = active.build
         self._context = context
         self._clients = clients
+        self._reporter = reporter
         self._limits = limits
         self._records = records
         self._folder = BuildFolder(context.state_dir / "codebuild" / "builds" / self._build.uuid)
@@ -140,7 +150,7 @@ class Execution:
     def run(self) -> None:
         """Take the build through its phases; whatever happens, it completes and nothing of it is left."""
         build = self._build
-        self._publish(events.state_change(build))
+        self._reporter.event(events.state_change(build))
         self._leave(Status.SUCCEEDED)
         has_slot = False
         try:
@@ -153,7 +163,7 @@ class Execution:
             if has_slot:
                 self._limits.slots.release()
             build.complete(self._status, _now())
-            self._publish(events.state_change(build))
+            self._reporter.event(events.state_change(build))
 
     # The order of phases
 
@@ -459,7 +469,7 @@ class Execution:
 
     @property
     def _local_cache(self) -> Path:
-        return self._context.state_dir / "codebuild" / "cache" / self._build.project_name
+        return local_directory(self._context, self._build.project_name)
 
     def _cache(self) -> PathCache:
         name = self._build.project_name
@@ -512,14 +522,7 @@ class Execution:
 
     def _leave(self, status: Status, context: Shape | None = None) -> None:
         record = self._build.leave(status, _now(), context)
-        self._publish(events.phase_change(self._build, record))
-
-    def _publish(self, entry: Shape) -> None:
-        try:
-            self._clients.own("events").put_events(Entries=[entry])
-        except (ClientError, BotoCoreError):
-            # The build is as good as any; who waits for its events can ask for its status.
-            _LOG.warning("an event of build %s was not delivered", self._build.id, exc_info=True)
+        self._reporter.event(events.phase_change(self._build, record))
 
     def _minutes(self, member: str) -> float:
         return float(self._build.config[member]) * self._limits.seconds_per_minute

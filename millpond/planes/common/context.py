@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cache
 from pathlib import Path
+
+from botocore.session import Session
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,12 @@ class Tools:
         return cls(**paths, lambda_python=runtimes)
 
 
+@cache
+def _partition(region: str) -> str:
+    partition: str = Session().get_partition_for_region(region)
+    return partition
+
+
 @dataclass(frozen=True)
 class PlaneContext:
     """The stack a plane serves.
@@ -69,7 +78,7 @@ class PlaneContext:
     endpoint_url : str
         Address of the AWS API, for example ``http://127.0.0.1:4566``.
     region, account_id : str
-        Default region and account.
+        Region and account: of the stack those that it has unless a caller says others, of a plane its own.
     state_dir : Path
         Below it each plane keeps its files, in a directory of its own (``state_dir/glue`` …);
         pid files of every child go below ``state_dir/pids``.
@@ -86,6 +95,19 @@ class PlaneContext:
     @property
     def pid_dir(self) -> Path:
         return self.state_dir / "pids"
+
+    @property
+    def partition(self) -> str:
+        """What the region's ARNs begin with, for example ``aws-cn``."""
+        return _partition(self.region)
+
+    def arn(self, service: str, resource: str) -> str:
+        """ARN of a resource in this account and region."""
+        return f"arn:{self.partition}:{service}:{self.region}:{self.account_id}:{resource}"
+
+    def at(self, account_id: str, region: str) -> PlaneContext:
+        """The same stack in another account and region."""
+        return replace(self, account_id=account_id, region=region)
 
     def to_environment(self, tools_file: Path) -> dict[str, str]:
         """The variables from which :meth:`from_environment` makes the same context."""

@@ -28,6 +28,30 @@ _CONFIG = Config(retries={"total_max_attempts": 2, "mode": "standard"})
 MOST_METRICS = 1000
 
 
+class Reporter:
+    """Tells of one account and region.
+
+    Parameters
+    ----------
+    telemetry : Telemetry
+        Sends it.
+    context : PlaneContext
+        Whose account and region.
+    """
+
+    def __init__(self, telemetry: Telemetry, context: PlaneContext) -> None:
+        self._telemetry = telemetry
+        self._account_id, self._region = context.account_id, context.region
+
+    def event(self, entry: Shape) -> None:
+        """Send an entry of ``PutEvents``."""
+        self._telemetry.event(entry, account_id=self._account_id, region=self._region)
+
+    def metrics(self, namespace: str, data: Sequence[Shape]) -> None:
+        """Send data of ``PutMetricData``."""
+        self._telemetry.metrics(namespace, data, account_id=self._account_id, region=self._region)
+
+
 class Telemetry:
     """Sends events and metrics; what could not be sent is in the log, with the reason.
 

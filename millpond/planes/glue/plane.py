@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from millpond.base import process
 from millpond.planes.common.context import PlaneContext
 from millpond.planes.common.credentials import Clients
-from millpond.planes.common.telemetry import Telemetry
+from millpond.planes.common.telemetry import Reporter, Telemetry
 from millpond.planes.glue import arguments, connections, events, jobs, metrics, runs, spark, tags
 from millpond.planes.glue.bookmarks import JobBookmarks
-from millpond.planes.glue.containers import ContainerSettings, ContainerWorkers
 from millpond.planes.glue.exceptions import (
     AlreadyExistsException,
     ConcurrentRunsExceededException,
@@ -26,11 +22,10 @@ from millpond.planes.glue.exceptions import (
     InvalidInputException,
     LaunchError,
 )
-from millpond.planes.glue.jvms import JvmPool
-from millpond.planes.glue.operations import OPERATIONS
 from millpond.planes.glue.paging import page
 from millpond.planes.glue.runs import JobRun, Shape, State
 from millpond.planes.glue.supervisor import ActiveRun, Supervisor
+from millpond.planes.glue.workers import Workers
 
 Request = Mapping[str, Any]
 
@@ -41,93 +36,52 @@ _RUNS_PAGE = 200
 _STOP_SECONDS = 20.0
 
 
-@dataclass(frozen=True)
-class GlueSettings:
-    """What can be set of the plane.
-
-    Parameters
-    ----------
-    warm_jvms : int
-        How many JVMs wait for a Spark run; 0 for none.
-    seconds_per_timeout_minute : float
-        How many seconds a minute of a job's ``Timeout`` lasts.
-    containers : ContainerSettings, optional
-        Where scripts are executed, if not as processes here.
-    """
-
-    warm_jvms: int = 1
-    seconds_per_timeout_minute: float = 60.0
-    containers: ContainerSettings | None = None
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str] | None = None) -> GlueSettings:
-        """Read ``MILLPOND_GLUE_WARM_JVMS`` and what names a container; what is not set has its default."""
-        env = os.environ if environment is None else environment
-        return cls(
-            warm_jvms=int(env.get("MILLPOND_GLUE_WARM_JVMS", cls.warm_jvms)),
-            containers=ContainerSettings.from_environment(env),
-        )
-
-
 class GluePlane:
     """The operations in ``OPERATIONS``, each a method that takes the request and returns the response.
 
     Parameters
     ----------
     context : PlaneContext
-        The stack it serves.
+        The stack, with the account and the region that it serves.
     telemetry : Telemetry
         Takes the events and metrics of runs.
-    settings : GlueSettings, optional
-        Read from the environment unless given.
+    workers : Workers
+        Executes scripts, for every account and region.
 
     Examples
     --------
-    >>> plane = GluePlane(context, Telemetry(context))  # doctest: +SKIP
+    >>> plane = GluePlane(context, Telemetry(context), Workers(context))  # doctest: +SKIP
     >>> plane.start_job_run({"JobName": "ingest"})  # doctest: +SKIP
     {'JobRunId': 'jr_…'}
     """
 
-    OPERATIONS = OPERATIONS
-
-    def __init__(
-        self, context: PlaneContext, telemetry: Telemetry, settings: GlueSettings | None = None
-    ) -> None:
-        settings = settings or GlueSettings.from_environment()
+    def __init__(self, context: PlaneContext, telemetry: Telemetry, workers: Workers) -> None:
+        self._reporter = Reporter(telemetry, context)
         self._context = context
-        self._telemetry = telemetry
-        self._seconds_per_minute = settings.seconds_per_timeout_minute
+        self._seconds_per_minute = workers.settings.seconds_per_timeout_minute
         self._lock = threading.RLock()
         self._jobs: dict[str, Shape] = {}
         self._job_requests: dict[str, Shape] = {}
         self._connections: dict[str, Shape] = {}
-        self._tags: dict[tuple[str, str], dict[str, str]] = {}
+        self._tags: dict[str, dict[str, str]] = {}
         self._runs: dict[str, list[JobRun]] = {}
         self._active: dict[str, ActiveRun] = {}
         self._bookmarks = JobBookmarks()
         self._is_closed = False
-        for left_over in process.find_all(context.pid_dir / "glue"):
-            left_over.stop()
-        # A worker's container has JVMs of its own.
-        self._pool = JvmPool(context, 0 if settings.containers else settings.warm_jvms)
+        self._workers = workers
         self._supervisor = Supervisor(
-            context,
-            Clients(context, "glue.amazonaws.com"),
-            self._pool,
-            settings.seconds_per_timeout_minute,
-            self._mark_running,
-            ContainerWorkers(context, settings.containers) if settings.containers else None,
+            context, Clients(context, "glue.amazonaws.com"), workers, self._mark_running
         )
 
     @staticmethod
     def handles(operation: str, request: Request) -> bool:
         """Whether a request is this plane's: tags are, when the ARN is a job's or a connection's."""
         if operation in _TAG_OPERATIONS:
-            return tags.parse_arn(request.get("ResourceArn", "")) is not None
-        return operation in OPERATIONS.own
+            return tags.is_tagged_here(request.get("ResourceArn", ""))
+        return True
 
     def close(self) -> None:
-        """Stop every run and every warm JVM."""
+        """Stop every run."""
         with self._lock:
             self._is_closed = True
             active = list(self._active.values())
@@ -136,7 +90,6 @@ class GluePlane:
         for one in active:
             if one.thread is not None:
                 one.thread.join(timeout=_STOP_SECONDS)
-        self._pool.close()
 
     # Jobs
 
@@ -153,7 +106,7 @@ class GluePlane:
                 )
             self._jobs[name] = definition
             self._job_requests[name] = dict(request)
-            self._tags["job", name] = dict(request.get("Tags") or {})
+            self._tags[self._arn("job", name)] = dict(request.get("Tags") or {})
         if definition["Command"]["Name"] in jobs.SPARK_COMMANDS:
             self._start_ahead(definition)
         return {"Name": name}
@@ -178,7 +131,8 @@ class GluePlane:
     def list_jobs(self, request: Request) -> Shape:
         wanted = (request.get("Tags") or {}).items()
         with self._lock:
-            names = [name for name in sorted(self._jobs) if wanted <= self._tags["job", name].items()]
+            tags_of = {name: self._tags[self._arn("job", name)] for name in sorted(self._jobs)}
+            names = [name for name, found in tags_of.items() if wanted <= found.items()]
         found, token = page(names, request)
         return {"JobNames": found, **token}
 
@@ -198,7 +152,7 @@ class GluePlane:
             for store in (self._jobs, self._job_requests, self._runs):
                 store.pop(name, None)
             self._bookmarks.forget(name)
-            self._tags.pop(("job", name), None)
+            self._tags.pop(self._arn("job", name), None)
         return {"JobName": name}
 
     # Runs
@@ -278,7 +232,7 @@ class GluePlane:
             if name in self._connections:
                 raise AlreadyExistsException(f"Connection {name} already exists.")
             self._connections[name] = definition
-            self._tags["connection", name] = dict(request.get("Tags") or {})
+            self._tags[self._arn("connection", name)] = dict(request.get("Tags") or {})
         return {"CreateConnectionStatus": "READY"}
 
     def get_connection(self, request: Request) -> Shape:
@@ -306,7 +260,7 @@ class GluePlane:
         with self._lock:
             self._connection(name)
             del self._connections[name]
-            self._tags.pop(("connection", name), None)
+            self._tags.pop(self._arn("connection", name), None)
         return {}
 
     def batch_delete_connection(self, request: Request) -> Shape:
@@ -338,6 +292,9 @@ class GluePlane:
                 stored.pop(key, None)
         return {}
 
+    def _arn(self, kind: str, name: str) -> str:
+        return self._context.arn("glue", f"{kind}/{name}")
+
     # Looking up; the lock is held
 
     def _job(self, name: str) -> Shape:
@@ -354,10 +311,9 @@ class GluePlane:
 
     def _tags_of(self, request: Request) -> dict[str, str]:
         arn = _required(request, "ResourceArn")
-        resource = tags.parse_arn(arn)
-        if resource is None or resource not in self._tags:
+        if arn not in self._tags:
             raise EntityNotFoundException(f"Resource {arn} not found.")
-        return self._tags[resource]
+        return self._tags[arn]
 
     # Runs in progress
 
@@ -365,9 +321,9 @@ class GluePlane:
         try:
             parameters = arguments.parse(arguments.merge(job, {}))
             spark.check_supported(job, parameters)
-            spec = spark.jvm_spec(self._supervisor.local_size(job), parameters, [])
+            spec = spark.jvm_spec(self._workers.local_size(job), parameters, [])
             if spec.is_plain and not parameters.extra_jars:
-                self._pool.prepare(spec)
+                self._workers.jvms.prepare(spec)
         except (LaunchError, OSError):
             # The job is as good as any; a run of it will say what is wrong with this machine.
             _LOG.warning("no JVM could be started ahead of a run", exc_info=True)
@@ -406,9 +362,9 @@ class GluePlane:
         run = active.run
         if active.delay is not None:
             active.delay.cancel()
-        self._telemetry.event(events.state_change(run))
+        self._reporter.event(events.state_change(run))
         if data := metrics.of_run(run):
-            self._telemetry.metrics(metrics.NAMESPACE, data)
+            self._reporter.metrics(metrics.NAMESPACE, data)
 
     def _watch_delay(self, active: ActiveRun) -> None:
         """Tell of the run's status once it goes on for longer than its notification threshold."""
@@ -424,12 +380,12 @@ class GluePlane:
         with self._lock:
             if not active.run.state.is_final:
                 active.is_late = True
-                self._telemetry.event(events.run_status(active.run, minutes))
+                self._reporter.event(events.run_status(active.run, minutes))
 
     def _tell_status(self, active: ActiveRun) -> None:
         if active.is_late:
             minutes = active.run.settings["NotificationProperty"]["NotifyDelayAfter"]
-            self._telemetry.event(events.run_status(active.run, minutes))
+            self._reporter.event(events.run_status(active.run, minutes))
 
     def _mark_running(self, run: JobRun) -> None:
         with self._lock:

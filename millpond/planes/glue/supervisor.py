@@ -17,8 +17,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-import psutil
-
 from millpond.base import process
 from millpond.planes.common.context import PlaneContext
 from millpond.planes.common.credentials import Clients, Credentials, RoleNotTrustingError
@@ -28,10 +26,10 @@ from millpond.planes.glue.arguments import Parameters
 from millpond.planes.glue.bookmarks import JobBookmarks
 from millpond.planes.glue.containers import ContainerWorkers
 from millpond.planes.glue.exceptions import LaunchError
-from millpond.planes.glue.jvms import JvmPool
 from millpond.planes.glue.launch import Launch
 from millpond.planes.glue.runs import JobRun, State
 from millpond.planes.glue.staging import RunFolder, Staged
+from millpond.planes.glue.workers import Workers
 
 _LOG = logging.getLogger(__name__)
 _SHIP_SECONDS = 0.25
@@ -146,31 +144,23 @@ class Supervisor:
         The stack.
     clients : Clients
         AWS clients.
-    pool : JvmPool
-        Where Spark runs get a JVM from.
-    seconds_per_minute : float
-        How long a minute of ``Timeout`` lasts.
+    workers : Workers
+        Where Spark runs get a JVM from, and containers where scripts are executed in them.
     on_running : callable
         Told when a run's process has started.
-    containers : ContainerWorkers, optional
-        Where scripts are executed, if not as processes here.
     """
 
     def __init__(
         self,
         context: PlaneContext,
         clients: Clients,
-        pool: JvmPool,
-        seconds_per_minute: float,
+        workers: Workers,
         on_running: Callable[[JobRun], None],
-        containers: ContainerWorkers | None = None,
     ) -> None:
         self._context = context
         self._clients = clients
-        self._pool = pool
-        self._seconds_per_minute = seconds_per_minute
+        self._workers = workers
         self._on_running = on_running
-        self._containers = containers
         self._runs_dir = context.state_dir / "glue" / "runs"
 
     def execute(self, active: ActiveRun) -> Outcome:
@@ -191,7 +181,12 @@ class Supervisor:
 
     def _assume(self, run: JobRun) -> Credentials:
         role = run.job["Role"]
-        arn = role if role.startswith("arn:") else f"arn:aws:iam::{self._context.account_id}:role/{role}"
+        context = self._context
+        arn = (
+            role
+            if role.startswith("arn:")
+            else f"arn:{context.partition}:iam::{context.account_id}:role/{role}"
+        )
         try:
             return self._clients.assume(arn, f"GlueJobRunnerSession-{run.id[3:19]}")
         except RoleNotTrustingError as error:
@@ -213,8 +208,8 @@ class Supervisor:
             s3 = self._clients.of("s3", credentials)
             launch = Launch(self._context, run, folder, parameters, credentials, s3)
             folder.bookmark.write_text(json.dumps(active.bookmarks.given_to(run)))
-            if self._containers is not None:
-                start = self._in_container(self._containers, launch)
+            if self._workers.containers is not None:
+                start = self._in_container(self._workers.containers, launch)
                 return self._watch(active, start, folder, shipper)
             if run.is_spark:
                 return self._execute_spark(active, launch, shipper)
@@ -230,10 +225,11 @@ class Supervisor:
     def _execute_spark(self, active: ActiveRun, launch: Launch, shipper: LogShipper) -> Outcome:
         run, folder = launch.run, launch.folder
         spark.check_supported(run.job, launch.parameters)
-        size = self.local_size(run.settings)
+        size = self._workers.local_size(run.settings)
         # Taken before the rest is brought: if it has to be started, it starts meanwhile.
         spec = spark.jvm_spec(size, launch.parameters, launch.bring_jars())
-        jvm = self._pool.take(spec)
+        jvms = self._workers.jvms
+        jvm = jvms.take(spec)
         outcome: Outcome | None = None
         try:
             command, environment = self._stage(launch)
@@ -248,9 +244,11 @@ class Supervisor:
             outcome = self._watch(active, self._starter(run, script, folder), folder, shipper)
             return outcome
         finally:
-            self._pool.release(jvm, was_useful=outcome is not None and outcome.state is State.SUCCEEDED)
+            self._workers.jvms.release(
+                jvm, was_useful=outcome is not None and outcome.state is State.SUCCEEDED
+            )
             if spec.is_plain:
-                self._pool.prepare(spec)
+                jvms.prepare(spec)
 
     def _in_container(self, containers: ContainerWorkers, launch: Launch) -> Callable[[], RunningScript]:
         jars: list[Path] = []
@@ -273,7 +271,9 @@ class Supervisor:
         if active.stop.is_set():
             return Outcome(State.STOPPED)
         child = start()
-        deadline = time.monotonic() + run.settings["Timeout"] * self._seconds_per_minute
+        deadline = (
+            time.monotonic() + run.settings["Timeout"] * self._workers.settings.seconds_per_timeout_minute
+        )
         interrupted: Outcome | None = None
         try:
             self._on_running(run)
@@ -315,12 +315,6 @@ class Supervisor:
             "PYTHONPATH": os.pathsep.join(path),
         }
         return [str(python), str(staged.script)], environment
-
-    def local_size(self, settings: Mapping[str, object]) -> spark.LocalSize:
-        """Cores and heap that worker settings mean on this machine."""
-        if self._containers is not None:
-            return self._containers.local_size(settings)
-        return spark.local_size(settings, os.cpu_count() or 1, psutil.virtual_memory().total)
 
     def _modules(self, python: Path, staged: Staged, parameters: Parameters) -> list[str]:
         version, search_path = modules.interpreter_facts(python)

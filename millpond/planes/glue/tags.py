@@ -1,13 +1,12 @@
-"""Tags of jobs and connections, and which ARNs those are."""
+"""Which ARNs are those of jobs and connections, whose tags the plane keeps."""
 
 from __future__ import annotations
 
 import re
 
-_ARN = re.compile(r"arn:aws[\w-]*:glue:[^:]*:\d{12}:(?P<kind>job|connection)/(?P<name>.+)")
+_ARN = re.compile(r"arn:aws[\w-]*:glue:[^:]*:[^:]*:(job|connection)/.+", re.DOTALL)
 
 
-def parse_arn(arn: str) -> tuple[str, str] | None:
-    """Kind (``job`` or ``connection``) and name of a resource of this plane; None for any other ARN."""
-    match = _ARN.fullmatch(arn)
-    return (match["kind"], match["name"]) if match else None
+def is_tagged_here(arn: str) -> bool:
+    """Whether an ARN is that of a job or a connection, of whatever account and region."""
+    return _ARN.fullmatch(arn) is not None

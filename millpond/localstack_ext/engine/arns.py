@@ -1,0 +1,80 @@
+"""ARNs without an account are the caller's.
+
+Terraform's provider with ``skip_requesting_account_id = true`` does not know the account and leaves it out of
+the ARNs that it makes, for example ``arn:aws:glue:us-east-1::job/ingest``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from localstack.aws import handlers
+from localstack.aws.api import RequestContext
+from localstack.aws.forwarder import create_aws_request_context
+from localstack.http import Response
+from rolo.gateway.chain import HandlerChain
+
+# Services whose ARNs all have an account, but those of partner event sources; AWS leaves it out of other
+# services' own, for example those of public AMIs and of API Gateway.
+_SERVICES = (
+    "athena|cloudwatch|codebuild|dynamodb|ecr|events|firehose|glue|kinesis|kms|lakeformation|lambda|logs|"
+    "pipes|scheduler|secretsmanager|sns|sqs|states"
+)
+_WITHOUT_ACCOUNT = re.compile(rf"(arn:aws[\w-]*:(?:{_SERVICES}):[\w-]+:)(:(?!event-source/).+)", re.DOTALL)
+_CONTENT_HEADERS = ("Content-Length", "Content-Type")
+
+
+def install_arns() -> None:
+    """Put the rule into the gateway's chain, before anybody looks at a call."""
+    calls: Any = handlers.serve_custom_service_request_handlers
+    calls.handlers.insert(0, complete_call)
+
+
+def complete_call(_chain: HandlerChain[Any], context: RequestContext, _response: Response) -> None:
+    """Give the ARNs of a call their account, in what is parsed of it and in the request itself."""
+    if not (context.service and context.operation and context.protocol and _may_hold_one(context)):
+        return
+    completed = complete(context.service_request, context.account_id)
+    if completed == context.service_request:
+        return
+    again = create_aws_request_context(
+        context.service.service_name,
+        context.operation.name,
+        protocol=context.protocol,
+        parameters=completed,
+        region=context.region,
+        endpoint_url=context.request.host_url,
+    )
+    for name, value in context.request.headers.items():
+        if name not in _CONTENT_HEADERS:
+            again.request.headers[name] = value
+    context.request = again.request
+    context.service_request = completed
+
+
+def complete(value: Any, account_id: str) -> Any:
+    """A request with the account in each ARN that is without one; texts that only contain an ARN stay."""
+    match value:
+        case str():
+            return _WITHOUT_ACCOUNT.sub(rf"\g<1>{account_id}\g<2>", value) if _is_arn(value) else value
+        case Mapping():
+            return {name: complete(one, account_id) for name, one in value.items()}
+        case list():
+            return [complete(one, account_id) for one in value]
+        case _:
+            return value
+
+
+def _is_arn(text: str) -> bool:
+    return _WITHOUT_ACCOUNT.fullmatch(text) is not None
+
+
+def _may_hold_one(context: RequestContext) -> bool:
+    """Whether it is worth looking; objects of S3 are streams, and stay so."""
+    request = context.request
+    if context.service is None or context.service.service_name == "s3":
+        return False
+    texts = (request.get_data(), request.full_path.encode())
+    return any(colons in text for text in texts for colons in (b"::", b"%3A%3A", b"%3a%3a"))

@@ -1,0 +1,57 @@
+"""A service in every account and region: AWS keeps a service's state apart in each, and so does a plane."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+from millpond.planes.common.context import PlaneContext
+
+
+class _Plane(Protocol):
+    def close(self) -> None: ...
+
+
+class Planes[Plane: _Plane]:
+    """The planes of one service, one for each account and region that was asked for.
+
+    Parameters
+    ----------
+    context : PlaneContext
+        The stack.
+    make : callable
+        Makes the plane of a context.
+    close_shared : callable
+        Ends what the planes share, once they are closed.
+    """
+
+    def __init__(
+        self,
+        context: PlaneContext,
+        make: Callable[[PlaneContext], Plane],
+        close_shared: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._context = context
+        self._make = make
+        self._close_shared = close_shared
+        self._lock = threading.Lock()
+        self._made: dict[tuple[str, str], Plane] = {}
+
+    def of(self, account_id: str, region: str) -> Plane:
+        """The plane of an account and a region, made when first asked for."""
+        key = account_id, region
+        with self._lock:
+            if key not in self._made:
+                self._made[key] = self._make(self._context.at(account_id, region))
+            return self._made[key]
+
+    def close(self) -> None:
+        """Close every plane, side by side since each may wait for its processes, then what they share."""
+        with self._lock:
+            planes = list(self._made.values())
+        with ThreadPoolExecutor(thread_name_prefix="closing") as threads:
+            for closing in [threads.submit(plane.close) for plane in planes]:
+                closing.result()
+        self._close_shared()

@@ -1,0 +1,74 @@
+"""What executes scripts: shared by every account and region, since it is one machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import psutil
+
+from millpond.base import process
+from millpond.planes.common.context import PlaneContext
+from millpond.planes.glue import spark
+from millpond.planes.glue.containers import ContainerSettings, ContainerWorkers
+from millpond.planes.glue.jvms import JvmPool
+
+
+@dataclass(frozen=True)
+class GlueSettings:
+    """What can be set of the plane.
+
+    Parameters
+    ----------
+    warm_jvms : int
+        How many JVMs wait for a Spark run; 0 for none.
+    seconds_per_timeout_minute : float
+        How many seconds a minute of a job's ``Timeout`` lasts.
+    containers : ContainerSettings, optional
+        Where scripts are executed, if not as processes here.
+    """
+
+    warm_jvms: int = 1
+    seconds_per_timeout_minute: float = 60.0
+    containers: ContainerSettings | None = None
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> GlueSettings:
+        """Read ``MILLPOND_GLUE_WARM_JVMS`` and what names a container; what is not set has its default."""
+        env = os.environ if environment is None else environment
+        return cls(
+            warm_jvms=int(env.get("MILLPOND_GLUE_WARM_JVMS", cls.warm_jvms)),
+            containers=ContainerSettings.from_environment(env),
+        )
+
+
+class Workers:
+    """The JVMs and the containers of runs.
+
+    Parameters
+    ----------
+    context : PlaneContext
+        The stack.
+    settings : GlueSettings, optional
+        Read from the environment unless given.
+    """
+
+    def __init__(self, context: PlaneContext, settings: GlueSettings | None = None) -> None:
+        self.settings = settings or GlueSettings.from_environment()
+        for left_over in process.find_all(context.pid_dir / "glue"):
+            left_over.stop()
+        where = self.settings.containers
+        self.containers = ContainerWorkers(context, where) if where else None
+        # A worker's container has JVMs of its own.
+        self.jvms = JvmPool(context, 0 if where else self.settings.warm_jvms)
+
+    def local_size(self, settings: Mapping[str, object]) -> spark.LocalSize:
+        """Cores and heap that worker settings mean where scripts are executed."""
+        if self.containers is not None:
+            return self.containers.local_size(settings)
+        return spark.local_size(settings, os.cpu_count() or 1, psutil.virtual_memory().total)
+
+    def close(self) -> None:
+        """Stop every JVM that waits."""
+        self.jvms.close()
