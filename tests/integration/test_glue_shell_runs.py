@@ -61,6 +61,7 @@ def test_script_runs_on_the_python_of_the_tools_without_the_variables_of_the_eng
         "AWS_SESSION_TOKEN",
         "HOME",
         "LANG",
+        "MILLPOND_GLUE_BOOKMARK_FILE",
         "PATH",
         "PYTHONPATH",
         "PYTHONUNBUFFERED",
