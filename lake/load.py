@@ -179,7 +179,6 @@ def run_workload(
     with _session(settings) as connection:
         return apply_changes(
             connection,
-            directory=SQL_DIR / "workload",
             changes=changes,
             seed=seed,
             rate=rate,

@@ -13,10 +13,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import psycopg
 
+from millpond.base.config import CHECKOUT
+
+STATEMENTS = CHECKOUT / "onprem_db" / "workload"
 TICK = timedelta(milliseconds=1, microseconds=1)
 PROGRESS_EVERY = 500
 
@@ -70,7 +72,6 @@ class WorkloadResult:
 def apply_changes(
     connection: psycopg.Connection,
     *,
-    directory: Path,
     changes: int,
     seed: int = 1,
     rate: float | None = None,
@@ -86,8 +87,6 @@ def apply_changes(
     ----------
     connection : psycopg.Connection
         As the administrator.
-    directory : Path
-        Where the statements are.
     changes : int
         How many to make.
     seed : int
@@ -100,7 +99,7 @@ def apply_changes(
         Called with a line now and then.
     """
     weights = {kind: KINDS[kind] for kind in kinds or KINDS}
-    statements = {kind: (directory / f"{kind}.sql").read_text() for kind in weights}
+    statements = {kind: (STATEMENTS / f"{kind}.sql").read_text() for kind in weights}
     choice = random.Random(seed)  # noqa: S311 - it shall be predictable
     now = _last_change(connection)
     made: Counter[str] = Counter()

@@ -76,16 +76,16 @@ def draw() -> None:
 
 
 def _groups() -> None:
-    group("On-premises site", 8, 8, 286, 128, "#fdf6ec", "#d68910")
-    group("VPC · private subnets", 8, 216, 286, 662, "#f3f9f0", "#4d8b31")
-    group("Data lake", 8, 682, 286, 796, "#eef7ec", "#1b660f")
-    group("Who asks", 8, 844, 286, 952, "#f7f8fa", "#879196")
-    group("Started by", 296, 8, 892, 112, "#fbf0f6", CONTROL)
-    group("Step Functions", 296, 136, 892, 1012, "#fbf0f6", CONTROL)
-    group("IngestTables · a Map: each table by itself", 304, 264, 884, 884, "#ffffff", CONTROL)
-    group("Knows what to do", 8, 1036, 404, 1160, "#f7f8fa", "#879196")
-    group("Protects", 414, 1036, 606, 1160, "#fdeeee", "#c0392b")
-    group("Watches and tells", 616, 1036, 892, 1160, "#eef0fd", "#3f48cc")
+    group("On-premises site", (8, 8, 286, 128), "#fdf6ec", "#d68910")
+    group("VPC · private subnets", (8, 216, 286, 662), "#f3f9f0", "#4d8b31")
+    group("Data lake", (8, 682, 286, 796), "#eef7ec", "#1b660f")
+    group("Who asks", (8, 844, 286, 952), "#f7f8fa", "#879196")
+    group("Started by", (296, 8, 892, 112), "#fbf0f6", CONTROL)
+    group("Step Functions", (296, 136, 892, 1012), "#fbf0f6", CONTROL)
+    group("IngestTables · a Map: each table by itself", (304, 264, 884, 884), "#ffffff", CONTROL)
+    group("Knows what to do", (8, 1036, 404, 1160), "#f7f8fa", "#879196")
+    group("Protects", (414, 1036, 606, 1160), "#fdeeee", "#c0392b")
+    group("Watches and tells", (616, 1036, 892, 1160), "#eef0fd", "#3f48cc")
 
 
 def _data_path() -> None:

@@ -84,12 +84,12 @@ def draw() -> None:
 
 
 def _groups() -> None:
-    group("Git repository", 184, 24, 466, 144, "#fdf6ec", "#d68910")
-    group("CloudFormation", 546, 24, 892, 144, "#fbf0f6", "#cd2264")
-    group("What the stack makes", 8, 208, 892, 332, "#f7f8fa", "#879196")
-    group("CodeBuild · one build at a time", 8, 388, 640, 516, "#eef0fd", "#3f48cc")
-    group("Watched by", 650, 388, 892, 516, "#eef0fd", "#3f48cc")
-    group("The platform", 8, 568, 892, 672, "#eef7ec", "#1b660f")
+    group("Git repository", (184, 24, 466, 144), "#fdf6ec", "#d68910")
+    group("CloudFormation", (546, 24, 892, 144), "#fbf0f6", "#cd2264")
+    group("What the stack makes", (8, 208, 892, 332), "#f7f8fa", "#879196")
+    group("CodeBuild · one build at a time", (8, 388, 640, 516), "#eef0fd", "#3f48cc")
+    group("Watched by", (650, 388, 892, 516), "#eef0fd", "#3f48cc")
+    group("The platform", (8, 568, 892, 672), "#eef7ec", "#1b660f")
 
 
 DEPLOY = Picture(Path(__file__).parent / "Deploy.png", "From a commit to a platform", draw)

@@ -109,8 +109,9 @@ class _Unwritten(Diagram):
         setdiagram(None)
 
 
-def group(label: str, left: int, top: int, right: int, bottom: int, color: str, border: str) -> Node:
-    """A box behind what belongs together; it is drawn before that."""
+def group(label: str, area: tuple[int, int, int, int], color: str, border: str) -> Node:
+    """A box behind what belongs together, from left, top to right, bottom; it is drawn before that."""
+    left, top, right, bottom = area
     across, down = right - left, bottom - top
     place = _place((left + right) / 2, (top + bottom) / 2, across, down)
     behind = Node("", shape="box", style="rounded,filled", fillcolor=color, color=border, **place)

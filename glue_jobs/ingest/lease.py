@@ -58,7 +58,7 @@ class Lease:
         while not ended.wait(RENEWAL_SECONDS):
             try:
                 self.take()
-            except Exception as error:  # told by check(), in the thread that works
+            except Exception as error:  # noqa: BLE001 - told by check(), in the thread that works
                 self._lost = error
                 return
 

@@ -97,7 +97,7 @@ def find_differences(
         with sink:
             for part in range(cutter.parts):
                 new, old = landed.read(part), curated.read(part)
-                _compare(change, tasks, keys, new, old, sink, result)
+                _compare(change, tasks, keys, (new, old), sink, result)
         result.files = sink.files
     finally:
         shutil.rmtree(local)
@@ -140,11 +140,12 @@ def _compare(
     change: Change,
     tasks: Sequence[Any],
     keys: Sequence[Field],
-    new: pa.Table | None,
-    old: pa.Table | None,
+    part: tuple[pa.Table | None, pa.Table | None],
     sink: ParquetSink,
     result: Differences,
 ) -> None:
+    """Compare a part as it was landed with the same part of the table."""
+    new, old = part
     names = [one.name for one in keys]
     if new is not None:
         _check(change, new.select(names))

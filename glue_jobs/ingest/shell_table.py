@@ -151,7 +151,7 @@ def delete_file(
         file,
         {"record_count": file.rows, "lower_bounds": lower, "upper_bounds": upper},
     )
-    entry._data[3] = partition
+    entry._data[3] = partition  # noqa: SLF001 - pyiceberg has no public way to name the partition
     return entry
 
 
@@ -215,7 +215,8 @@ class _Producer(_SnapshotProducer["_Producer"]):
     def __init__(self, files: Files, transaction: Any, properties: Mapping[str, str]) -> None:
         is_append = not files.deletes and not files.replaces_all
         operation = Operation.APPEND if is_append else Operation.OVERWRITE
-        super().__init__(operation, transaction, transaction._table.io, snapshot_properties=dict(properties))
+        objects = transaction._table.io  # noqa: SLF001 - as pyiceberg's own Transaction does
+        super().__init__(operation, transaction, objects, snapshot_properties=dict(properties))
         self._files = files
         for file in files.data:
             self.append_data_file(file)

@@ -238,7 +238,7 @@ class _Callable:
     def call(self) -> None:
         try:
             self._function()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - kept for the caller, on the other side of Java
             self.error = error
 
 

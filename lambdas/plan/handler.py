@@ -142,7 +142,8 @@ def _plan_table(
         load = expected_load(settings, size, history)
     estimate, _ = choose_engine(settings, load, spark_threshold_bytes, sources.rates)
     keys = catalog_names(_structure(sources, settings["table_id"]), settings["key_columns"])
-    return plan_table(settings, request, load, estimate, history, sources.jobs, keys)
+    planned = plan_table(settings, request, load, estimate, sources.jobs, keys)
+    return {**planned, "previous_rows": history.rows_total}
 
 
 def _history(current: Item, run: Item) -> History:

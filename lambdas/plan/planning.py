@@ -194,7 +194,6 @@ def plan_table(
     request: Request,
     load: Load,
     chosen: Estimate,
-    history: History,
     jobs: Mapping[str, str],
     keys: Sequence[str],
 ) -> dict[str, Any]:
@@ -221,7 +220,6 @@ def plan_table(
         "estimated_rows": load.rows,
         "estimated_seconds": round(chosen.seconds, 1),
         "estimated_cost_usd": round(chosen.usd, 6),
-        "previous_rows": history.rows_total,
     }
     if chosen.workers is not None:
         is_flexible = not settings["urgent"]

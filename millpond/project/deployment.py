@@ -406,11 +406,9 @@ def aws(
     parameters: Path | None = None,
     branch: str | None = None,
     git_key: Path | None = None,
-    checkout: Path | None = None,
 ) -> Deployer:
     """What deploys to the AWS account of the usual credential chain: see :func:`aws_parameters`."""
-    target = Target.account(region)
-    checkout = checkout or settings.project_dir
+    target, checkout = Target.account(region), settings.project_dir
     has_stack = stack_of(target, settings.prefix, Path(settings.deploy.template)).exists
     values = aws_parameters(
         settings, checkout, file=parameters, branch=branch, git_key=git_key, has_stack=has_stack

@@ -73,7 +73,11 @@ def ensure_python(version: str, home: Path, uv: Path) -> Path:
     if found:
         return found
     result = subprocess.run(
-        [str(uv), "python", "install", version], env=uv_environment(home), capture_output=True, text=True
+        [str(uv), "python", "install", version],
+        env=uv_environment(home),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     found = find_python(version, home)
     if result.returncode or not found:
@@ -107,7 +111,7 @@ def find_pip(home: Path) -> List[str]:
     others = (find_python(version, home) for version in ("3.13", "3.12", "3.11", "3.10", "3.9"))
     for python in (Path(sys.executable), *(p for p in others if p)):
         command = [str(python), "-m", "pip"]
-        if subprocess.run([*command, "--version"], capture_output=True).returncode == 0:
+        if subprocess.run([*command, "--version"], capture_output=True, check=False).returncode == 0:
             return command
     raise BootstrapError(
         "No Python on this machine has pip. Install it (Debian, Ubuntu: apt-get install python3-pip)."
@@ -228,7 +232,8 @@ def uv_environment(home: Path) -> Dict[str, str]:
 
 def run(command: Sequence[str], failure: str) -> None:
     """Run a command; on failure raise with the end of what it said."""
-    result = subprocess.run(command, capture_output=True, text=True, env=uv_environment(default_home()))
+    environment = uv_environment(default_home())
+    result = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     if result.returncode:
         said = (result.stderr.strip() or result.stdout.strip())[-1500:]
         raise BootstrapError(

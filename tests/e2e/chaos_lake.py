@@ -125,7 +125,6 @@ class Lake:
                 return
             apply_changes(
                 connection,
-                directory=SQL_DIR / "workload",
                 changes=CHANGES,
                 seed=self._changed,
                 kinds=WORKLOAD[table],

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import tomllib
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -11,9 +12,10 @@ from typing import Any
 import pytest
 
 import millpond.localstack_ext
+from millpond.base.config import CHECKOUT
 from millpond.base.foreign import Target, signature_of
 from millpond.localstack_ext.engine import patches
-from millpond.localstack_ext.engine.patches import INVENTORY
+from millpond.localstack_ext.engine.patches import INVENTORY, USED
 
 ROOT = Path(millpond.localstack_ext.__file__).parent
 THEIRS = ("localstack", "moto", "rolo", "twisted", "werkzeug")
@@ -26,9 +28,16 @@ def test_what_is_changed_is_there_as_it_was_when_the_change_was_written() -> Non
     assert found == {row.name: row.signature for row in INVENTORY}
 
 
+def test_the_private_names_of_theirs_that_are_used_are_there_and_pass_the_linter() -> None:
+    found = {row.name: row.found for row in USED}
+    assert found == {row.name: row.signature for row in USED}
+    allowed = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["tool"]["ruff"]["lint"]["flake8-self"]
+    assert {row.name.rpartition(".")[2] for row in USED} <= set(allowed["extend-ignore-names"])
+
+
 def test_what_is_changed_is_of_the_release_that_the_change_was_written_for() -> None:
-    releases = {row.release for row in INVENTORY}
-    assert releases == {f"{name} {version(name)}" for name in ("localstack-core", "moto-ext")}
+    releases = {row.release for row in (*INVENTORY, *USED)}
+    assert releases == {f"{name} {version(name)}" for name in (row.split()[0] for row in releases)}
 
 
 def test_every_row_is_installed_once_and_says_why() -> None:

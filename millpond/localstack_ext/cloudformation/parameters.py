@@ -142,27 +142,26 @@ def evaluate(expression: Any, lookup: Lookup) -> Any:
     [(function, argument)] = expression.items()
     if function == "Ref":
         return lookup.values.get(argument, "")
-    arguments = evaluate(argument, lookup)
-    match function:
-        case "Fn::Equals":
-            return str(arguments[0]) == str(arguments[1])
-        case "Fn::Not":
-            return not arguments[0]
-        case "Fn::And":
-            return all(arguments)
-        case "Fn::Or":
-            return any(arguments)
-        case "Fn::Contains":
-            return arguments[1] in arguments[0]
-        case "Fn::EachMemberEquals":
-            return all(one == arguments[1] for one in arguments[0])
-        case "Fn::EachMemberIn":
-            return all(one in arguments[1] for one in arguments[0])
-        case "Fn::RefAll":
-            return lookup.all_of(arguments)
-        case "Fn::ValueOf":
-            return lookup.attributes_of(arguments[0], arguments[1])[0]
-        case "Fn::ValueOfAll":
-            names = lookup.names_of(arguments[0])
-            return [value for name in names for value in lookup.attributes_of(name, arguments[1])]
-    raise ParameterProblem(f"Template validation error: {function} is not available in rules here")
+    if function not in _FUNCTIONS:
+        raise ParameterProblem(f"Template validation error: {function} is not available in rules here")
+    return _FUNCTIONS[function](lookup, evaluate(argument, lookup))
+
+
+def _value_of_all(lookup: Lookup, arguments: Any) -> list[str]:
+    names = lookup.names_of(arguments[0])
+    return [value for name in names for value in lookup.attributes_of(name, arguments[1])]
+
+
+# "Rule-specific intrinsic functions" of the CloudFormation user guide.
+_FUNCTIONS: Mapping[str, Callable[[Lookup, Any], Any]] = {
+    "Fn::And": lambda _, conditions: all(conditions),
+    "Fn::Contains": lambda _, arguments: arguments[1] in arguments[0],
+    "Fn::EachMemberEquals": lambda _, arguments: all(one == arguments[1] for one in arguments[0]),
+    "Fn::EachMemberIn": lambda _, arguments: all(one in arguments[1] for one in arguments[0]),
+    "Fn::Equals": lambda _, arguments: str(arguments[0]) == str(arguments[1]),
+    "Fn::Not": lambda _, conditions: not conditions[0],
+    "Fn::Or": lambda _, conditions: any(conditions),
+    "Fn::RefAll": lambda lookup, kind: lookup.all_of(kind),
+    "Fn::ValueOf": lambda lookup, arguments: lookup.attributes_of(*arguments)[0],
+    "Fn::ValueOfAll": _value_of_all,
+}

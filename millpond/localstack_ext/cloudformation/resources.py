@@ -9,7 +9,7 @@ Source: the types in the CloudFormation Template Reference, and the APIs behind 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,58 +42,66 @@ def bucket(clients: Any, model: Properties, old: Properties) -> None:
     versioning = model.get("VersioningConfiguration") or ({"Status": "Suspended"} if old else None)
     if versioning:
         s3.put_bucket_versioning(Bucket=name, VersioningConfiguration=versioning)
-    if encryption := model.get("BucketEncryption"):
-        rules = [
+    logging = model.get("LoggingConfiguration")
+    if logging or old.get("LoggingConfiguration"):
+        s3.put_bucket_logging(Bucket=name, BucketLoggingStatus=_bucket_logging(logging, name))
+    for prop, (put, member, to_api, delete) in _BUCKET_SETTINGS.items():
+        if value := model.get(prop):
+            getattr(s3, put)(Bucket=name, **{member: to_api(value)})
+        elif old.get(prop):
+            getattr(s3, delete)(Bucket=name)
+
+
+def _encryption(encryption: Properties) -> Properties:
+    return {
+        "Rules": [
             {
                 "ApplyServerSideEncryptionByDefault": rule["ServerSideEncryptionByDefault"],
                 "BucketKeyEnabled": _is_true(rule.get("BucketKeyEnabled", False)),
             }
             for rule in encryption["ServerSideEncryptionConfiguration"]
         ]
-        s3.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration={"Rules": rules})
-    elif old.get("BucketEncryption"):
-        s3.delete_bucket_encryption(Bucket=name)
-    if access := model.get("PublicAccessBlockConfiguration"):
-        block = {key: _is_true(value) for key, value in access.items()}
-        s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=block)
-    elif old.get("PublicAccessBlockConfiguration"):
-        s3.delete_public_access_block(Bucket=name)
-    if ownership := model.get("OwnershipControls"):
-        s3.put_bucket_ownership_controls(Bucket=name, OwnershipControls=ownership)
-    elif old.get("OwnershipControls"):
-        s3.delete_bucket_ownership_controls(Bucket=name)
-    if lifecycle := model.get("LifecycleConfiguration"):
-        rules = [lifecycle_rule(rule) for rule in lifecycle["Rules"]]
-        s3.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration={"Rules": rules})
-    elif old.get("LifecycleConfiguration"):
-        s3.delete_bucket_lifecycle(Bucket=name)
-    logging = model.get("LoggingConfiguration")
-    if logging or old.get("LoggingConfiguration"):
-        s3.put_bucket_logging(Bucket=name, BucketLoggingStatus=_bucket_logging(logging, name))
-    if tags := model.get("Tags"):
-        s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": tags})
-    elif old.get("Tags"):
-        s3.delete_bucket_tagging(Bucket=name)
+    }
+
+
+# Property → the operation that sets it, its member, the value's shape there, and what takes it back.
+_BUCKET_SETTINGS: Mapping[str, tuple[str, str, Callable[[Any], Any], str]] = {
+    "BucketEncryption": (
+        "put_bucket_encryption",
+        "ServerSideEncryptionConfiguration",
+        _encryption,
+        "delete_bucket_encryption",
+    ),
+    "PublicAccessBlockConfiguration": (
+        "put_public_access_block",
+        "PublicAccessBlockConfiguration",
+        lambda access: {key: _is_true(value) for key, value in access.items()},
+        "delete_public_access_block",
+    ),
+    "OwnershipControls": (
+        "put_bucket_ownership_controls",
+        "OwnershipControls",
+        lambda ownership: ownership,
+        "delete_bucket_ownership_controls",
+    ),
+    "LifecycleConfiguration": (
+        "put_bucket_lifecycle_configuration",
+        "LifecycleConfiguration",
+        lambda lifecycle: {"Rules": [lifecycle_rule(rule) for rule in lifecycle["Rules"]]},
+        "delete_bucket_lifecycle",
+    ),
+    "Tags": ("put_bucket_tagging", "Tagging", lambda tags: {"TagSet": tags}, "delete_bucket_tagging"),
+}
 
 
 def lifecycle_rule(rule: Properties) -> Properties:
     """A lifecycle rule of a template as S3's API has it."""
-    result: Properties = {"Status": rule["Status"]}
+    result: Properties = {"Status": rule["Status"], "Filter": _lifecycle_filter(rule)}
     if "Id" in rule:
         result["ID"] = rule["Id"]
-    tags = rule.get("TagFilters") or []
-    if len(tags) + ("Prefix" in rule) > 1:
-        result["Filter"] = {"And": {"Prefix": rule.get("Prefix", ""), "Tags": tags}}
-    else:
-        result["Filter"] = {"Tag": tags[0]} if tags else {"Prefix": rule.get("Prefix", "")}
-    expiration: Properties = {}
-    if "ExpirationInDays" in rule:
-        expiration["Days"] = int(rule["ExpirationInDays"])
-    if "ExpirationDate" in rule:
-        expiration["Date"] = rule["ExpirationDate"]
-    if "ExpiredObjectDeleteMarker" in rule:
-        expiration["ExpiredObjectDeleteMarker"] = _is_true(rule["ExpiredObjectDeleteMarker"])
-    if expiration:
+    if expiration := {
+        member: to_api(rule[prop]) for prop, (member, to_api) in _EXPIRATION.items() if prop in rule
+    }:
         result["Expiration"] = expiration
     if noncurrent := rule.get("NoncurrentVersionExpiration"):
         result["NoncurrentVersionExpiration"] = {key: int(value) for key, value in noncurrent.items()}
@@ -108,6 +116,20 @@ def lifecycle_rule(rule: Properties) -> Properties:
     if transitions := rule.get("NoncurrentVersionTransitions"):
         result["NoncurrentVersionTransitions"] = [_transition(one, "NoncurrentDays") for one in transitions]
     return result
+
+
+_EXPIRATION: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
+    "ExpirationInDays": ("Days", int),
+    "ExpirationDate": ("Date", lambda date: date),
+    "ExpiredObjectDeleteMarker": ("ExpiredObjectDeleteMarker", lambda value: _is_true(value)),
+}
+
+
+def _lifecycle_filter(rule: Properties) -> Properties:
+    tags = rule.get("TagFilters") or []
+    if len(tags) + ("Prefix" in rule) > 1:
+        return {"And": {"Prefix": rule.get("Prefix", ""), "Tags": tags}}
+    return {"Tag": tags[0]} if tags else {"Prefix": rule.get("Prefix", "")}
 
 
 def _transition(transition: Properties, days: str) -> Properties:
@@ -177,6 +199,16 @@ def role(clients: Any, model: Properties, old: Properties) -> None:
         iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=boundary)
     elif old.get("PermissionsBoundary"):
         iam.delete_role_permissions_boundary(RoleName=name)
+    _role_policies(iam, model, old)
+    added, removed = _tag_changes(model, old)
+    if added:
+        iam.tag_role(RoleName=name, Tags=_tag_list(added))
+    if removed:
+        iam.untag_role(RoleName=name, TagKeys=removed)
+
+
+def _role_policies(iam: Any, model: Properties, old: Properties) -> None:
+    name = model["RoleName"]
     wanted, had = set(model.get("ManagedPolicyArns") or []), set(old.get("ManagedPolicyArns") or [])
     for arn in sorted(wanted - had):
         iam.attach_role_policy(RoleName=name, PolicyArn=arn)
@@ -188,11 +220,6 @@ def role(clients: Any, model: Properties, old: Properties) -> None:
     for policy in old.get("Policies") or []:
         if policy["PolicyName"] not in inline:
             iam.delete_role_policy(RoleName=name, PolicyName=policy["PolicyName"])
-    added, removed = _tag_changes(model, old)
-    if added:
-        iam.tag_role(RoleName=name, Tags=_tag_list(added))
-    if removed:
-        iam.untag_role(RoleName=name, TagKeys=removed)
 
 
 def managed_policy(clients: Any, model: Properties, old: Properties) -> None:

@@ -49,8 +49,7 @@ class RollingBackExecutor(ChangeSetModelExecutor):
             self.process()
         except TriggerRollback as error:
             return self._roll_back(str(error.reason))
-        except Exception as error:
-            # Whatever it was, the stack has to end as it began; the reason is shown as the stack's.
+        except Exception as error:  # noqa: BLE001 - the stack has to end as it began, and says why
             return self._roll_back(str(error))
         if self._deferred_actions:
             stack.set_stack_status(StackStatus.UPDATE_COMPLETE_CLEANUP_IN_PROGRESS)

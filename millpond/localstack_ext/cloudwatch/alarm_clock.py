@@ -64,8 +64,7 @@ class AlarmClock:
             seconds: float | None = 60.0
             try:
                 seconds = self._evaluate(alarm_arn)
-            except Exception:
-                # One alarm that cannot be evaluated must not keep the others from it.
+            except Exception:  # noqa: BLE001 - one alarm must not keep the others from being evaluated
                 _LOG.exception("alarm %s could not be evaluated", alarm_arn)
             with self._changed:
                 if self._due.get(alarm_arn) != float("inf"):

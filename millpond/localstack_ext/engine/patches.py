@@ -389,6 +389,46 @@ INVENTORY: tuple[Target, ...] = (
     ),
 )
 
+USED: tuple[Target, ...] = (
+    Target(
+        "moto.core.responses:BaseResponse._get_param",
+        "(self, param_name, if_none=None)",
+        _MOTO,
+        "A parameter.",
+    ),
+    Target(
+        "moto.secretsmanager.models:SecretsManagerBackend._is_valid_identifier",
+        "(self, identifier)",
+        _MOTO,
+        "Whether there is such a secret.",
+    ),
+    Target(
+        "moto.secretsmanager.models:SecretsManagerBackend._from_client_request_token",
+        "(self, client_request_token)",
+        _MOTO,
+        "The version that a call makes.",
+    ),
+    Target(
+        f"{_STATE}.service.state_task_service:StateTaskService._get_sfn_resource",
+        "(self)",
+        _LOCALSTACK,
+        "For the history.",
+    ),
+    Target(
+        f"{_STATE}.service.state_task_service:StateTaskService._get_sfn_resource_type",
+        "(self)",
+        _LOCALSTACK,
+        "For the history.",
+    ),
+    Target(
+        "twisted.web.wsgi:_WSGIResponse._requestFinished",
+        "bool",
+        "localstack-twisted 25.5.0",
+        "Whether the client has gone.",
+    ),
+)
+"""What is used of theirs although its name is private; ruff lets these names pass (``pyproject.toml``)."""
+
 _ROWS: Mapping[str, Target] = {row.name: row for row in INVENTORY}
 _applied: dict[str, Patch] = {}
 

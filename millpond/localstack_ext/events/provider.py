@@ -92,8 +92,7 @@ class Delivery:
             self._count("Invocations")
         try:
             self.sender.send_event(self.payload, self.trace_header)
-        except Exception as error:
-            # Whatever a target's sender raises, the event is retried, put into the queue or logged as lost.
+        except Exception as error:  # noqa: BLE001 - the event is retried, put into the queue or logged as lost
             self._failed(error)
 
     def refuse(self, error: Exception) -> None:

@@ -173,7 +173,7 @@ def _call(backend: Any, secret: Any, version: str, step: str) -> bool:
     try:
         answer = _lambda(backend).invoke(FunctionName=secret.rotation_lambda_arn, Payload=json.dumps(event))
         reason = answer["Payload"].read().decode() if answer.get("FunctionError") else ""
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the rotation has failed, and the log says why
         _log.warning("Rotation of %s: %s could not be called", secret.name, step, exc_info=error)
         return False
     if reason:

@@ -20,6 +20,7 @@ from localstack.aws.spec import load_service
 from localstack.services.stepfunctions.asl.component.common.error_name.custom_error_name import (
     CustomErrorName,
 )
+from localstack.services.stepfunctions.asl.component.common.error_name.error_name import ErrorName
 from localstack.services.stepfunctions.asl.component.common.error_name.failure_event import (
     FailureEvent,
     FailureEventException,
@@ -345,25 +346,15 @@ def _install_lost_calls() -> None:
         service = SERVICES.get(self.resource.service_name, self.resource.service_name)
         if isinstance(self, StateTaskServiceAwsSdk):
             service = self._normalise_service_error_name(self.resource.api_name)
-        return _failed_task(self, env, f"{service}.SdkClientException", str(ex))
+        return _failure(self, env, CustomErrorName(f"{service}.SdkClientException"), str(ex))
 
     patches.wrap(StateTask, "_from_error", from_error)
 
 
 def _task_failed(task: StateTaskServiceCallback, env: Environment, output: dict[str, Any]) -> FailureEvent:
     """The task has ended with its job, and without success."""
-    details = TaskFailedEventDetails(
-        resource=task._get_sfn_resource(),
-        resourceType=task._get_sfn_resource_type(),
-        error=StatesErrorNameType.StatesTaskFailed.to_name(),
-        cause=to_json_str(output),
-    )
-    return FailureEvent(
-        env=env,
-        error_name=StatesErrorName(typ=StatesErrorNameType.StatesTaskFailed),
-        event_type=HistoryEventType.TaskFailed,
-        event_details=EventDetails(taskFailedEventDetails=details),
-    )
+    name = StatesErrorName(typ=StatesErrorNameType.StatesTaskFailed)
+    return _failure(task, env, name, to_json_str(output))
 
 
 def _failed_call(
@@ -373,19 +364,19 @@ def _failed_call(
     if not isinstance(error, ClientError):
         return None
     name = f"{service}.{error.response['Error']['Code']}"
-    return _failed_task(task, env, name, error.response["Error"]["Message"])
+    return _failure(task, env, CustomErrorName(name), error.response["Error"]["Message"])
 
 
-def _failed_task(task: StateTaskServiceCallback, env: Environment, name: str, cause: str) -> FailureEvent:
+def _failure(task: StateTaskServiceCallback, env: Environment, name: ErrorName, cause: str) -> FailureEvent:
     details = TaskFailedEventDetails(
         resource=task._get_sfn_resource(),
         resourceType=task._get_sfn_resource_type(),
-        error=name,
+        error=name.error_name,
         cause=cause,
     )
     return FailureEvent(
         env=env,
-        error_name=CustomErrorName(name),
+        error_name=name,
         event_type=HistoryEventType.TaskFailed,
         event_details=EventDetails(taskFailedEventDetails=details),
     )

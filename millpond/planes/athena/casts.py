@@ -99,23 +99,24 @@ def _convert(value: Typed, target: Type, is_try: bool, place: Place) -> str:
         return _shorten(_as_text(sql, source), target)
     if "json" in (source.name, target.name):
         return _json(sql, source, target, verb)
-    if target.is_integral and source.name in ("double", "real"):
-        return f"{verb}(round({sql}) AS {duckdb_type(target)})"
-    if target.is_integral and source.is_text:
-        checked = "trino_digits_or_null" if is_try else "trino_digits"
-        return f"{verb}({checked}({sql}) AS {duckdb_type(target)})"
-    if target.name == "timestamp" and (source.is_text or source.name == "timestamp"):
-        return _seconds_digits(plain, target)
-    if target.name == "timestamp" and source.name == TIMESTAMP_TZ:
-        return f"timezone('UTC', {sql})"
-    if target.name == "array" and source.name == "array":
-        inner = _convert(Typed("element", source.elements[0]), target.elements[0], is_try, place)
-        return f"list_transform({sql}, lambda element: {inner})"
-    if target.name == "row" and source.name == "row":
-        return _row(sql, source, target, is_try, place)
+    if target.is_integral and (source.is_text or source.name in ("double", "real")):
+        digits = "trino_digits_or_null" if is_try else "trino_digits"
+        return f"{verb}({digits if source.is_text else 'round'}({sql}) AS {duckdb_type(target)})"
+    if target.name == "timestamp" and (source.is_text or source.name in ("timestamp", TIMESTAMP_TZ)):
+        in_utc = source.name == TIMESTAMP_TZ
+        return f"timezone('UTC', {sql})" if in_utc else _seconds_digits(plain, target)
+    if source.name == target.name and source.name in ("array", "row"):
+        return _nested(sql, source, target, is_try, place)
     if _is_plain(source, target):
         return plain
     raise QueryFailed("TYPE_MISMATCH", f"Cannot cast {source} to {target}", *place)
+
+
+def _nested(sql: str, source: Type, target: Type, is_try: bool, place: Place) -> str:
+    if source.name == "row":
+        return _row(sql, source, target, is_try, place)
+    inner = _convert(Typed("element", source.elements[0]), target.elements[0], is_try, place)
+    return f"list_transform({sql}, lambda element: {inner})"
 
 
 def _row(sql: str, source: Type, target: Type, is_try: bool, place: Place) -> str:

@@ -50,23 +50,32 @@ def comparisons(node: exp.Expr) -> Iterator[Comparison]:
             yield operator, left, [right]
         elif isinstance(right, exp.Column) and is_constant(left):
             yield _TURNED[operator], right, [left]
-    elif isinstance(node, exp.Between):
-        low, high = node.args["low"], node.args["high"]
-        if isinstance(node.this, exp.Column) and is_constant(low) and is_constant(high):
-            yield ">=", node.this, [low]
-            yield "<=", node.this, [high]
-    elif isinstance(node, exp.In):
-        items = node.expressions
-        if isinstance(node.this, exp.Column) and items and all(map(is_constant, items)):
-            yield "in", node.this, items
-    elif isinstance(node, exp.Is) and isinstance(node.this, exp.Column):
-        if isinstance(node.expression, exp.Null):
-            yield ("is not null" if node.args.get("negate") else "is null"), node.this, []
-    elif isinstance(node, exp.Not) and isinstance(node.this, exp.Is):
-        inner = node.this
-        is_plain = isinstance(inner.expression, exp.Null) and not inner.args.get("negate")
-        if isinstance(inner.this, exp.Column) and is_plain:
-            yield "is not null", inner.this, []
+    else:
+        yield from _of_one_column(node)
+
+
+def _of_one_column(node: exp.Expr) -> Iterator[Comparison]:
+    """What BETWEEN, IN and IS say of the column before them."""
+    is_negated = isinstance(node, exp.Not)
+    inner = node.this if is_negated else node
+    column = inner.this if isinstance(inner, exp.Expr) else None
+    if not isinstance(column, exp.Column):
+        return
+    match inner:
+        case exp.Is(expression=exp.Null()):
+            if not is_negated:
+                yield ("is not null" if inner.args.get("negate") else "is null"), column, []
+            elif not inner.args.get("negate"):
+                yield "is not null", column, []
+        case exp.Between() if not is_negated:
+            low, high = inner.args["low"], inner.args["high"]
+            if is_constant(low) and is_constant(high):
+                yield ">=", column, [low]
+                yield "<=", column, [high]
+        case exp.In() if not is_negated:
+            items = inner.expressions
+            if items and all(map(is_constant, items)):
+                yield "in", column, items
 
 
 def is_constant(node: exp.Expr) -> bool:

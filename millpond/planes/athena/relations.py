@@ -121,13 +121,14 @@ class Scope:
         scope: Scope | None = self
         is_outer = False
         while scope is not None:
-            if found := scope._find_here(parts, place):
+            if found := scope.find_here(parts, place):
                 return Found(found.value, found.relation, found.column, is_outer)
             is_outer = is_outer or not scope.is_lambda
             scope = scope.parent
         return None
 
-    def _find_here(self, parts: Sequence[str], place: Place) -> Found | None:
+    def find_here(self, parts: Sequence[str], place: Place) -> Found | None:
+        """Look up a column in this scope alone; raises as :meth:`find` does."""
         *qualifier, name = parts
         if not qualifier and (parameter := self.parameters.get(name) or self.merged.get(name)):
             return Found(parameter)

@@ -226,17 +226,16 @@ def _read_function(
         types = ", ".join(f"{literal(c.sql_name)}: {literal(duckdb_type(c.type))}" for c in columns)
         return f"read_json([{listed}], format = 'newline_delimited', columns = {{{types}}}, {common})"
     if "opencsv" in library:
-        dialect = [
+        dialect = (
             options.get("separatorChar", ","),
             options.get("quoteChar", '"'),
             options.get("escapeChar", "\\"),
-        ]
-        separator, quotes, escape = dialect
-        return _csv(listed, columns, parameters, common, separator, quotes, escape)
+        )
+        return _csv(listed, columns, parameters, common, dialect)
     if "lazysimple" in library:
         separator = options.get("field.delim", options.get("serialization.format", "\x01"))
         separator = "\x01" if separator == "1" else separator
-        return _csv(listed, columns, parameters, f"{common}, nullstr = '\\N'", separator, "", "")
+        return _csv(listed, columns, parameters, f"{common}, nullstr = '\\N'", (separator, "", ""))
     raise NotSupported(f"The format {library or storage.get('InputFormat') or 'of the table'}")
 
 
@@ -245,16 +244,14 @@ def _csv(
     columns: Sequence[Column],
     parameters: dict[str, str],
     common: str,
-    separator: str,
-    quotes: str,
-    escape: str,
+    dialect: tuple[str, str, str],
 ) -> str:
+    separator, quotes, escape = map(literal, dialect)
     types = ", ".join(f"{literal(c.sql_name)}: 'VARCHAR'" for c in columns)
     skipped = int(parameters.get("skip.header.line.count", "0"))
-    dialect = f"delim = {literal(separator)}, quote = {literal(quotes)}, escape = {literal(escape)}"
     return (
         f"read_csv([{listed}], auto_detect = false, header = false, skip = {skipped}, null_padding = true, "
-        f"{dialect}, columns = {{{types}}}, {common})"
+        f"delim = {separator}, quote = {quotes}, escape = {escape}, columns = {{{types}}}, {common})"
     )
 
 

@@ -96,7 +96,7 @@ def _child(directory: Path, parent: int, clients: _Clients) -> NoReturn:
         os.dup2(log, 2)
         _run_one(directory, parent, clients)
         status = 0
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - the process ends here, whatever it was, and its log says why
         traceback.print_exc()
     finally:
         sys.stderr.flush()

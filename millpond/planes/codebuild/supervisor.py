@@ -197,8 +197,7 @@ class Execution:
             except Interrupted as interruption:
                 self._end_interrupted(phase, Status(interruption.status))
                 return
-            except Exception as error:
-                # The thread ends here: the person who looks at the build has to learn of it.
+            except Exception as error:  # noqa: BLE001 - the thread ends here; the build says why
                 _LOG.exception("build %s could not be executed", self._build.id)
                 context = _context("INTERNAL_ERROR", f"Internal Service Error: {error}")
                 self._say_end(phase, Status.FAULT, context)
@@ -496,7 +495,7 @@ class Execution:
                 self._log.ship(is_last=True)
                 if self._build.phase is not Phase.FINALIZING:
                     self._log.store()
-        except Exception:
+        except Exception:  # noqa: BLE001 - the thread ends here; the build has failed, and the log says why
             _LOG.exception("what build %s left could not be cleaned up", self._build.id)
             self._status = Status.FAULT
         finally:

@@ -116,8 +116,7 @@ class Telemetry:
             send(*arguments)
         except (ClientError, BotoCoreError):
             _LOG.warning("not delivered: %s", what, exc_info=True)
-        except Exception:
-            # The thread's future is nobody's: this is where its failure is seen.
+        except Exception:  # noqa: BLE001 - nobody has the thread's future; this is where a failure is seen
             _LOG.exception("not delivered: %s", what)
 
     def _put_event(self, entry: Shape, account_id: str, region: str) -> None:

@@ -166,7 +166,7 @@ def invoke(handler: Handler, request: dict[str, Any]) -> dict[str, Any]:
         event = json.loads(request["event"])
         result = handler(event, LambdaContext(request_id, request["arn"], request["deadline_ms"]))
         return {"kind": "result", "payload": encode_result(result)}
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - what a handler raises is its answer
         return {"kind": "error", "error": describe_error(error, request_id)}
 
 
@@ -180,7 +180,7 @@ def serve(channel: socket.socket) -> None:
 
     try:
         handler = load_handler(os.environ["_HANDLER"])
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - what a module raises is the sandbox's answer
         send({"kind": "init_error", "error": describe_error(error, "")})
         sys.exit(1)
     send({"kind": "ready"})

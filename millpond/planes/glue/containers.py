@@ -158,7 +158,7 @@ class ContainerWorkers:
             if self._settings.mode == "warm":
                 return lambda: ExecScript(self._client, worker, full, environment, folder)
             limits = limits_of(run.settings, size, is_spark=run.is_spark)
-            return lambda: OwnContainerScript(self._client, worker, run.id, full, environment, folder, limits)
+            return lambda: OwnContainerScript(self._client, worker, full, environment, folder, limits)
 
     def local_size(self, settings: Mapping[str, object], worker: Container | None = None) -> spark.LocalSize:
         """Cores and heap that worker settings mean in the worker's container.
@@ -438,12 +438,10 @@ class OwnContainerScript(ContainerScript):
         The Docker engine.
     worker : Container
         The pattern: image, networks, volumes and user.
-    run_id : str
-        Part of the container's name.
     command, environment
         What.
     folder : RunFolder
-        Of the run.
+        Of the run; its name is part of the container's.
     limits : Limits
         Memory and processors.
     """
@@ -452,13 +450,13 @@ class OwnContainerScript(ContainerScript):
         self,
         client: Any,
         worker: Container,
-        run_id: str,
         command: Sequence[str],
         environment: Mapping[str, str],
         folder: RunFolder,
         limits: Limits,
     ) -> None:
-        super().__init__(folder, f"The run's container {worker.name}-{run_id}")
+        name = f"{worker.name}-{folder.path.name}"
+        super().__init__(folder, f"The run's container {name}")
         self._limits = limits
         first, *others = worker.attrs["NetworkSettings"]["Networks"]
         host = worker.attrs["HostConfig"]
@@ -466,7 +464,7 @@ class OwnContainerScript(ContainerScript):
             self._container = client.containers.create(
                 worker.attrs["Config"]["Image"],
                 list(command),
-                name=f"{worker.name}-{run_id}",
+                name=name,
                 entrypoint=[],
                 environment=dict(environment),
                 user=worker.attrs["Config"]["User"],

@@ -128,6 +128,7 @@ def install(requirements: Sequence[str], *, python: Path, options: str, cache_di
                 text=True,
                 env=_installer_environment(os.environ),
                 timeout=_INSTALL_SECONDS,
+                check=False,
             )
         except subprocess.TimeoutExpired as error:
             raise LaunchError(f"Installation of additional Python modules failed: {error}") from error

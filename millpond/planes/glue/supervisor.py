@@ -172,8 +172,7 @@ class Supervisor:
             return replace(outcome, bookmark=_committed(folder))
         except LaunchError as error:
             return Outcome(State.FAILED, str(error))
-        except Exception as error:
-            # The thread ends here: the person who looks at the run has to learn of it.
+        except Exception as error:  # noqa: BLE001 - the thread ends here; the run says why
             _LOG.exception("job run %s could not be executed", active.run.id)
             return Outcome(State.FAILED, f"Internal service error: {error}")
         finally:
