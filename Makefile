@@ -120,6 +120,7 @@ lint: setup-dev ## Lint, formatting and types
 	@$(BIN)ruff check --quiet .
 	@$(BIN)ruff format --quiet --check .
 	@$(BIN)mypy --no-error-summary
+	@for handler in lambdas/*/handler.py; do $(BIN)mypy --no-error-summary $$handler || exit; done
 
 checkov: setup ## What checkov says of terraform/ and CFN/, with no network; installs it first
 	@$(BIN)python -m lake.checkov

@@ -2,11 +2,12 @@
 
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import MutableMapping, Optional
 
 
 def prefer_own_wheels(
-    directory: Optional[Path] = None, modules: MutableMapping[str, object] = sys.modules
+    directory: Optional[Path] = None, modules: MutableMapping[str, ModuleType] = sys.modules
 ) -> None:
     """Import from the directory that a job's wheels are installed in, whatever is found or loaded now.
 

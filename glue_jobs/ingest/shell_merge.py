@@ -247,10 +247,10 @@ def _bounds(fields: Sequence[Field], keys: pa.Table) -> BooleanExpression:
     for one in fields:
         if one.type in _PRUNING_TYPES:
             extremes = pc.min_max(keys.column(one.name)).as_py()
-            inside = And(
-                GreaterThanOrEqual(one.name, extremes["min"]), LessThanOrEqual(one.name, extremes["max"])
-            )
-            condition = And(condition, inside)
+            # pydantic's plug-in of mypy takes pyiceberg's own constructors for generated ones.
+            least = GreaterThanOrEqual(one.name, extremes["min"])  # type: ignore[call-arg, misc]
+            most = LessThanOrEqual(one.name, extremes["max"])  # type: ignore[call-arg, misc]
+            condition = And(condition, And(least, most))
     return condition
 
 

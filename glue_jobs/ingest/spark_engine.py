@@ -170,7 +170,7 @@ class SparkEngine:
         there = self._rows_of(change.table).join(
             f.broadcast(landed.select(*map(quoted, keys))), keys, "left_semi"
         )
-        return landed.select(*names).exceptAll(there.select(*names)).isEmpty()
+        return bool(landed.select(*names).exceptAll(there.select(*names)).isEmpty())
 
     def _apply_differences(self, change: Change) -> Curated:
         landed = self._landed(change)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 BILLED_SECONDS = 60
 FEWEST_WORKERS = 2
@@ -47,12 +48,11 @@ class Rates:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Rates:
-        return cls(
-            **{
-                name: int(environment[name.upper()]) if kind == "int" else float(environment[name.upper()])
-                for name, kind in cls.__annotations__.items()
-            }
-        )
+        values: dict[str, Any] = {
+            name: int(environment[name.upper()]) if kind == "int" else float(environment[name.upper()])
+            for name, kind in cls.__annotations__.items()
+        }
+        return cls(**values)
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,6 @@ def reschedule(events: EventBridgeClient, rule: str, expression: str) -> dict[st
     """
     found = events.describe_rule(Name=rule)
     # PutRule puts a rule as a whole: what it is not given is gone.
-    kept: Any = {name: found[name] for name in ("Description", "State") if name in found}  # type: ignore[literal-required]
+    kept: Any = {name: found[name] for name in ("Description", "State") if name in found}
     events.put_rule(Name=rule, ScheduleExpression=expression, **kept)
     return {"rule": rule, "schedule": expression}
