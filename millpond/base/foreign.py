@@ -37,8 +37,10 @@ class Target:
         owner = reduce(getattr, owners, importlib.import_module(module))
         if name in vars(owner):
             return signature_of(vars(owner)[name])
-        declared: str | None = vars(owner).get("__annotations__", {}).get(name)
-        return declared
+        declared = vars(owner).get("__annotations__", {}).get(name)
+        return (
+            declared if declared is None or isinstance(declared, str) else inspect.formatannotation(declared)
+        )
 
 
 def signature_of(thing: object) -> str:

@@ -389,6 +389,18 @@ INVENTORY: tuple[Target, ...] = (
     ),
 )
 
+
+def _of_states(name: str, signature: str, reason: str) -> Target:
+    return Target(f"localstack.services.stepfunctions.{name}", signature, _LOCALSTACK, reason)
+
+
+def _of_secrets(name: str, signature: str, reason: str) -> Target:
+    return Target(f"moto.secretsmanager.models:SecretsManagerBackend.{name}", signature, _MOTO, reason)
+
+
+_ITERATION = "asl.component.state.state_execution.state_map.iteration.iteration_component:IterationComponent"
+_TASK = "asl.component.state.state_execution.state_task"
+
 USED: tuple[Target, ...] = (
     Target(
         "moto.core.responses:BaseResponse._get_param",
@@ -396,29 +408,54 @@ USED: tuple[Target, ...] = (
         _MOTO,
         "A parameter.",
     ),
-    Target(
-        "moto.secretsmanager.models:SecretsManagerBackend._is_valid_identifier",
-        "(self, identifier)",
-        _MOTO,
-        "Whether there is such a secret.",
+    _of_secrets("_is_valid_identifier", "(self, identifier)", "Whether there is such a secret."),
+    _of_secrets(
+        "_from_client_request_token", "(self, client_request_token)", "The version that a call makes."
     ),
-    Target(
-        "moto.secretsmanager.models:SecretsManagerBackend._from_client_request_token",
-        "(self, client_request_token)",
-        _MOTO,
-        "The version that a call makes.",
+    _of_states(
+        f"{_TASK}.service.state_task_service:StateTaskService._get_sfn_resource", "(self)", "For the history."
     ),
-    Target(
-        f"{_STATE}.service.state_task_service:StateTaskService._get_sfn_resource",
+    _of_states(
+        f"{_TASK}.service.state_task_service:StateTaskService._get_sfn_resource_type", "(self)", "The same."
+    ),
+    _of_states(
+        f"{_TASK}.state_task:StateTask._get_supported_parameters", "(self)", "For checking definitions."
+    ),
+    _of_states(
+        f"{_ITERATION}._query_language", "Final[QueryLanguage]", "For the program of a child execution."
+    ),
+    _of_states(f"{_ITERATION}._start_at", "Final[StartAt]", "The same."),
+    _of_states(f"{_ITERATION}._states", "Final[States]", "The same, and for checking definitions."),
+    _of_states(
+        "asl.eval.states:States._states_data",
+        "Final[localstack.services.stepfunctions.asl.eval.states.StatesData]",
+        "What JSONata sees as $states.",
+    ),
+    _of_states("asl.eval.variable_store:VariableStore._outer_scope", "Final[dict]", "What JSONata sees."),
+    _of_states("asl.eval.variable_store:VariableStore._inner_scope", "Final[dict]", "What JSONata sees."),
+    _of_states(
+        "asl.eval.event.event_manager:EventManager._history_event_list",
+        "Final[HistoryEventList]",
+        "How long the history is.",
+    ),
+    _of_states("asl.eval.environment:Environment._program_state", "ProgramState | None", "Runs it again."),
+    _of_states(
+        "asl.eval.environment:Environment._frames", "Final[list[Environment]]", "What runs within it."
+    ),
+    _of_states(
+        "provider:StepFunctionsProvider._validate_state_machine_execution_arn",
+        "(execution_arn)",
+        "As theirs do.",
+    ),
+    _of_states(
+        "backend.execution_worker:ExecutionWorker._execution_communication",
+        "Final[localstack.services.stepfunctions.backend.execution_worker_comm.ExecutionWorkerCommunication]",
+        "Says that a redriven execution has ended.",
+    ),
+    _of_states(
+        "backend.execution_worker:ExecutionWorker._get_evaluation_entrypoint",
         "(self)",
-        _LOCALSTACK,
-        "For the history.",
-    ),
-    Target(
-        f"{_STATE}.service.state_task_service:StateTaskService._get_sfn_resource_type",
-        "(self)",
-        _LOCALSTACK,
-        "For the history.",
+        "The program of a child execution, and of one that is redriven.",
     ),
     Target(
         "twisted.web.wsgi:_WSGIResponse._requestFinished",
@@ -427,7 +464,7 @@ USED: tuple[Target, ...] = (
         "Whether the client has gone.",
     ),
 )
-"""What is used of theirs although its name is private; ruff lets these names pass (``pyproject.toml``)."""
+"""What is used of theirs although its name is private; ruff is told of it in ``pyproject.toml``."""
 
 _ROWS: Mapping[str, Target] = {row.name: row for row in INVENTORY}
 _applied: dict[str, Patch] = {}
