@@ -225,7 +225,7 @@ class SparkSource:
         """Options that spare columns with very many values the attempt at a dictionary."""
         settings = landing.settings
         query = self._dialect.distinct_values_query(settings.source_schema, settings.source_table)
-        found = dict(self.fetch(query))
+        found = {row[0]: row[1] for row in self.fetch(query)}
         return {
             f"parquet.enable.dictionary#{column.name}": "false"
             for column in landing.structure.columns

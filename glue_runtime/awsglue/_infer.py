@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
-from typing import Any, Dict, Iterable, Optional, Union
+from typing import Any, Dict, Iterable, List, Optional, Tuple, Union
 
 from awsglue import gluetypes as glue
 
@@ -158,7 +158,19 @@ def as_struct(seen: Seen) -> glue.StructType:
     return glue.StructType([glue.Field(name, to_type(types)) for name, types in fields.items()])
 
 
-Value = Union[None, bool, int, float, str, bytes, datetime.date, decimal.Decimal, list, dict, tuple]
+Value = Union[
+    None,
+    bool,
+    int,
+    float,
+    str,
+    bytes,
+    datetime.date,
+    decimal.Decimal,
+    List[Any],
+    Dict[Any, Any],
+    Tuple[Any, ...],
+]
 
 
 def physical(value: Any, kind: glue.DataType) -> Any:

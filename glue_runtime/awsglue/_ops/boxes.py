@@ -102,7 +102,7 @@ def _piece(pieces: Column, number: int) -> Column:
 def simplify_ddb_json(content: Content) -> Content:
     """See :meth:`awsglue.dynamicframe.DynamicFrame.simplify_ddb_json`."""
     content = settle(content)
-    parts = []
+    parts: List[Any] = []
     for name, column, kind in content.parts():
         parts.append((name, *_plain(column, kind)))
     return content.select(parts)
@@ -136,7 +136,7 @@ def _tagged(column: Column, tag: glue.Field) -> _columns.Typed:
 def unnest_ddb_json(content: Content) -> Content:
     """See :meth:`awsglue.dynamicframe.DynamicFrame.unnest_ddb_json`."""
     simple = simplify_ddb_json(content)
-    parts = []
+    parts: List[Any] = []
     for name, column, kind in simple.parts():
         if name == "Item" and isinstance(kind, glue.StructType):
             parts.extend((one.name, column.getField(one.name), one.dataType) for one in kind)

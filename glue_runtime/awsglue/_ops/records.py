@@ -75,7 +75,7 @@ def _applied(function: Callable[[DynamicRecord], Any], record: Dict[str, Any]) -
         if not isinstance(result, dict):
             raise TypeError(f"the function of a map returns a record, not {type(result).__name__}")
         _infer.observe(result, {})
-    except Exception:
+    except Exception:  # noqa: BLE001 - an error of the script's function is the record's
         return False, (traceback.format_exc(), before)
     return True, dict(result)
 
@@ -90,7 +90,7 @@ def filter_records(content: Content, function: Callable[[DynamicRecord], Any]) -
     def verdict(row: Any) -> Tuple[bool, Any]:
         try:
             return bool(function(DynamicRecord(_infer.logical(row, kind)))), None
-        except Exception:
+        except Exception:  # noqa: BLE001 - an error of the script's function is the record's
             return False, traceback.format_exc()
 
     answer = spark.StructType(

@@ -44,7 +44,8 @@ def read_csv(scan: Scan, options: Mapping[str, Any]) -> Content:
         return empty(scan.session)
     if not flag(options, "withHeader"):
         # Fields have no names but their numbers: files differ only in how many there are.
-        return _csv(scan, options, list(max(groups, key=len)), None)
+        widest = max(groups, key=len)
+        return _csv(scan, options, list(widest), None)
     return union(
         [_csv(replace(scan, paths=paths), options, list(names), None) for names, paths in groups.items()]
     )

@@ -55,7 +55,7 @@ class Transformer:
 
     paths: Mapping[str, str]
     is_json: bool
-    _pieces: tuple[str | _Variable, ...]
+    pieces: tuple[str | _Variable, ...]
 
     def apply(self, event: Mapping[str, Any], predefined: Mapping[str, Any]) -> Any:
         """What the target is given: a value of JSON, or a text.
@@ -69,7 +69,7 @@ class Transformer:
         values.update(predefined)
         text = "".join(
             piece if isinstance(piece, str) else self._written(piece, values[piece.name])
-            for piece in self._pieces
+            for piece in self.pieces
         )
         if not self.is_json:
             return text
@@ -148,7 +148,7 @@ def _check(transformer: Transformer, template: str) -> None:
     if transformer.is_json:
         text = "".join(
             piece if isinstance(piece, str) else ("x" if piece.is_quoted else "0")
-            for piece in transformer._pieces
+            for piece in transformer.pieces
         )
         try:
             json.loads(text, strict=False)
