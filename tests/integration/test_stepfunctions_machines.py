@@ -5,12 +5,16 @@ from __future__ import annotations
 import gzip
 import io
 import json
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import boto3
 import pyarrow
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 from engine_fixtures import RunningEngine, running_engine, wait_for
 from pyarrow import parquet
@@ -483,11 +487,7 @@ def test_machine_ends_as_on_aws(running_engine: RunningEngine, executions: dict[
 def ended(engine: RunningEngine, execution: str) -> dict[str, Any]:
     states = engine.client("stepfunctions")
 
-    def probe() -> dict[str, Any] | None:
-        found: dict[str, Any] = states.describe_execution(executionArn=execution)
-        return found if found["status"] != "RUNNING" else None
-
-    return wait_for("end of the execution", probe, 60)
+    return wait_for("end of the execution", lambda: _if_ended(states, execution), 60)
 
 
 def test_machine_with_a_fault_is_neither_created_nor_valid(running_engine: RunningEngine) -> None:
@@ -604,3 +604,134 @@ def test_only_what_did_not_succeed_runs_again(
     assert [event["type"] for event in events].count("ExecutionRedriven") == 1
     with pytest.raises(ClientError, match="SUCCEEDED"):
         states.redrive_execution(executionArn=execution)
+
+
+class Api(BaseHTTPRequestHandler):
+    """Answers with what it was called with; at another path than ``/well`` with 503."""
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"])).decode()
+        told = {"path": self.path, "key": self.headers["x-key"], "body": body}
+        answer = json.dumps(told).encode()
+        self.send_response(200 if self.path.startswith("/well") else 503)
+        self.send_header("content-length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_given: Any) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def api() -> Iterator[str]:
+    """The address of an API on this machine."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Api)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+def test_http_task_is_authorised_by_a_connection_and_fails_by_its_status(
+    running_engine: RunningEngine, api: str
+) -> None:
+    connection = running_engine.client("events").create_connection(
+        Name="api",
+        AuthorizationType="API_KEY",
+        AuthParameters={"ApiKeyAuthParameters": {"ApiKeyName": "x-key", "ApiKeyValue": "secret"}},
+    )["ConnectionArn"]
+    call = {
+        "Type": "Task",
+        "Resource": f"{STATES}http:invoke",
+        "Parameters": {
+            "ApiEndpoint.$": "$.at",
+            "Method": "POST",
+            "Authentication": {"ConnectionArn": connection},
+            "QueryParameters": {"q": "1"},
+            "RequestBody": {"n": 1},
+        },
+        "ResultSelector": {"status.$": "$.StatusCode", "told.$": "$.ResponseBody"},
+        "Catch": [{"ErrorEquals": ["States.Http.StatusCode.503"], "Next": "Caught"}],
+        "End": True,
+    }
+    arn = create(running_engine, "calls", machine(A=call, Caught=CAUGHT))
+    states = running_engine.client("stepfunctions")
+    outputs = []
+    for path in ("well", "ill"):
+        given = json.dumps({"at": f"{api}/{path}"})
+        execution = states.start_execution(stateMachineArn=arn, input=given)["executionArn"]
+        found = ended(running_engine, execution)
+        outputs.append(json.loads(found["output"]))
+    told = {"path": "/well?q=1", "key": "secret", "body": '{"n": 1}'}
+    assert outputs == [{"status": 200, "told": told}, {"error": "States.Http.StatusCode.503"}]
+
+
+def test_parallel_state_is_tested_with_a_mock(running_engine: RunningEngine) -> None:
+    state = {
+        "Type": "Parallel",
+        "Branches": [inner(A=passing())],
+        "ResultPath": "$.all",
+        "Next": "B",
+    }
+    # The operation's endpoint has another host on AWS.
+    states = boto3.client(
+        "stepfunctions",
+        endpoint_url=running_engine.settings.endpoint_url,
+        region_name=running_engine.settings.region,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=Config(inject_host_prefix=False),
+    )
+    found = states.test_state(
+        definition=json.dumps(state),
+        roleArn=running_engine.role(),
+        input='{"x": 1}',
+        mock={"result": "[1, 2]"},
+    )
+    assert (found["status"], found["nextState"]) == ("SUCCEEDED", "B")
+    assert json.loads(found["output"]) == {"x": 1, "all": [1, 2]}
+
+
+def test_alias_routes_to_its_version_and_lists_what_it_started(running_engine: RunningEngine) -> None:
+    states = running_engine.client("stepfunctions")
+    arn = create(running_engine, "routed", machine(A=passing(Result="one")))
+    first = states.publish_state_machine_version(stateMachineArn=arn)["stateMachineVersionArn"]
+    states.update_state_machine(stateMachineArn=arn, definition=json.dumps(machine(A=passing(Result="two"))))
+    second = states.publish_state_machine_version(stateMachineArn=arn)["stateMachineVersionArn"]
+    alias = states.create_state_machine_alias(
+        name="live", routingConfiguration=[{"stateMachineVersionArn": first, "weight": 100}]
+    )["stateMachineAliasArn"]
+    outputs = []
+    for version in (first, second):
+        routing = [{"stateMachineVersionArn": version, "weight": 100}]
+        states.update_state_machine_alias(stateMachineAliasArn=alias, routingConfiguration=routing)
+        found = ended(running_engine, states.start_execution(stateMachineArn=alias)["executionArn"])
+        outputs.append((json.loads(found["output"]), found["stateMachineVersionArn"]))
+        assert found["stateMachineAliasArn"] == alias
+    assert outputs == [("one", first), ("two", second)]
+    assert len(states.list_executions(stateMachineArn=alias)["executions"]) == 2
+
+
+def test_limits_and_names_are_kept(running_engine: RunningEngine) -> None:
+    states = running_engine.client("stepfunctions")
+    arn = create(running_engine, "limited", machine(A=passing()))
+    with pytest.raises(ClientError, match="262144"):
+        states.start_execution(stateMachineArn=arn, input=json.dumps("x" * 262_143))
+    largest = states.start_execution(stateMachineArn=arn, input=json.dumps("x" * 262_142))
+    assert ended(running_engine, largest["executionArn"])["status"] == "SUCCEEDED"
+    with pytest.raises(ClientError, match="Invalid Name"):
+        states.start_execution(stateMachineArn=arn, name="a b")
+    # Each turn adds four events.
+    turns = machine(A={"Type": "Pass", "Next": "B"}, B={"Type": "Pass", "Next": "A"})
+    endless = create(running_engine, "endless", turns)
+    execution = states.start_execution(stateMachineArn=endless)["executionArn"]
+    found = wait_for("end of the execution", lambda: _if_ended(states, execution), 120)
+    assert found["status"] == "FAILED"
+    assert "25000" in found["cause"]
+    assert found["redriveStatus"] == "NOT_REDRIVABLE"
+    activity = states.create_activity(name="worker", tags=[{"key": "a", "value": "b"}])["activityArn"]
+    assert states.list_tags_for_resource(resourceArn=activity)["tags"] == [{"key": "a", "value": "b"}]
+
+
+def _if_ended(states: Any, execution: str) -> dict[str, Any] | None:
+    found: dict[str, Any] = states.describe_execution(executionArn=execution)
+    return found if found["status"] != "RUNNING" else None

@@ -70,7 +70,20 @@ def test_match_gives_the_values_of_its_fields() -> None:
 
 @pytest.mark.parametrize(
     "pattern",
-    ["{ $.a = 1", "[a, b", "{ $.a }", "{ $.a ~ 1 }", "{ $.a > x }", "{ ($.a = 1 }", "%(%", "{ $.a IS 3 }"],
+    [
+        "{ $.a = 1",
+        "[a, b",
+        "{ $.a }",
+        "{ $.a ~ 1 }",
+        "{ $.a > x }",
+        "{ ($.a = 1 }",
+        "%(%",
+        "{ $.a IS 3 }",
+        '"open',
+        "{ $.a[*] = 1 }",
+        "{ $.a..b = 1 }",
+        '{ $.a = "x }',
+    ],
 )
 def test_pattern_that_aws_refuses_is_refused(pattern: str) -> None:
     with pytest.raises(InvalidPatternError):

@@ -262,6 +262,7 @@ def test_definition_that_is_whole_has_no_problem(definition: dict[str, Any]) -> 
         (machine(A={**TASK, "TimeoutSeconds": 5, "HeartbeatSeconds": 5}), "less than TimeoutSeconds"),
         (machine(A={**TASK, "Retry": [{"ErrorEquals": ["States.ALL", "E"]}]}), "stands alone"),
         (machine(A={**TASK, "Retry": [{"ErrorEquals": ["States.Nothing"]}]}), "no error States.Nothing"),
+        (machine(A={**TASK, "Retry": [{"ErrorEquals": ["States.Http.StatusCode.x"]}]}), "no error"),
         (machine(A={**TASK, "Retry": [{"ErrorEquals": ["E"], "BackoffRate": 0.5}]}), "BackoffRate"),
         (choice(NumericEquals="1"),
          "compares with a number"),

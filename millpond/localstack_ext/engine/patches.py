@@ -208,6 +208,24 @@ INVENTORY: tuple[Target, ...] = (
         "An execution that was stopped or timed out ends as FAILED when a task of it raises meanwhile.",
     ),
     Target(
+        f"{_ASL}.static_analyser.test_state.test_state_analyser:TestStateStaticAnalyser._SUPPORTED_STATE_TYPES",
+        "set",
+        _LOCALSTACK,
+        "TestState refuses Parallel states.",
+    ),
+    Target(
+        f"{_ASL}.parse.test_state.preprocessor:_decorate_state_field",
+        "(state_field, is_single_state=False)",
+        _LOCALSTACK,
+        "The same.",
+    ),
+    Target(
+        f"{_ASL}.parse.test_state.preprocessor:find_state",
+        "(state_name, states)",
+        _LOCALSTACK,
+        "States in branches are not found.",
+    ),
+    Target(
         f"{_ASL}.component.common.error_name.custom_error_name:CustomErrorName.__init__",
         "(self, error_name)",
         _LOCALSTACK,

@@ -88,7 +88,11 @@ def _terms(text: str) -> Pattern:
     wanted: list[re.Pattern[str]] = []
     optional: list[re.Pattern[str]] = []
     unwanted: list[re.Pattern[str]] = []
+    if rest := _TERM.sub("", text).strip():
+        raise InvalidPatternError(f"unexpected {rest[:20]} in {text}")
     for sign, term in _TERM.findall(text):
+        if term.startswith('"') and len(term) > 1 and not term.endswith('"'):
+            raise InvalidPatternError(f"a closing quote is missing in {text}")
         {"": wanted, "?": optional, "-": unwanted}[sign].append(_found(term))
 
     def matches(fields: Fields) -> bool:
@@ -203,6 +207,7 @@ class _Reader:
                 raise InvalidPatternError(f"a closing parenthesis is missing in {self._text}")
             return inner
         selector, operator = self._next(), self._next()
+        _check_selector(selector)
         match operator.upper():
             case "NOT" if self._next().upper() == "EXISTS":
                 return lambda fields: fields(selector) is None
@@ -224,6 +229,12 @@ class _Reader:
         if not self._tokens:
             raise InvalidPatternError(f"{self._text} ends too early")
         return self._tokens.pop(0)
+
+
+def _check_selector(selector: str) -> None:
+    """A path into JSON has names and indices alone; in columns a selector is a name."""
+    if selector.startswith("$") and _STEP.sub("", selector) != "$":
+        raise InvalidPatternError(f"{selector} is not a selector of a property")
 
 
 def _is(selector: str, word: str) -> Condition:

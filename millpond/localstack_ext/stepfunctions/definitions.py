@@ -35,6 +35,7 @@ LONGEST_SECONDS = 99_999_999
 
 EXPRESSION = re.compile(r"\{%(.*)%\}", re.DOTALL)
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,79}")
+_HTTP_STATUS = re.compile(r"States\.Http\.StatusCode\.\d{3}")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
@@ -352,7 +353,7 @@ class _Check:
         if ALL in names and (len(names) > 1 or not is_last):
             self._schema(f"{ALL} stands alone, in the last rule", f"{at}/ErrorEquals")
         for name in names:
-            if name.startswith("States.") and name not in RESERVED:
+            if name.startswith("States.") and name not in RESERVED and not _HTTP_STATUS.fullmatch(name):
                 self._schema(f"There is no error {name}", f"{at}/ErrorEquals")
 
     def _retrier(self, rule: Shape, at: str) -> None:

@@ -31,6 +31,7 @@ from millpond.localstack_ext.stepfunctions.programs import install_programs
 from millpond.localstack_ext.stepfunctions.progress import MOST_BYTES, install_progress
 from millpond.localstack_ext.stepfunctions.redrive import hindrance, install_redrive, redrive
 from millpond.localstack_ext.stepfunctions.tasks import install_tasks
+from millpond.localstack_ext.stepfunctions.tested_states import install_tested_states
 from millpond.localstack_ext.stepfunctions.tracing import TracingStepFunctionsProvider, install_tracing
 
 Shape = dict[str, Any]
@@ -80,7 +81,11 @@ class LakeStepFunctionsProvider(TracingStepFunctionsProvider):
     def start_sync_execution(self, context: RequestContext, request: Any) -> Any:  # type: ignore[override]
         """Start an execution and wait for it."""
         _check_size(request.get("input"), "input")
-        return super().start_sync_execution(context, **_arguments(request))
+        arguments = _arguments(request)
+        alias = self.get_store(context).aliases.get(arguments["state_machine_arn"])
+        if alias is not None:
+            arguments["state_machine_arn"] = alias.sample()  # type: ignore[no-untyped-call]
+        return super().start_sync_execution(context, **arguments)
 
     @handler("SendTaskSuccess", expand=False)
     def send_task_success(self, context: RequestContext, request: Any) -> Any:  # type: ignore[override]
@@ -121,6 +126,8 @@ class LakeStepFunctionsProvider(TracingStepFunctionsProvider):
         arguments = _arguments(request)
         if (arn := arguments.get("map_run_arn")) is None:
             wanted = arguments.pop("redrive_filter", None)
+            if (alias := arguments.get("state_machine_arn")) in self.get_store(context).aliases:
+                return self._of_alias(context, str(alias), wanted, arguments)
             answer: Any = super().list_executions(context, **arguments)
             found = [one for one in answer["executions"] if _is_redriven_as(one, wanted)]
             return {**answer, "executions": found}
@@ -134,6 +141,59 @@ class LakeStepFunctionsProvider(TracingStepFunctionsProvider):
             if status in (None, one["status"]) and _is_redriven_as(one, arguments.get("redrive_filter"))
         ]
         return _page(shown, arguments.get("max_results"), arguments.get("next_token"), "executions")
+
+    def _of_alias(self, context: RequestContext, alias: str, wanted: str | None, arguments: Shape) -> Shape:
+        """The executions that were started by an alias."""
+        status = arguments.get("status_filter")
+        found = [
+            one.to_execution_list_item()
+            for one in self.get_store(context).executions.values()
+            if one.state_machine_alias_arn == alias and status in (None, one.exec_status)
+        ]
+        shown = [one for one in found if _is_redriven_as(one, wanted)]
+        shown.sort(key=lambda one: one["startDate"], reverse=True)
+        return _page(shown, arguments.get("max_results"), arguments.get("next_token"), "executions")
+
+    @handler("CreateActivity", expand=False)
+    def create_activity(self, context: RequestContext, request: Any) -> Any:  # type: ignore[override]
+        """Make an activity, with its tags."""
+        answer: Any = super().create_activity(context, **_arguments(request))
+        tags = self._activity_tags(context, answer["activityArn"])
+        if tags is not None and not tags:
+            tags.update({tag["key"]: tag["value"] for tag in request.get("tags") or []})
+        return answer
+
+    @handler("TagResource", expand=False)
+    def tag_resource(self, context: RequestContext, request: Any) -> Any:  # type: ignore[override]
+        """Tag a state machine or an activity."""
+        if (tags := self._activity_tags(context, request["resourceArn"])) is None:
+            return super().tag_resource(context, **_arguments(request))
+        tags.update({tag["key"]: tag["value"] for tag in request["tags"]})
+        return {}
+
+    @handler("UntagResource", expand=False)
+    def untag_resource(self, context: RequestContext, request: Any) -> Any:  # type: ignore[override]
+        """Take tags from a state machine or an activity."""
+        if (tags := self._activity_tags(context, request["resourceArn"])) is None:
+            return super().untag_resource(context, **_arguments(request))
+        for key in request["tagKeys"]:
+            tags.pop(key, None)
+        return {}
+
+    @handler("ListTagsForResource", expand=False)
+    def list_tags_for_resource(self, context: RequestContext, request: Any) -> Any:  # type: ignore[override]
+        """The tags of a state machine or an activity."""
+        if (tags := self._activity_tags(context, request["resourceArn"])) is None:
+            return super().list_tags_for_resource(context, **_arguments(request))
+        return {"tags": [{"key": key, "value": value} for key, value in tags.items()]}
+
+    def _activity_tags(self, context: RequestContext, arn: str) -> dict[str, str] | None:
+        """The tags that an activity keeps; None for what is no activity."""
+        activity = self.get_store(context).activities.get(arn)
+        if activity is None:
+            return None
+        tags: dict[str, str] = vars(activity).setdefault("tags", {})
+        return tags
 
     @handler("UpdateMapRun", expand=False)
     def update_map_run(self, context: RequestContext, request: Any) -> Any:  # type: ignore[override]
@@ -211,6 +271,7 @@ def install() -> None:
     install_progress()
     install_map_runs()
     install_redrive()
+    install_tested_states()
     install_notices()
     install_tasks()
     install_tracing()

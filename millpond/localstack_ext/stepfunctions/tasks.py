@@ -71,6 +71,7 @@ from localstack.services.stepfunctions.asl.utils.encoding import to_json_str
 
 from millpond.localstack_ext.engine import patches
 from millpond.localstack_ext.stepfunctions.errors import HEARTBEAT_TIMEOUT
+from millpond.localstack_ext.stepfunctions.http_task import HttpTask
 
 # "Optimized Athena APIs" of the developer guide.
 ATHENA_ACTIONS = {
@@ -296,6 +297,8 @@ def install_tasks() -> None:
                 return CodeBuildTask()
             case "glue":
                 return GlueTask()  # type: ignore[no-untyped-call]
+            case "http":
+                return HttpTask()
             case "states":
                 return StatesTask()  # type: ignore[no-untyped-call]
         return others(service_name)

@@ -1,0 +1,65 @@
+"""``TestState`` of ``Parallel`` states, by a mock of their result, which LocalStack refuses.
+
+Source: ``TestState`` in the Step Functions API Reference and "Testing state machines with TestState" in the
+developer guide: Map and ``Parallel`` states are tested with a mock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from localstack.services.stepfunctions.asl.component.state.state_execution.state_map.state_map import StateMap
+from localstack.services.stepfunctions.asl.component.state.state_execution.state_parallel.state_parallel import (  # noqa: E501
+    StateParallel,
+)
+from localstack.services.stepfunctions.asl.component.state.state_type import StateType
+from localstack.services.stepfunctions.asl.component.test_state.state.base_mock import MockedBaseState
+from localstack.services.stepfunctions.asl.component.test_state.state.execution import MockedStateExecution
+from localstack.services.stepfunctions.asl.parse.test_state import preprocessor
+from localstack.services.stepfunctions.asl.static_analyser.test_state.test_state_analyser import (
+    TestStateStaticAnalyser,
+)
+
+from millpond.localstack_ext.engine import patches
+
+
+class MockedParallel(MockedBaseState[StateParallel]):
+    """A ``Parallel`` state whose branches give what the mock says."""
+
+    def _apply_patches(self) -> None:
+        state: Any = MockedStateExecution.wrap(self._wrapped)
+        self._wrapped, branches = state, state.branches
+        branches._eval_body = self.wrap_with_mock(branches._eval_body)  # type: ignore[no-untyped-call]
+
+
+def install_tested_states() -> None:
+    """Let ``TestState`` take ``Parallel`` states, and states in their branches."""
+
+    def decorate(theirs: Any, state: Any, is_single_state: bool = False) -> None:
+        if isinstance(state, StateParallel):
+            MockedParallel.wrap(state, is_single_state)
+        else:
+            theirs(state, is_single_state)
+
+    types = TestStateStaticAnalyser._SUPPORTED_STATE_TYPES | {StateType.Parallel}
+    patches.replace(TestStateStaticAnalyser, "_SUPPORTED_STATE_TYPES", types)
+    patches.wrap(preprocessor, "_decorate_state_field", decorate)
+    patches.wrap(preprocessor, "find_state", lambda _theirs, name, states: find_state(name, states))
+
+
+def find_state(name: str, states: Mapping[str, Any]) -> Any:
+    """A state of that name, also in Maps and branches; None if there is none."""
+    if name in states:
+        return states[name]
+    for state in states.values():
+        if isinstance(state, StateMap):
+            inner = [state.iteration_component._states.states]
+        elif isinstance(state, StateParallel):
+            inner = [one.states.states for one in state.branches.programs]
+        else:
+            continue
+        for these in inner:
+            if (found := find_state(name, these)) is not None:
+                return found
+    return None
