@@ -12,7 +12,8 @@ import pytest
 from conftest import IS_EMBEDDED
 from job_runs import GlueJobs
 
-from millpond.testing.jobs import BUCKET, ROLE
+from millpond.client.query import run_query
+from millpond.testing.jobs import BUCKET, ROLE, make_bucket
 
 WRITES_AND_READS = """
 import json, sys
@@ -115,6 +116,51 @@ print(json.dumps({{
 spark.read.parquet("s3://{BUCKET}/nothing-here")
 """
 
+USES_THE_CATALOG = f"""
+import json
+from awsglue.context import GlueContext
+from pyspark.context import SparkContext
+
+spark = GlueContext(SparkContext.getOrCreate()).spark_session
+said = {{}}
+
+def rows(query):
+    return [list(row) for row in spark.sql(query).collect()]
+
+def refused(query):
+    try:
+        spark.sql(query)
+    except Exception as error:
+        return str(error)
+
+said["databases"] = rows("SHOW DATABASES")
+spark.sql("CREATE DATABASE shop LOCATION 's3://{BUCKET}/shop/'")
+spark.sql("CREATE TABLE shop.plain (id int, name string) USING parquet")
+spark.sql("INSERT INTO shop.plain VALUES (1, 'a'), (2, NULL)")
+spark.sql("ALTER TABLE shop.plain ADD COLUMNS (Price decimal(10,2))")
+said["plain"] = rows("SELECT * FROM shop.plain ORDER BY id")
+days = spark.range(6).selectExpr("id", "concat('2026-0', 1 + id % 3, '-01') AS day", "int(id % 2) AS n")
+days.write.mode("overwrite").partitionBy("day", "n").saveAsTable("shop.days")
+days.write.mode("append").partitionBy("day", "n").saveAsTable("shop.days")
+said["days"] = rows("SELECT day, n, count(*) FROM shop.days GROUP BY day, n ORDER BY day, n")
+said["like"] = rows("SELECT count(*) FROM shop.days WHERE day LIKE '2026-01%' AND n IN (0, 1)")
+said["not"] = rows("SELECT count(*) FROM shop.days WHERE day <> '2026-01-01' AND n > 0")
+said["partitions"] = len(rows("SHOW PARTITIONS shop.days"))
+spark.sql("ALTER TABLE shop.days DROP PARTITION (day = '2026-03-01')")
+said["left"] = rows("SELECT count(*) FROM shop.days")
+spark.sql("CREATE EXTERNAL TABLE shop.text (id int, name string) "
+          "ROW FORMAT DELIMITED FIELDS TERMINATED BY ',' LOCATION 's3://{BUCKET}/text/'")
+said["text"] = rows("SELECT * FROM shop.text ORDER BY id")
+spark.sql("CREATE VIEW shop.seen AS SELECT id * 2 AS twice FROM shop.plain")
+said["view"] = rows("SELECT twice FROM shop.seen ORDER BY twice")
+said["tables"] = sorted(table.name for table in spark.catalog.listTables("shop"))
+said["renamed"] = refused("ALTER TABLE shop.plain RENAME TO shop.other")
+said["nosuch"] = refused("SELECT * FROM shop.nosuch")
+spark.sql("CREATE TABLE shop.short USING parquet AS SELECT 1 AS one")
+spark.sql("DROP TABLE shop.short")
+print(json.dumps(said, default=str))
+"""
+
 Run = dict[str, Any]
 
 
@@ -214,6 +260,40 @@ def test_script_uses_iceberg_tables_of_the_glue_catalog_with_awss_own_settings(
     assert table["StorageDescriptor"]["Location"] == f"s3://{BUCKET}/warehouse/lake.db/orders"
 
 
+def test_the_data_catalog_is_the_metastore_of_spark_where_a_job_asks_for_it(glue: GlueJobs) -> None:
+    glue.put("text/a.csv", "1,x\n2,y\n")
+    run = glue.run(USES_THE_CATALOG, command="glueetl", DefaultArguments={"--enable-glue-datacatalog": ""})
+    assert run.get("ErrorMessage") is None, glue.errors(run)
+    said = json.loads(glue.output(run))
+    assert ["default"] in said.pop("databases")
+    assert "UpdateTable changes no name" in said.pop("renamed")
+    assert "TABLE_OR_VIEW_NOT_FOUND" in said.pop("nosuch")
+    assert said == {
+        "plain": [[1, "a", None], [2, None, None]],
+        "days": [[day, n, 2] for day in ("2026-01-01", "2026-02-01", "2026-03-01") for n in (0, 1)],
+        "like": [[4]],
+        "not": [[4]],
+        "partitions": 6,
+        "left": [[8]],
+        "text": [[1, "x"], [2, "y"]],
+        "view": [[2], [4]],
+        "tables": ["days", "plain", "seen", "text"],
+    }
+    tables = {one["Name"]: one for one in glue.aws.glue.get_tables(DatabaseName="shop")["TableList"]}
+    assert [one["Name"] for one in tables["plain"]["StorageDescriptor"]["Columns"]] == ["id", "name", "price"]
+    assert [one["Name"] for one in tables["days"]["PartitionKeys"]] == ["day", "n"]
+    assert not glue.aws.s3.list_objects_v2(Bucket=BUCKET, Prefix="shop/short").get("Contents")
+    make_bucket(glue.aws, "answers")
+    work = {"ResultConfiguration": {"OutputLocation": "s3://answers/"}}
+    glue.aws.athena.create_work_group(Name="beside-spark", Configuration=work)
+    asked = run_query(
+        glue.aws.athena,
+        "SELECT day, n, count(*) FROM shop.days GROUP BY day, n ORDER BY day, n",
+        workgroup="beside-spark",
+    )
+    assert asked.rows == tuple((day, n, "2") for day in ("2026-01-01", "2026-02-01") for n in ("0", "1"))
+
+
 def test_conf_and_extra_py_files_of_a_run_reach_its_jvm_and_its_workers(
     glue: GlueJobs, run_with_settings: Run
 ) -> None:
@@ -247,7 +327,6 @@ def test_spark_script_that_exits_is_reported_as_SystemExit(glue: GlueJobs) -> No
 @pytest.mark.parametrize(
     ("arguments", "version", "what"),
     [
-        ({"--enable-glue-datacatalog": "true"}, "5.1", "--enable-glue-datacatalog"),
         ({"--datalake-formats": "iceberg,delta"}, "5.1", "--datalake-formats delta"),
         ({"--job-language": "scala"}, "5.1", "--job-language scala"),
         ({}, "4.0", "Glue version 4.0 (use 5.0 or 5.1)"),

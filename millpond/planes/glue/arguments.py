@@ -44,10 +44,7 @@ ARGUMENTS: Mapping[str, tuple[Effect, str]] = {
     "--enable-auto-scaling": (Effect.DONE, "decides how DPU seconds are told; one machine does not scale"),
     "--enable-continuous-cloudwatch-log": (Effect.DONE, ""),
     "--enable-continuous-log-filter": (Effect.KEPT, "nothing of Spark's own is in the log"),
-    "--enable-glue-datacatalog": (
-        Effect.REFUSED,
-        "Spark does not have the Data Catalog as its metastore yet",
-    ),
+    "--enable-glue-datacatalog": (Effect.DONE, "the Data Catalog is the metastore of Spark"),
     "--enable-job-insights": (Effect.KEPT, "no analysis is written"),
     "--enable-lakeformation-fine-grained-access": (Effect.KEPT, "Lake Formation decides nothing here"),
     "--enable-metrics": (Effect.DONE, "some of AWS's metrics"),

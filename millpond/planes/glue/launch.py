@@ -35,6 +35,8 @@ class Launch:
         Of its role.
     s3 : S3Client
         Acts for its role.
+    metastore : str
+        Address of the metastore that Spark has as its catalog; empty for none.
     """
 
     context: PlaneContext
@@ -43,6 +45,7 @@ class Launch:
     parameters: Parameters
     credentials: Credentials
     s3: S3Client
+    metastore: str = ""
 
     def script_arguments(self) -> list[str]:
         """``sys.argv[1:]`` of the script."""
@@ -72,6 +75,8 @@ class Launch:
     def write_spark_conf(self, size: spark.LocalSize) -> None:
         """Write ``spark-defaults.conf``; no secret is in it, and the properties of ``--conf`` win."""
         text = spark.defaults(self.context, self.folder, size)
+        if self.metastore:
+            text += spark.catalog_defaults(self.metastore, self.folder)
         own = "".join(f"{key} {value}\n" for key, value in self.parameters.spark_conf.items())
         (self.folder.conf / "spark-defaults.conf").write_text(text + own)
 

@@ -76,7 +76,6 @@ def check_supported(job: Mapping[str, Any], parameters: Parameters) -> None:
         f"Glue version {version} (use {' or '.join(SUPPORTED_GLUE_VERSIONS)})": version
         not in SUPPORTED_GLUE_VERSIONS,
         f"--job-language {parameters.job_language}": parameters.job_language != "python",
-        "--enable-glue-datacatalog": parameters.enables_catalog,
     }
     refusals |= {f"--datalake-formats {name}": name not in SUPPORTED_FORMATS for name in parameters.formats}
     for what, is_asked_for in refusals.items():
@@ -128,6 +127,24 @@ def defaults(context: PlaneContext, folder: RunFolder, size: LocalSize) -> str:
         s3a_endpoint=context.endpoint_url.replace("http:", "https:", 1),
         region=context.region,
     )
+
+
+def catalog_defaults(metastore: str, folder: RunFolder) -> str:
+    """Properties by which ``spark_catalog`` is the Data Catalog (``--enable-glue-datacatalog``).
+
+    Parameters
+    ----------
+    metastore : str
+        Address of the run's metastore.
+    folder : RunFolder
+        Of the run: Hive's client wants a directory for scratch.
+    """
+    properties = {
+        "spark.sql.catalogImplementation": "hive",
+        "spark.hadoop.hive.metastore.uris": metastore,
+        "spark.hadoop.hive.exec.scratchdir": f"{folder.tmp}/hive",
+    }
+    return "".join(f"{name} {value}\n" for name, value in properties.items())
 
 
 def environment(context: PlaneContext, folder: RunFolder, gateway: tuple[int, str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ from millpond.planes.glue.bookmarks import JobBookmarks
 from millpond.planes.glue.containers import ContainerWorkers
 from millpond.planes.glue.exceptions import LaunchError
 from millpond.planes.glue.launch import Launch
+from millpond.planes.glue.metastore import Metastore
 from millpond.planes.glue.runs import JobRun, State
 from millpond.planes.glue.staging import RunFolder, Staged
 from millpond.planes.glue.workers import Workers
@@ -205,21 +206,36 @@ class Supervisor:
         try:
             credentials = self._assume(run)
             s3 = self._clients.of("s3", credentials)
-            launch = Launch(self._context, run, folder, parameters, credentials, s3)
             folder.bookmark.write_text(json.dumps(active.bookmarks.given_to(run)))
-            if self._workers.containers is not None:
-                start = self._in_container(self._workers.containers, launch)
-                return self._watch(active, start, folder, shipper)
-            if run.is_spark:
-                return self._execute_spark(active, launch, shipper)
-            return self._watch(
-                active, self._starter(run, self._shell_script(launch), folder), folder, shipper
-            )
+            with self._with_catalog(
+                Launch(self._context, run, folder, parameters, credentials, s3)
+            ) as launch:
+                if self._workers.containers is not None:
+                    start = self._in_container(self._workers.containers, launch)
+                    return self._watch(active, start, folder, shipper)
+                if run.is_spark:
+                    return self._execute_spark(active, launch, shipper)
+                return self._watch(
+                    active, self._starter(run, self._shell_script(launch), folder), folder, shipper
+                )
         except LaunchError as error:
             with folder.stderr.open("a") as log:
                 log.write(f"{error}\n")
             shipper.ship(is_last=True)
             raise
+
+    @contextlib.contextmanager
+    def _with_catalog(self, launch: Launch) -> Iterator[Launch]:
+        """The launch with a metastore, as long as the run lasts, where Spark is to have the Data Catalog."""
+        if not (launch.run.is_spark and launch.parameters.enables_catalog):
+            yield launch
+            return
+        glue = self._clients.of("glue", launch.credentials)
+        metastore = Metastore(glue, launch.s3, self._context.endpoint_url)
+        try:
+            yield replace(launch, metastore=metastore.start())
+        finally:
+            metastore.stop()
 
     def _execute_spark(self, active: ActiveRun, launch: Launch, shipper: LogShipper) -> Outcome:
         run, folder = launch.run, launch.folder
