@@ -135,6 +135,13 @@ def test_junit_file_that_is_none_is_unreadable(tmp_path: Path) -> None:
         reports.parse_junit([tmp_path / "a.xml"], tmp_path)
 
 
+def test_a_report_that_declares_entities_is_unreadable(tmp_path: Path) -> None:
+    declared = '<!DOCTYPE x [<!ENTITY a "b">]><testsuite><testcase name="&a;" classname="c"/></testsuite>'
+    (tmp_path / "a.xml").write_text(declared)
+    with pytest.raises(reports.UnreadableReport, match="EntitiesForbidden"):
+        reports.parse_junit([tmp_path / "a.xml"], tmp_path)
+
+
 def test_project_has_awss_defaults_and_keeps_what_an_update_leaves_out(plane: CodeBuildPlane) -> None:
     made = plane.create_project({**PROJECT, "tags": [{"key": "k", "value": "v"}]})["project"]
     assert made["arn"] == "arn:aws:codebuild:eu-west-1:000000000000:project/seed"

@@ -6,14 +6,19 @@ Source: "Test reports" in the CodeBuild User Guide, and the types ``ReportGroup`
 from __future__ import annotations
 
 import re
-import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from defusedxml import ElementTree
+from defusedxml.common import DefusedXmlException
 
 from millpond.planes.codebuild.builds import Shape
 from millpond.planes.codebuild.exceptions import InvalidInputException
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 KEPT = timedelta(days=30)
 STATUSES = ("SUCCEEDED", "FAILED", "ERROR", "SKIPPED", "UNKNOWN")
@@ -71,8 +76,8 @@ def parse_junit(paths: Sequence[Path], root: Path) -> list[Shape]:
     cases: list[Shape] = []
     for path in paths:
         try:
-            document = ET.parse(path).getroot()  # noqa: S314 (see the import)
-        except ET.ParseError as error:
+            document = ElementTree.parse(path).getroot()
+        except (ElementTree.ParseError, DefusedXmlException) as error:
             raise UnreadableReport(f"{path.name}: {error}") from error
         if document.tag not in ("testsuites", "testsuite"):
             raise UnreadableReport(f"{path.name}: the root element is {document.tag}, not testsuites")
@@ -95,7 +100,7 @@ def status_of(cases: Sequence[Mapping[str, Any]]) -> str:
     return "FAILED" if any(case["status"] in ("FAILED", "ERROR") for case in cases) else "SUCCEEDED"
 
 
-def _case(case: ET.Element, suite: ET.Element, path: str) -> Shape:
+def _case(case: Element, suite: Element, path: str) -> Shape:
     status, message = "SUCCEEDED", ""
     for tag, meaning in (("error", "ERROR"), ("failure", "FAILED"), ("skipped", "SKIPPED")):
         if (found := case.find(tag)) is not None:
