@@ -30,7 +30,8 @@ class MockedParallel(MockedBaseState[StateParallel]):
     def _apply_patches(self) -> None:
         state: Any = MockedStateExecution.wrap(self._wrapped)
         self._wrapped, branches = state, state.branches
-        branches._eval_body = self.wrap_with_mock(branches._eval_body)  # type: ignore[no-untyped-call]
+        body = branches._eval_body  # noqa: SLF001 - as LocalStack's own mocks do
+        branches._eval_body = self.wrap_with_mock(body)  # type: ignore[no-untyped-call]  # noqa: SLF001
 
 
 def install_tested_states() -> None:
@@ -42,7 +43,7 @@ def install_tested_states() -> None:
         else:
             theirs(state, is_single_state)
 
-    types = TestStateStaticAnalyser._SUPPORTED_STATE_TYPES | {StateType.Parallel}
+    types = TestStateStaticAnalyser._SUPPORTED_STATE_TYPES | {StateType.Parallel}  # noqa: SLF001 - listed in patches
     patches.replace(TestStateStaticAnalyser, "_SUPPORTED_STATE_TYPES", types)
     patches.wrap(preprocessor, "_decorate_state_field", decorate)
     patches.wrap(preprocessor, "find_state", lambda _theirs, name, states: find_state(name, states))
