@@ -19,9 +19,11 @@ TESTS = $(if $(IN_COMPOSE),tests/compose tests/e2e)
 
 MILLPOND := $(or $(MILLPOND_HOME),.millpond)/venvs/harness/bin/millpond
 BIN := $(dir $(MILLPOND))
+# A file is one worker's, and those that take longest start first (tests/conftest.py).
+PYTEST = $(BIN)pytest -n $(if $(IN_COMPOSE),2,3) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev doctor up down status deploy plan destroy package load workload ingest replay approve reject verify cost query logs demo dev test test-long test-chaos unit lint checkov format pictures coverage-docs lock clean
+.PHONY: help setup setup-dev doctor up down status deploy plan destroy package load workload ingest replay approve reject verify cost query logs demo dev test test-long test-all test-chaos test-foreign unit lint checkov format pictures coverage-docs lock clean
 
 help: ## List the verbs
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,15 +40,23 @@ demo: setup ## Set everything up, run the whole lake, show source and lake side 
 
 test: setup-dev $(if $(IN_COMPOSE),,lint) ## Every check and nearly every test, on a stack of its own
 	@$(MILLPOND) doctor --quiet
-	@$(BIN)pytest $(if $(IN_COMPOSE),-n 2,-n 3) --dist loadfile -m "not long and not chaos" $(TESTS)
+	@$(PYTEST) -m "not long and not chaos and not foreign" $(TESTS)
 
 test-long: setup-dev ## The scenarios that make test leaves out: deployments that go wrong, change, and end; roles and alarms at work
 	@$(MILLPOND) doctor --quiet
-	@$(BIN)pytest -n 2 --dist loadfile -m long
+	@$(PYTEST) -m long
+
+test-all: setup-dev lint ## make test and make test-long as one session, as continuous integration runs them
+	@$(MILLPOND) doctor --quiet
+	@$(PYTEST) -m "not chaos and not foreign"
 
 test-chaos: setup-dev ## A fault at 40 points of the ingest, each one mended by the next run
 	@$(MILLPOND) doctor --quiet
 	@$(BIN)pytest -m chaos
+
+test-foreign: setup-dev ## Suites of other projects and long sweeps, by hand
+	@$(MILLPOND) doctor --quiet
+	@$(PYTEST) -m foreign
 
 ##@ The stack
 up: setup ## Start the engine and the on-premises database

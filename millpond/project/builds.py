@@ -8,12 +8,14 @@ import re
 import time
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from millpond.base.errors import MillpondError
+from millpond.base.waiting import DeadlinePassed, scaled, wait_until
 
 if TYPE_CHECKING:
     from mypy_boto3_codebuild import CodeBuildClient
@@ -130,9 +132,13 @@ class DeployBuilds:
     def stop(self, build_id: str) -> None:
         """Stop a build and wait until it has ended: Terraform saves its state on its way out."""
         self._codebuild.stop_build(id=build_id)
-        deadline = time.monotonic() + STOP_TIMEOUT
-        while not self._get(build_id)["buildComplete"] and time.monotonic() < deadline:
-            time.sleep(self._poll_seconds)
+        with suppress(DeadlinePassed):
+            wait_until(
+                "end of the build",
+                lambda: self._get(build_id)["buildComplete"],
+                STOP_TIMEOUT,
+                pause=self._poll_seconds,
+            )
 
     def plans(self, build: FinishedBuild) -> dict[str, str]:
         """The text of each plan that a build left, by its directory."""
@@ -167,19 +173,20 @@ class DeployBuilds:
             ) from error
 
     def _follow(self, build: BuildTypeDef, log: _Log) -> FinishedBuild:
-        deadline = time.monotonic() + TIMEOUT
-        while time.monotonic() < deadline:
-            build = self._get(build["id"])
-            is_complete = build["buildComplete"]
-            log.read(build)
-            if is_complete:
-                log.read_to_the_end(build, self._poll_seconds)
-                return _finished(build, log.lines)
-            time.sleep(self._poll_seconds)
-        raise MillpondError(
-            f"Build {build['id']} did not end in {TIMEOUT / 3600:.0f} hours.",
-            next_step=f"aws codebuild stop-build --id {build['id']}",
-        )
+        def complete() -> BuildTypeDef | None:
+            found = self._get(build["id"])
+            log.read(found)
+            return found if found["buildComplete"] else None
+
+        try:
+            ended = wait_until("end of the build", complete, TIMEOUT, pause=self._poll_seconds)
+        except DeadlinePassed:
+            raise MillpondError(
+                f"Build {build['id']} did not end in {scaled(TIMEOUT) / 3600:.0f} hours.",
+                next_step=f"aws codebuild stop-build --id {build['id']}",
+            ) from None
+        log.read_to_the_end(ended, self._poll_seconds)
+        return _finished(ended, log.lines)
 
     def _get(self, build_id: str) -> BuildTypeDef:
         return self._codebuild.batch_get_builds(ids=[build_id])["builds"][0]

@@ -11,10 +11,15 @@ from typing import TYPE_CHECKING, Literal
 from botocore.exceptions import ClientError
 
 from millpond.base.errors import MillpondError
+from millpond.base.waiting import DeadlinePassed, scaled, wait_until
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
-    from mypy_boto3_cloudformation.type_defs import ParameterTypeDef, StackTypeDef
+    from mypy_boto3_cloudformation.type_defs import (
+        DescribeChangeSetOutputTypeDef,
+        ParameterTypeDef,
+        StackTypeDef,
+    )
 
 TIMEOUT = 1800.0
 CAPABILITIES: Sequence[Literal["CAPABILITY_NAMED_IAM"]] = ("CAPABILITY_NAMED_IAM",)
@@ -208,12 +213,11 @@ class BuildStack:
         )
 
     def _wait_for_change_set(self, arn: str, kind: Literal["CREATE", "UPDATE"]) -> ChangeSet:
-        deadline = time.monotonic() + TIMEOUT
-        while True:
+        def made() -> DescribeChangeSetOutputTypeDef | None:
             found = self._client.describe_change_set(ChangeSetName=arn, StackName=self.name)
-            if found["Status"] not in ("CREATE_PENDING", "CREATE_IN_PROGRESS"):
-                break
-            self._pause(deadline)
+            return None if found["Status"] in ("CREATE_PENDING", "CREATE_IN_PROGRESS") else found
+
+        found = self._wait_until("change set", made)
         proposed = ChangeSet(arn, kind, tuple(self._changes(arn)))
         if found["Status"] == "CREATE_COMPLETE":
             return proposed
@@ -245,9 +249,10 @@ class BuildStack:
         return changes
 
     def _wait(self, stack: str, on_event: OnEvent | None, since: datetime | None) -> str | None:
-        deadline = time.monotonic() + TIMEOUT
         shown = 0
-        while True:
+
+        def at_rest() -> tuple[str | None] | None:
+            nonlocal shown
             described = self._describe(stack)
             status = described["StackStatus"] if described else None
             if on_event and described:
@@ -255,18 +260,19 @@ class BuildStack:
                 for line in events[shown:]:
                     on_event(line)
                 shown = len(events)
-            if status is None or not status.endswith("_IN_PROGRESS"):
-                return status
-            self._pause(deadline)
+            return (status,) if status is None or not status.endswith("_IN_PROGRESS") else None
 
-    def _pause(self, deadline: float) -> None:
-        if time.monotonic() > deadline:
+        return self._wait_until("end of the change", at_rest)[0]
+
+    def _wait_until[T](self, what: str, probe: Callable[[], T | None]) -> T:
+        try:
+            return wait_until(what, probe, TIMEOUT, pause=self._poll_seconds)
+        except DeadlinePassed:
             raise MillpondError(
-                f"CloudFormation was not done in {TIMEOUT / 60:.0f} minutes.",
+                f"CloudFormation was not done in {scaled(TIMEOUT) / 60:.0f} minutes.",
                 where=f"stack {self.name}",
                 next_step=f"aws cloudformation describe-stack-events --stack-name {self.name}",
-            )
-        time.sleep(self._poll_seconds)
+            ) from None
 
     def _failure(self, status: str | None, since: datetime | None) -> MillpondError:
         reasons = self._reasons(since)

@@ -7,7 +7,6 @@ import hashlib
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from requests.exceptions import RequestException
 from millpond.base.config import CHECKOUT, Settings
 from millpond.base.containers import OF_PROJECT, OF_WORKER, remove_labelled
 from millpond.base.errors import MillpondError
+from millpond.base.waiting import SCALE, DeadlinePassed, scaled, wait_until
 from millpond.stack import Service, StepCallback
 from millpond.stack.engine import listener_on
 from millpond.stack.images import Image, context_directory, images, is_localstacks_own, stage
@@ -233,18 +233,20 @@ class ComposeStack:
             ) from error
 
     def _wait_until_healthy(self, client: docker.DockerClient, name: str) -> None:
-        deadline = time.monotonic() + HEALTHY_SECONDS
         container = client.containers.get(self._container_name(name))
-        while True:
+
+        def is_healthy() -> bool:
             container.reload()
             state = container.attrs["State"]
-            if state.get("Health", {}).get("Status") == "healthy":
-                return
             if state["Status"] in ENDED:
                 raise self._unhealthy(container, name, _reason_of_exit(state))
-            if time.monotonic() > deadline:
-                raise self._unhealthy(container, name, f"was not healthy within {HEALTHY_SECONDS:.0f} s")
-            time.sleep(0.2)
+            return bool(state.get("Health", {}).get("Status") == "healthy")
+
+        try:
+            wait_until("health", is_healthy, HEALTHY_SECONDS, pause=0.2)
+        except DeadlinePassed:
+            why = f"was not healthy within {scaled(HEALTHY_SECONDS):.0f} s"
+            raise self._unhealthy(container, name, why) from None
 
     def _unhealthy(self, container: Container, name: str, why: str) -> MillpondError:
         written = container.logs(tail=LOG_LINES).decode(errors="replace").strip()
@@ -369,6 +371,7 @@ class ComposeStack:
             "MILLPOND_GLUE_MEMORY": settings.glue_memory,
             **{name: os.environ.get(name, str(os.cpu_count() or 1)) for name in CPUS},
             "MILLPOND_LAMBDA_EXECUTOR": settings.lambda_executor,
+            SCALE: os.environ.get(SCALE, "1"),
             "MILLPOND_CODEBUILD_MAX_RUNNING": str(settings.codebuild_max_running),
             "MILLPOND_DOCKER_SOCKET": str(socket),
             "MILLPOND_DOCKER_GID": str(gid),

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import sys
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -17,6 +16,7 @@ import psutil
 from millpond.base import process
 from millpond.base.config import Settings
 from millpond.base.errors import MillpondError
+from millpond.base.waiting import SCALE, DeadlinePassed, scaled, wait_until
 from millpond.planes.common.context import PlaneContext, Tools
 from millpond.stack.engine_environment import DIRECTORIES, engine_variables
 
@@ -118,6 +118,7 @@ class Engine:
         variables = {
             "PATH": os.environ.get("PATH", os.defpath),
             "LANG": "C.UTF-8",
+            SCALE: os.environ.get(SCALE, "1"),
             "MILLPOND_CODEBUILD_MAX_RUNNING": str(settings.codebuild_max_running),
             "MILLPOND_GLUE_WARM_JVMS": str(settings.glue_warm_jvms),
             **engine_variables(
@@ -130,17 +131,20 @@ class Engine:
         return variables | context.to_environment(self._tools_file)
 
     def _wait_until_healthy(self, running: process.OwnedProcess, timeout: float) -> None:
-        deadline = time.monotonic() + timeout
-        while True:
+        def is_healthy() -> bool:
             if not running.is_running:
                 raise self._failure("The engine ended while it started.")
             try:
                 self._ask_health()
-                return
             except (OSError, ValueError):
-                if time.monotonic() > deadline:
-                    raise self._failure(f"The engine did not answer within {timeout:.0f} seconds.") from None
-            time.sleep(0.1)
+                return False
+            return True
+
+        try:
+            wait_until("answer", is_healthy, timeout, pause=0.1)
+        except DeadlinePassed:
+            waited = f"{scaled(timeout):.0f} seconds"
+            raise self._failure(f"The engine did not answer within {waited}.") from None
 
     def _failure(self, what: str) -> MillpondError:
         return MillpondError(

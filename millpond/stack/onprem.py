@@ -10,7 +10,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +22,7 @@ from psycopg import sql
 from millpond.base import process
 from millpond.base.config import Settings
 from millpond.base.errors import MillpondError
+from millpond.base.waiting import DeadlinePassed, scaled, wait_until
 
 HOST = "127.0.0.1"
 ADMIN = "millpond_admin"
@@ -270,8 +270,7 @@ class OnPremDatabase:
         )
 
     def _wait_until_ready(self, server: process.OwnedProcess) -> None:
-        deadline = time.monotonic() + START_DEADLINE
-        while True:
+        def answers() -> bool:
             try:
                 self.connection("postgres").close()
             except WrongPassword:
@@ -281,14 +280,15 @@ class OnPremDatabase:
                 if not server.is_running:
                     server.stop()
                     raise self._not_started("The on-premises database ended while starting.") from error
-                if time.monotonic() > deadline:
-                    self.stop()
-                    raise self._not_started(
-                        f"The on-premises database did not answer within {START_DEADLINE:.0f} s."
-                    ) from error
-                _pause(server)
-            else:
-                return
+                return False
+            return True
+
+        try:
+            wait_until("answer", answers, START_DEADLINE)
+        except DeadlinePassed:
+            self.stop()
+            waited = f"{scaled(START_DEADLINE):.0f} s"
+            raise self._not_started(f"The on-premises database did not answer within {waited}.") from None
 
     def _not_started(self, what: str) -> MillpondError:
         return _failure(what, self.log_file, process.last_lines(self.log_file))
@@ -448,14 +448,6 @@ def _works_in(pid: int, data: Path) -> bool:
         return Path(psutil.Process(pid).cwd()) == data
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return False
-
-
-def _pause(server: process.OwnedProcess) -> None:
-    """Wait a moment, or less when the server ends."""
-    try:
-        psutil.Process(server.pid).wait(timeout=0.1)
-    except (psutil.TimeoutExpired, psutil.NoSuchProcess):
-        return
 
 
 def _exists(connection: psycopg.Connection, query: str, name: str) -> bool:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from millpond.base.errors import MillpondError
+from millpond.base.waiting import SCALE, DeadlinePassed, scaled, wait_until
 from millpond.client.aws import Aws
 from millpond.client.logs import job_run_log
 
@@ -92,16 +92,20 @@ def run_glue_job(
         }
     )
     run_id = aws.glue.start_job_run(JobName=name, Arguments=arguments)["JobRunId"]
-    deadline = time.monotonic() + timeout
-    while (run := aws.glue.get_job_run(JobName=name, RunId=run_id)["JobRun"])["JobRunState"] not in FINAL:
-        if time.monotonic() > deadline:
-            aws.glue.batch_stop_job_run(JobName=name, JobRunIds=[run_id])
-            raise MillpondError(
-                f"The job {script.name} did not end within {timeout:.0f} s; it was stopped.",
-                where=f"job run {run_id}",
-                next_step="give glue_job_run a longer timeout",
-            )
-        time.sleep(0.1)
+
+    def ended() -> Any:
+        run = aws.glue.get_job_run(JobName=name, RunId=run_id)["JobRun"]
+        return run if run["JobRunState"] in FINAL else None
+
+    try:
+        run = wait_until("end of the run", ended, timeout, pause=0.1)
+    except DeadlinePassed:
+        aws.glue.batch_stop_job_run(JobName=name, JobRunIds=[run_id])
+        raise MillpondError(
+            f"The job {script.name} did not end within {scaled(timeout):.0f} s; it was stopped.",
+            where=f"job run {run_id}",
+            next_step=f"give glue_job_run a longer timeout, or set {SCALE}",
+        ) from None
     _, lines = job_run_log(aws.glue, aws.logs, name, run_id)
     return GlueJobRun(
         run["JobRunState"], run.get("ErrorMessage", ""), "\n".join(line.message for line in lines)

@@ -6,8 +6,7 @@ import os
 import secrets
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import pytest
 from container_stack import Containers, new_settings
 from docker import DockerClient
 from docker.errors import NotFound
+from waiting import scaled, wait_until
 
 from millpond.base.config import CHECKOUT
 from millpond.base.containers import OF_WORKER
@@ -25,7 +25,6 @@ from millpond.stack.compose import connect
 from millpond.testing.containers import ContainerStack
 from millpond.testing.jobs import BUCKET, FINAL, ROLE, ensure_bucket_and_role, run_glue_job
 
-DEADLINE_SECONDS = 60
 OOM = "held = []\nwhile True: held.append(bytearray(64 * 1024 * 1024))\n"
 
 
@@ -59,8 +58,8 @@ class Going:
     def stop(self) -> None:
         self.containers.aws.glue.batch_stop_job_run(JobName=self.job, JobRunIds=[self.run_id])
 
-    def ended_as(self, state: str, seconds: float = DEADLINE_SECONDS) -> dict[str, Any]:
-        wait_for(lambda: self.run["JobRunState"] in FINAL, seconds)
+    def ended_as(self, state: str) -> dict[str, Any]:
+        wait_until("end of the run", lambda: self.run["JobRunState"] in FINAL)
         assert self.run["JobRunState"] == state, self.run
         return self.run
 
@@ -84,7 +83,7 @@ def sleeps_in(container: Any) -> bool:
 def test_a_job_that_is_stopped_leaves_no_process_in_the_worker(containers, tmp_path: Path) -> None:
     worker = containers.container("glue")
     going = start_sleeper(containers, tmp_path)
-    wait_for(lambda: sleeps_in(worker))
+    wait_until("process", lambda: sleeps_in(worker))
     going.stop()
     going.ended_as("STOPPED")
     assert not sleeps_in(worker)
@@ -95,8 +94,8 @@ def test_a_job_over_its_timeout_ends_as_TIMEOUT_and_leaves_no_process_in_the_wor
 ) -> None:
     worker = containers.container("glue")
     going = start_sleeper(containers, tmp_path, Timeout=1)
-    wait_for(lambda: sleeps_in(worker))
-    run = going.ended_as("TIMEOUT", seconds=120)
+    wait_until("process", lambda: sleeps_in(worker))
+    run = going.ended_as("TIMEOUT")
     assert run["ErrorMessage"] == "Job run timed out after 1 minutes"
     assert not sleeps_in(worker)
 
@@ -106,7 +105,7 @@ def test_a_worker_that_is_removed_under_a_run_is_named_and_up_makes_it_anew(
 ) -> None:
     worker = containers.container("glue")
     going = start_sleeper(containers, tmp_path)
-    wait_for(lambda: sleeps_in(worker))
+    wait_until("process", lambda: sleeps_in(worker))
     worker.remove(force=True)
     run = going.ended_as("FAILED")
     assert f"LAUNCH ERROR | The Glue worker's container {worker.name} is " in run["ErrorMessage"]
@@ -129,7 +128,7 @@ def test_the_example_project_passes_in_containers(containers) -> None:
         env=dict(os.environ),
         capture_output=True,
         text=True,
-        timeout=500,
+        timeout=scaled(500),
         check=False,
     )
     assert result.returncode == 0, f"{result.stdout}\n{result.stderr}"
@@ -155,9 +154,9 @@ def run_containers(containers: Containers) -> list[Any]:
 
 
 def the_run_container(containers: Containers) -> Any:
-    wait_for(lambda: any(found.status == "running" for found in run_containers(containers)))
+    wait_until("container", lambda: any(one.status == "running" for one in run_containers(containers)))
     [container] = run_containers(containers)
-    wait_for(lambda: sleeps_in(container))
+    wait_until("process", lambda: sleeps_in(container))
     return container
 
 
@@ -221,7 +220,7 @@ def test_fixtures_leave_nothing_of_a_run_behind(tmp_path: Path) -> None:
     settings = new_settings(tmp_path, tier="compose", glue_container_mode="per-run")
     with ContainerStack(settings) as stack:
         start_sleeper(Containers(stack.settings), tmp_path)
-        wait_for(lambda: "-glue-jr_" in str(everything(connect()) - before))
+        wait_until("container of the run", lambda: "-glue-jr_" in str(everything(connect()) - before))
     assert everything(connect()) - before == set()
 
 
@@ -230,10 +229,3 @@ def everything(client: DockerClient) -> set[str]:
     containers = client.containers.list(all=True, ignore_removed=True)
     held = [*containers, *client.networks.list(), *client.volumes.list()]
     return {str(one.name) for one in held}
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = DEADLINE_SECONDS) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)

@@ -10,6 +10,7 @@ import sys
 import pytest
 from container_stack import Containers, new_settings
 from docker.errors import NotFound
+from waiting import scaled
 
 from millpond.base.errors import MillpondError
 from millpond.stack.compose import SERVICES, ComposeStack, connect
@@ -203,7 +204,7 @@ def test_without_an_engine_the_cli_says_so_in_words(tmp_path, address: str, word
         env={"DOCKER_HOST": address, "MILLPOND_STATE_DIR": str(tmp_path), "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=scaled(120),
         check=False,
     )
     assert result.returncode == 1

@@ -16,8 +16,8 @@ import fault_rules
 import psutil
 from boto3.dynamodb.types import TypeSerializer
 from chaos_points import SHELL_TABLES, SPARK_TABLES, Call, calls_of
-from conftest import Checkout
-from waiting import wait_until
+from checkouts import Checkout
+from waiting import wait_until as wait_for
 
 from lake import ingest
 from lake.load import SQL_DIR
@@ -28,7 +28,6 @@ from millpond.client.query import Row, run_query
 
 TABLES = (*SHELL_TABLES, *SPARK_TABLES)
 JOB_AGENTS = ("python#3.9", "python#3.11", "java")
-DEADLINE_SECONDS = 240
 
 # What is not as in the fixtures: every mode, masks, a rule that some rows never fulfil.
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
@@ -387,11 +386,6 @@ def machine_calls(lake: Lake, table: str) -> list[Call]:
 
 def athena_calls(lake: Lake, table: str) -> list[Call]:
     return [one for one in calls_of(lake.calls[table], ":root", "duckdb") if one["service"] == "s3"]
-
-
-def wait_for[T](what: str, probe: Callable[[], T | None], seconds: float = DEADLINE_SECONDS) -> T:
-    """Ask until the answer is neither None nor empty."""
-    return wait_until(what, probe, seconds)
 
 
 def _is_zombie(pid: int) -> bool:

@@ -23,7 +23,7 @@ from chaos_lake import (
     wait_for,
 )
 from chaos_points import FUNCTIONS, Call, Point, aim, draw
-from conftest import checkout_of_its_own
+from checkouts import checkout_of_its_own
 
 from lake.verify.compare import TableComparison
 

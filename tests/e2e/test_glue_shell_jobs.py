@@ -7,7 +7,7 @@ import re
 
 import pytest
 from archives import zipped
-from conftest import IS_EMBEDDED
+from checkouts import IS_EMBEDDED
 from job_runs import GlueJobs
 from waiting import wait_until
 

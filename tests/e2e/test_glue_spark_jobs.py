@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 import pytest
-from conftest import IS_EMBEDDED
+from checkouts import IS_EMBEDDED
 from job_runs import GlueJobs
 
 from millpond.client.query import run_query

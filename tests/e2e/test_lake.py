@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import threading
-import time
 from collections.abc import Iterator
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
@@ -14,7 +13,8 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
-from conftest import Checkout, embedded_only
+from checkouts import Checkout, embedded_only
+from waiting import scaled, wait_until
 
 from lake.dev import Reload, Reloader
 from millpond.base import process
@@ -159,11 +159,7 @@ def test_a_file_dropped_into_raw_is_ingested_and_the_next_full_load_replaces_it(
         runs = [one for one in answer["Items"] if one.get("load_mode") == {"S": "file"}]
         return runs[0] if runs and runs[0]["status"] != {"S": "LANDED"} else None
 
-    deadline = time.monotonic() + 300
-    while (run := run_of_the_file()) is None:
-        assert time.monotonic() < deadline, "no run for the file within five minutes"
-        time.sleep(0.5)
-
+    run = wait_until("run for the file", run_of_the_file, 300, pause=0.5)
     assert (run["status"], run["rows_read"], run.get("error")) == ({"S": "COMMITTED"}, {"N": "1"}, None)
     annex = "select name, dock_hours from erp.warehouses where warehouse_code = 'W99'"
     assert demo.query(annex) == [["Annex", "[7, 12]"]]
@@ -215,11 +211,13 @@ def test_a_table_the_database_lacks_and_one_with_a_wrong_structure_fail_alone(de
     demo.must("workload", "--changes", "50", "--seed", "11")
 
     ingest = demo.popen("ingest")
-    deadline = time.monotonic() + 600
-    while demo.run("reject", "erp.products", "--reason", "not this week").returncode:
+
+    def is_rejected() -> bool:
         assert ingest.poll() is None, ingest.communicate()
-        assert time.monotonic() < deadline
-    _, stderr = ingest.communicate(timeout=600)
+        return demo.run("reject", "erp.products", "--reason", "not this week").returncode == 0
+
+    wait_until("question", is_rejected, 600)
+    _, stderr = ingest.communicate(timeout=scaled(600))
 
     assert ingest.returncode == 1
     assert "erp.ghosts" in stderr

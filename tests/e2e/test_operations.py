@@ -16,9 +16,10 @@ import fault_rules
 import permissions
 import pytest
 from boto3.dynamodb.types import TypeSerializer
-from conftest import Checkout, checkout_of_its_own
+from checkouts import Checkout, checkout_of_its_own
 from permissions import Account, Call, Need, Role
-from waiting import wait_until
+from waiting import scaled
+from waiting import wait_until as wait_for
 
 from millpond.client.query import run_query
 
@@ -58,7 +59,7 @@ class Platform:
             Attributes={"RawMessageDelivery": "true"},
         )
 
-    def hears(self, what: str, is_it: Callable[[str], bool], seconds: float = 150) -> str:
+    def hears(self, what: str, is_it: Callable[[str], bool]) -> str:
         """Wait until the operators were told something; the message."""
 
         def look() -> str | None:
@@ -72,7 +73,7 @@ class Platform:
                 )
             return next(filter(is_it, self.told), None)
 
-        return wait_for(f"{what} among {self.told}", look, seconds)
+        return wait_for(f"{what} among {self.told}", look)
 
     def hears_alarm(self, name: str) -> Mapping[str, Any]:
         def is_it(text: str) -> bool:
@@ -192,11 +193,13 @@ def ingest_what_changed_and_what_fails(platform: Platform) -> None:
     platform.change_run("ALL", today, "ADD estimated_cost_usd :usd", {":usd": 100})
 
     ingest = platform.checkout.popen("ingest")
-    deadline = time.monotonic() + 600
-    while platform.checkout.run("approve", STRICT_TABLE).returncode:
+
+    def is_approved() -> bool:
         assert ingest.poll() is None, ingest.communicate()
-        assert time.monotonic() < deadline
-    _, stderr = ingest.communicate(timeout=600)
+        return platform.checkout.run("approve", STRICT_TABLE).returncode == 0
+
+    wait_for("question", is_approved, 600)
+    _, stderr = ingest.communicate(timeout=scaled(600))
     assert ingest.returncode == 1
     assert BROKEN_TABLE in stderr
 
@@ -474,8 +477,3 @@ def _metric(content: Mapping[str, Any]) -> tuple[str, str, frozenset[tuple[str, 
 def _of_alarm(text: str) -> tuple[str, str]:
     content = json.loads(text)
     return content["AlarmName"], content["NewStateValue"]
-
-
-def wait_for[T](what: str, probe: Callable[[], T | None], seconds: float = 240) -> T:
-    """Ask until the answer is neither None nor empty."""
-    return wait_until(what, probe, seconds)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import signal
 import socket
-import time
 
 import psutil
 import pytest
-from conftest import embedded_only
+from checkouts import embedded_only
+from waiting import scaled, wait_until
 
 from millpond.base import process
 
-DEADLINE_SECONDS = 60
 pytestmark = embedded_only
 
 
@@ -52,13 +51,14 @@ def test_up_is_idempotent_and_the_stack_starts_again_after_a_stop(another_checko
 def test_ctrl_c_in_the_middle_of_up_leaves_no_process_and_down_still_works(another_checkout, line):
     child = another_checkout.popen("up")
     pid_files = {"PostgreSQL": "onprem.pid", "engine": "engine.pid"}
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not list(another_checkout.state_dir.rglob(pid_files[line])):
+
+    def is_there() -> bool:
         assert child.poll() is None, child.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+        return bool(list(another_checkout.state_dir.rglob(pid_files[line])))
+
+    wait_until("process", is_there, pause=0.01)
     child.send_signal(signal.SIGINT)
-    _, stderr = child.communicate(timeout=DEADLINE_SECONDS)
+    _, stderr = child.communicate(timeout=scaled(60))
     assert child.returncode == 130
     assert "Traceback" not in stderr
     assert owned_processes(another_checkout) == []
@@ -71,7 +71,7 @@ def test_an_engine_that_was_killed_is_replaced_by_the_next_up(another_checkout):
     processes = owned_processes(another_checkout)
     for victim in processes:
         victim.kill()
-    psutil.wait_procs(processes, timeout=10)
+    psutil.wait_procs(processes, timeout=scaled(10))
     assert "stopped" in another_checkout.must("status")
     another_checkout.must("up")
     assert another_checkout.aws.sts.get_caller_identity()["Account"] == "000000000000"

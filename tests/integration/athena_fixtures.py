@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from engine_fixtures import RunningEngine
+from waiting import wait_until
 
 BUCKET = "athena-tests"
 RESULTS = f"s3://{BUCKET}/results/"
@@ -99,13 +99,14 @@ class Lake:
         answer: dict[str, Any] = self.athena.get_query_execution(QueryExecutionId=query_id)
         return dict(answer["QueryExecution"])
 
-    def wait(self, query_id: str, seconds: float = 120) -> dict[str, Any]:
+    def wait(self, query_id: str) -> dict[str, Any]:
         """The execution once it has ended."""
-        deadline = time.monotonic() + seconds
-        while (execution := self.execution(query_id))["Status"]["State"] not in FINAL:
-            assert time.monotonic() < deadline, f"{query_id} has not ended: {execution['Status']}"
-            time.sleep(0.05)
-        return execution
+
+        def ended() -> dict[str, Any] | None:
+            execution = self.execution(query_id)
+            return execution if execution["Status"]["State"] in FINAL else None
+
+        return wait_until(f"end of {query_id}", ended)
 
     def ask(self, query: str, **request: Any) -> Answer:
         """Run a query to its end, whatever that is; the header row is left out."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from engine_fixtures import RunningEngine, wait_for
+from waiting import scaled
 
 from millpond.planes.codebuild import CodeBuildPlane, CodeBuildSettings, serve
 from millpond.planes.common.context import PlaneContext, Tools
@@ -73,14 +74,14 @@ class CodeBuild:
         [build] = self.client.batch_get_builds(ids=[build_id])["builds"]
         return dict(build)
 
-    def ended(self, build_id: str, seconds: float = 60) -> dict[str, Any]:
+    def ended(self, build_id: str) -> dict[str, Any]:
         """The build when it is complete."""
 
         def probe() -> dict[str, Any] | None:
             build = self.get(build_id)
             return build if build["buildComplete"] else None
 
-        return wait_for(f"end of {build_id}", probe, seconds)
+        return wait_for(f"end of {build_id}", probe)
 
     def run(self, name: str, buildspec: str, **settings: Any) -> dict[str, Any]:
         """Make a project and build it."""
@@ -125,7 +126,7 @@ def outcome(plane: CodeBuildPlane, build_id: str) -> dict[str, Any]:
         [build] = plane.batch_get_builds({"ids": [build_id]})["builds"]
         return build if build["buildComplete"] else None
 
-    return wait_for("end", probe, 60)
+    return wait_for("end", probe)
 
 
 def phases(build: Mapping[str, Any]) -> dict[str, str]:
@@ -156,6 +157,6 @@ def commit(directory: Path, message: str) -> str:
 
 def git(directory: Path, *arguments: str) -> str:
     answer = subprocess.run(
-        ["git", "-C", directory, *arguments], capture_output=True, text=True, check=True, timeout=60
+        ["git", "-C", directory, *arguments], capture_output=True, text=True, check=True, timeout=scaled(60)
     )
     return answer.stdout.strip()

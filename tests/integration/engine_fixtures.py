@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +14,13 @@ import boto3
 import pytest
 from archives import zipped
 from ports import free_port
-from waiting import wait_until
+from waiting import wait_until as wait_for
 
 from millpond.base.config import CHECKOUT, Settings
 from millpond.planes.common.context import Tools
 from millpond.stack.engine import Engine
+
+__all__ = ["wait_for"]
 
 ROLE_POLICY = json.dumps(
     {
@@ -105,8 +107,3 @@ def started_engine(
 def running_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEngine]:
     with started_engine(tmp_path_factory.mktemp("engine")) as running:
         yield running
-
-
-def wait_for[T](what: str, probe: Callable[[], T | None], seconds: float = 30) -> T:
-    """Ask until the answer is neither None nor empty."""
-    return wait_until(what, probe, seconds)

@@ -19,6 +19,7 @@ import duckdb_extension_httpfs
 import duckdb_extension_iceberg
 from ports import free_port
 from settings_items import settings_item
+from waiting import scaled
 
 from millpond.base.config import CHECKOUT, Settings
 from millpond.planes.common.context import Tools
@@ -235,7 +236,7 @@ class Lab:
             env=self.environment(),
             capture_output=True,
             text=True,
-            timeout=DEADLINE_SECONDS,
+            timeout=scaled(DEADLINE_SECONDS),
             check=False,
         )
 

@@ -20,6 +20,7 @@ from engine_fixtures import RunningEngine, started_engine
 from onprem_fixtures import onprem_settings, running_database
 from pyarrow import parquet
 from settings_items import settings_item
+from waiting import scaled
 
 from lake import package
 from lake.ingest import TableEvent, follow, start_ingest
@@ -218,7 +219,7 @@ class Lab:
         events: list[TableEvent] = []
         error = None
         try:
-            for event in follow(self.aws, self.engine.settings, arn, timeout=240):
+            for event in follow(self.aws, self.engine.settings, arn, timeout=scaled(240)):
                 events.append(event)
                 if on_event is not None:
                     on_event(event)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import time
 import urllib.request
 from collections.abc import Iterator
 from decimal import Decimal
@@ -18,6 +17,7 @@ import pytest
 from athena_fixtures import BUCKET, RESULTS, Lake
 from botocore.exceptions import ClientError
 from engine_fixtures import RunningEngine, running_engine, started_engine  # noqa: F401
+from waiting import wait_until
 
 from millpond.base import process
 
@@ -243,11 +243,9 @@ ENDLESS = (
 @pytest.fixture
 def running_query(lake: Lake) -> Iterator[str]:
     query_id = lake.start(ENDLESS)
-    deadline = time.monotonic() + 60
+    wait_until("start", lambda: lake.execution(query_id)["Status"]["State"] != "QUEUED")
     # The process that forks, the one that runs the query, and the one that waits for the next.
-    while lake.execution(query_id)["Status"]["State"] == "QUEUED" or len(workers(lake)) < 3:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until("workers", lambda: len(workers(lake)) >= 3)
     yield query_id
     lake.athena.stop_query_execution(QueryExecutionId=query_id)
 
@@ -395,9 +393,6 @@ def test_nothing_of_the_plane_outlives_the_engine(tmp_path: Path) -> None:
     with started_engine(tmp_path) as running:
         lake = Lake(running)
         lake.start(ENDLESS)
-        deadline = time.monotonic() + 60
-        while len(found := workers(lake)) < 2:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        found = wait_until("workers", lambda: pids if len(pids := workers(lake)) >= 2 else None)
         processes = [psutil.Process(pid) for pid in found]
     assert [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == []

@@ -174,7 +174,7 @@ def test_a_build_that_is_stopped_half_way_leaves_a_state_that_the_next_one_goes_
 
     thread = threading.Thread(target=deploy_it)
     thread.start()
-    wait_for("slow resource", lambda: any("local-exec" in one for one in heard.lines), seconds=120)
+    wait_for("slow resource", lambda: any("local-exec" in one for one in heard.lines))
     codebuild = stack.client("codebuild")
     codebuild.stop_build(id=codebuild.list_builds()["ids"][0])
     thread.join(120)

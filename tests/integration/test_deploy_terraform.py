@@ -124,7 +124,7 @@ def test_the_rule_follows_the_parameter_that_operators_turn_and_the_next_deploym
 
     def turn(schedule: str) -> None:
         ssm.put_parameter(Name=parameter, Value=schedule, Overwrite=True)
-        wait_for("rule", lambda: events.describe_rule(Name=rule)["ScheduleExpression"] == schedule, 60)
+        wait_for("rule", lambda: events.describe_rule(Name=rule)["ScheduleExpression"] == schedule)
 
     before = events.describe_rule(Name=rule)
     turn("cron(30 4 * * ? *)")

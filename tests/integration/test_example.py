@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from waiting import scaled
+
 from millpond.base.config import CHECKOUT
 
 
@@ -14,7 +16,7 @@ def test_the_example_project_passes_on_a_stack_of_its_own() -> None:
         cwd=CHECKOUT / "examples" / "glue_job",
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=scaled(300),
         check=False,
     )
     assert result.returncode == 0, f"{result.stdout}\n{result.stderr}"

@@ -26,7 +26,7 @@ def state_machine(engine: RunningEngine, name: str, resource: str, parameters: A
     return str(made["stateMachineArn"])
 
 
-def run(engine: RunningEngine, arn: str, seconds: float = 60) -> dict[str, Any]:
+def run(engine: RunningEngine, arn: str) -> dict[str, Any]:
     """Execute it and wait for the end."""
     states = engine.client("stepfunctions")
     execution = states.start_execution(stateMachineArn=arn)["executionArn"]
@@ -35,7 +35,7 @@ def run(engine: RunningEngine, arn: str, seconds: float = 60) -> dict[str, Any]:
         found: dict[str, Any] = states.describe_execution(executionArn=execution)
         return found if found["status"] != "RUNNING" else None
 
-    return wait_for("end of the execution", ended, seconds)
+    return wait_for("end of the execution", ended)
 
 
 @pytest.fixture(scope="module", autouse=True)

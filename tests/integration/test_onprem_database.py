@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from onprem_fixtures import onprem_settings, running_database
 from ports import free_port
+from waiting import scaled
 
 from millpond.base import process
 from millpond.base.config import Settings
@@ -193,7 +194,7 @@ def test_what_was_committed_survives_a_killed_server(tmp_path: Path) -> None:
             connection.execute("CREATE TABLE kept AS SELECT generate_series(1, 1000) AS n")
         server = _server(database)
         os.kill(server.pid, signal.SIGKILL)
-        psutil.wait_procs([server], timeout=10)
+        psutil.wait_procs([server], timeout=scaled(10))
         assert not database.is_running
         database.start()
         with database.connection() as connection:

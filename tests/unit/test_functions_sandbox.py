@@ -6,13 +6,13 @@ import dataclasses
 import json
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from waiting import wait_until
 
 from millpond.planes.common.context import PlaneContext, Tools
 from millpond.planes.functions import FunctionError, FunctionVersion, Invocation, Outcome, Sandbox
@@ -265,7 +265,7 @@ def test_stop_ends_a_running_invocation_and_leaves_nothing(
     outcomes: list[Outcome] = []
     thread = threading.Thread(target=lambda: outcomes.append(invoke(box)))
     thread.start()
-    wait_for(marker.exists)
+    wait_until("change", marker.exists)
     box.stop()
     thread.join(5)
     assert error_of(outcomes[0])["errorType"] == "Runtime.ExitError"
@@ -275,15 +275,8 @@ def test_stop_ends_a_running_invocation_and_leaves_nothing(
         invoke(box)
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def wait_until_gone(pid: int) -> None:
     def is_gone() -> bool:
         return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
-    wait_for(is_gone)
+    wait_until("change", is_gone)

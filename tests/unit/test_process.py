@@ -3,11 +3,11 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 from pathlib import Path
 
 import psutil
 import pytest
+from waiting import wait_until
 
 from millpond.base import process
 
@@ -20,13 +20,6 @@ def start_sleeper(directory: Path, code: str = "import time; print('up', flush=T
         env={"PATH": os.environ["PATH"]},
         cwd=directory,
     )
-
-
-def wait_until(condition, seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.02)
 
 
 def test_a_started_process_is_found_again_by_its_pid_file(tmp_path):
@@ -61,10 +54,10 @@ def test_a_process_runs_as_long_as_one_of_its_threads_does(tmp_path):
     )
     started = start_sleeper(tmp_path, code)
     leader = psutil.Process(started.pid)
-    wait_until(lambda: leader.status() == psutil.STATUS_ZOMBIE)
+    wait_until("change", lambda: leader.status() == psutil.STATUS_ZOMBIE)
     assert started.is_running
     leader.kill()
-    wait_until(lambda: not started.is_running)
+    wait_until("change", lambda: not started.is_running)
 
 
 def test_stop_ends_the_grandchildren_too(tmp_path):
@@ -75,10 +68,10 @@ def test_stop_ends_the_grandchildren_too(tmp_path):
     )
     started = start_sleeper(tmp_path, code)
     log = tmp_path / "logs" / "sleeper.log"
-    wait_until(lambda: log.read_text().strip().isdigit())
+    wait_until("change", lambda: log.read_text().strip().isdigit())
     grandchild = psutil.Process(int(log.read_text()))
     started.stop()
-    wait_until(lambda: not grandchild.is_running() or grandchild.status() == psutil.STATUS_ZOMBIE)
+    wait_until("change", lambda: not grandchild.is_running() or grandchild.status() == psutil.STATUS_ZOMBIE)
 
 
 def test_a_process_that_ignores_the_polite_signal_is_killed(tmp_path):
@@ -88,7 +81,7 @@ def test_a_process_that_ignores_the_polite_signal_is_killed(tmp_path):
     )
     started = start_sleeper(tmp_path, code)
     log = tmp_path / "logs" / "sleeper.log"
-    wait_until(lambda: "up" in log.read_text())
+    wait_until("change", lambda: "up" in log.read_text())
     started.stop(timeout=0.2)
     assert not started.is_running
 
@@ -97,7 +90,7 @@ def test_the_child_inherits_nothing_from_the_environment(tmp_path, monkeypatch):
     monkeypatch.setenv("MILLPOND_TEST_SECRET", "do not leak")
     started = start_sleeper(tmp_path, "import os; print(sorted(os.environ), flush=True)")
     log = tmp_path / "logs" / "sleeper.log"
-    wait_until(lambda: "]" in log.read_text())
+    wait_until("change", lambda: "]" in log.read_text())
     assert "MILLPOND_TEST_SECRET" not in log.read_text()
     started.stop()
 

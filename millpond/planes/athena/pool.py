@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 
 from millpond.base import process
+from millpond.base.waiting import scaled
 from millpond.planes.athena.jobs import DOORBELL, PID_FILE, WORKER_LOG, Job, Outcome
 from millpond.planes.common.context import PlaneContext
 
@@ -199,7 +200,7 @@ def ring(doorbell: Path, message: str, is_alive: Callable[[], bool]) -> None:
     WorkerDied
         If the process ends before, or takes too long.
     """
-    deadline = time.monotonic() + _START_DEADLINE
+    deadline = time.monotonic() + scaled(_START_DEADLINE)
     while is_alive() and time.monotonic() < deadline:
         try:
             handle = os.open(doorbell, os.O_WRONLY | os.O_NONBLOCK)

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from millpond.base import process
+from millpond.base.waiting import scaled
 from millpond.planes.common.context import PlaneContext
 from millpond.planes.glue.exceptions import LaunchError
 from millpond.planes.glue.modules import interpreter_facts
@@ -130,7 +131,7 @@ class Jvm:
 
     def wait(self) -> bool:
         """Wait until its gateway listens; False if it ended, or takes too long."""
-        deadline = time.monotonic() + _READY_SECONDS
+        deadline = time.monotonic() + scaled(_READY_SECONDS)
         while not (self.folder / "connection").exists():
             if not self.is_running or time.monotonic() > deadline:
                 return False

@@ -1,0 +1,56 @@
+"""What holds for every test: how long it may take, and that the files which take longest start first."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from millpond.base.waiting import SCALE, scaled
+
+# A deadline only ends what hangs: the machine may be others' too, and some times slower than a quiet one.
+os.environ.setdefault(SCALE, "3")
+
+DURATIONS = Path(__file__).with_name("durations.json")
+# A file that has not been timed yet starts among the first, for it may be long.
+UNKNOWN_SECONDS = 60.0
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--record-durations", action="store_true", help=f"Write {DURATIONS.name} anew.")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--record-durations") and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Stopwatch())
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        marker = item.get_closest_marker("timeout")
+        seconds = float(marker.args[0] if marker else config.getini("timeout"))
+        item.add_marker(pytest.mark.timeout(scaled(seconds)), append=False)
+    if hasattr(config, "workerinput"):
+        recorded = json.loads(DURATIONS.read_text())
+        items.sort(key=lambda item: -recorded.get(file_of(item.nodeid), UNKNOWN_SECONDS))
+
+
+def file_of(nodeid: str) -> str:
+    return nodeid.partition("::")[0]
+
+
+class Stopwatch:
+    """Adds up what the tests of each file take, their fixtures included."""
+
+    def __init__(self) -> None:
+        self._seconds: Counter[str] = Counter()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._seconds[file_of(report.nodeid)] += report.duration
+
+    def pytest_sessionfinish(self) -> None:
+        recorded = {name: round(seconds, 1) for name, seconds in sorted(self._seconds.items())}
+        DURATIONS.write_text(json.dumps(recorded, indent=2) + "\n")
