@@ -19,8 +19,8 @@ TESTS = $(if $(IN_COMPOSE),tests/compose tests/e2e)
 
 MILLPOND := $(or $(MILLPOND_HOME),.millpond)/venvs/harness/bin/millpond
 BIN := $(dir $(MILLPOND))
-# A file is one worker's, and those that take longest start first (tests/conftest.py).
-PYTEST = $(BIN)pytest -n $(if $(IN_COMPOSE),2,3) --dist loadfile --no-loadscope-reorder
+# Which tests one worker runs, and that the longest start first, is in tests/conftest.py.
+PYTEST = $(BIN)pytest -n $(if $(IN_COMPOSE),2,3) --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev doctor up down status deploy plan destroy package load workload ingest replay approve reject verify cost query logs demo dev test test-long test-all test-chaos test-foreign unit lint checkov format pictures coverage-docs lock clean

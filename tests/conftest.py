@@ -8,6 +8,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from millpond.base.waiting import SCALE, scaled
 
@@ -35,7 +37,29 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         item.add_marker(pytest.mark.timeout(scaled(seconds)), append=False)
     if hasattr(config, "workerinput"):
         recorded = json.loads(DURATIONS.read_text())
-        items.sort(key=lambda item: -recorded.get(file_of(item.nodeid), UNKNOWN_SECONDS))
+        files = {file_of(item.nodeid) for item in items}
+        units: Counter[str] = Counter()
+        for file in files:
+            units[unit_of(file)] += recorded.get(file, UNKNOWN_SECONDS)
+        items.sort(key=lambda item: (-units[unit_of(item.nodeid)], unit_of(item.nodeid)))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> UnitScheduling | None:
+    return UnitScheduling(config, log) if config.getoption("dist") == "loadscope" else None
+
+
+class UnitScheduling(LoadScopeScheduling):
+    """Gives a worker one unit of tests after the other, in the order in which they were collected."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return unit_of(nodeid)
+
+
+def unit_of(nodeid: str) -> str:
+    """Tests of which one worker runs all: those of a file, or of a folder whose files share a stack."""
+    file = file_of(nodeid)
+    folder = file.rpartition("/")[0]
+    return folder if folder.count("/") > 1 else file
 
 
 def file_of(nodeid: str) -> str:

@@ -1,30 +1,14 @@
-"""What the Spark job makes of a source table, and that both jobs make the same of every table there is."""
+"""What the Spark job makes of a source table."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any
 
-import pytest
-from ingest_fixtures import Lab, open_lab
-from test_ingest_curate import change_items, counts, lake_rows, make_items, source_rows, structure
-
-from lake.load import load, run_workload
-from millpond.base.config import CHECKOUT
-
-FIXTURES = CHECKOUT / "fixtures"
-ENGINES = ("shell", "spark")
-
-
-def read_items(directory: str) -> dict[str, dict[str, Any]]:
-    return {path.stem: json.loads(path.read_text()) for path in sorted((FIXTURES / directory).glob("*.json"))}
-
+from ingest_fixtures import Lab
+from ingest_items import change_items, counts, lake_rows, make_items, source_rows, structure
 
 # Bytes of a row of which thirty are more than a worker of this test has room for.
 WIDE = 4 * 1024**2
-
-SETTINGS, STRUCTURES = read_items("job_settings"), read_items("table_structures")
 
 # Somebody commits to the table after the run has merged, and before it publishes.
 MEDDLES = """
@@ -34,12 +18,6 @@ def execute(self, statement, properties, execute=SparkTables.execute):
     self._spark.sql("DELETE FROM glue_catalog.lab.raced WHERE id = 1")
 SparkTables.execute = execute
 """
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with open_lab(tmp_path_factory.mktemp("ingest")) as lab:
-        yield lab
 
 
 def history(lab: Lab, table_id: str) -> list[dict[str, str]]:
@@ -170,35 +148,3 @@ def test_bad_rows_go_to_quarantine_and_structure_is_followed(lab: Lab) -> None:
     fields = {field["name"]: field for field in lab.metadata(table_id)["schemas"][-1]["fields"]}
     assert (fields["part"]["type"], fields["remark"]["id"]) == ("long", 4)
     assert {tuple(row["extra"]) for row in lab.rows(table_id)} == {(1, None)}
-
-
-def test_both_jobs_make_the_same_of_every_table(lab: Lab) -> None:
-    load(lab.settings, scale=0.1)
-    ingest_all(lab, "r1", list(SETTINGS))
-    changing = [name for name, settings in SETTINGS.items() if settings["load_mode"] != "full"]
-    run_workload(lab.settings, changes=200)
-    ingest_all(lab, "r2", changing)
-    for name, settings in SETTINGS.items():
-        found = {
-            engine: sorted(
-                map(repr, lab.rows(f"{settings['target_database']}_{engine}.{settings['target_table']}"))
-            )
-            for engine in ENGINES
-        }
-        assert found["shell"] == found["spark"], name
-        assert found["shell"] or name == "erp.price_agreements"
-
-
-def ingest_all(lab: Lab, run_id: str, names: list[str]) -> None:
-    """Ingest tables by both jobs, each into databases of its own."""
-    for engine in ENGINES:
-        for name in names:
-            table_id = f"{engine}.{name}"
-            database = f"{SETTINGS[name]['target_database']}_{engine}"
-            lab.make_database(database)
-            lab.put(
-                {**SETTINGS[name], "table_id": table_id, "target_database": database},
-                {**STRUCTURES[name], "table_id": table_id},
-            )
-            lab.run(engine, table_id, run_id)
-            lab.commit(table_id, run_id)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -11,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
-from ingest_fixtures import RAW, Lab, open_lab
+from ingest_fixtures import RAW, Lab
 from pyarrow import parquet
 
 from lake import scaffold
@@ -214,12 +213,6 @@ TYPES: list[tuple[str, str, str, list[tuple[str, Any]]]] = [
     ("select", "integer", "int", [("1", 1), ("2", 2), ("NULL", None)]),
     ('Mixed "Case"', "integer", "int", [("1", 1), ("2", 2), ("NULL", None)]),
 ]
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with open_lab(tmp_path_factory.mktemp("ingest")) as lab:
-        yield lab
 
 
 @pytest.fixture(scope="module")
