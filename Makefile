@@ -13,9 +13,9 @@ ifneq ($(TIER),)
 export MILLPOND_TIER := $(TIER)
 endif
 
-# The same end-to-end tests on the other tier, and what is true of containers alone.
+# In containers: what is about them, and those end-to-end tests that could come out otherwise there.
 IN_COMPOSE = $(filter compose,$(MILLPOND_TIER))
-TESTS = $(if $(IN_COMPOSE),tests/compose tests/e2e)
+TESTS = $(if $(IN_COMPOSE),-m both_tiers tests/compose tests/e2e,-m "not long and not chaos and not foreign")
 
 MILLPOND := $(or $(MILLPOND_HOME),.millpond)/venvs/harness/bin/millpond
 BIN := $(dir $(MILLPOND))
@@ -40,7 +40,7 @@ demo: setup ## Set everything up, run the whole lake, show source and lake side 
 
 test: setup-dev $(if $(IN_COMPOSE),,lint) ## Every check and nearly every test, on a stack of its own
 	@$(MILLPOND) doctor --quiet
-	@$(PYTEST) -m "not long and not chaos and not foreign" $(TESTS)
+	@$(PYTEST) $(TESTS)
 
 test-long: setup-dev ## The scenarios that make test leaves out: deployments that go wrong, change, and end; roles and alarms at work
 	@$(MILLPOND) doctor --quiet

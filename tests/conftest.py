@@ -44,6 +44,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items.sort(key=lambda item: (-units[unit_of(item.nodeid)], unit_of(item.nodeid)))
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> UnitScheduling | None:
     return UnitScheduling(config, log) if config.getoption("dist") == "loadscope" else None
 

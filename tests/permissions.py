@@ -16,6 +16,8 @@ from urllib.parse import unquote
 
 import fault_rules
 
+from millpond.base.config import Settings
+
 # Operations whose permission has another name.
 ACTIONS = {
     "s3:CompleteMultipartUpload": "s3:PutObject",
@@ -254,6 +256,22 @@ def recorded(endpoint_url: str, callers: Mapping[str, Mapping[str, str]]) -> Ite
         ]
         assert rule["hits"] == len(rule["recorded"]), f"{name}: only the last calls were kept"
         calls[name] = rule["recorded"]
+
+
+@contextmanager
+def of_builds(settings: Settings) -> Iterator[set[str]]:
+    """The permissions, by name, of what the role of the build asks the engine meanwhile."""
+    needed: set[str] = set()
+    caller = f"arn:aws:sts::{settings.account_id}:assumed-role/millpond-dev-deploy/*"
+    with recorded(settings.endpoint_url, {"build": {"caller": caller}}) as calls:
+        yield needed
+    needed |= {action for call in calls["build"] if (action := action_of(call))}
+
+
+def not_granted(role: Role, needed: Iterable[str]) -> set[str]:
+    """Permissions, by name, that no statement of a role grants."""
+    allowed = {action.lower() for _, action in role.granted()}
+    return {one for one in needed if not any(matches(pattern, one.lower()) for pattern in allowed)}
 
 
 @dataclass

@@ -16,6 +16,13 @@ from millpond.stack.compose import connect
 IS_ASKED_FOR = Settings().tier == "compose"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is about containers runs in this tier."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.both_tiers)
+
+
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
     """Leave these tests out unless they are asked for."""
     return None if IS_ASKED_FOR else True

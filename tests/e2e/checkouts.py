@@ -8,11 +8,12 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import state_directories
@@ -25,9 +26,9 @@ from millpond.stack import open_stack
 from millpond.stack.onprem import OnPremDatabase
 
 MILLPOND = Path(sys.executable).parent / "millpond"
-# These tests run on both tiers, chosen by MILLPOND_TIER; what is about processes has a twin in tests/compose.
+# Those that are marked both_tiers run on both, chosen by MILLPOND_TIER; what is about processes has a twin in
+# tests/compose.
 IS_EMBEDDED = Settings().tier == "embedded"
-embedded_only = pytest.mark.skipif(not IS_EMBEDDED, reason="about the processes of the embedded tier")
 
 WAREHOUSE = {
     "warehouse_code": "W99",
@@ -111,6 +112,11 @@ class Checkout:
             Key=f"drop/erp.warehouses/{name}.jsonl",
             Body=json.dumps(WAREHOUSE).encode(),
         )
+
+
+def differing(comparisons: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Tables that ``millpond verify`` found to differ."""
+    return [one["table_id"] for one in comparisons if not one["is_equal"]]
 
 
 @contextmanager

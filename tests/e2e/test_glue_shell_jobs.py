@@ -13,6 +13,8 @@ from waiting import wait_until
 
 from millpond.testing.jobs import BUCKET, ROLE
 
+pytestmark = pytest.mark.both_tiers
+
 SLEEPER = """
 import time
 print("asleep", flush=True)

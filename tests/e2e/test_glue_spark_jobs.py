@@ -15,6 +15,8 @@ from job_runs import GlueJobs
 from millpond.client.query import run_query
 from millpond.testing.jobs import BUCKET, ROLE, make_bucket
 
+pytestmark = pytest.mark.both_tiers
+
 WRITES_AND_READS = """
 import json, sys
 import boto3

@@ -23,7 +23,7 @@ from waiting import wait_until as wait_for
 
 from millpond.client.query import run_query
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 MACHINE = "millpond-dev-ingest"
 SECRET = "millpond/dev/onprem-db"
@@ -40,6 +40,7 @@ class Platform:
     mailbox: str = ""
     told: list[str] = field(default_factory=list)
     calls: dict[str, list[Call]] = field(default_factory=dict)
+    needed_to_deploy: set[str] = field(default_factory=set)
 
     def client(self, service: str) -> Any:
         settings = self.checkout.settings
@@ -122,9 +123,11 @@ class Platform:
 def platform() -> Iterator[Platform]:
     """The platform after it has done everything once."""
     with checkout_of_its_own() as checkout:
-        for verb in ("up", "deploy", "load"):
-            checkout.must(verb)
+        checkout.must("up")
         platform = Platform(checkout)
+        with permissions.of_builds(checkout.settings) as platform.needed_to_deploy:
+            checkout.must("deploy")
+        checkout.must("load")
         platform.subscribe()
         with permissions.recorded(checkout.settings.endpoint_url, callers(platform)) as calls:
             ingest_everything(platform)
@@ -315,6 +318,12 @@ def test_every_call_is_allowed_to_its_role(roles: dict[str, Role], needs: dict[s
         if not role.allows(need)
     }
     assert {one for one in refused if one[1] not in WITHHELD} == set()
+
+
+def test_every_call_of_the_build_is_allowed_to_its_role(platform: Platform) -> None:
+    role = permissions.role(platform.client("iam"), "millpond-dev-deploy")
+    assert len(platform.needed_to_deploy) > 60
+    assert permissions.not_granted(role, platform.needed_to_deploy) == set()
 
 
 def test_nothing_is_granted_that_is_not_needed(roles: dict[str, Role], needs: dict[str, set[Need]]) -> None:

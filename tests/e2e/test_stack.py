@@ -7,12 +7,9 @@ import socket
 
 import psutil
 import pytest
-from checkouts import embedded_only
 from waiting import scaled, wait_until
 
 from millpond.base import process
-
-pytestmark = embedded_only
 
 
 def owned_processes(checkout) -> list[psutil.Process]:
