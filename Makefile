@@ -23,7 +23,7 @@ BIN := $(dir $(MILLPOND))
 PYTEST = $(BIN)pytest -n $(if $(IN_COMPOSE),2,3) --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev doctor up down status deploy plan destroy package load workload ingest replay approve reject verify cost query logs demo dev test test-long test-all test-chaos test-foreign unit lint checkov format pictures coverage-docs lock clean
+.PHONY: help setup setup-dev toolchain doctor up down status deploy plan destroy package load workload ingest replay approve reject verify cost query logs demo dev test test-long test-all test-chaos test-foreign unit lint checkov format pictures coverage-docs lock clean
 
 help: ## List the verbs
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,28 +34,28 @@ setup:
 setup-dev:
 	@$(PYTHON) millpond/toolchain/bootstrap.py --quiet --plugin=lake --dev
 
+toolchain: setup-dev
+	@$(MILLPOND) doctor --quiet
+
 ##@ The two that matter
 demo: setup ## Set everything up, run the whole lake, show source and lake side by side
 	@$(MILLPOND) demo
 
-test: setup-dev $(if $(IN_COMPOSE),,lint) ## Every check and nearly every test, on a stack of its own
-	@$(MILLPOND) doctor --quiet
+test: setup-dev ## Every check and nearly every test, on a stack of its own
+	@$(MAKE) --no-print-directory -j 2 $(if $(IN_COMPOSE),,lint) toolchain
 	@$(PYTEST) $(TESTS)
 
-test-long: setup-dev ## The scenarios that make test leaves out: deployments that go wrong, change, and end; roles and alarms at work
-	@$(MILLPOND) doctor --quiet
+test-long: toolchain ## The scenarios that make test leaves out: deployments that go wrong, change, and end; roles and alarms at work
 	@$(PYTEST) -m long
 
-test-all: setup-dev lint ## make test and make test-long as one session, as continuous integration runs them
-	@$(MILLPOND) doctor --quiet
+test-all: setup-dev ## make test and make test-long as one session, as continuous integration runs them
+	@$(MAKE) --no-print-directory -j 2 lint toolchain
 	@$(PYTEST) -m "not chaos and not foreign"
 
-test-chaos: setup-dev ## A fault at 40 points of the ingest, each one mended by the next run
-	@$(MILLPOND) doctor --quiet
+test-chaos: toolchain ## A fault at 40 points of the ingest, each one mended by the next run
 	@$(BIN)pytest -m chaos
 
-test-foreign: setup-dev ## Suites of other projects and long sweeps, by hand
-	@$(MILLPOND) doctor --quiet
+test-foreign: toolchain ## Suites of other projects and long sweeps, by hand
 	@$(PYTEST) -m foreign
 
 ##@ The stack
