@@ -57,7 +57,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict
         }
         done = subprocess.run(
             [str(tools.spark_python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short"]
-            + [f"--junitxml={report}", f"--rootdir={TESTS}", "-c", os.devnull, str(TESTS)],
+            + [f"--junitxml={report}", f"--rootdir={TESTS}", f"--confcutdir={TESTS}"]
+            + ["-c", os.devnull, str(TESTS)],
             env=environment,
             cwd=directory,
             capture_output=True,
