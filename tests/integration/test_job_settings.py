@@ -10,9 +10,10 @@ from typing import Any
 
 from ingest.settings_schema import DEFAULTS, FIELDS, LOAD_MODES, problems
 from jsonschema import Draft202012Validator
-from millpond.config import CHECKOUT, load_settings
 from settings_items import settings_item
 from terraform_fixtures import BareTerraform
+
+from millpond.base.config import CHECKOUT, load_settings
 
 SCHEMA = json.loads((CHECKOUT / "glue_jobs/ingest/job_settings.json").read_text())
 RULE = {"name": "n", "check": "c"}

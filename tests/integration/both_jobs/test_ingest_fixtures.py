@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from ingest.settings_schema import DEFAULTS
 from ingest_fixtures import Lab
 
 from lake.load import load, run_workload
@@ -20,7 +21,7 @@ def read_items(directory: str) -> dict[str, dict[str, Any]]:
 
 
 SETTINGS, STRUCTURES = read_items("job_settings"), read_items("table_structures")
-CHANGING = [name for name, settings in SETTINGS.items() if settings["load_mode"] != "full"]
+CHANGING = [name for name, settings in SETTINGS.items() if (DEFAULTS | settings)["load_mode"] != "full"]
 
 
 @pytest.fixture(scope="module")
