@@ -145,6 +145,23 @@ def test_what_files_hold_of_a_field_that_is_always_null(
     assert "".join(path.read_text() for path in tmp_path.glob("part-*")) == expected
 
 
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, 'a,b,c\n"x, ""y""", z ,1\n,,\n'),
+        ({"separator": "|", "quoteChar": -1}, 'a|b|c\nx, "y"| z |1\n||\n'),
+        ({"quoteChar": "-1", "writeHeader": False}, 'x, "y", z ,1\n,,\n'),
+    ],
+)
+def test_texts_of_csv_are_quoted_where_they_must_be_or_never(
+    glue: Any, frame: Callable[..., Any], tmp_path: Any, options: dict[str, Any], expected: str
+) -> None:
+    records = frame({"a": 'x, "y"', "b": " z ", "c": 1, "k": "p"}, {"a": "", "b": None, "c": None, "k": "p"})
+    connection = {"path": str(tmp_path), "partitionKeys": ["k"]}
+    glue.write_dynamic_frame.from_options(records, "s3", connection, "csv", options)
+    assert "".join(path.read_text() for path in tmp_path.glob("k=p/part-*")) == expected
+
+
 def test_orc_is_written_and_read(glue: Any, frame: Callable[..., Any], tmp_path: Any) -> None:
     frame({"a": 1, "b": [{"c": "x"}]}).write("s3", {"path": str(tmp_path)}, "orc")
     again = glue.getSource("s3", paths=[str(tmp_path)])

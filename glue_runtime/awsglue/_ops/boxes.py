@@ -57,7 +57,7 @@ def _from_json(column: Column, kind: glue.DataType) -> Column:
     if isinstance(kind, (glue.StructType, glue.ArrayType)) and not choices.holds_choice(kind):
         return F.from_json(column, _schema.to_spark(kind))  # type: ignore[arg-type]
 
-    def read(text: Any) -> Any:
+    def read(text):  # type: ignore[no-untyped-def]
         return None if text is None or not text.strip() else _infer.physical(json.loads(text), kind)
 
     return F.udf(read, _schema.to_spark(kind))(column)
@@ -70,7 +70,7 @@ def _unbox_csv(content: Content, path: _paths.Path, column: Column, options: Map
         refuse("DynamicFrame.unbox", "withHeader and skipFirst")
     separator, escaper = options.get("separator", ","), options.get("escaper")
 
-    def split(text: Any) -> Any:
+    def split(text):  # type: ignore[no-untyped-def]
         if text is None:
             return None
         return next(csv.reader([text], delimiter=separator, escapechar=escaper), [])

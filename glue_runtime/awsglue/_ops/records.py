@@ -87,7 +87,8 @@ def filter_records(content: Content, function: Callable[[DynamicRecord], Any]) -
     if not kind.fields:
         return content
 
-    def verdict(row: Any) -> Tuple[bool, Any]:
+    # Annotations would make Spark 4 look for a kind of function that it is not.
+    def verdict(row):  # type: ignore[no-untyped-def]
         try:
             return bool(function(DynamicRecord(_infer.logical(row, kind)))), None
         except Exception:  # noqa: BLE001 - an error of the script's function is the record's

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from pyspark.sql import functions as F  # noqa: N812
 
 from awsglue import _columns
 from awsglue import gluetypes as glue
@@ -28,15 +30,23 @@ _OWN = (
 _CODECS = {"bzip": "bzip2"}
 
 
+# In no text: what separates nothing, and quotes nothing.
+_NOWHERE = "\u0001"
+_TIMESTAMPS = "yyyy-MM-dd'T'HH:mm:ss.SSSXXX"
+
+
 def _csv(options: Mapping[str, Any]) -> Dict[str, Any]:
     quote = str(options.get("quoteChar", '"'))
+    is_quoted = quote != "-1"
     return {
-        "sep": str(options.get("separator", ",")),
-        # A quote that no text holds turns quoting off.
-        "quote": "\u0000" if quote == "-1" else quote,
-        "escape": str(options.get("escaper") or ('"' if quote == "-1" else quote)),
+        "sep": str(options.get("separator", ",")) if is_quoted else _NOWHERE,
+        "quote": quote if is_quoted else "\u0000",
+        "escape": str(options.get("escaper") or (quote if is_quoted else '"')),
         "header": str(flag(options, "writeHeader", default=True)).lower(),
         "emptyValue": "",
+        # Spark takes spaces off unless it is told.
+        "ignoreLeadingWhiteSpace": "false",
+        "ignoreTrailingWhiteSpace": "false",
     }
 
 
@@ -86,7 +96,7 @@ def write(
     if form.lower() not in WRITERS:
         refuse("format for output", form)
     spark_name, of_format = WRITERS[form.lower()]
-    content = _storable(settle(content), form.lower(), format_options)
+    content = _storable(settle(content), form.lower(), format_options, partition_keys(options))
     if not content.schema.fields:
         # No record ever had a field: there is nothing that a file could hold.
         return
@@ -113,7 +123,7 @@ def partition_keys(options: Mapping[str, Any]) -> List[str]:
     return [given] if isinstance(given, str) else list(given)
 
 
-def _storable(content: Content, form: str, options: Mapping[str, Any]) -> Content:
+def _storable(content: Content, form: str, options: Mapping[str, Any], keys: Sequence[str]) -> Content:
     """Fields that never have a value, as the format takes them.
 
     A CSV file has empty places for them, JSON says nothing of them, and Glue's own writer of Parquet finds
@@ -121,6 +131,8 @@ def _storable(content: Content, form: str, options: Mapping[str, Any]) -> Conten
     """
     if form in ("json", "glueparquet") or (form == "parquet" and flag(options, "useGlueParquetWriter")):
         return fields.drop_nulls(content)
+    if form == "csv" and str(options.get("quoteChar")) == "-1":
+        return _lines(content, str(options.get("separator", ",")), keys)
     if form == "csv" and any(isinstance(one.dataType, glue.NullType) for one in content.schema):
         text = glue.StringType()
         return content.select(
@@ -132,3 +144,20 @@ def _storable(content: Content, form: str, options: Mapping[str, Any]) -> Conten
             ]
         )
     return content
+
+
+def _lines(content: Content, separator: str, keys: Sequence[str]) -> Content:
+    """Records as lines that nothing is quoted in: one column, whose name is the header."""
+    text = glue.StringType()
+    values, names, kept = [], [], []
+    for name, column, kind in content.parts():
+        if name in keys:
+            kept.append((name, column, kind))
+            continue
+        if isinstance(kind, (glue.StructType, glue.ArrayType, glue.MapType, glue.ChoiceType)):
+            raise ValueError(f"format csv holds no {kind.typeName()}: field {name}")
+        if isinstance(kind, glue.TimestampType):
+            column = F.date_format(column, _TIMESTAMPS)
+        names.append(name)
+        values.append(F.coalesce(_columns.cast(column, kind, text), F.lit("")))
+    return content.select([(separator.join(names), F.concat_ws(separator, *values), text), *kept])
