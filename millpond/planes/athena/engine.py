@@ -19,7 +19,11 @@ _EXTENSION = (
 )
 _THREADS = 2
 _MEMORY = "1GB"
-_OUR_ERROR = re.compile(r"\b([A-Z][A-Z_]{4,}): (.+)", re.DOTALL)
+_OUR_ERROR = re.compile("\x02([A-Z][A-Z_]+): (.*?)\x03", re.DOTALL)
+
+_NARROWED = re.compile(
+    r"Type INT(\d+) with value (-?\d+) can't be cast .* destination type INT(\d+)", re.DOTALL
+)
 
 
 def connect(spill: Path, *, memory: str = _MEMORY) -> duckdb.DuckDBPyConnection:
@@ -38,16 +42,14 @@ def connect(spill: Path, *, memory: str = _MEMORY) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(
         config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}
     )
+    prepare(connection)
     for statement in (
         f"LOAD {literal(str(_EXTENSION))}",
         "SET allow_persistent_secrets = false",
-        *create_macros(),
-        "SET TimeZone = 'UTC'",
         f"SET threads = {_THREADS}",
         f"SET memory_limit = {literal(memory)}",
         f"SET temp_directory = {literal(str(spill))}",
         "SET parquet_metadata_cache = true",
-        "SET scalar_subquery_error_on_multiple_rows = true",
         "CALL enable_logging('HTTP')",
         "SET allowed_directories = ['s3://']",
         "SET enable_external_access = false",
@@ -79,6 +81,16 @@ def sign_in(
     )
 
 
+def prepare(connection: duckdb.DuckDBPyConnection) -> None:
+    """Give a connection what every compiled statement counts on."""
+    for statement in (
+        *create_macros(),
+        "SET TimeZone = 'UTC'",
+        "SET scalar_subquery_error_on_multiple_rows = true",
+    ):
+        connection.execute(statement)
+
+
 def scanned_bytes(connection: duckdb.DuckDBPyConnection) -> int:
     """What was read from S3 so far: the lengths of all answers with file content."""
     found = connection.execute(
@@ -93,7 +105,13 @@ def translated(error: duckdb.Error) -> QueryFailed:
     """DuckDB's error as Trino names it."""
     text = str(error)
     if match := _OUR_ERROR.search(text):
-        return QueryFailed(match[1], match[2].split("\n")[0])
+        return QueryFailed(match[1], match[2])
+    if match := _NARROWED.search(text):
+        # Only a sum of whole numbers is held in 128 bits.
+        if match[1] == "128":
+            return QueryFailed("NUMERIC_VALUE_OUT_OF_RANGE", "bigint addition overflow")
+        target = {"8": "tinyint", "16": "smallint", "32": "integer", "64": "bigint"}[match[3]]
+        return QueryFailed("NUMERIC_VALUE_OUT_OF_RANGE", f"Out of range for {target}: {match[2]}")
     message = text.partition(": ")[2].split("\n")[0] or text
     if "More than one row returned by a subquery" in text:
         return QueryFailed("SUBQUERY_MULTIPLE_ROWS", "Scalar sub-query has returned multiple rows")

@@ -72,8 +72,17 @@ class QueryFailed(Exception):  # noqa: N818 - it is the state FAILED
 
     def __init__(self, reason: str, message: str, line: int | None = None, column: int | None = None) -> None:
         self.reason = reason
+        self.line = line
         self.message = message if line is None else f"line {line}:{column}: {message}"
         super().__init__(self.state_change_reason)
+
+    def at(self, place: Place) -> QueryFailed:
+        """The same with its place, unless it has one."""
+        if self.line is None and place[0] is not None:
+            self.line = place[0]
+            self.message = f"line {place[0]}:{place[1]}: {self.message}"
+            self.args = (self.state_change_reason,)
+        return self
 
     @property
     def state_change_reason(self) -> str:
@@ -99,3 +108,22 @@ class NotSupported(QueryFailed):
 
     def __init__(self, what: str, line: int | None = None, column: int | None = None) -> None:
         super().__init__("NOT_SUPPORTED", f"{what} is not supported by Millpond's Athena", line, column)
+
+
+class KernelFailed(Exception):  # noqa: N818 - says what happened
+    """A function of :mod:`millpond.planes.athena.kernels` fails as Trino's does.
+
+    The text is marked at both ends: DuckDB puts words of its own around it.
+
+    Parameters
+    ----------
+    reason : str
+        Name of Trino's error.
+    message : str
+        Trino's words.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        self.reason = reason
+        self.message = message
+        super().__init__(f"\x02{reason}: {message}\x03")

@@ -27,6 +27,7 @@ _UNDERSTOOD: dict[type[exp.Expr], set[str]] = {
     exp.Null: set(),
     exp.HexString: {"this", "is_integer"},
     exp.Interval: {"this", "unit"},
+    exp.IntervalSpan: _BINARY,
     exp.Var: {"this"},
     # Operators
     exp.Paren: {"this"},

@@ -13,11 +13,19 @@ from typing import TYPE_CHECKING, Protocol
 
 from sqlglot import exp
 
-from millpond.planes.athena.casts import coerce, comparable
+from millpond.planes.athena.casts import coerce
 from millpond.planes.athena.conditions import comparisons
 from millpond.planes.athena.exceptions import NotSupported, Place, QueryFailed
-from millpond.planes.athena.expressions import ExpressionCompiler, direction, is_aggregate, own_nodes
+from millpond.planes.athena.expressions import (
+    ExpressionCompiler,
+    comparison,
+    direction,
+    is_aggregate,
+    own_nodes,
+    sort_key,
+)
 from millpond.planes.athena.grammar import position
+from millpond.planes.athena.kernels import Kernel, fail
 from millpond.planes.athena.relations import Column, Relation, Scope, Typed
 from millpond.planes.athena.sql import parse_query
 from millpond.planes.athena.types import (
@@ -38,6 +46,7 @@ if TYPE_CHECKING:
     from millpond.planes.athena.iceberg.tables import TableSnapshot
 
 _MAX_VIEW_DEPTH = 10
+_MAX_RECURSION = 10
 _GROUPING: dict[type[exp.Expr], str] = {
     exp.GroupingSets: "GROUPING SETS",
     exp.Cube: "CUBE",
@@ -211,6 +220,14 @@ class _From:
         return Scope(self.relations, self.merged, parent=parent)
 
 
+def _too_deep(_value: object) -> object:
+    message = (
+        f"Recursion depth limit exceeded ({_MAX_RECURSION}). Use 'max_recursion_depth' session property to "
+        "modify the limit."
+    )
+    raise fail("NOT_SUPPORTED", message)
+
+
 class _QueryCompiler:
     def __init__(self, source: TableSource, database: str) -> None:
         self._source = source
@@ -254,6 +271,12 @@ class _QueryCompiler:
             return ""
         is_recursive = bool(clause.args.get("recursive"))
         self._tables = dict(self._tables)
+        seen: set[str] = set()
+        for cte in clause.expressions:
+            if cte.alias.lower() in seen:
+                message = f"WITH query name '{cte.alias.lower()}' specified more than once"
+                raise QueryFailed("DUPLICATE_NAMED_QUERY", message, *position(cte))
+            seen.add(cte.alias.lower())
         parts = [self._common_table(cte, outer, is_recursive) for cte in clause.expressions]
         return f"WITH {'RECURSIVE ' if is_recursive else ''}{', '.join(parts)} "
 
@@ -261,7 +284,13 @@ class _QueryCompiler:
         name, sql_name = cte.alias.lower(), self.fresh("with")
         alias_columns = [c.name for c in cte.args["alias"].args.get("columns") or []]
         body = cte.this
+        if is_recursive and isinstance(body, exp.Union) and not alias_columns:
+            raise QueryFailed(
+                "MISSING_COLUMN_ALIASES", "missing column aliases in recursive WITH query", *position(cte)
+            )
         refers = is_recursive and any(t.name.lower() == name and not t.db for t in body.find_all(exp.Table))
+        if refers and isinstance(body, exp.Union) and not body.args.get("distinct"):
+            return self._recursive_table(cte, body, sql_name, alias_columns, outer)
         if refers and isinstance(body, exp.Union):
             _, anchor = self.query(body.left.copy(), outer)
             self._tables[name] = Relation(sql_name, (name,), _renamed(anchor, alias_columns))
@@ -270,6 +299,35 @@ class _QueryCompiler:
         self._tables[name] = Relation(sql_name, (name,), renamed)
         listed = ", ".join(quote(c.sql_name) for c in renamed)
         return f"{quote(sql_name)} ({listed}) AS ({sql})"
+
+    def _recursive_table(
+        self, cte: exp.Expr, body: exp.Union, sql_name: str, names: list[str], outer: Scope | None
+    ) -> str:
+        """A recursive query as its steps, as many as Trino allows, and one more that must be empty."""
+        name = cte.alias.lower()
+        sql, anchor = self.query(body.left, outer)
+        columns = _renamed(anchor, names, position(cte))
+        listed = ", ".join(quote(c.sql_name) for c in columns)
+        parts = [f"{quote(f'{sql_name}_0')} ({listed}) AS MATERIALIZED ({sql})"]
+        for depth in range(1, _MAX_RECURSION + 2):
+            self._tables[name] = Relation(f"{sql_name}_{depth - 1}", (name,), columns)
+            sql, found = self.query(body.right, outer)
+            if len(found) != len(columns) or not all(
+                can_coerce(f.type, c.type) for f, c in zip(found, columns, strict=True)
+            ):
+                message = "base and recursion relations of recursive WITH have different types"
+                raise QueryFailed("TYPE_MISMATCH", message, *position(cte))
+            wanted = [Column(c.name, f.sql_name, c.type) for f, c in zip(found, columns, strict=True)]
+            step = _as_columns(sql, found, wanted)
+            parts.append(f"{quote(f'{sql_name}_{depth}')} ({listed}) AS MATERIALIZED ({step})")
+        kernel = Kernel(_too_deep, (columns[0].type,), columns[0].type, takes_null=True)
+        guard = ", ".join(
+            [kernel.sql([quote(columns[0].sql_name)]), *(quote(c.sql_name) for c in columns[1:])]
+        )
+        steps = [f"SELECT * FROM {quote(f'{sql_name}_{depth}')}" for depth in range(_MAX_RECURSION + 1)]
+        steps.append(f"SELECT {guard} FROM {quote(f'{sql_name}_{_MAX_RECURSION + 1}')}")
+        self._tables[name] = Relation(sql_name, (name,), columns)
+        return f"{', '.join(parts)}, {quote(sql_name)} ({listed}) AS ({' UNION ALL '.join(steps)})"
 
     # FROM
 
@@ -465,7 +523,7 @@ class _QueryCompiler:
             if common is None:
                 raise QueryFailed("TYPE_MISMATCH", f"Column types of '{name}' do not match", *place)
             a, b = coerce(one.value, common), coerce(other.value, common)
-            conditions.append(" = ".join(comparable([one.value, other.value], common)))
+            conditions.append(comparison("=", one.value, other.value, common, place))
             values = {"FULL": f"coalesce({a.sql}, {b.sql})", "RIGHT": b.sql}
             both.merged[name] = Typed(values.get(side, a.sql), common)
         return " AND ".join(conditions)
@@ -503,7 +561,24 @@ class _QueryCompiler:
             parts.append(f"WINDOW {', '.join(named)}")
         if (order := node.args.get("order")) is not None:
             parts.append(self._order(order, node, columns, expressions))
+            if distinct:
+                self._check_distinct(order, node, columns, expressions, {value.sql for _, value in items})
+        self._check_correlated(node, scope)
         return " ".join([*parts, *self._limits(node)]), columns
+
+    def _check_correlated(self, node: exp.Select, scope: Scope) -> None:
+        """Refuse the queries of rows around them that Trino cannot take apart.
+
+        Raises
+        ------
+        QueryFailed
+            ``NOT_SUPPORTED``, in Trino's words.
+        """
+        clause = node.args.get("from_")
+        is_bare = clause is None and node.args.get("where") is not None
+        is_unnested = clause is not None and isinstance(clause.this, exp.Unnest)
+        if scope.reaches_out and (is_bare or is_unnested or node.args.get("having") is not None):
+            raise QueryFailed("NOT_SUPPORTED", "Given correlated subquery is not supported", *position(node))
 
     def _where(self, node: exp.Expr, scope: Scope) -> str:
         clause = node.args.get("where")
@@ -558,6 +633,8 @@ class _QueryCompiler:
             uses = any(is_aggregate(n) for c in clauses if c is not None for n in own_nodes(c))
             return "", frozenset() if uses or node.args.get("having") is not None else None
         known: list[str] = []
+        if group.args.get("all") is False:
+            raise NotSupported("GROUP BY DISTINCT", *position(group))
 
         def key(item: exp.Expr) -> str:
             if isinstance(item, exp.Literal) and item.is_int:
@@ -568,6 +645,13 @@ class _QueryCompiler:
 
         def keys(item: exp.Expr) -> str:
             if word := _GROUPING.get(type(item)):
+                for part in item.find_all(exp.Expr):
+                    is_plain = isinstance(
+                        part, exp.Column | exp.Tuple | exp.Paren | exp.Identifier | type(item)
+                    )
+                    if not is_plain and part.find_ancestor(exp.Column) is None:
+                        message = f"GROUP BY expression must be a column reference: {part.sql('trino')}"
+                        raise QueryFailed("INVALID_COLUMN_REFERENCE", message, *position(part))
                 return f"{word} ({', '.join(keys(inner) for inner in item.expressions)})"
             if isinstance(item, exp.Tuple):
                 return f"({', '.join(key(inner) for inner in item.expressions)})"
@@ -596,7 +680,10 @@ class _QueryCompiler:
                         "SELECT * not allowed in queries without FROM clause",
                         *position(item),
                     )
-                yield from scope.visible()
+                if expressions.is_grouped:
+                    yield from self._grouped_star(item, scope, expressions)
+                else:
+                    yield from scope.visible()
             elif isinstance(item, exp.Column) and isinstance(item.this, exp.Star):
                 yield from self._qualified_star(item, scope)
             elif isinstance(item, exp.Alias):
@@ -605,6 +692,15 @@ class _QueryCompiler:
                 named = item.this if isinstance(item, exp.Column | exp.Dot) else None
                 name = item.expression.name if isinstance(item, exp.Dot) else (named.name if named else "")
                 yield name, expressions.compile(item)
+
+    def _grouped_star(
+        self, item: exp.Expr, scope: Scope, expressions: ExpressionCompiler
+    ) -> Iterable[tuple[str, Typed]]:
+        for name, value in scope.visible():
+            if not expressions.is_key(value):
+                message = f"Column '{name}' not in GROUP BY clause"
+                raise QueryFailed("EXPRESSION_NOT_AGGREGATE", message, *position(item))
+            yield name, value
 
     def _qualified_star(self, item: exp.Column, scope: Scope) -> Iterable[tuple[str, Typed]]:
         qualifier = [part.name.lower() for part in item.parts[:-1]]
@@ -627,13 +723,35 @@ class _QueryCompiler:
                 if not 1 <= int(key.name) <= len(columns):
                     message = f"ORDER BY position {key.name} is not in select list"
                     raise QueryFailed("INVALID_COLUMN_REFERENCE", message, *position(key))
-                sql = quote(columns[int(key.name) - 1].sql_name)
+                value = _named(columns[int(key.name) - 1])
             elif isinstance(key, exp.Column) and len(key.parts) == 1 and key.name.lower() in outputs:
-                sql = quote(outputs[key.name.lower()].sql_name)
+                value = _named(outputs[key.name.lower()])
             else:
-                sql = expressions.compile(_without_aliases(key, aliases)).sql
-            parts.append(f"{sql} {direction(item)}")
+                value = expressions.compile(_without_aliases(key, aliases))
+            parts.append(sort_key(value, direction(item), position(key)))
         return f"ORDER BY {', '.join(parts)}"
+
+    def _check_distinct(
+        self,
+        order: exp.Expr,
+        node: exp.Select,
+        columns: Sequence[Column],
+        expressions: ExpressionCompiler,
+        chosen: set[str],
+    ) -> None:
+        """Rows without doubles are sorted by what is selected alone."""
+        names = {column.name.lower() for column in columns}
+        aliases = {e.alias.lower(): e.this for e in node.expressions if isinstance(e, exp.Alias)}
+        for item in order.expressions:
+            key = item.this
+            is_named = isinstance(key, exp.Column) and len(key.parts) == 1 and key.name.lower() in names
+            is_number = isinstance(key, exp.Literal) and key.is_int
+            if (
+                not (is_named or is_number)
+                and expressions.compile(_without_aliases(key, aliases)).sql not in chosen
+            ):
+                message = "For SELECT DISTINCT, ORDER BY expressions must appear in select list"
+                raise QueryFailed("EXPRESSION_NOT_IN_DISTINCT", message, *position(node))
 
     def _limits(self, node: exp.Expr) -> list[str]:
         parts = []
@@ -686,7 +804,11 @@ class _QueryCompiler:
             keys = []
             for item in order.expressions:
                 if isinstance(item.this, exp.Literal) and item.this.is_int:
-                    keys.append(f"{item.this.name} {direction(item)}")
+                    if not 1 <= int(item.this.name) <= len(columns):
+                        message = f"ORDER BY position {item.this.name} is not in select list"
+                        raise QueryFailed("INVALID_COLUMN_REFERENCE", message, *position(item))
+                    named = _named(columns[int(item.this.name) - 1])
+                    keys.append(sort_key(named, direction(item), position(item)))
                 else:
                     keys.append(expressions.ordered(item))
             parts.append(f"ORDER BY {', '.join(keys)}")
@@ -694,12 +816,11 @@ class _QueryCompiler:
 
     def _values(self, node: exp.Values, outer: Scope | None) -> tuple[str, list[Column]]:
         expressions = ExpressionCompiler(self, outer or Scope(), clause="VALUES")
-        rows = [
-            [expressions.compile(v) for v in (item.expressions if isinstance(item, exp.Tuple) else [item])]
-            for item in node.expressions
-        ]
-        if len({len(values) for values in rows}) != 1:
-            raise QueryFailed("TYPE_MISMATCH", "Values rows have mismatched sizes", *position(node))
+        rows = [[expressions.compile(v) for v in _columns_of(item)] for item in node.expressions]
+        for values in rows:
+            if len(values) != len(rows[0]):
+                message = f"Values rows have mismatched sizes: {len(rows[0])} vs {len(values)}"
+                raise QueryFailed("TYPE_MISMATCH", message, *position(node))
         types: list[Type] = []
         for index in range(len(rows[0])):
             common: Type | None = UNKNOWN
@@ -716,6 +837,18 @@ class _QueryCompiler:
         return f"SELECT * FROM (VALUES {listed}) AS {quote(self.fresh('r'))} ({names})", columns
 
 
+def _columns_of(item: exp.Expr) -> list[exp.Expr]:
+    """The columns of an item of VALUES, which may be written as a row."""
+    parts = list(item.expressions) if isinstance(item, exp.Tuple) else [item]
+    if len(parts) == 1 and isinstance(parts[0], exp.Anonymous) and parts[0].name.lower() == "row":
+        return list(parts[0].expressions)
+    return parts
+
+
+def _named(column: Column) -> Typed:
+    return Typed(quote(column.sql_name), column.type, is_atomic=True)
+
+
 def _unnested(value: Typed) -> list[tuple[str, Type]]:
     """An array in an UNNEST; each field of an array of rows becomes a column."""
     element = value.type.elements[0]
@@ -723,7 +856,7 @@ def _unnested(value: Typed) -> list[tuple[str, Type]]:
         return [(f"unnest({value.sql})", element)]
     return [
         (f"unnest(list_transform({value.sql}, lambda e: struct_extract(e, {literal(name)})))", type_)
-        for name, type_ in zip(element.fields, element.elements, strict=True)
+        for name, type_ in zip(element.field_names, element.elements, strict=True)
     ]
 
 

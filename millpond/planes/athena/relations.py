@@ -10,11 +10,49 @@ from millpond.planes.athena.types import Type, quote
 
 
 @dataclass(frozen=True)
+class Constant:
+    """A value that stands in the statement itself: text, a number, a truth value or None."""
+
+    value: str | int | float | bool | None
+
+
+@dataclass(frozen=True)
 class Typed:
-    """An expression in DuckDB's SQL with its Trino type."""
+    """An expression in DuckDB's SQL with its Trino type.
+
+    Parameters
+    ----------
+    sql : str
+        DuckDB's SQL.
+    type : Type
+        Trino's type.
+    constant : Constant, optional
+        Its value, where it is known before anything runs.
+    is_atomic : bool
+        Whether it is so small that it may be written more than once: a column, a parameter or a constant.
+    """
 
     sql: str
     type: Type
+    constant: Constant | None = None
+    is_atomic: bool = False
+
+    @property
+    def is_null(self) -> bool:
+        """Whether it is known to be NULL."""
+        return self.constant is not None and self.constant.value is None
+
+    @property
+    def text(self) -> str | None:
+        """The text of a constant that is one."""
+        value = self.constant.value if self.constant else None
+        return value if isinstance(value, str) else None
+
+    @property
+    def number(self) -> int | None:
+        """The number of a constant that is a whole one."""
+        value = self.constant.value if self.constant else None
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 @dataclass(frozen=True)
@@ -61,7 +99,7 @@ class Relation:
     is_optional: bool = False
 
     def reference(self, column: Column) -> Typed:
-        return Typed(f"{quote(self.alias)}.{quote(column.sql_name)}", column.type)
+        return Typed(f"{quote(self.alias)}.{quote(column.sql_name)}", column.type, is_atomic=True)
 
     def is_called(self, qualifier: Sequence[str]) -> bool:
         """Whether ``a``, ``db.a`` or ``catalog.db.a`` names this relation."""
@@ -94,6 +132,8 @@ class Scope:
         The query, or lambda, around this one.
     is_lambda : bool
         Whether this is the body of a lambda, which belongs to the same query as its parent.
+    reaches_out : bool
+        Whether a name in it was found in a query around it.
     """
 
     relations: list[Relation] = field(default_factory=list)
@@ -101,6 +141,7 @@ class Scope:
     parameters: dict[str, Typed] = field(default_factory=dict)
     parent: Scope | None = None
     is_lambda: bool = False
+    reaches_out: bool = False
 
     def visible(self) -> Iterator[tuple[str, Typed]]:
         """What ``*`` stands for."""
@@ -120,10 +161,14 @@ class Scope:
         """
         scope: Scope | None = self
         is_outer = False
+        passed: list[Scope] = []
         while scope is not None:
             if found := scope.find_here(parts, place):
+                for inner in passed if is_outer else []:
+                    inner.reaches_out = True
                 return Found(found.value, found.relation, found.column, is_outer)
             is_outer = is_outer or not scope.is_lambda
+            passed.append(scope)
             scope = scope.parent
         return None
 
@@ -135,7 +180,8 @@ class Scope:
         found = [
             Found(relation.reference(column), relation, column)
             for relation in self.relations
-            if not qualifier or relation.is_called(qualifier)
+            # A column of USING belongs to neither side.
+            if (not qualifier or relation.is_called(qualifier)) and not (qualifier and name in self.merged)
             for column in relation.columns
             if column.name.lower() == name
         ]

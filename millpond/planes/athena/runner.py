@@ -21,6 +21,7 @@ from millpond.planes.athena.engine import scanned_bytes, translated
 from millpond.planes.athena.exceptions import QueryFailed
 from millpond.planes.athena.iceberg.tables import is_iceberg
 from millpond.planes.athena.jobs import Job, Outcome
+from millpond.planes.athena.kernels import Installer, installed_in, raise_refused
 from millpond.planes.athena.queries import compile_query
 from millpond.planes.athena.results import csv_line, metadata_file, query_columns, text_columns
 from millpond.planes.athena.scans import Scanner
@@ -55,6 +56,7 @@ class QueryRunner:
     ) -> None:
         self._directory = directory
         self._connection = connection
+        self._kernels = Installer(connection)
         self._s3 = s3
         self._catalog = GlueCatalog(glue, s3, self._evaluate)
 
@@ -67,8 +69,9 @@ class QueryRunner:
         """Run a job to its end, whatever that is."""
         limit = _ScanLimit(self._connection, job.scan_limit)
         try:
-            with limit:
+            with limit, installed_in(self._kernels):
                 outcome = self._run(job)
+                raise_refused()
         except QueryFailed as error:
             outcome = Outcome("FAILED", error.state_change_reason, error.reason != "GENERIC_INTERNAL_ERROR")
         except duckdb.InterruptException:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -9,29 +10,52 @@ from sqlglot import exp
 from sqlglot.dialects.trino import Trino
 from sqlglot.errors import ParseError, TokenError
 from sqlglot.parsers.trino import TrinoParser
+from sqlglot.tokenizer_core import Token, TokenType
 
-from millpond.planes.athena.exceptions import QueryFailed
-from millpond.planes.athena.grammar import check
+from millpond.planes.athena.exceptions import NotSupported, QueryFailed
+from millpond.planes.athena.grammar import check, position
 
 _GRAMMATICAL = {"CAST", "TRY_CAST", "EXTRACT", "POSITION", "SUBSTRING", "TRIM", "LISTAGG"}
 
 
-def _decimal_literal(_parser: TrinoParser, text: exp.Expr, _type: exp.DataType) -> exp.Expr:
-    """``DECIMAL '1.50'`` has as many digits as are written; ``CAST('1.50' AS decimal)`` has not."""
-    whole, _, fraction = text.name.strip().lstrip("+-").partition(".")
-    digits = max(1, len(whole.lstrip("0")) + len(fraction))
-    sizes = [exp.DataTypeParam(this=exp.Literal.number(size)) for size in (digits, len(fraction))]
-    return exp.Cast(this=text, to=exp.DataType(this=exp.DType.DECIMAL, expressions=sizes))
+class _Literals(dict[Any, Any]):
+    """``DATE '…'`` is another thing than ``CAST('…' AS date)``: each such constant is marked."""
+
+    def get(self, key: Any, default: Any = None) -> Any:  # noqa: ARG002 - the same for all
+        return _literal
+
+    def __contains__(self, key: object) -> bool:
+        return True
+
+
+def _literal(_parser: TrinoParser, text: exp.Expr, type_: exp.DataType) -> exp.Expr:
+    if not text.is_string:
+        raise ParseError("A constant of a type is text", [{"highlight": text.name, **_place(text)}])
+    constant = exp.Cast(this=text, to=type_)
+    constant.meta["is_literal"] = True
+    constant.update_positions(text)
+    return constant
+
+
+def _place(node: exp.Expr) -> dict[str, Any]:
+    return {"line": node.meta.get("line", 1), "col": node.meta.get("col", 1)}
 
 
 class _Parser(TrinoParser):
     """Every call keeps the name it was written with: what a name means is for the compiler to say."""
 
+    def _parse_join(self, *arguments: Any, **more: Any) -> exp.Join | None:
+        """A join that is no comma and no CROSS JOIN has a condition."""
+        is_comma = self._curr is not None and self._curr.token_type == TokenType.COMMA
+        join = super()._parse_join(*arguments, **more)
+        if join is None or is_comma or join.args.get("on") is not None or join.args.get("using"):
+            return join
+        if join.kind != "CROSS" and join.method != "NATURAL":
+            self.raise_error("Expecting: 'ON', 'USING'")
+        return join
+
     ARRAY_CONSTRUCTORS: ClassVar[dict[str, Any]] = {"ARRAY": exp.Array}
-    TYPE_LITERAL_PARSERS: ClassVar = {
-        **TrinoParser.TYPE_LITERAL_PARSERS,
-        exp.DType.DECIMAL: _decimal_literal,
-    }
+    TYPE_LITERAL_PARSERS: ClassVar = _Literals()
 
     FUNCTIONS: ClassVar[dict[str, Callable[..., Any]]] = {}
     FUNCTION_PARSERS: ClassVar[dict[str, Callable[..., Any]]] = {
@@ -43,7 +67,155 @@ class TrinoSql(Trino):
     """sqlglot's Trino without its canonical functions, and with subscripts left as written."""
 
     INDEX_OFFSET = 0
+    # A type that it does not know is a type still, for the compiler to refuse.
+    SUPPORTS_USER_DEFINED_TYPES = True
     Parser = _Parser
+
+
+# Words of the grammar: they are no names unless they are quoted.
+_RESERVED = frozenset(
+    {
+        "ALTER", "AND", "AS", "BETWEEN", "BY", "CASE", "CAST", "CONSTRAINT", "CREATE", "CROSS", "CUBE",
+        "DEALLOCATE", "DELETE", "DESCRIBE", "DISTINCT", "DROP", "ELSE", "END", "ESCAPE", "EXCEPT", "EXECUTE",
+        "EXISTS", "EXTRACT", "FALSE", "FOR", "FROM", "FULL", "GROUP", "GROUPING", "HAVING", "IN", "INNER",
+        "INSERT", "INTERSECT", "INTO", "IS", "JOIN", "LEFT", "LIKE", "LISTAGG", "NATURAL", "NORMALIZE", "NOT",
+        "NULL", "ON", "OR", "ORDER", "OUTER", "PREPARE", "RECURSIVE", "RIGHT", "ROLLUP", "SELECT", "SKIP",
+        "TABLE", "THEN", "TRIM", "TRUE", "UESCAPE", "UNION", "UNNEST", "USING", "VALUES", "WHEN", "WHERE",
+        "WITH",
+    }
+)  # fmt: skip
+_UNFINISHED = frozenset(
+    {TokenType.COMMA, TokenType.ON, TokenType.JOIN, TokenType.GROUP_BY, TokenType.ORDER_BY, TokenType.WHERE}
+    | {TokenType.FROM, TokenType.SELECT, TokenType.AND, TokenType.OR, TokenType.HAVING, TokenType.DISTINCT}
+)
+_CLOSING = frozenset(
+    {TokenType.R_PAREN, TokenType.FROM, TokenType.WHERE, TokenType.GROUP_BY, TokenType.ORDER_BY}
+)
+_RADIX = {"x": (16, "[0-9a-f_]+"), "o": (8, "[0-7_]+"), "b": (2, "[01_]+")}
+
+
+_PARTED_BYTES = re.compile(r"\b[xX]'[0-9a-fA-F\s]*'")
+_OF_STANDARD = re.compile(r"\b(json_(?:array|exists|object|query|table|value))\s*\(", re.IGNORECASE)
+
+
+def _unexpected(token: Token | None, text: str) -> QueryFailed:
+    if token is None:
+        lines = text.rstrip().split("\n")
+        return QueryFailed("SYNTAX_ERROR", "mismatched input '<EOF>'", len(lines), len(lines[-1]) + 1)
+    place = (token.line, max(token.col - (token.end - token.start), 1))
+    return QueryFailed("SYNTAX_ERROR", f"mismatched input '{text[token.start : token.end + 1]}'", *place)
+
+
+def _tokens(text: str) -> list[Token]:
+    """The tokens of a statement, numbers as Trino writes them, and nothing that only other dialects allow.
+
+    Raises
+    ------
+    QueryFailed
+        ``SYNTAX_ERROR`` for a token, or two beside each other, that Trino's grammar has not.
+    """
+    try:
+        found: list[Token] = list(TrinoSql().tokenize(text))
+    except TokenError:
+        # Blanks may part the digits of a binary constant.
+        packed = _PARTED_BYTES.sub(lambda match: re.sub(r"\s", "", match[0]), text)
+        if packed == text:
+            raise
+        return _tokens(packed)
+    joined = re.compile(r"(\d[\d.]*[eE]\d+)[+-]")
+    for token in found:
+        # The tokenizer takes a sign after an exponent for a part of the number.
+        if token.token_type == TokenType.NUMBER and (match := joined.match(token.text)) is not None:
+            end = token.start + len(match[1])
+            return _tokens(f"{text[:end]} {text[end:]}")
+    kept: list[Token] = []
+    for index, token in enumerate(found):
+        following = found[index + 1] if index + 1 < len(found) else None
+        before = kept[-1] if kept else None
+        written = text[token.start : token.end + 1]
+        if token.token_type == TokenType.VAR and _is_number_before(before, token):
+            kept[-1] = _number(text[kept[-1].start : token.end + 1], kept[-1], token)
+            continue
+        if token.token_type == TokenType.HEX_STRING and written[:2].lower() == "0x":
+            token = _number(written, token, token)
+        _check_token(kept[-2:], token, following, text)
+        kept.append(token)
+    if found and found[-1].token_type in _UNFINISHED:
+        raise _unexpected(None, text)
+    return kept
+
+
+def _is_number_before(before: Token | None, token: Token) -> bool:
+    """Whether a number ends where a token begins."""
+    return before is not None and before.token_type == TokenType.NUMBER and before.end + 1 == token.start
+
+
+def _number(written: str, first: Token, last: Token) -> Token:
+    """``1_000``, ``0x1F``, ``0o17`` and ``0b101``."""
+    lowered = written.lower()
+    radix, digits = _RADIX.get(lowered[1:2], (10, r"\d[\d_]*(?:\.[\d_]*)?(?:e[+-]?\d+)?"))
+    body = lowered[2:] if radix != 10 else lowered
+    if (
+        not re.fullmatch(digits, body)
+        or body.endswith("_")
+        or "__" in body
+        or (radix != 10 and lowered[0] != "0")
+    ):
+        message = "identifiers must not start with a digit; surround the identifier with double quotes"
+        raise QueryFailed("SYNTAX_ERROR", message, first.line, max(first.col - (first.end - first.start), 1))
+    value = str(int(body.replace("_", ""), radix)) if radix != 10 else body.replace("_", "")
+    return Token(TokenType.NUMBER, value, line=last.line, col=last.col, start=first.start, end=last.end)
+
+
+def _check_token(before: list[Token], token: Token, following: Token | None, text: str) -> None:
+    kind, written = token.token_type, text[token.start : token.end + 1]
+    words = [part.text.upper() for part in before]
+    if kind == TokenType.NUMBER and words[-1:] == ["INTERVAL"]:
+        raise _unexpected(token, text)
+    if written.upper() == "VARYING" or "VARYING" in written.upper().split():
+        raise _unexpected(token, text)
+    if kind == TokenType.FROM and words == ["TRIM", "("]:
+        message = "The 'trim' function must have specification, char or both arguments when it takes FROM"
+        raise QueryFailed("SYNTAX_ERROR", message, before[0].line, max(before[0].col - 3, 1))
+    if kind == TokenType.NULLSAFE_EQ:
+        raise _unexpected(token, text)
+    if kind == TokenType.VAR and not re.fullmatch(r"[A-Za-z_@][A-Za-z0-9_@:]*|\?", written):
+        raise _unexpected(token, text)
+    if kind == TokenType.IDENTIFIER and not token.text:
+        place = (token.line, max(token.col - (token.end - token.start), 1))
+        raise QueryFailed("SYNTAX_ERROR", "Zero-length delimited identifier not allowed", *place)
+    if kind == TokenType.COMMA and following is not None and following.token_type in _CLOSING:
+        raise _unexpected(following, text)
+
+
+_SIGNS: dict[type[exp.Expr], str] = {
+    exp.EQ: "=",
+    exp.NEQ: "<>",
+    exp.LT: "<",
+    exp.LTE: "<=",
+    exp.GT: ">",
+    exp.GTE: ">=",
+}
+
+
+def _check_names(tree: exp.Expr) -> None:
+    """Refuse words of the grammar as names, and comparisons of comparisons.
+
+    Raises
+    ------
+    QueryFailed
+        ``SYNTAX_ERROR``, as Trino's grammar has it.
+    """
+    comparisons = tuple(_SIGNS)
+    for node in tree.walk():
+        if (
+            isinstance(node, exp.Identifier)
+            and not node.args.get("quoted")
+            and node.name.upper() in _RESERVED
+        ):
+            raise QueryFailed("SYNTAX_ERROR", f"mismatched input '{node.name}'", *position(node))
+        if isinstance(node, comparisons) and isinstance(node.this, comparisons):
+            raise QueryFailed("SYNTAX_ERROR", f"mismatched input '{_SIGNS[type(node)]}'", *position(node))
 
 
 def parse_query(text: str) -> exp.Expr:
@@ -54,10 +226,13 @@ def parse_query(text: str) -> exp.Expr:
     QueryFailed
         ``SYNTAX_ERROR`` with the place of the first error, or that a part of it is not supported.
     """
-    dialect = TrinoSql()
     try:
-        statements = dialect.parser().parse(dialect.tokenize(text), text)
+        tokens = _tokens(text)
+        statements = TrinoSql().parser().parse(tokens, text)
     except ParseError as error:
+        if standard := _OF_STANDARD.search(text):
+            # Their clauses are a grammar of their own.
+            raise NotSupported(f"The function {standard[1].lower()}") from error
         first = error.errors[0]
         near = first.get("highlight") or "<EOF>"
         raise QueryFailed(
@@ -71,5 +246,8 @@ def parse_query(text: str) -> exp.Expr:
     found = [statement for statement in statements if statement is not None]
     if len(found) != 1:
         raise QueryFailed("", f"Only one sql statement is allowed. Got: {text}")
+    if isinstance(found[0], exp.Select) and not found[0].expressions:
+        raise _unexpected(None, text)
+    _check_names(found[0])
     check(found[0])
     return found[0]

@@ -15,6 +15,9 @@ MAX_CHAR_LENGTH = 65536
 
 INTEGRAL = {"tinyint": 3, "smallint": 5, "integer": 10, "bigint": 19}
 TIMESTAMP_TZ = "timestamp with time zone"
+TIME_TZ = "time with time zone"
+UTC = "UTC"
+MIXED_ZONES = "*"
 DAY_TO_SECOND = "interval day to second"
 YEAR_TO_MONTH = "interval year to month"
 
@@ -33,12 +36,16 @@ class Type:
         What an array, map or row holds.
     fields : tuple of str
         Names of a row's fields; empty text for one without a name.
+    zone : str
+        Zone in which a timestamp with time zone is read and written, one for all rows of a column. ``*`` is a
+        mixture: such values can be compared, but not read.
     """
 
     name: str
     numbers: tuple[int, ...] = ()
     elements: tuple[Type, ...] = ()
     fields: tuple[str, ...] = ()
+    zone: str = ""
 
     def __str__(self) -> str:
         if self.name == "row":
@@ -48,8 +55,8 @@ class Type:
             return f"row({', '.join(parts)})"
         if self.elements:
             return f"{self.name}({', '.join(map(str, self.elements))})"
-        if self.name == TIMESTAMP_TZ:
-            return f"timestamp({self.numbers[0]}) with time zone"
+        if self.name in (TIMESTAMP_TZ, TIME_TZ):
+            return f"{self.name.split()[0]}({self.precision}) with time zone"
         if self.numbers and self.numbers != (UNBOUNDED,):
             return f"{self.name}({','.join(map(str, self.numbers))})"
         return self.name
@@ -61,6 +68,11 @@ class Type:
     @property
     def scale(self) -> int:
         return self.numbers[1] if len(self.numbers) > 1 else 0
+
+    @property
+    def field_names(self) -> tuple[str, ...]:
+        """Names of a row's fields; the place of one without a name."""
+        return tuple(name or f"field{index}" for index, name in enumerate(self.fields))
 
     @property
     def is_integral(self) -> bool:
@@ -92,8 +104,10 @@ VARCHAR = Type("varchar", (UNBOUNDED,))
 VARBINARY = Type("varbinary")
 DATE = Type("date")
 JSON = Type("json")
+UUID = Type("uuid")
 TIMESTAMP = Type("timestamp", (3,))
-TIMESTAMP_WITH_TIME_ZONE = Type(TIMESTAMP_TZ, (3,))
+TIMESTAMP_WITH_TIME_ZONE = Type(TIMESTAMP_TZ, (3,), zone=UTC)
+TIME = Type("time", (3,))
 INTERVAL_DAY = Type(DAY_TO_SECOND)
 INTERVAL_MONTH = Type(YEAR_TO_MONTH)
 
@@ -108,6 +122,9 @@ def char(length: int) -> Type:
 
 def decimal(precision: int, scale: int) -> Type:
     return Type("decimal", (min(precision, MAX_PRECISION), scale))
+
+
+DECIMAL_SIZE = Type("decimal", (MAX_PRECISION, 0))
 
 
 def array(element: Type) -> Type:
@@ -156,11 +173,15 @@ def _common_number(left: Type, right: Type) -> Type:
 
 
 def _common_temporal(left: Type, right: Type) -> Type | None:
+    if left.name == right.name == "time":
+        return Type("time", (max(left.precision, right.precision),))
     rank = {"date": 0, "timestamp": 1, TIMESTAMP_TZ: 2}
     if left.name not in rank or right.name not in rank:
         return None
     name = max(left.name, right.name, key=rank.__getitem__)
-    return Type(name, (max(left.precision, right.precision),))
+    zones = {side.zone for side in (left, right) if side.name == TIMESTAMP_TZ}
+    zone = (zones.pop() if len(zones) == 1 else MIXED_ZONES) if zones else ""
+    return Type(name, (max(left.precision, right.precision),), zone=zone)
 
 
 def _common_nested(left: Type, right: Type) -> Type | None:
@@ -180,7 +201,7 @@ def _widened(type_: Type | None) -> Type | None:
     """A type without the lengths that do not decide whether a coercion is allowed."""
     if type_ is None:
         return None
-    if type_.is_text or type_.name in ("decimal", "timestamp", TIMESTAMP_TZ):
+    if type_.is_text or type_.name in ("decimal", "time", "timestamp", TIMESTAMP_TZ):
         return Type(type_.name)
     return Type(type_.name, (), tuple(_widened(e) or e for e in type_.elements))
 
@@ -188,7 +209,7 @@ def _widened(type_: Type | None) -> Type | None:
 def without_zones(type_: Type) -> Type:
     """A type with a plain timestamp for every zoned one in it."""
     name = "timestamp" if type_.name == TIMESTAMP_TZ else type_.name
-    return replace(type_, name=name, elements=tuple(map(without_zones, type_.elements)))
+    return replace(type_, name=name, elements=tuple(map(without_zones, type_.elements)), zone="")
 
 
 def duckdb_type(type_: Type) -> str:
@@ -198,10 +219,9 @@ def duckdb_type(type_: Type) -> str:
     if type_.name == "map":
         return f"MAP({duckdb_type(type_.elements[0])}, {duckdb_type(type_.elements[1])})"
     if type_.name == "row":
-        names = [name or f"field{index}" for index, name in enumerate(type_.fields)]
         parts = (
             f"{quote(name)} {duckdb_type(element)}"
-            for name, element in zip(names, type_.elements, strict=True)
+            for name, element in zip(type_.field_names, type_.elements, strict=True)
         )
         return f"STRUCT({', '.join(parts)})"
     if type_.name == "decimal":
@@ -220,14 +240,17 @@ _DUCKDB = {
     "double": "DOUBLE",
     "varchar": "VARCHAR",
     "char": "VARCHAR",
+    "uuid": "VARCHAR",
     "varbinary": "BLOB",
     "date": "DATE",
     "time": "TIME",
     "timestamp": "TIMESTAMP",
     TIMESTAMP_TZ: "TIMESTAMPTZ",
-    "json": "JSON",
-    DAY_TO_SECOND: "INTERVAL",
-    YEAR_TO_MONTH: "INTERVAL",
+    # Text as Trino writes it, keys in order: equal values are equal texts.
+    "json": "VARCHAR",
+    # Milliseconds, and months: so they compare, add and multiply as Trino's do.
+    DAY_TO_SECOND: "BIGINT",
+    YEAR_TO_MONTH: "INTEGER",
 }
 
 
@@ -334,7 +357,7 @@ def to_hive(type_: Type) -> str:
     if type_.name == "map":
         return f"map<{to_hive(type_.elements[0])},{to_hive(type_.elements[1])}>"
     if type_.name == "row":
-        inner = (f"{f}:{to_hive(e)}" for f, e in zip(type_.fields, type_.elements, strict=True))
+        inner = (f"{f}:{to_hive(e)}" for f, e in zip(type_.field_names, type_.elements, strict=True))
         return f"struct<{','.join(inner)}>"
     if type_.name == "timestamp":
         return "timestamp"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import struct
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
-from millpond.planes.athena.types import TIMESTAMP_TZ, YEAR_TO_MONTH, Type
+from millpond.planes.athena.kernels import times
+from millpond.planes.athena.types import DAY_TO_SECOND, TIMESTAMP_TZ, YEAR_TO_MONTH, Type
+from millpond.planes.athena.zones import zone_of
 
 Writer = Callable[[Any], str]
 
@@ -24,11 +27,12 @@ def writer(type_: Type) -> Writer:
     if type_.name == "array":
         return _array_writer(writer(type_.elements[0]))
     if type_.name == "map":
-        return _map_writer(writer(type_.elements[0]), writer(type_.elements[1]))
+        key, value = type_.elements
+        return _map_writer(writer(key), writer(value), is_nested=bool(key.elements))
     if type_.name == "row":
         return _row_writer(type_)
     if type_.name in _DIGITS:
-        return _DIGITS[type_.name]("microseconds" if type_.precision > 3 else "milliseconds")
+        return _DIGITS[type_.name](type_)
     return _WRITERS.get(type_.name, str)
 
 
@@ -75,41 +79,63 @@ def _decimal(value: Decimal) -> str:
     return format(value, "f")
 
 
-def _timestamp(digits: str) -> Writer:
-    return lambda value: str(value.isoformat(sep=" ", timespec=digits))
+def _timestamp(type_: Type) -> Writer:
+    digits = 6 if type_.precision > 3 else 3
+    return lambda value: times.timestamp_text(_micros(value), digits)
 
 
-def _zoned(digits: str) -> Writer:
-    return lambda value: f"{value.replace(tzinfo=None).isoformat(sep=' ', timespec=digits)} UTC"
+def _zoned(type_: Type) -> Writer:
+    """DuckDB's answer is the time in UTC; what is shown is that of the zone."""
+    digits, where = (6 if type_.precision > 3 else 3), times.zone(zone_of(type_))
+    assert where is not None
+    return lambda value: f"{times.timestamp_text(where.local(_micros(value)), digits)} {where.name}"
 
 
-def _time(digits: str) -> Writer:
+def _time(type_: Type) -> Writer:
+    digits = "microseconds" if type_.precision > 3 else "milliseconds"
     return lambda value: str(value.isoformat(timespec=digits))
+
+
+def _date(value: dt.date | str) -> str:
+    return times.date_text(_days(value))
+
+
+_FAR = re.compile(r"(\d+)-(\d\d)-(\d\d)( \(BC\))?(?: (\d\d):(\d\d):(\d\d)(?:\.(\d+))?)?")
+
+
+def _days(value: dt.date | str) -> int:
+    """Days since 1970; what is out of the range of Python's dates comes as text from DuckDB."""
+    if not isinstance(value, str):
+        return value.toordinal() - dt.date(1970, 1, 1).toordinal()
+    found = _FAR.search(value)
+    assert found is not None, value
+    year = 1 - int(found[1]) if found[4] else int(found[1])
+    return times.days_of(year, int(found[2]), int(found[3]))
+
+
+def _micros(value: dt.datetime | str) -> int:
+    if isinstance(value, str):
+        found = re.search(r"(\d\d):(\d\d):(\d\d)(?:\.(\d+))?", value)
+        assert found is not None, value
+        clock = int(found[1]) * times.HOUR + int(found[2]) * times.MINUTE + int(found[3]) * times.SECOND
+        return _days(value) * times.DAY + clock + int((found[4] or "0").ljust(6, "0"))
+    clock = (value.hour * 60 + value.minute) * times.MINUTE + value.second * times.SECOND + value.microsecond
+    return _days(value.date()) * times.DAY + clock
 
 
 def _binary(value: bytes) -> str:
     return value.hex(" ")
 
 
-def _days(value: dt.timedelta) -> str:
-    sign, value = ("-", -value) if value < dt.timedelta() else ("", value)
-    seconds, milliseconds = value.seconds, value.microseconds // 1000
-    clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{milliseconds:03}"
-    return f"{sign}{value.days} {clock}"
-
-
-def _months(value: int) -> str:
-    sign = "-" if value < 0 else ""
-    return f"{sign}{abs(value) // 12}-{abs(value) % 12}"
-
-
 def _array_writer(element: Writer) -> Writer:
     return lambda value: f"[{', '.join(_texts(value, element))}]"
 
 
-def _map_writer(key: Writer, value: Writer) -> Writer:
+def _map_writer(key: Writer, value: Writer, *, is_nested: bool) -> Writer:
     def write(entries: dict[Any, Any]) -> str:
-        pairs = zip(_texts(entries.keys(), key), _texts(entries.values(), value), strict=True)
+        # With keys that Python cannot hash DuckDB gives two lists.
+        keys, values = (entries["key"], entries["value"]) if is_nested else (entries.keys(), entries.values())
+        pairs = zip(_texts(keys, key), _texts(values, value), strict=True)
         return "{" + ", ".join(f"{k}={v}" for k, v in pairs) + "}"
 
     return write
@@ -120,7 +146,7 @@ def _row_writer(type_: Type) -> Writer:
 
     def write(values: dict[str, Any]) -> str:
         texts = ("null" if v is None else w(v) for v, w in zip(values.values(), writers, strict=True))
-        return "{" + ", ".join(f"{f}={t}" for f, t in zip(type_.fields, texts, strict=True)) + "}"
+        return "{" + ", ".join(f"{f}={t}" for f, t in zip(type_.field_names, texts, strict=True)) + "}"
 
     return write
 
@@ -135,11 +161,12 @@ _WRITERS: dict[str, Writer] = {
     "double": java_double,
     "real": java_float,
     "varbinary": _binary,
-    "interval day to second": _days,
-    YEAR_TO_MONTH: _months,
+    "date": _date,
+    DAY_TO_SECOND: times.interval_days_text,
+    YEAR_TO_MONTH: times.interval_months_text,
 }
 
-_DIGITS: dict[str, Callable[[str], Writer]] = {
+_DIGITS: dict[str, Callable[[Type], Writer]] = {
     "timestamp": _timestamp,
     TIMESTAMP_TZ: _zoned,
     "time": _time,
