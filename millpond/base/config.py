@@ -74,7 +74,7 @@ class Settings(BaseSettings):
     onprem_port : int
         Port of the on-premises PostgreSQL on 127.0.0.1.
     region : str
-        AWS region of the local stack.
+        AWS region that Millpond's own verbs use; the stack answers every region.
     project, environment : str
         First two parts of every resource name.
     codebuild_max_running : int

@@ -53,7 +53,9 @@ class SandboxExecutor(RuntimeExecutor):
         invocation = Invocation(
             request_id, payload["invoked-function-arn"], payload["payload"], payload["trace-id"]
         )
-        with _CONCURRENCY.one_more(self.function_version.id.function_name) as running:
+        function = self.function_version.id
+        key = function.account, function.region, function.function_name
+        with _CONCURRENCY.one_more(key) as running:
             outcome = self._sandbox.invoke(invocation)
         report_run(self.function_version, outcome.duration_ms, running)
         return InvocationResult(request_id, outcome.payload.encode(), outcome.is_error, outcome.log)

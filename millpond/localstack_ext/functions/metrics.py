@@ -25,14 +25,14 @@ NAMESPACE = "AWS/Lambda"
 
 
 class Concurrency:
-    """How many invocations of each function go on."""
+    """How many invocations of each function go on, by account, region and name."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._running: Counter[str] = Counter()
+        self._running: Counter[tuple[str, str, str]] = Counter()
 
     @contextmanager
-    def one_more(self, function: str) -> Iterator[int]:
+    def one_more(self, function: tuple[str, str, str]) -> Iterator[int]:
         """An invocation; how many there are with it."""
         with self._lock:
             self._running[function] += 1
