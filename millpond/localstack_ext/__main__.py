@@ -9,6 +9,8 @@ from typing import NoReturn
 
 from localstack.runtime.main import main as run_localstack
 
+from millpond.localstack_ext.engine import service_index
+
 
 def main() -> NoReturn:
     """Run LocalStack until it is told to stop, and leave at once when it has.
@@ -19,9 +21,11 @@ def main() -> NoReturn:
     # Each S3 object above half a megabyte is an open file.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    service_index.provide()
     try:
         run_localstack()  # type: ignore[no-untyped-call]
     except SystemExit as end:
+        service_index.keep()
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(end.code if isinstance(end.code, int) else 1)

@@ -119,6 +119,8 @@ class Engine:
             "PATH": os.environ.get("PATH", os.defpath),
             "LANG": "C.UTF-8",
             SCALE: os.environ.get(SCALE, "1"),
+            # What LocalStack makes of the installed packages, and not of this stack's state.
+            "MILLPOND_ENGINE_CACHE": str(settings.home / "engine"),
             "MILLPOND_CODEBUILD_MAX_RUNNING": str(settings.codebuild_max_running),
             "MILLPOND_GLUE_WARM_JVMS": str(settings.glue_warm_jvms),
             **engine_variables(

@@ -22,6 +22,7 @@ from ports import free_port
 
 from millpond.base import process
 from millpond.base.errors import MillpondError
+from millpond.stack.engine import Engine
 
 __all__ = ["running_engine"]
 
@@ -418,6 +419,26 @@ def test_stop_leaves_no_process_and_the_next_start_begins_empty(stopped_engine: 
     assert (engine.is_running, list(pids.rglob("*.pid"))) == (False, [])
     engine.start()
     assert "QueueUrls" not in stopped_engine.client("sqs").list_queues()
+
+
+def test_an_engine_makes_the_index_of_services_for_all_that_start_after_it(
+    stopped_engine: RunningEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept"
+    before = Engine.environment
+    monkeypatch.setattr(
+        Engine, "environment", lambda engine: before(engine) | {"MILLPOND_ENGINE_CACHE": str(kept)}
+    )
+    cache = stopped_engine.settings.state / "engine/files/var/lib/localstack/cache"
+    stopped_engine.engine.start()
+    assert list(cache.glob("service-catalog-*")) == []
+    stopped_engine.client("sts").get_caller_identity()
+    [made] = cache.glob("service-catalog-*.dill")
+    content = made.read_bytes()
+    stopped_engine.engine.stop()
+    assert [path.read_bytes() for path in kept.iterdir()] == [content]
+    stopped_engine.engine.start()
+    assert made.read_bytes() == content
 
 
 def test_engine_that_was_killed_starts_again(stopped_engine: RunningEngine) -> None:
