@@ -312,6 +312,8 @@ def test_an_arn_without_an_account_is_the_callers(places: list[Place]) -> None:
         assert tags == [{"Key": "place", "Value": place.name}]
         functions.tag_resource(Resource=function, Tags={"place": place.name})
         assert functions.list_tags(Resource=function)["Tags"] == {"place": place.name}
+        answer = functions.invoke(FunctionName=function, Payload=b'{"a": "::"}')
+        assert json.loads(answer["Payload"].read()) == place.kept["payload"]
 
 
 def test_events_and_metrics_are_told_in_the_place_where_it_happened(places: list[Place]) -> None:

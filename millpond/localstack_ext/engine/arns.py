@@ -23,6 +23,7 @@ _SERVICES = (
     "pipes|scheduler|secretsmanager|sns|sqs|states"
 )
 _WITHOUT_ACCOUNT = re.compile(rf"(arn:aws[\w-]*:(?:{_SERVICES}):[\w-]+:)(:(?!event-source/).+)", re.DOTALL)
+_NAMING = re.compile(r"arn|resource|functionname", re.IGNORECASE)
 _CONTENT_HEADERS = ("Content-Length", "Content-Type")
 
 
@@ -39,6 +40,9 @@ def complete_call(_chain: HandlerChain[Any], context: RequestContext, _response:
     completed = complete(context.service_request, context.account_id)
     if completed == context.service_request:
         return
+    context.service_request = completed
+    if context.operation.has_streaming_input:
+        return
     again = create_aws_request_context(
         context.service.service_name,
         context.operation.name,
@@ -51,30 +55,36 @@ def complete_call(_chain: HandlerChain[Any], context: RequestContext, _response:
         if name not in _CONTENT_HEADERS:
             again.request.headers[name] = value
     context.request = again.request
-    context.service_request = completed
 
 
-def complete(value: Any, account_id: str) -> Any:
-    """A request with the account in each ARN that is without one; texts that only contain an ARN stay."""
+def complete(value: Any, account_id: str, member: str = "") -> Any:
+    """A request with the account in each ARN that is without one.
+
+    Parameters
+    ----------
+    value : object
+        A request, or a part of one.
+    account_id : str
+        The caller's.
+    member : str
+        Name of the member that has the value: only those that name something are looked at, since a message
+        or an item may hold whatever text it likes.
+    """
     match value:
-        case str():
-            return _WITHOUT_ACCOUNT.sub(rf"\g<1>{account_id}\g<2>", value) if _is_arn(value) else value
+        case str() if _NAMING.search(member) and (found := _WITHOUT_ACCOUNT.fullmatch(value)):
+            return f"{found[1]}{account_id}{found[2]}"
         case Mapping():
-            return {name: complete(one, account_id) for name, one in value.items()}
+            return {name: complete(one, account_id, name) for name, one in value.items()}
         case list():
-            return [complete(one, account_id) for one in value]
+            return [complete(one, account_id, member) for one in value]
         case _:
             return value
 
 
-def _is_arn(text: str) -> bool:
-    return _WITHOUT_ACCOUNT.fullmatch(text) is not None
-
-
 def _may_hold_one(context: RequestContext) -> bool:
-    """Whether it is worth looking; objects of S3 are streams, and stay so."""
+    """Whether it is worth looking. Who answers a call reads what is a stream in it, and nobody before."""
     request = context.request
-    if context.service is None or context.service.service_name == "s3":
-        return False
-    texts = (request.get_data(), request.full_path.encode())
+    texts = [request.full_path.encode()]
+    if context.operation is not None and not context.operation.has_streaming_input:
+        texts.append(request.get_data())
     return any(colons in text for text in texts for colons in (b"::", b"%3A%3A", b"%3a%3a"))
