@@ -10,6 +10,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from millpond.localstack_ext.cloudformation.providers import theirs
+from millpond.localstack_ext.cloudformation.resources import SETTLINGS
+from millpond.localstack_ext.cloudformation.served import refused
+from millpond.localstack_ext.cloudformation.table import TABLE
 from millpond.localstack_ext.engine.dispatch import answers
 from millpond.planes.athena.operations import OPERATIONS as ATHENA
 from millpond.planes.codebuild.operations import OPERATIONS as CODEBUILD
@@ -61,7 +65,46 @@ def arguments_document() -> str:
     )
 
 
+def types_document() -> str:
+    """Which resource types CloudFormation makes, and what makes them."""
+    rows = [
+        (
+            f"`{kind}`",
+            row.service,
+            "changed in place, replaced" if row.update else "replaced",
+            "yes" if row.read else "no",
+            f"refused: {', '.join(missing)}" if (missing := refused(row)) else "made",
+        )
+        for kind, row in sorted(TABLE.items())
+    ]
+    others = sorted(set(theirs()) - set(TABLE))
+    return "\n".join(
+        [
+            "# Resource types of CloudFormation",
+            "",
+            "`Custom::` types and `AWS::CloudFormation::CustomResource` ask their function or topic, and",
+            "`AWS::CloudFormation::Stack` makes stacks. A type that is not below is refused before there is",
+            "a stack, and a property that would be left out fails its resource with its name.",
+            "",
+            "## Types of the table",
+            "",
+            *_table(("type", "service", "updates", "drift", "here"), rows),
+            "",
+            "## Types of the engine",
+            "",
+            "Their properties are the engine's, and those that it cannot change in place refuse an update.",
+            "",
+            *(
+                f"- `{kind}`{', whose properties are set anew' if kind in SETTLINGS else ''}"
+                for kind in others
+            ),
+            "",
+        ]
+    )
+
+
 DOCUMENTS: Mapping[str, Callable[[], str]] = {
+    "cloudformation-types.md": types_document,
     "athena-operations.md": lambda: operations_document(ATHENA),
     "codebuild-operations.md": lambda: operations_document(CODEBUILD),
     "glue-arguments.md": arguments_document,

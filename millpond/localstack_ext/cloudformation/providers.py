@@ -5,7 +5,9 @@ A property that would be left out, and a change that would not be made, fail the
 
 from __future__ import annotations
 
+import logging
 from copy import deepcopy
+from functools import cache
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -15,11 +17,20 @@ from localstack.services.cloudformation.resource_provider import (
     ResourceProvider,
     ResourceProviderExecutor,
     ResourceRequest,
+    convert_payload,
+    plugin_manager,
 )
 
 from millpond.localstack_ext.cloudformation.codebuild_project import CodeBuildProjectProvider
+from millpond.localstack_ext.cloudformation.custom import CustomProvider, is_custom
+from millpond.localstack_ext.cloudformation.generic import PHYSICAL_ID, GenericProvider, is_not_found
+from millpond.localstack_ext.cloudformation.nested import NestedStackProvider
 from millpond.localstack_ext.cloudformation.resources import SETTLINGS, Properties, Settling, names
+from millpond.localstack_ext.cloudformation.served import is_served
+from millpond.localstack_ext.cloudformation.table import TABLE
 from millpond.localstack_ext.engine import patches
+
+LOG = logging.getLogger(__name__)
 
 _OWN = {provider.TYPE: provider for provider in (CodeBuildProjectProvider,)}
 
@@ -57,12 +68,13 @@ class HonestProvider(ResourceProvider[Properties]):
                 return ProgressEvent(status=OperationStatus.SUCCESS, resource_model={})
             return self._inner.delete(request)
         except ClientError as error:
-            if _is_not_found(error):
+            if is_not_found(error):
                 return ProgressEvent(status=OperationStatus.SUCCESS, resource_model={})
             return _failed(request, str(error))
 
     def read(self, request: ResourceRequest[Properties]) -> ProgressEvent[Properties]:
-        return self._inner.read(request)
+        # What LocalStack's read is not made to be compared with a template.
+        raise NotImplementedError
 
     def list(self, request: ResourceRequest[Properties]) -> ProgressEvent[Properties]:
         return self._inner.list(request)
@@ -126,19 +138,63 @@ class SettledProvider(HonestProvider):
         return ProgressEvent(status=OperationStatus.SUCCESS, resource_model=model)
 
 
+def execute_action(self: Any, resource_provider: Any, raw_payload: Any) -> ProgressEvent[Properties]:
+    """Let a provider do what a payload says; whatever it raises is the reason why that failed.
+
+    LocalStack has other words for it, and calls a change that a provider cannot make a success.
+    """
+    request: ResourceRequest[Properties] = convert_payload(self.stack_name, self.stack_id, raw_payload)
+    verbs = {"Add": resource_provider.create, "Remove": resource_provider.delete}
+    try:
+        event: ProgressEvent[Properties] = verbs.get(raw_payload["action"], resource_provider.update)(request)
+    except Exception as error:
+        LOG.warning("%s of %s broke off", raw_payload["action"], request.logical_resource_id, exc_info=True)
+        return _failed(request, f"{type(error).__name__}: {error}")
+    return event
+
+
+def physical_id(
+    theirs: Any, self: Any, resource_model: Any, resource_type: str, resource_type_schema: Any
+) -> str:
+    """The physical id of a resource; rows of the table, nested stacks and custom resources keep their own."""
+    if PHYSICAL_ID in resource_model:
+        return str(resource_model[PHYSICAL_ID])
+    return str(theirs(self, resource_model, resource_type, resource_type_schema))
+
+
+@cache
+def _generic(resource_type: str) -> GenericProvider | None:
+    row = TABLE.get(resource_type)
+    return GenericProvider(resource_type, row) if row is not None and is_served(row) else None
+
+
+def try_load_resource_provider(theirs: Any, resource_type: str) -> Any:
+    """The provider of a type, or None if there is none."""
+    if resource_type and is_custom(resource_type):
+        return CustomProvider()
+    if resource_type == NestedStackProvider.TYPE:
+        return NestedStackProvider()
+    if (found := _generic(resource_type)) is not None:
+        return found
+    if (own := _OWN.get(resource_type)) is not None:
+        return HonestProvider(own())
+    inner = theirs(resource_type)
+    if inner is None:
+        return None
+    settling = SETTLINGS.get(resource_type)
+    return HonestProvider(inner) if settling is None else SettledProvider(inner, settling)
+
+
+def theirs() -> list[str]:
+    """The types that LocalStack's own providers are registered for."""
+    return [str(kind) for kind in plugin_manager.list_names() if "::" in kind]
+
+
 def install_providers() -> None:
     """Let LocalStack's stacks use the above."""
-
-    def try_load_resource_provider(theirs: Any, resource_type: str) -> Any:
-        if (own := _OWN.get(resource_type)) is not None:
-            return HonestProvider(own())
-        inner = theirs(resource_type)
-        if inner is None:
-            return None
-        settling = SETTLINGS.get(resource_type)
-        return HonestProvider(inner) if settling is None else SettledProvider(inner, settling)
-
     patches.wrap(ResourceProviderExecutor, "try_load_resource_provider", try_load_resource_provider)
+    patches.replace(ResourceProviderExecutor, "execute_action", execute_action)
+    patches.wrap(ResourceProviderExecutor, "extract_physical_resource_id_from_model_with_schema", physical_id)
 
 
 def _failed(request: ResourceRequest[Properties], message: str) -> ProgressEvent[Properties]:
@@ -152,8 +208,3 @@ def _failed(request: ResourceRequest[Properties], message: str) -> ProgressEvent
 def _former(request: ResourceRequest[Properties]) -> Properties:
     """The resource as it is; as it was wanted, when it is to be deleted or was not made."""
     return dict(request.previous_state or request.desired_state)
-
-
-def _is_not_found(error: ClientError) -> bool:
-    code = str(error.response["Error"]["Code"])
-    return any(word in code for word in ("NotFound", "NoSuch", "DoesNotExist"))

@@ -28,6 +28,8 @@ from localstack.services.logs import provider as localstack_logs
 from localstack.services.logs.models import get_moto_logs_backend
 from localstack.services.logs.provider import LogsProvider
 from localstack.services.moto import call_moto
+from moto.logs.exceptions import ResourceAlreadyExistsException
+from moto.logs.models import LogGroup, LogStream
 
 from millpond.localstack_ext.engine import patches, planes
 from millpond.localstack_ext.logs import patterns as log_patterns
@@ -79,7 +81,13 @@ def install_patterns() -> None:
         parsed = _parsed(pattern)
         return lambda _pattern, event: parsed.match(_message(event)) is not None
 
+    def create_log_stream(self: LogGroup, log_stream_name: str) -> None:
+        if log_stream_name in self.streams:
+            raise ResourceAlreadyExistsException
+        self.streams[log_stream_name] = LogStream(log_group=self, name=log_stream_name)
+
     patches.replace(localstack_logs, "get_pattern_matcher", matcher)
+    patches.replace(LogGroup, "create_log_stream", create_log_stream)
 
 
 def filtered(
