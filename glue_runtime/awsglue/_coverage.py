@@ -390,7 +390,8 @@ a test fails (`python tests/awsglue_docs.py` writes it anew).
   `ResolveChoice`; an older page says that it converts).
 - Fields of CSV are texts; an empty one is an empty text, and null where the Data Catalog gives another type.
 - A text in a column to which the Data Catalog gives another type makes the column a choice with `string`.
-- `Join` keeps the names of the first frame; a field of the second that has such a name gets a dot before it.
+- `Join` keeps the names of the first frame; a field of the second that has such a name gets a dot before it (the
+  page of `Join` does not say which of the two; the legislators example shows one field only).
 - `relationalize` puts a number of the record in an array's place, the same for each array of the record.
 - An error record is a struct `error` of two texts.
 - A source without files is a frame without fields.
