@@ -487,7 +487,8 @@ def test_machine_ends_as_on_aws(running_engine: RunningEngine, executions: dict[
 def ended(engine: RunningEngine, execution: str) -> dict[str, Any]:
     states = engine.client("stepfunctions")
 
-    return wait_for("end of the execution", lambda: _if_ended(states, execution), 60)
+    found: dict[str, Any] = wait_for("end of the execution", lambda: _if_ended(states, execution), 60)
+    return found
 
 
 def test_machine_with_a_fault_is_neither_created_nor_valid(running_engine: RunningEngine) -> None:
@@ -665,7 +666,7 @@ def test_http_task_is_authorised_by_a_connection_and_fails_by_its_status(
     assert outputs == [{"status": 200, "told": told}, {"error": "States.Http.StatusCode.503"}]
 
 
-def test_parallel_state_is_tested_with_a_mock(running_engine: RunningEngine) -> None:
+def test_parallel_states_and_maps_are_tested_with_a_mock(running_engine: RunningEngine) -> None:
     state = {
         "Type": "Parallel",
         "Branches": [inner(A=passing())],
@@ -689,6 +690,23 @@ def test_parallel_state_is_tested_with_a_mock(running_engine: RunningEngine) -> 
     )
     assert (found["status"], found["nextState"]) == ("SUCCEEDED", "B")
     assert json.loads(found["output"]) == {"x": 1, "all": [1, 2]}
+    mapped = states.test_state(
+        definition=json.dumps(
+            distributed(
+                ITEMS,
+                "EXPRESS",
+                ItemReader=reading("rows.jsonl", InputType="JSONL"),
+                ItemBatcher={"MaxItemsPerBatch": 2},
+                ToleratedFailurePercentage=5,
+                ResultPath="$.all",
+            )
+        ),
+        roleArn=running_engine.role(),
+        input='{"x": 1}',
+        mock={"result": "[1, 2]"},
+    )
+    assert mapped["status"] == "SUCCEEDED", mapped
+    assert json.loads(mapped["output"]) == {"x": 1, "all": [1, 2]}
 
 
 def test_alias_routes_to_its_version_and_lists_what_it_started(running_engine: RunningEngine) -> None:

@@ -10,6 +10,7 @@ import pytest
 from localstack.services.stepfunctions.asl.parse.asl_parser import AmazonStateLanguageParser
 
 from millpond.base.config import CHECKOUT
+from millpond.localstack_ext.stepfunctions.definitions import problems
 
 TERRAFORM = CHECKOUT / "terraform"
 SOURCES = {path.name: path.read_text() for path in sorted(TERRAFORM.glob("*.tf"))}
@@ -59,6 +60,7 @@ INTEGRATIONS = {
 
 
 def test_the_definition_is_valid_states_language() -> None:
+    assert problems(rendered()) == []
     AmazonStateLanguageParser.parse(rendered())
 
 

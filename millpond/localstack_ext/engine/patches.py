@@ -233,6 +233,12 @@ INVENTORY: tuple[Target, ...] = (
         "TestState refuses Parallel states.",
     ),
     Target(
+        f"{_ASL}.parse.test_state.asl_parser:TestStateAmazonStateLanguageParser.parse",
+        "(definition, state_name=None)",
+        _LOCALSTACK,
+        "The grammar lacks fields of distributed Maps.",
+    ),
+    Target(
         f"{_ASL}.parse.test_state.preprocessor:_decorate_state_field",
         "(state_field, is_single_state=False)",
         _LOCALSTACK,

@@ -1,11 +1,13 @@
-"""``TestState`` of ``Parallel`` states, by a mock of their result, which LocalStack refuses.
+"""``TestState`` of ``Parallel`` states and distributed Maps, by a mock of their result.
 
 Source: ``TestState`` in the Step Functions API Reference and "Testing state machines with TestState" in the
-developer guide: Map and ``Parallel`` states are tested with a mock.
+developer guide: Map and ``Parallel`` states are tested with a mock. LocalStack refuses ``Parallel`` states,
+and the fields of a distributed Map that its grammar does not know; the items are not read in a test.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,11 +19,16 @@ from localstack.services.stepfunctions.asl.component.state.state_type import Sta
 from localstack.services.stepfunctions.asl.component.test_state.state.base_mock import MockedBaseState
 from localstack.services.stepfunctions.asl.component.test_state.state.execution import MockedStateExecution
 from localstack.services.stepfunctions.asl.parse.test_state import preprocessor
+from localstack.services.stepfunctions.asl.parse.test_state.asl_parser import (
+    TestStateAmazonStateLanguageParser,
+)
 from localstack.services.stepfunctions.asl.static_analyser.test_state.test_state_analyser import (
     TestStateStaticAnalyser,
 )
 
 from millpond.localstack_ext.engine import patches
+from millpond.localstack_ext.stepfunctions.definitions import DISTRIBUTED, S3_GET
+from millpond.localstack_ext.stepfunctions.programs import is_distributed
 
 
 class MockedParallel(MockedBaseState[StateParallel]):
@@ -35,7 +42,10 @@ class MockedParallel(MockedBaseState[StateParallel]):
 
 
 def install_tested_states() -> None:
-    """Let ``TestState`` take ``Parallel`` states, and states in their branches."""
+    """Let ``TestState`` take ``Parallel`` states, what is in their branches, and all distributed Maps."""
+
+    def parse(theirs: Any, definition: str, state_name: str | None = None) -> Any:
+        return theirs(json.dumps(readable(json.loads(definition)), ensure_ascii=False), state_name)
 
     def decorate(theirs: Any, state: Any, is_single_state: bool = False) -> None:
         if isinstance(state, StateParallel):
@@ -45,8 +55,32 @@ def install_tested_states() -> None:
 
     types = TestStateStaticAnalyser._SUPPORTED_STATE_TYPES | {StateType.Parallel}  # noqa: SLF001 - listed in patches
     patches.replace(TestStateStaticAnalyser, "_SUPPORTED_STATE_TYPES", types)
+    patches.wrap(TestStateAmazonStateLanguageParser, "parse", parse)
     patches.wrap(preprocessor, "_decorate_state_field", decorate)
     patches.wrap(preprocessor, "find_state", lambda _theirs, name, states: find_state(name, states))
+
+
+def readable(definition: Any) -> Any:
+    """A definition of a machine or a state, with what LocalStack's grammar knows of distributed Maps."""
+    if isinstance(definition, list):
+        return [readable(one) for one in definition]
+    if not isinstance(definition, dict):
+        return definition
+    if not is_distributed(definition):
+        return {name: readable(one) for name, one in definition.items()}
+    known = {name: readable(one) for name, one in definition.items() if name != "ItemBatcher"}
+    field = "ItemProcessor" if "ItemProcessor" in known else "Iterator"
+    known[field]["ProcessorConfig"] = {"Mode": DISTRIBUTED, "ExecutionType": "STANDARD"}
+    if "ItemReader" in known:
+        known["ItemReader"] = {"Resource": S3_GET, "ReaderConfig": {"InputType": "JSON"}}
+    if "ResultWriter" in known:
+        known["ResultWriter"].pop("WriterConfig", None)
+        if "Resource" not in known["ResultWriter"]:
+            del known["ResultWriter"]
+    share = known.get("ToleratedFailurePercentage")
+    if isinstance(share, int):
+        known["ToleratedFailurePercentage"] = float(share)
+    return known
 
 
 def find_state(name: str, states: Mapping[str, Any]) -> Any:
