@@ -177,7 +177,7 @@ def test_glue_job_run_is_waited_for_and_its_failure_is_the_tasks(running_engine:
         }
         glue.create_job(Name=name, Role=running_engine.role(), Command=command, MaxCapacity=0.0625)
         arn = state_machine(running_engine, f"job-{name}", "glue:startJobRun.sync", {"JobName": name})
-        outcomes.append(run(running_engine, arn, 120))
+        outcomes.append(run(running_engine, arn))
     well, wrong = outcomes
     assert well["status"] == "SUCCEEDED", well
     assert json.loads(well["output"])["JobRunState"] == "SUCCEEDED"
