@@ -395,7 +395,12 @@ EXAMPLES: dict[str, Example] = {
         {"ScheduleExpression": "rate(2 days)", "State": "DISABLED"},
         {"Name": "other-schedule"},
     ),
-    "Activity": Example("AWS::StepFunctions::Activity", {"Name": "human"}, {}, {"Name": "robot"}),
+    "Activity": Example(
+        "AWS::StepFunctions::Activity",
+        {"Name": "human", "Tags": tags("first")},
+        {"Tags": tags("second")},
+        {"Name": "robot"},
+    ),
     "Machine": Example(
         "AWS::StepFunctions::StateMachine",
         {
