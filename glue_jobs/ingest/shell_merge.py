@@ -241,15 +241,18 @@ def _write_positions(path: Path, removal: Removal, paths: Sequence[str]) -> int:
     return written
 
 
+# pydantic's plug-in of mypy takes pyiceberg's own constructors for generated ones.
+_AT_LEAST: Any = GreaterThanOrEqual
+_AT_MOST: Any = LessThanOrEqual
+
+
 def _bounds(fields: Sequence[Field], keys: pa.Table) -> BooleanExpression:
     """A condition that every given key satisfies, for pruning by the files' bounds."""
     condition: BooleanExpression = AlwaysTrue()
     for one in fields:
         if one.type in _PRUNING_TYPES:
             extremes = pc.min_max(keys.column(one.name)).as_py()
-            # pydantic's plug-in of mypy takes pyiceberg's own constructors for generated ones.
-            least = GreaterThanOrEqual(one.name, extremes["min"])  # type: ignore[call-arg, misc]
-            most = LessThanOrEqual(one.name, extremes["max"])  # type: ignore[call-arg, misc]
+            least, most = _AT_LEAST(one.name, extremes["min"]), _AT_MOST(one.name, extremes["max"])
             condition = And(condition, And(least, most))
     return condition
 
