@@ -86,6 +86,7 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     for statement in (
         *create_macros(),
         "SET TimeZone = 'UTC'",
+        "SET max_expression_depth = 10000",
         "SET scalar_subquery_error_on_multiple_rows = true",
     ):
         connection.execute(statement)

@@ -120,14 +120,20 @@ def check(tree: exp.Expr) -> None:
                 raise NotSupported(f"{part} of {type(node).__name__} ({_shortened(node)})", *position(node))
 
 
+_PLACE = "place of the leftmost token"
+
+
 def position(node: exp.Expr) -> Place:
     """Line and column, counted from one, where the leftmost token of a node begins."""
-    places = [
-        (n.meta["line"], n.meta["col"] - (n.meta["end"] - n.meta["start"]))
-        for n in node.walk()
-        if "line" in n.meta
-    ]
-    return min(places) if places else (None, None)
+    known: Place | None = node.meta.get(_PLACE)
+    if known is None:
+        places = [position(part) for part in node.iter_expressions()]
+        if "line" in node.meta:
+            places.append((node.meta["line"], node.meta["col"] - (node.meta["end"] - node.meta["start"])))
+        found = [(line, column) for line, column in places if line is not None and column is not None]
+        # Each node is asked again by those around it.
+        known = node.meta[_PLACE] = min(found) if found else (None, None)
+    return known
 
 
 def _shortened(node: exp.Expr) -> str:

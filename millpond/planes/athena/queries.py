@@ -27,7 +27,7 @@ from millpond.planes.athena.expressions import (
 from millpond.planes.athena.grammar import position
 from millpond.planes.athena.kernels import Kernel, fail
 from millpond.planes.athena.relations import Column, Relation, Scope, Typed
-from millpond.planes.athena.sql import parse_query
+from millpond.planes.athena.sql import deep_recursion, parse_query
 from millpond.planes.athena.types import (
     BIGINT,
     TIMESTAMP_TZ,
@@ -194,7 +194,8 @@ def compile_query(node: exp.Expr, source: TableSource, database: str) -> Compile
         What a table name without one is relative to.
     """
     compiler = _QueryCompiler(source, database)
-    sql, columns = compiler.query(node, None)
+    with deep_recursion():
+        sql, columns = compiler.query(node, None)
     casts = ", ".join(f"{_output(c)} AS {quote(c.sql_name)}" for c in columns)
     named = [Column(c.name or f"_col{i}", c.sql_name, c.type) for i, c in enumerate(columns)]
     return CompiledQuery(f"SELECT {casts} FROM ({sql})", tuple(named), tuple(compiler.scans))

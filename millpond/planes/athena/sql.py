@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from sqlglot import exp
@@ -41,8 +43,20 @@ def _place(node: exp.Expr) -> dict[str, Any]:
     return {"line": node.meta.get("line", 1), "col": node.meta.get("col", 1)}
 
 
+_NESTED_TYPES = frozenset({TokenType.ARRAY, TokenType.MAP, TokenType.STRUCT})
+_OPENING = frozenset({TokenType.L_BRACKET, TokenType.L_PAREN})
+
+
 class _Parser(TrinoParser):
     """Every call keeps the name it was written with: what a name means is for the compiler to say."""
+
+    def _parse_types(self, check_func: bool = False, *arguments: Any, **more: Any) -> exp.Expr | None:
+        """A type; ``ARRAY[…]``, ``ROW(…)`` and ``MAP(…)`` in an expression are not looked at as one."""
+        # Each would be parsed twice, and what is in it four times, and so on.
+        is_nested = self._curr is not None and self._curr.token_type in _NESTED_TYPES
+        if check_func and is_nested and self._next is not None and self._next.token_type in _OPENING:
+            return None
+        return super()._parse_types(check_func, *arguments, **more)
 
     def _parse_join(self, *arguments: Any, **more: Any) -> exp.Join | None:
         """A join that is no comma and no CROSS JOIN has a condition."""
@@ -92,6 +106,28 @@ _CLOSING = frozenset(
     {TokenType.R_PAREN, TokenType.FROM, TokenType.WHERE, TokenType.GROUP_BY, TokenType.ORDER_BY}
 )
 _RADIX = {"x": (16, "[0-9a-f_]+"), "o": (8, "[0-7_]+"), "b": (2, "[01_]+")}
+
+
+# A nested expression takes some twenty calls a level; the stack of a thread has room for many more.
+_DEEPEST = 15_000
+
+
+@contextmanager
+def deep_recursion() -> Iterator[None]:
+    """Let expressions be nested some hundreds of levels deep.
+
+    Raises
+    ------
+    QueryFailed
+        ``STACK_OVERFLOW``, as Trino says it, where one is deeper still.
+    """
+    # Never lowered again: another thread may be as deep.
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), _DEEPEST))
+    try:
+        yield
+    except RecursionError:
+        message = "statement is too large (stack overflow during analysis)"
+        raise QueryFailed("STACK_OVERFLOW", message) from None
 
 
 _PARTED_BYTES = re.compile(r"\b[xX]'[0-9a-fA-F\s]*'")
@@ -227,8 +263,9 @@ def parse_query(text: str) -> exp.Expr:
         ``SYNTAX_ERROR`` with the place of the first error, or that a part of it is not supported.
     """
     try:
-        tokens = _tokens(text)
-        statements = TrinoSql().parser().parse(tokens, text)
+        with deep_recursion():
+            tokens = _tokens(text)
+            statements = TrinoSql().parser().parse(tokens, text)
     except ParseError as error:
         if standard := _OF_STANDARD.search(text):
             # Their clauses are a grammar of their own.
@@ -248,6 +285,7 @@ def parse_query(text: str) -> exp.Expr:
         raise QueryFailed("", f"Only one sql statement is allowed. Got: {text}")
     if isinstance(found[0], exp.Select) and not found[0].expressions:
         raise _unexpected(None, text)
-    _check_names(found[0])
-    check(found[0])
+    with deep_recursion():
+        _check_names(found[0])
+        check(found[0])
     return found[0]
