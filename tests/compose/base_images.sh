@@ -24,7 +24,7 @@ trap 'rm -rf "$work"' EXIT
 say() { echo "stand-in: $*" >&2; }
 exists() { docker image inspect "$1" >/dev/null 2>&1; }
 # What the embedded tier runs is what the stand-ins are made of; see millpond/toolchain/components.py.
-"$harness" -c 'from millpond import config, toolchain; toolchain.ensure(config.load_settings())'
+"$(dirname "$harness")/millpond" doctor --quiet
 tool() { "$harness" -c "import json, sys; print(json.load(open('$home/tools.json'))['$1'])"; }
 site_packages() { "$1" -c 'import sysconfig; print(sysconfig.get_path("purelib"))'; }
 
@@ -35,7 +35,7 @@ make_base() {
     mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | head -n 1)
     debootstrap --variant=minbase --include="ca-certificates,git,$libraries" "$codename" "$work/root" "$mirror" >"$work/debootstrap.log" 2>&1 || {
         tail -n 20 "$work/debootstrap.log" >&2
-        exit 1
+        exit 3 # no packages of Debian: nothing of Millpond's is wrong
     }
     rm -rf "$work/root/var/cache/apt" "$work/root/var/lib/apt/lists" "$work/root/usr/share/doc" "$work/root/usr/share/man" "$work/root/usr/share/locale"
     cp /etc/ssl/certs/ca-certificates.crt "$work/root/etc/ssl/certs/ca-certificates.crt"
