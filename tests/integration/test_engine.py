@@ -144,18 +144,16 @@ def test_service_that_would_be_downloaded_is_an_error_that_says_so(running_engin
         running_engine.client("kinesis").list_streams()
 
 
-def test_unknown_resource_type_fails_the_stack_with_a_reason(running_engine: RunningEngine) -> None:
+def test_template_with_an_unknown_resource_type_is_refused_by_its_name(running_engine: RunningEngine) -> None:
     cloudformation = running_engine.client("cloudformation")
     template = {"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}, "Odd": {"Type": "AWS::Braket::Thing"}}}
-    cloudformation.create_stack(StackName="odd", TemplateBody=json.dumps(template))
-    stack = wait_for("final status", lambda: settled_stack(running_engine, "odd"))
-    assert stack["StackStatus"] == "CREATE_FAILED"
-    reasons = [
-        event.get("ResourceStatusReason", "")
-        for event in cloudformation.describe_stack_events(StackName="odd")["StackEvents"]
-    ]
-    assert "AWS::Braket::Thing" in "".join(reasons)
-    assert "AWS::SQS::Queue" not in "".join(reasons)
+    with pytest.raises(ClientError) as caught:
+        cloudformation.create_stack(StackName="odd", TemplateBody=json.dumps(template))
+    error = caught.value.response["Error"]
+    assert error["Code"] == "ValidationError"
+    assert "AWS::Braket::Thing is not available in Millpond" in error["Message"]
+    assert "AWS::SQS::Queue" not in error["Message"]
+    assert not running_engine.client("sqs").list_queues().get("QueueUrls")
 
 
 def test_known_resource_types_are_created(running_engine: RunningEngine) -> None:

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from botocore.exceptions import ClientError
+from localstack.services.cloudformation.engine.v2 import change_set_resource_support_checker as support
 from localstack.services.cloudformation.resource_provider import (
     OperationStatus,
     ProgressEvent,
@@ -190,8 +191,14 @@ def theirs() -> list[str]:
     return [str(kind) for kind in plugin_manager.list_names() if "::" in kind]
 
 
+def refusal(resource_type: str, _status: Any) -> str:
+    """What a template is answered with that has a type without a provider."""
+    return f"{resource_type} is not available in Millpond (docs/coverage/cloudformation-types.md)"
+
+
 def install_providers() -> None:
     """Let LocalStack's stacks use the above."""
+    patches.replace(support, "_build_resource_failure_message", refusal)
     patches.wrap(ResourceProviderExecutor, "try_load_resource_provider", try_load_resource_provider)
     patches.replace(ResourceProviderExecutor, "execute_action", execute_action)
     patches.wrap(ResourceProviderExecutor, "extract_physical_resource_id_from_model_with_schema", physical_id)

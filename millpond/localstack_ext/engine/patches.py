@@ -48,6 +48,13 @@ INVENTORY: tuple[Target, ...] = (
         "Most types of a data platform are missing, and others leave out properties without a word.",
     ),
     Target(
+        "localstack.services.cloudformation.engine.v2.change_set_resource_support_checker:"
+        "_build_resource_failure_message",
+        "(resource_type, status)",
+        _LOCALSTACK,
+        "It speaks of licences; what is not here is told by its name, and where the list of types is.",
+    ),
+    Target(
         "localstack.services.cloudformation.resource_provider:ResourceProviderExecutor.execute_action",
         "(self, resource_provider, raw_payload)",
         _LOCALSTACK,
