@@ -262,6 +262,7 @@ def test_script_uses_iceberg_tables_of_the_glue_catalog_with_awss_own_settings(
     assert table["StorageDescriptor"]["Location"] == f"s3://{BUCKET}/warehouse/lake.db/orders"
 
 
+@pytest.mark.skipif(not IS_EMBEDDED, reason="refused by name in containers")
 def test_the_data_catalog_is_the_metastore_of_spark_where_a_job_asks_for_it(glue: GlueJobs) -> None:
     glue.put("text/a.csv", "1,x\n2,y\n")
     run = glue.run(USES_THE_CATALOG, command="glueetl", DefaultArguments={"--enable-glue-datacatalog": ""})

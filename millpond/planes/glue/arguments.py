@@ -44,7 +44,10 @@ ARGUMENTS: Mapping[str, tuple[Effect, str]] = {
     "--enable-auto-scaling": (Effect.DONE, "decides how DPU seconds are told; one machine does not scale"),
     "--enable-continuous-cloudwatch-log": (Effect.DONE, ""),
     "--enable-continuous-log-filter": (Effect.KEPT, "nothing of Spark's own is in the log"),
-    "--enable-glue-datacatalog": (Effect.DONE, "the Data Catalog is the metastore of Spark"),
+    "--enable-glue-datacatalog": (
+        Effect.DONE,
+        "Spark's metastore is the Data Catalog; refused in containers",
+    ),
     "--enable-job-insights": (Effect.KEPT, "no analysis is written"),
     "--enable-lakeformation-fine-grained-access": (Effect.KEPT, "Lake Formation decides nothing here"),
     "--enable-metrics": (Effect.DONE, "some of AWS's metrics"),

@@ -230,6 +230,11 @@ class Supervisor:
         if not (launch.run.is_spark and launch.parameters.enables_catalog):
             yield launch
             return
+        if self._workers.containers is not None:
+            # The metastore listens beside the engine, where a worker's container does not reach it.
+            raise LaunchError(
+                "LAUNCH ERROR | --enable-glue-datacatalog is not available in Millpond's containers."
+            )
         glue = self._clients.of("glue", launch.credentials)
         metastore = Metastore(glue, launch.s3, self._context.endpoint_url)
         try:
