@@ -13,6 +13,7 @@ import pyarrow as pa
 from lake.verify.structure import Table
 from millpond.client.query import Row
 from millpond.planes.athena.exceptions import Place
+from millpond.planes.athena.kernels import Installer, installed_in
 from millpond.planes.athena.macros import create_macros
 from millpond.planes.athena.queries import AsOf, StoredTable, compile_query
 from millpond.planes.athena.relations import Column
@@ -39,6 +40,7 @@ class MemoryLake:
 
     def __init__(self) -> None:
         self._duckdb = duckdb.connect()
+        self._kernels = Installer(self._duckdb)
         for macro in create_macros():
             self.execute(macro)
         self._tables: dict[tuple[str, str], StoredTable] = {}
@@ -84,7 +86,8 @@ class MemoryLake:
         return self._tables[database, table]
 
     def ask(self, query: str) -> list[Row]:
-        compiled = compile_query(parse_query(query), self, "")
+        with installed_in(self._kernels):
+            compiled = compile_query(parse_query(query), self, "")
         for scan in compiled.scans:
             source = f"{quote(scan.table.database)}.{quote(scan.table.name)}"
             self.execute(f"CREATE OR REPLACE TEMP VIEW {quote(scan.name)} AS SELECT * FROM {source}")
