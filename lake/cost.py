@@ -26,6 +26,7 @@ from millpond.base.errors import MillpondError
 
 if TYPE_CHECKING:
     from millpond.client.aws import Aws
+from millpond.client.listing import pages
 
 PRICES = CHECKOUT / "fixtures" / "prices.json"
 DAYS_OF_MONTH = 30
@@ -429,8 +430,7 @@ def other_engines(
 def _last_execution(aws: Aws, settings: Settings, runs: Mapping[str, Mapping[str, Any]]) -> Execution:
     run_id = max(runs.values(), key=lambda run: run["started_at"])["run_id"]
     arn = f"arn:aws:states:{aws.region}:{aws.account_id}:execution:{settings.prefix}-ingest:{run_id}"
-    pages = aws.stepfunctions.get_paginator("get_execution_history").paginate(executionArn=arn)
-    return Execution.of_history(event for page in pages for event in page["events"])
+    return Execution.of_history(pages(aws.stepfunctions, "get_execution_history", "events", executionArn=arn))
 
 
 def _logged_bytes(aws: Aws, settings: Settings, execution: Execution) -> int:
@@ -484,14 +484,12 @@ def _standing(aws: Aws, settings: Settings) -> dict[str, float]:
 
 def _all(client: Any, operation: str, name: str, **arguments: Any) -> list[dict[str, Any]]:
     """What every page of an answer holds under a name."""
-    pages = client.get_paginator(operation).paginate(**arguments)
-    return [one for page in pages for one in page.get(name, [])]
+    return list(pages(client, operation, name, **arguments))
 
 
 def _stored_bytes(aws: Aws, settings: Settings, purpose: str) -> int:
     bucket = f"{settings.prefix}-{purpose}-{aws.account_id}-{aws.region}"
-    pages = aws.s3.get_paginator("list_object_versions").paginate(Bucket=bucket)
-    return sum(one["Size"] for page in pages for one in page.get("Versions", []))
+    return sum(one["Size"] for one in pages(aws.s3, "list_object_versions", "Versions", Bucket=bucket))
 
 
 def _scan(aws: Aws, table: str) -> Iterator[dict[str, Any]]:

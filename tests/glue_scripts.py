@@ -11,7 +11,7 @@ from typing import Any
 
 from waiting import wait_until
 
-from millpond.testing.jobs import FINAL
+from millpond.client.job_runs import ENDED
 
 
 @dataclass
@@ -72,7 +72,7 @@ class GlueScripts(ABC):
         """Wait until a run has ended; the run."""
         return wait_until(
             f"end of {run_id}",
-            lambda: run if (run := self.look(job, run_id))["JobRunState"] in FINAL else None,
+            lambda: run if (run := self.look(job, run_id))["JobRunState"] in ENDED else None,
             self.run_seconds,
         )
 

@@ -12,11 +12,11 @@ from typing import Any
 from millpond.base.errors import MillpondError
 from millpond.base.waiting import SCALE, DeadlinePassed, scaled, wait_until
 from millpond.client.aws import Aws
+from millpond.client.job_runs import ENDED
 from millpond.client.logs import job_run_log
 
 BUCKET = "millpond-testing"
 ROLE = "millpond-testing"
-FINAL = ("SUCCEEDED", "FAILED", "STOPPED", "TIMEOUT", "ERROR")
 RUN_SECONDS = 600.0
 _NUMBERS = itertools.count(1)
 _TRUST = {
@@ -95,7 +95,7 @@ def run_glue_job(
 
     def ended() -> Any:
         run = aws.glue.get_job_run(JobName=name, RunId=run_id)["JobRun"]
-        return run if run["JobRunState"] in FINAL else None
+        return run if run["JobRunState"] in ENDED else None
 
     try:
         run = wait_until("end of the run", ended, timeout, pause=0.1)
