@@ -259,7 +259,6 @@ UNSEEN = {
     ("*", "ec2:*"): "Glue and Lambda place interfaces into the VPC with the role; there is no network here",
     ("*", "xray:*"): "services send traces with the role; nothing is traced here",
     ("*", "sqs:SendMessage"): "Lambda leaves an event whose function failed for good",
-    ("rotate", "logs:CreateLogStream"): "it was called when its rotation was made, before the recording",
     ("plan", "kms:GenerateDataKey"): "the queue in which Lambda leaves what failed is encrypted",
     ("register", "kms:GenerateDataKey"): "the same",
     ("reschedule", "kms:*"): "the same, and Lambda decrypts the environment of the function with its role",
@@ -276,6 +275,10 @@ UNSEEN = {
     ("ingest", "athena:StopQueryExecution"): "a run that is stopped while Athena counts",
     ("ingest", "s3:AbortMultipartUpload"): "Athena writes larger files in parts",
     ("ingest", "s3:List*Multipart*"): "the same",
+}
+# What one recording has and another has not: a slow machine outlives the process of a function.
+AT_TIMES = {
+    ("rotate", "logs:CreateLogStream"): "its process was started when its rotation was made, before the recording",
 }
 # What is asked for and refused on purpose, by those who can go on without.
 WITHHELD = {
@@ -332,6 +335,7 @@ def test_nothing_is_granted_that_is_not_needed(roles: dict[str, Role], needs: di
         for name, role in roles.items()
         for _, action in role.granted() - role.used(needs[name])
     }
+    unseen -= AT_TIMES.keys()
     explained = {(one, why) for one in unseen for why in UNSEEN if all(map(permissions.matches, why, one))}
     assert unseen - {one for one, _ in explained} == set()
     assert UNSEEN.keys() - {why for _, why in explained} == set(), "these were seen"

@@ -93,7 +93,7 @@ def test_terraform_applies_with_its_state_in_s3_and_a_broken_configuration_fails
     source = {"type": "CODECOMMIT", "location": repository.as_uri()}
     project = codebuild.project("terraform", "", source=source)
 
-    build = codebuild.ended(codebuild.start(project), 120)
+    build = codebuild.ended(codebuild.start(project))
 
     assert build["buildStatus"] == "SUCCEEDED", "\n".join(codebuild.log(build))
     assert build["exportedEnvironmentVariables"] == [{"name": "PARAMETER", "value": "/made/by/terraform"}]
@@ -105,6 +105,6 @@ def test_terraform_applies_with_its_state_in_s3_and_a_broken_configuration_fails
 
     (repository / "live/main.tf").write_text(MAIN + "nonsense\n")
     commit(repository, "broken")
-    broken = codebuild.ended(codebuild.start(project), 120)
+    broken = codebuild.ended(codebuild.start(project))
     assert broken["buildStatus"] == "FAILED"
     assert "terraform init" in contexts(broken, "PRE_BUILD")[0][1]

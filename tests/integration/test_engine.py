@@ -153,7 +153,7 @@ def test_template_with_an_unknown_resource_type_is_refused_by_its_name(running_e
     assert error["Code"] == "ValidationError"
     assert "AWS::Braket::Thing is not available in Millpond" in error["Message"]
     assert "AWS::SQS::Queue" not in error["Message"]
-    assert not running_engine.client("sqs").list_queues().get("QueueUrls")
+    assert not running_engine.client("sqs").list_queues(QueueNamePrefix="odd-").get("QueueUrls")
 
 
 def test_known_resource_types_are_created(running_engine: RunningEngine) -> None:
