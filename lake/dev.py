@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from watchfiles import DefaultFilter, watch
 
@@ -91,7 +92,7 @@ class Reloader:
         changed = [name for name, file in manifest.files.items() if self._known.get(name) != file]
         functions = []
         for name in changed:
-            self._s3.upload_file(str(manifest.directory / name), self._bucket, name)
+            self._upload(manifest.directory / name, name)
             if name.startswith("lambdas/"):
                 function = f"{self._settings.prefix}-{Path(name).stem}"
                 self._lambda.update_function_code(FunctionName=function, S3Bucket=self._bucket, S3Key=name)
@@ -101,6 +102,15 @@ class Reloader:
                 functions.append(function)
         self._known = manifest.files
         return Reload(tuple(changed), tuple(functions))
+
+    def _upload(self, file: Path, key: str) -> None:
+        """Replace an object and keep its tags, without which the next deployment would change it."""
+        try:
+            tags = self._s3.get_object_tagging(Bucket=self._bucket, Key=key)["TagSet"]
+        except self._s3.exceptions.NoSuchKey:
+            tags = []
+        tagging = urlencode({tag["Key"]: tag["Value"] for tag in tags})
+        self._s3.upload_file(str(file), self._bucket, key, ExtraArgs={"Tagging": tagging} if tags else None)
 
     def follow(self, stop: Event | None = None) -> Iterator[Reload]:
         """Reload now and after each change, until interrupted or ``stop`` is set."""

@@ -22,7 +22,7 @@ UNKNOWN_SECONDS = 60.0
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--record-durations", action="store_true", help=f"Write {DURATIONS.name} anew.")
+    parser.addoption("--record-durations", action="store_true", help=f"Write what was run into {DURATIONS.name}.")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -77,5 +77,7 @@ class Stopwatch:
         self._seconds[file_of(report.nodeid)] += report.duration
 
     def pytest_sessionfinish(self) -> None:
-        recorded = {name: round(seconds, 1) for name, seconds in sorted(self._seconds.items())}
-        DURATIONS.write_text(json.dumps(recorded, indent=2) + "\n")
+        recorded = json.loads(DURATIONS.read_text())
+        recorded |= {name: round(seconds, 1) for name, seconds in self._seconds.items()}
+        there = {name: seconds for name, seconds in sorted(recorded.items()) if Path(name).exists()}
+        DURATIONS.write_text(json.dumps(there, indent=2) + "\n")

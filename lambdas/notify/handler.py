@@ -164,10 +164,5 @@ def _get_all(desk: Desk, keys: Sequence[tuple[str, str]]) -> dict[str, Item]:
 
 
 def _scan(table: Table) -> Iterator[Item]:
-    arguments: dict[str, Any] = {}
-    while True:
-        page = table.scan(**arguments)
+    for page in table.meta.client.get_paginator("scan").paginate(TableName=table.name):
         yield from page["Items"]
-        if "LastEvaluatedKey" not in page:
-            return
-        arguments = {"ExclusiveStartKey": page["LastEvaluatedKey"]}

@@ -213,13 +213,8 @@ def _structure(sources: Sources, table_id: str) -> Item | None:
 
 
 def _scan(table: Table) -> Iterator[Item]:
-    arguments: dict[str, Any] = {}
-    while True:
-        page = table.scan(**arguments)
+    for page in table.meta.client.get_paginator("scan").paginate(TableName=table.name):
         yield from page["Items"]
-        if "LastEvaluatedKey" not in page:
-            return
-        arguments = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
 
 def _optional_int(value: Any) -> int | None:

@@ -64,7 +64,7 @@ def follow_execution(aws: Aws, arn: str) -> Iterator[StateEvent]:
     seen = 0
     while True:
         # Asked before the history is read, so that what is read after the end is all there is.
-        execution: Any = aws.stepfunctions.describe_execution(executionArn=arn)
+        execution = aws.stepfunctions.describe_execution(executionArn=arn)
         events = list(pages(aws.stepfunctions, "get_execution_history", "events", executionArn=arn))
         for event in events[seen:]:
             if told := _told(event):

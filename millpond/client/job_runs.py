@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from millpond.base.errors import MillpondError
 from millpond.client.aws import Aws
@@ -73,7 +72,7 @@ def follow_job(aws: Aws, name: str, run_id: str) -> Iterator[RunStep]:
     seen = 0
     while True:
         # Asked before the log is read, so that what is read after the end is all there is.
-        run: Any = aws.glue.get_job_run(JobName=name, RunId=run_id)["JobRun"]
+        run = aws.glue.get_job_run(JobName=name, RunId=run_id)["JobRun"]
         _, lines = job_run_log(aws.glue, aws.logs, name, run_id)
         step = RunStep(
             run["JobRunState"], tuple(lines[seen:]), run.get("ErrorMessage", ""), run.get("ExecutionTime", 0)

@@ -278,7 +278,10 @@ UNSEEN = {
 }
 # What one recording has and another has not: a slow machine outlives the process of a function.
 AT_TIMES = {
-    ("rotate", "logs:CreateLogStream"): "its process was started when its rotation was made, before the recording",
+    (
+        "rotate",
+        "logs:CreateLogStream",
+    ): "its process was started when its rotation was made, before the recording",
 }
 # What is asked for and refused on purpose, by those who can go on without.
 WITHHELD = {

@@ -7,10 +7,10 @@ import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from millpond.planes.codebuild.builds import Build, s3_log_key
 from millpond.planes.codebuild.environment import masked
+from millpond.planes.common.credentials import Clients
 from millpond.planes.common.logs import Destination, LogShipper, Tail
 
 
@@ -43,7 +43,7 @@ class BuildLog:
         Of the service itself.
     """
 
-    def __init__(self, path: Path, build: Build, clients: Any) -> None:
+    def __init__(self, path: Path, build: Build, clients: Clients) -> None:
         self._path = path
         self._build = build
         self._clients = clients

@@ -15,6 +15,7 @@ from unittest.mock import ANY
 import boto3
 from checkouts import Checkout
 from deploy_fixtures import Stack, copy_checkout
+from ingest.settings_schema import DEFAULTS
 from waiting import wait_until
 
 from millpond.base.config import CHECKOUT
@@ -172,13 +173,16 @@ def test_settings_and_structures_reach_dynamodb_as_the_files_say(deployed: Stack
         aws_access_key_id="test",
         aws_secret_access_key="test",
     )
-    for kind, name in (("job_settings", "settings"), ("table_structures", "structures")):
+    for kind, name, defaults in (
+        ("job_settings", "settings", DEFAULTS),
+        ("table_structures", "structures", {}),
+    ):
         items = dynamodb.Table(f"millpond-dev-{kind}").scan()["Items"]
         found = {item["table_id"]: item for item in items}
         files = (CHECKOUT / "fixtures" / kind).glob("*.json")
-        contents = (json.loads(path.read_text(), parse_float=Decimal) for path in files)
+        contents = (defaults | json.loads(path.read_text(), parse_float=Decimal) for path in files)
         expected = {content["table_id"]: content for content in contents}
-        assert found == expected, name
+        assert found == expected, kind
 
 
 def test_terraform_never_sees_what_is_in_the_secret(deployed: Stack) -> None:
