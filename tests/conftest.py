@@ -22,7 +22,7 @@ UNKNOWN_SECONDS = 60.0
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--record-durations", action="store_true", help=f"Write what was run into {DURATIONS.name}.")
+    parser.addoption("--record-durations", action="store_true", help=f"Keep them in {DURATIONS.name}.")
 
 
 def pytest_configure(config: pytest.Config) -> None:

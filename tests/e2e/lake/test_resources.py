@@ -173,10 +173,7 @@ def test_settings_and_structures_reach_dynamodb_as_the_files_say(deployed: Stack
         aws_access_key_id="test",
         aws_secret_access_key="test",
     )
-    for kind, name, defaults in (
-        ("job_settings", "settings", DEFAULTS),
-        ("table_structures", "structures", {}),
-    ):
+    for kind, defaults in (("job_settings", DEFAULTS), ("table_structures", {})):
         items = dynamodb.Table(f"millpond-dev-{kind}").scan()["Items"]
         found = {item["table_id"]: item for item in items}
         files = (CHECKOUT / "fixtures" / kind).glob("*.json")
