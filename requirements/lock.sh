@@ -11,13 +11,13 @@ compile --python-version 3.13 --extra build --extra dev pyproject.toml requireme
 # The settings for uv in pyproject.toml narrow the harness to its own Python: not meant for these.
 compile --no-config --python-version 3.11 requirements/glue-spark.in -o requirements/glue-spark.txt
 compile --no-config --python-version 3.9 requirements/glue-shell.in -o requirements/glue-shell.txt
-compile --no-config --python-version 3.13 requirements/lambda.in -o requirements/lambda.txt
+compile --no-config --python-version 3.9 requirements/lambda.in -o requirements/lambda.txt
 compile --no-config --python-version 3.13 requirements/lambda-vendored.in -c requirements/lambda.txt -o requirements/lambda-vendored.txt
 compile --no-config --python-version 3.13 requirements/bench.in -o requirements/bench.txt
 compile --no-config --python-version 3.11 requirements/bench-ingestr.in -o requirements/bench-ingestr.txt
 compile --no-config --python-version 3.11 requirements/checkov.in -o requirements/checkov.txt
 compile --no-config --python-version 3.9 requirements/build.in -o requirements/build.txt
-for name in uv java; do
+for name in uv java node18 node20 node22 node24; do
     compile --no-config --no-deps --python-version 3.9 "requirements/$name.in" -o "requirements/$name.txt"
 done
 compile --no-config --no-deps --python-version 3.13 requirements/jars.in -o requirements/jars.txt

@@ -19,6 +19,8 @@ from millpond.base.errors import MillpondError
 from millpond.base.waiting import SCALE, DeadlinePassed, scaled, wait_until
 from millpond.planes.common.context import PlaneContext, Tools
 from millpond.stack.engine_environment import DIRECTORIES, engine_variables
+from millpond.toolchain.runtimes import ENVIRONMENT as INSTALLER_ENVIRONMENT
+from millpond.toolchain.runtimes import installer_environment
 
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 20.0
@@ -121,6 +123,7 @@ class Engine:
             SCALE: os.environ.get(SCALE, "1"),
             # What LocalStack makes of the installed packages, and not of this stack's state.
             "MILLPOND_ENGINE_CACHE": str(settings.home / "engine"),
+            INSTALLER_ENVIRONMENT: json.dumps(installer_environment(os.environ)),
             "MILLPOND_CODEBUILD_MAX_RUNNING": str(settings.codebuild_max_running),
             "MILLPOND_GLUE_WARM_JVMS": str(settings.glue_warm_jvms),
             **engine_variables(

@@ -205,6 +205,7 @@ def _sources(name: str) -> list[Path]:
             "docker/engine/*",
             "glue_runtime/**/*",
             "millpond/**/*.py",
+            "millpond/**/*.mjs",
             "pyproject.toml",
             "requirements/engine.txt",
             "requirements/lambda.txt",

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
+import stat
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from archives import zipped
+from botocore.exceptions import ClientError
 from engine_fixtures import RunningEngine, running_engine, wait_for
 
 __all__ = ["running_engine"]
@@ -114,27 +118,108 @@ def test_invocations_at_once_run_in_processes_of_their_own(running_engine: Runni
     assert len({json.loads(answer["Payload"].read()) for answer in answers}) == 3
 
 
-@pytest.mark.parametrize("name", ["nodejs22.x", "python3.12"])
-def test_function_of_a_runtime_this_machine_lacks_ends_as_failed(
-    running_engine: RunningEngine, name: str
+def test_function_of_a_runtime_that_does_not_run_here_ends_as_failed_and_can_be_deleted(
+    running_engine: RunningEngine,
 ) -> None:
     awslambda = running_engine.client("lambda")
-    function = f"runtime-{name.replace('.', '-')}"
-    awslambda.create_function(
-        FunctionName=function,
-        Role=running_engine.role(),
-        Handler="app.handler",
-        Runtime=name,
-        Code={"ZipFile": zipped({"app.py": ECHO})},
+    image = {"PackageType": "Image", "Code": {"ImageUri": "000000000000.dkr.ecr.eu-west-1.amazonaws.com/x:1"}}
+    archive = {"Handler": "app.handler", "Runtime": "java21", "Code": {"ZipFile": zipped({"app.py": ECHO})}}
+    for name, settings, reason in (
+        ("javaish", archive, "Functions of the runtime java21 cannot be run here. These can: python3.9"),
+        ("imagined", image, "Functions from images cannot be run here: deploy the function to AWS"),
+    ):
+        awslambda.create_function(FunctionName=name, Role=running_engine.role(), **settings)
+
+        def settled(name: str = name) -> dict[str, Any] | None:
+            state: dict[str, Any] = awslambda.get_function_configuration(FunctionName=name)
+            return state if state["State"] != "Pending" else None
+
+        state = wait_for("final state", settled)
+        assert state["State"] == "Failed"
+        assert reason in state["StateReason"]
+        awslambda.delete_function(FunctionName=name)
+        assert name not in [one["FunctionName"] for one in awslambda.list_functions()["Functions"]]
+
+
+def test_what_lambda_refuses_is_refused(running_engine: RunningEngine) -> None:
+    awslambda = running_engine.client("lambda")
+    running_engine.function("accepted", ECHO)
+    make = {"FunctionName": "refused", "Role": running_engine.role(), "Handler": "app.handler"}
+    good, evil = zipped({"app.py": ECHO}), linked("app.py", "/etc/passwd")
+    for call, arguments, code in (
+        (
+            "create_function",
+            {**make, "Runtime": "python4", "Code": {"ZipFile": good}},
+            "InvalidParameterValue",
+        ),
+        (
+            "create_function",
+            {**make, "Runtime": "python3.13", "Code": {"ZipFile": evil}},
+            "InvalidParameterValue",
+        ),
+        ("update_function_code", {"FunctionName": "accepted", "ZipFile": evil}, "InvalidParameterValue"),
+        ("publish_layer_version", {"LayerName": "l", "Content": {"ZipFile": evil}}, "InvalidParameterValue"),
+        ("invoke", {"FunctionName": "accepted", "Payload": b"{no json"}, "InvalidRequestContent"),
+        (
+            "invoke_with_response_stream",
+            {"FunctionName": "accepted", "Payload": b"{}"},
+            "InvalidRequestContent",
+        ),
+    ):
+        with pytest.raises(ClientError) as caught:
+            getattr(awslambda, call)(**arguments)
+        assert caught.value.response["Error"]["Code"] == f"{code}Exception", call
+
+
+def linked(name: str, target: str) -> bytes:
+    """A ZIP file of one symbolic link."""
+    file, entry = io.BytesIO(), zipfile.ZipInfo(name)
+    entry.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(entry, target)
+    return file.getvalue()
+
+
+def test_reserved_concurrency_throttles(running_engine: RunningEngine) -> None:
+    awslambda = running_engine.client("lambda")
+    running_engine.function("narrow", ECHO)
+    awslambda.put_function_concurrency(FunctionName="narrow", ReservedConcurrentExecutions=0)
+    with pytest.raises(ClientError) as caught:
+        invoke(running_engine, "narrow", None)
+    assert caught.value.response["Error"]["Code"] == "TooManyRequestsException"
+    awslambda.delete_function_concurrency(FunctionName="narrow")
+    assert json.loads(invoke(running_engine, "narrow", 1)["Payload"].read()) == {"echo": 1}
+
+
+def test_layers_client_context_versions_and_routed_aliases(running_engine: RunningEngine) -> None:
+    awslambda = running_engine.client("lambda")
+    layer = awslambda.publish_layer_version(
+        LayerName="words", Content={"ZipFile": zipped({"python/shared.py": "word = 'layer'"})}
+    )["LayerVersionArn"]
+    code = (
+        "import shared, os\ndef handler(event, context):\n"
+        "    return [shared.word, context.client_context.custom['a'], os.environ['STAGE'], "
+        "context.function_version]"
     )
-
-    def settled() -> dict[str, Any] | None:
-        state: dict[str, Any] = awslambda.get_function_configuration(FunctionName=function)
-        return state if state["State"] != "Pending" else None
-
-    state = wait_for("final state", settled)
-    assert state["State"] == "Failed"
-    assert f"The runtime {name} cannot be run here; these can: python3.13" in state["StateReason"]
+    running_engine.function("layered", code, Layers=[layer], Environment={"Variables": {"STAGE": "one"}})
+    first = awslambda.publish_version(FunctionName="layered")["Version"]
+    awslambda.update_function_configuration(
+        FunctionName="layered", Environment={"Variables": {"STAGE": "two"}}
+    )
+    awslambda.get_waiter("function_updated_v2").wait(FunctionName="layered", WaiterConfig={"Delay": 1})
+    second = awslambda.publish_version(FunctionName="layered")["Version"]
+    awslambda.create_alias(
+        FunctionName="layered",
+        Name="live",
+        FunctionVersion=first,
+        RoutingConfig={"AdditionalVersionWeights": {second: 0.99999}},
+    )
+    given = base64.b64encode(json.dumps({"custom": {"a": 7}}).encode()).decode()
+    for qualifier, stage in ((first, "one"), (second, "two"), ("live", "two")):
+        answer = invoke(running_engine, "layered", None, Qualifier=qualifier, ClientContext=given)
+        version = first if stage == "one" else second
+        assert json.loads(answer["Payload"].read()) == ["layer", 7, stage, version]
+        assert answer["ExecutedVersion"] == version
 
 
 def test_event_invocation_sends_its_outcome_to_the_destinations(running_engine: RunningEngine) -> None:

@@ -15,8 +15,18 @@ import pytest
 from waiting import wait_until
 
 from millpond.planes.common.context import PlaneContext, Tools
-from millpond.planes.functions import FunctionError, FunctionVersion, Invocation, Outcome, Sandbox
+from millpond.planes.functions import (
+    FunctionError,
+    FunctionVersion,
+    Interpreter,
+    Invocation,
+    Outcome,
+    Sandbox,
+    runtime_named,
+)
+from millpond.planes.functions.worker import MAX_OUTPUT_BYTES
 
+PYTHON = Interpreter(runtime_named("python3.13"), Path(sys.executable))
 ARN = "arn:aws:lambda:eu-west-1:000000000000:function:fn"
 
 
@@ -39,7 +49,8 @@ def sandbox(context: PlaneContext, tmp_path: Path) -> Iterator[Callable[..., San
         function = FunctionVersion(
             "fn", "$LATEST", "python3.13", handler, tmp_path / "code", 10.0, 512, environment=stream
         )
-        made.append(Sandbox(context, dataclasses.replace(function, **changes), f"box{len(made)}"))
+        function = dataclasses.replace(function, **changes)
+        made.append(Sandbox(context, function, PYTHON, f"box{len(made)}"))
         return made[-1]
 
     yield make
@@ -66,12 +77,12 @@ def test_handler_gets_the_event_and_its_result_is_the_payload(sandbox: Callable[
 def test_context_has_the_attributes_of_aws(sandbox: Callable[..., Sandbox]) -> None:
     names = (
         "aws_request_id function_name function_version invoked_function_arn memory_limit_in_mb "
-        "log_group_name log_stream_name identity client_context"
+        "log_group_name log_stream_name client_context"
     )
     box = sandbox(
         f"def handler(event, context):\n    return [getattr(context, n) for n in {names!r}.split()]"
     )
-    expected = ["req-1", "fn", "$LATEST", ARN, "512", "/aws/lambda/fn", "stream", None, None]
+    expected = ["req-1", "fn", "$LATEST", ARN, "512", "/aws/lambda/fn", "stream", None]
     assert json.loads(invoke(box).payload) == expected
 
 
@@ -244,11 +255,41 @@ def test_layer_is_importable(sandbox: Callable[..., Sandbox], tmp_path: Path) ->
     assert json.loads(invoke(box).payload) == "from the layer"
 
 
-def test_unknown_runtime_is_refused(context: PlaneContext, tmp_path: Path) -> None:
-    function = FunctionVersion("fn", "$LATEST", "ruby3.4", "app.handler", tmp_path, 3.0, 128)
-    with pytest.raises(FunctionError, match=r"ruby3\.4 cannot be run here; these can: python3\.13") as caught:
-        Sandbox(context, function, "box")
+def test_unknown_runtime_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(FunctionError, match=r"ruby3\.4 cannot be run here\. These can: python3\.9") as caught:
+        runtime_named("ruby3.4")
     assert caught.value.code == "InvalidParameterValueException"
+
+
+def test_output_without_end_is_bounded_and_says_so(sandbox: Callable[..., Sandbox]) -> None:
+    box = sandbox(
+        "import sys\ndef handler(event, context):\n"
+        "    for _ in range(event): sys.stdout.write('x' * 999_999 + '\\n')\n    return 'done'"
+    )
+    outcome = invoke(box, 20)
+    assert json.loads(outcome.payload) == "done"
+    assert len(outcome.log) < MAX_OUTPUT_BYTES + 1000
+    assert "more bytes of output are not kept" in outcome.log
+    assert outcome.log.splitlines()[-1].startswith("REPORT")
+    assert invoke(box, 1).log.count("x") == 1_000_000  # with the one of "Max"
+
+
+def test_answer_without_end_ends_the_process(sandbox: Callable[..., Sandbox]) -> None:
+    box = sandbox("def handler(event, context):\n    return 'x' * event", memory_mb=2000)
+    assert error_of(invoke(box, 60_000_000))["errorType"] == "Function.ResponseSizeTooLarge"
+    assert json.loads(invoke(box, 1).payload) == "x"
+
+
+def test_function_over_its_tmp_is_ended(sandbox: Callable[..., Sandbox]) -> None:
+    box = sandbox(
+        "import os, tempfile, time\ndef handler(event, context):\n"
+        "    with open(os.path.join(tempfile.gettempdir(), 'big'), 'wb') as f: f.write(b'x' * (12 << 20))\n"
+        "    time.sleep(30)",
+        temporary_mb=10,
+        timeout=30.0,
+    )
+    message = "RequestId: req-1 Error: [Errno 28] No space left on device: /tmp holds more than 10 MB"
+    assert error_of(invoke(box))["errorMessage"] == message
 
 
 def test_stop_ends_a_running_invocation_and_leaves_nothing(

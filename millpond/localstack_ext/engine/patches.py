@@ -156,6 +156,36 @@ INVENTORY: tuple[Target, ...] = (
         _LOCALSTACK,
         "Throttled invocations are not counted.",
     ),
+    Target(
+        "localstack.services.lambda_.invocation.execution_environment:ExecutionEnvironment.invoke",
+        "(self, invocation)",
+        _LOCALSTACK,
+        "It keeps the client's context to itself.",
+    ),
+    Target(
+        "localstack.services.lambda_.invocation.lambda_service:LambdaService.stop_version",
+        "(self, qualified_arn)",
+        _LOCALSTACK,
+        "A function that failed before it ran can never be deleted.",
+    ),
+    Target(
+        "localstack.services.lambda_.invocation.lambda_service:store_lambda_archive",
+        "(archive_file, function_name, region_name, account_id)",
+        _LOCALSTACK,
+        "A ZIP file with links that leave its folder is taken.",
+    ),
+    Target(
+        "localstack.services.lambda_.provider:store_lambda_archive",
+        "(archive_file, function_name, region_name, account_id)",
+        _LOCALSTACK,
+        "The same function, by the name that the provider imported.",
+    ),
+    Target(
+        "localstack.services.lambda_.invocation.lambda_models:S3Code.prepare_for_execution",
+        "(self)",
+        _LOCALSTACK,
+        "The program unzip writes through links that it made, and changes the mode of what they lead to.",
+    ),
     # CloudWatch Logs
     Target(
         "moto.logs.models:LogGroup.create_log_stream",
@@ -457,6 +487,12 @@ USED: tuple[Target, ...] = (
         "(self, param_name, if_none=None)",
         _MOTO,
         "A parameter.",
+    ),
+    Target(
+        "localstack.services.lambda_.invocation.lambda_models:S3Code._download_archive_to_file",
+        "(self, target_file)",
+        _LOCALSTACK,
+        "The code of a function, from where it is kept.",
     ),
     _of_secrets("_is_valid_identifier", "(self, identifier)", "Whether there is such a secret."),
     _of_secrets(

@@ -80,10 +80,13 @@ def _ec2() -> Service:
 
 def _lambda() -> Service:
     from millpond.localstack_ext.events.provider import install_patterns
-    from millpond.localstack_ext.functions.keys import KeyedLambdaProvider
+    from millpond.localstack_ext.functions.code import install_deletion, install_unpacking
+    from millpond.localstack_ext.functions.provider import FunctionsProvider
 
     install_patterns()
-    return Service.for_provider(KeyedLambdaProvider())
+    install_unpacking()
+    install_deletion()
+    return Service.for_provider(FunctionsProvider())
 
 
 def _secretsmanager() -> Service:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from typing import Any
 
 from localstack.aws.api.lambda_ import PackageType
+from localstack.services.lambda_.invocation.execution_environment import ExecutionEnvironment
 from localstack.services.lambda_.invocation.lambda_models import (
     FunctionVersion as LocalStackVersion,
 )
@@ -13,9 +15,10 @@ from localstack.services.lambda_.invocation.lambda_models import HotReloadingCod
 from localstack.services.lambda_.invocation.plugins import RuntimeExecutorPlugin
 from localstack.services.lambda_.invocation.runtime_executor import RuntimeExecutor
 
-from millpond.localstack_ext.engine import planes
+from millpond.localstack_ext.engine import patches, planes
 from millpond.localstack_ext.functions.metrics import Concurrency, install_metrics, report_run
-from millpond.planes.functions import FunctionError, FunctionVersion, Invocation, Sandbox, interpreter_for
+from millpond.localstack_ext.functions.runtimes import interpreter_for
+from millpond.planes.functions import FunctionError, FunctionVersion, Invocation, Sandbox
 
 # What LocalStack sets for the init program in its containers, which is not there.
 _OF_THE_CONTAINER = ("LOCALSTACK_", "EDGE_PORT")
@@ -28,10 +31,11 @@ class SandboxExecutor(RuntimeExecutor):
     def __init__(self, id: str, function_version: LocalStackVersion) -> None:  # noqa: A002
         super().__init__(id, function_version)
         self._sandbox: Sandbox | None = None
+        self.client_context = ""
 
     def start(self, env_vars: dict[str, Any]) -> None:
         function = to_plane(self.function_version, env_vars)
-        self._sandbox = Sandbox(planes.context(), function, self.id)
+        self._sandbox = Sandbox(planes.context(), function, interpreter_for(function.runtime), self.id)
 
     def stop(self) -> None:
         if self._sandbox is not None:
@@ -51,7 +55,11 @@ class SandboxExecutor(RuntimeExecutor):
             raise RuntimeError(f"Execution environment {self.id} is not started")
         request_id = payload["invoke-id"]
         invocation = Invocation(
-            request_id, payload["invoked-function-arn"], payload["payload"], payload["trace-id"]
+            request_id,
+            payload["invoked-function-arn"],
+            payload["payload"],
+            payload["trace-id"],
+            self.client_context,
         )
         function = self.function_version.id
         key = function.account, function.region, function.function_name
@@ -75,8 +83,12 @@ class SandboxExecutor(RuntimeExecutor):
         """
         config = function_version.config
         if config.package_type != PackageType.Zip:
-            raise FunctionError("InvalidParameterValueException", "Functions from images cannot be run here")
-        interpreter_for(config.runtime or "", planes.context().tools)
+            raise FunctionError(
+                "InvalidParameterValueException",
+                "Functions from images cannot be run here: deploy the function to AWS, or give it a ZIP "
+                "file and a runtime of Python or Node here",
+            )
+        interpreter_for(config.runtime or "")
         for code in _codes(function_version):
             code.prepare_for_execution()
 
@@ -101,6 +113,7 @@ def to_plane(version: LocalStackVersion, env_vars: Mapping[str, Any]) -> Functio
             name: str(value) for name, value in env_vars.items() if not name.startswith(_OF_THE_CONTAINER)
         },
         layers=tuple(layers),
+        temporary_mb=int(config.ephemeral_storage.size),
     )
 
 
@@ -110,6 +123,18 @@ def _codes(version: LocalStackVersion) -> list[S3Code | HotReloadingCode]:
     return [code for code in (config.code, *(layer.code for layer in config.layers)) if code is not None]
 
 
+def install_client_context() -> None:
+    """Hand the executor what a caller gave as ``ClientContext``, which LocalStack keeps to itself."""
+
+    def invoke(theirs: Any, self: ExecutionEnvironment, invocation: Any) -> Any:
+        executor: Any = self.runtime_executor
+        given = invocation.client_context
+        executor.client_context = base64.b64decode(given).decode() if given else ""
+        return theirs(self, invocation)
+
+    patches.wrap(ExecutionEnvironment, "invoke", invoke)
+
+
 class MillpondExecutorPlugin(RuntimeExecutorPlugin):
     """Names the executor for LocalStack."""
 
@@ -117,4 +142,5 @@ class MillpondExecutorPlugin(RuntimeExecutorPlugin):
 
     def load(self, *_args: Any, **_kwargs: Any) -> type[SandboxExecutor]:
         install_metrics()
+        install_client_context()
         return SandboxExecutor

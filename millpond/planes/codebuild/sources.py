@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from botocore.exceptions import ClientError
 
 from millpond.planes.codebuild.exceptions import BuildspecError, ClientFailure
+from millpond.planes.common.unpacking import UnsafeArchiveError, unzip
 
 DEFAULT_BUILDSPEC = "buildspec.yml"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -249,9 +250,11 @@ def fetch_s3(s3: Any, location: str, version: str | None, directory: Path) -> st
             f"for source {location} and source version {version or ''}"
         ) from error
     try:
-        unzip(content, directory)
+        unzip(io.BytesIO(content), directory)
     except zipfile.BadZipFile:
         raise ClientFailure(f"the source {location} is not a ZIP file") from None
+    except UnsafeArchiveError as error:
+        raise ClientFailure(f"the source {location} is not unpacked: {error}") from None
     return str(answer.get("VersionId") or "")
 
 
@@ -264,16 +267,6 @@ def _fetch_prefix(s3: Any, bucket: str, prefix: str, directory: Path) -> str:
             target.parent.mkdir(parents=True, exist_ok=True)
             s3.download_file(bucket, entry["Key"], str(target))
     return ""
-
-
-def unzip(content: bytes, directory: Path) -> None:
-    """Unpack a ZIP file with the permissions in it; ``zipfile`` keeps members within the directory."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        for member in archive.infolist():
-            target = Path(archive.extract(member, directory))
-            mode = member.external_attr >> 16 & 0o777
-            if mode and target.is_file():
-                target.chmod(mode)
 
 
 def buildspec_text(s3: Any, given: str | None, directory: Path) -> str:

@@ -6,9 +6,9 @@ later), so it uses the standard library only. Sources of the rules: the AWS Lamb
 information", "Log and monitor Python Lambda functions" and "Lambda runtime errors".
 
 It talks to the sandbox over one inherited socket, one JSON object a line. The sandbox sends
-``{"request_id", "arn", "trace_id", "deadline_ms", "event"}``; the answers are ``{"kind": "ready"}`` once,
-then ``{"kind": "result", "payload"}`` or ``{"kind": "error", "error"}``. An error before the handler was
-found is ``{"kind": "init_error", "error"}`` and the end of the process.
+``{"request_id", "arn", "trace_id", "client_context", "deadline_ms", "event"}``; the answers are
+``{"kind": "ready"}`` once, then ``{"kind": "result", "payload"}`` or ``{"kind": "error", "error"}``. An
+error before the handler was found is ``{"kind": "init_error", "error"}`` and the end of the process.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import socket
 import sys
 import time
 import traceback
+import types
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
@@ -37,21 +38,38 @@ class LambdaFaultError(Exception):
         self.error_type = error_type
 
 
+class CognitoIdentity:
+    """Who called from a mobile application: nobody here."""
+
+    cognito_identity_id = None
+    cognito_identity_pool_id = None
+
+
+def client_context(text: str | None) -> Any:
+    """What a caller gave as ``ClientContext``, as an object; None without."""
+    if not text:
+        return None
+    given = json.loads(text)
+    context = types.SimpleNamespace(custom=given.get("custom"), env=given.get("env"), client=None)
+    if given.get("client"):
+        context.client = types.SimpleNamespace(**given["client"])
+    return context
+
+
 class LambdaContext:
     """The second argument of a handler."""
 
-    client_context = None
-    identity = None
-
-    def __init__(self, request_id: str, arn: str, deadline_ms: float) -> None:
-        self.aws_request_id = request_id
-        self.invoked_function_arn = arn
+    def __init__(self, request: dict[str, Any]) -> None:
+        self.aws_request_id = request["request_id"]
+        self.invoked_function_arn = request["arn"]
+        self.client_context = client_context(request.get("client_context"))
+        self.identity = CognitoIdentity()
         self.function_name = os.environ["AWS_LAMBDA_FUNCTION_NAME"]
         self.function_version = os.environ["AWS_LAMBDA_FUNCTION_VERSION"]
         self.memory_limit_in_mb = os.environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]
         self.log_group_name = os.environ["AWS_LAMBDA_LOG_GROUP_NAME"]
         self.log_stream_name = os.environ["AWS_LAMBDA_LOG_STREAM_NAME"]
-        self._deadline_ms = deadline_ms
+        self._deadline_ms = request["deadline_ms"]
 
     def get_remaining_time_in_millis(self) -> int:
         return max(0, int(self._deadline_ms - time.time() * 1000))
@@ -164,7 +182,7 @@ def invoke(handler: Handler, request: dict[str, Any]) -> dict[str, Any]:
     os.environ["_X_AMZN_TRACE_ID"] = request["trace_id"]
     try:
         event = json.loads(request["event"])
-        result = handler(event, LambdaContext(request_id, request["arn"], request["deadline_ms"]))
+        result = handler(event, LambdaContext(request))
         return {"kind": "result", "payload": encode_result(result)}
     except Exception as error:  # noqa: BLE001 - what a handler raises is its answer
         return {"kind": "error", "error": describe_error(error, request_id)}

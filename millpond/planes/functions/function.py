@@ -7,16 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from millpond.planes.common.context import Tools
-from millpond.planes.common.errors import AwsError
-
-
-class FunctionError(AwsError):
-    """A function that cannot be run, with the error code that AWS has for it."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
+from millpond.planes.functions.runtimes import Interpreter
 
 
 @dataclass(frozen=True)
@@ -37,6 +28,8 @@ class FunctionVersion:
         Seconds that one invocation may take.
     memory_mb : int
         Resident memory that the process may have.
+    temporary_mb : int
+        What it may keep in its ``/tmp``.
     environment : mapping
         What Lambda and the function's configuration set; the paths of this machine are added to it.
     layers : sequence of Path
@@ -52,16 +45,18 @@ class FunctionVersion:
     memory_mb: int
     environment: Mapping[str, str] = field(default_factory=dict)
     layers: tuple[Path, ...] = ()
+    temporary_mb: int = 512
 
 
 @dataclass(frozen=True)
 class Invocation:
-    """One event for a function; ``event`` is JSON text."""
+    """One event for a function; ``event`` is JSON text, and so is the caller's ``client_context``."""
 
     request_id: str
     arn: str
     event: str
     trace_id: str = ""
+    client_context: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,38 +69,13 @@ class Outcome:
     duration_ms: float
 
 
-def interpreter_for(runtime: str, tools: Tools) -> Path:
-    """The interpreter that runs a runtime.
-
-    Raises
-    ------
-    FunctionError
-        If this machine has none for it.
-    """
-    try:
-        return tools.lambda_python[runtime]
-    except KeyError:
-        known = ", ".join(sorted(tools.lambda_python))
-        raise FunctionError(
-            "InvalidParameterValueException",
-            f"The runtime {runtime} cannot be run here; these can: {known}",
-        ) from None
-
-
-def process_environment(function: FunctionVersion, runtime_dir: Path, own_dir: Path) -> dict[str, str]:
+def process_environment(function: FunctionVersion, interpreter: Interpreter, own_dir: Path) -> dict[str, str]:
     """The environment of a function's process ("Using Lambda environment variables", developer guide).
 
     Paths that are fixed on AWS are the machine's own here: ``LAMBDA_TASK_ROOT`` for ``/var/task``,
-    ``TMPDIR`` for ``/tmp``, and layers on ``PYTHONPATH`` for ``/opt``.
+    ``TMPDIR`` for ``/tmp``, and layers on the language's search path for ``/opt``.
     """
-    minor = function.runtime.removeprefix("python")
-    layer_paths = [
-        str(path)
-        for layer in function.layers
-        for path in (layer / "python", layer / "python" / "lib" / f"python{minor}" / "site-packages")
-    ]
     given = dict(function.environment)
-    search_path = [*layer_paths, *([given["PYTHONPATH"]] if "PYTHONPATH" in given else [])]
     return {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "LANG": "C.UTF-8",
@@ -118,10 +88,10 @@ def process_environment(function: FunctionVersion, runtime_dir: Path, own_dir: P
         "AWS_LAMBDA_FUNCTION_VERSION": function.version,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
         "LAMBDA_TASK_ROOT": str(function.code_dir),
-        "LAMBDA_RUNTIME_DIR": str(runtime_dir),
+        "LAMBDA_RUNTIME_DIR": str(interpreter.bootstrap.parent),
         "HOME": str(own_dir),
         "TMPDIR": str(own_dir),
-        **({"PYTHONPATH": ":".join(search_path)} if search_path else {}),
+        **interpreter.search_path(function.layers, given),
     }
 
 

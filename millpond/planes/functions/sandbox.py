@@ -14,15 +14,25 @@ from millpond.planes.functions.function import (
     Outcome,
     end_lines,
     error_payload,
-    interpreter_for,
     process_environment,
     start_line,
 )
-from millpond.planes.functions.worker import BOOTSTRAP, Worker, WorkerEndedError, WorkerTimeoutError
+from millpond.planes.functions.runtimes import Interpreter
+from millpond.planes.functions.worker import (
+    AnswerTooLargeError,
+    Limits,
+    Worker,
+    WorkerEndedError,
+    WorkerTimeoutError,
+)
 
 # "Lambda quotas", developer guide: 10 seconds for initialisation, 6 MB for a synchronous answer.
 INIT_SECONDS = 10.0
 MAX_RESPONSE_BYTES = 6_291_556
+_TOO_LARGE = error_payload(
+    "Function.ResponseSizeTooLarge",
+    f"Response payload size exceeded maximum allowed payload size ({MAX_RESPONSE_BYTES} bytes).",
+)
 
 
 @dataclass(frozen=True)
@@ -44,18 +54,17 @@ class Sandbox:
         Machine and stack.
     function : FunctionVersion
         What to run.
+    interpreter : Interpreter
+        What runs it.
     sandbox_id : str
         Name of its directory and its pid file.
-
-    Raises
-    ------
-    FunctionError
-        If the machine cannot run the function's runtime.
     """
 
-    def __init__(self, context: PlaneContext, function: FunctionVersion, sandbox_id: str) -> None:
+    def __init__(
+        self, context: PlaneContext, function: FunctionVersion, interpreter: Interpreter, sandbox_id: str
+    ) -> None:
         self._function = function
-        self._python = interpreter_for(function.runtime, context.tools)
+        self._interpreter = interpreter
         self._pid_file = context.pid_dir / "functions" / f"{sandbox_id}.pid"
         self._directory = context.state_dir / "functions" / sandbox_id
         self._worker: Worker | None = None
@@ -120,12 +129,12 @@ class Sandbox:
 
     def _start_worker(self) -> Worker:
         return Worker(
-            self._python,
-            environment=process_environment(self._function, BOOTSTRAP.parent, self._directory / "tmp"),
+            self._interpreter.command,
+            environment=process_environment(self._function, self._interpreter, self._directory / "tmp"),
             cwd=self._function.code_dir,
             directory=self._directory,
             pid_file=self._pid_file,
-            memory_mb=self._function.memory_mb,
+            limits=Limits(self._function.memory_mb, self._function.temporary_mb),
         )
 
     def _ask(self, worker: Worker, invocation: Invocation) -> _Answer:
@@ -135,6 +144,7 @@ class Sandbox:
                     "request_id": invocation.request_id,
                     "arn": invocation.arn,
                     "trace_id": invocation.trace_id,
+                    "client_context": invocation.client_context,
                     "deadline_ms": (time.time() + self._function.timeout) * 1000,
                     "event": invocation.event,
                 }
@@ -142,14 +152,14 @@ class Sandbox:
             answer = worker.receive(self._function.timeout)
         except (WorkerTimeoutError, WorkerEndedError) as error:
             return self._broken(invocation, error)
-        if answer["kind"] == "error":
-            return _Answer(json.dumps(answer["error"]), is_error=True)
+        except AnswerTooLargeError:
+            return _Answer(_TOO_LARGE, is_error=True, is_worker_spent=True)
+        if answer["kind"] in ("error", "fatal"):
+            is_spent = answer["kind"] == "fatal"
+            return _Answer(json.dumps(answer["error"]), is_error=True, is_worker_spent=is_spent)
         payload: str = answer["payload"]
         if len(payload.encode()) > MAX_RESPONSE_BYTES:
-            message = (
-                f"Response payload size exceeded maximum allowed payload size ({MAX_RESPONSE_BYTES} bytes)."
-            )
-            return _Answer(error_payload("Function.ResponseSizeTooLarge", message), is_error=True)
+            return _Answer(_TOO_LARGE, is_error=True)
         return _Answer(payload)
 
     def _broken(self, invocation: Invocation, error: WorkerTimeoutError | WorkerEndedError) -> _Answer:

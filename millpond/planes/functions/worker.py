@@ -2,7 +2,8 @@
 
 Its memory is watched, not limited: address space, all that the kernel limits for one process, says little of
 what it uses. It is ended when its resident memory was seen above the limit, a tenth of a second late at most;
-what processes of its own use is not counted.
+what processes of its own use is not counted. Its ``/tmp`` is watched in the same way, and what it prints goes
+to a file of which no more than ``MAX_OUTPUT_BYTES`` are kept for each invocation.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +25,14 @@ import psutil
 
 from millpond.base import process
 
-BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
 WATCH_SECONDS = 0.1
 EXIT_SECONDS = 1.0
+# How often the files of /tmp are counted, which costs more than a look at the memory.
+TEMPORARY_SECONDS = 1.0
 MEGABYTE = 1024 * 1024
+MAX_OUTPUT_BYTES = 4 * MEGABYTE
+# An answer of 6 MB in which every character is escaped.
+MAX_MESSAGE_BYTES = 40 * MEGABYTE
 
 
 class WorkerTimeoutError(Exception):
@@ -37,13 +43,25 @@ class WorkerEndedError(Exception):
     """The process is gone; the message says how it ended."""
 
 
+class AnswerTooLargeError(Exception):
+    """It sends more than any answer may have; it was ended."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Megabytes of memory and of ``/tmp`` above which a process is ended."""
+
+    memory_mb: int
+    temporary_mb: int
+
+
 class Worker:
     """A started process; use :meth:`close` when done with it.
 
     Parameters
     ----------
-    python : Path
-        The interpreter.
+    command : callable
+        What starts it, from the descriptor of its end of the channel.
     environment : mapping
         The whole environment of the process.
     cwd : Path
@@ -52,31 +70,33 @@ class Worker:
         A directory of its own, removed with it; ``directory/tmp`` must be its ``TMPDIR``.
     pid_file : Path
         Where it is recorded.
-    memory_mb : int
-        Resident memory above which it is killed.
+    limits : Limits
+        Above which it is killed.
     """
 
     def __init__(
         self,
-        python: Path,
+        command: Callable[[int], Sequence[str]],
         *,
         environment: Mapping[str, str],
         cwd: Path,
         directory: Path,
         pid_file: Path,
-        memory_mb: int,
+        limits: Limits,
     ) -> None:
         self._directory = directory
         self._pid_file = pid_file
-        self._memory_limit = memory_mb * MEGABYTE
+        self._limits = limits
         self._peak = 0
+        self._dropped = 0
+        self._temporary_counted = 0.0
         self._unread = bytearray()
         (directory / "tmp").mkdir(parents=True, exist_ok=True)
         self._channel, theirs = socket.socketpair()
         self._output = directory / "output"
         with theirs, self._output.open("ab") as output:
             self._child = subprocess.Popen(
-                [python, "-u", BOOTSTRAP, str(theirs.fileno())],
+                command(theirs.fileno()),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -115,23 +135,32 @@ class Worker:
         WorkerTimeoutError
             If there is none within the time.
         WorkerEndedError
-            If it ended, or was killed because it used too much memory.
+            If it ended, or was killed because it used too much memory or too much of its ``/tmp``.
+        AnswerTooLargeError
+            If its message has no end.
         """
         deadline = time.monotonic() + seconds
-        while True:
-            line, newline, rest = self._unread.partition(b"\n")
-            if newline:
-                self._unread = rest
-                self._watch_memory()
-                message: dict[str, Any] = json.loads(line)
-                return message
+        searched = 0
+        while (end := self._unread.find(b"\n", searched)) < 0:
+            searched = len(self._unread)
+            if len(self._unread) > MAX_MESSAGE_BYTES:
+                self.terminate()
+                raise AnswerTooLargeError
             self._unread += self._read(deadline)
+        message: dict[str, Any] = json.loads(self._unread[:end])
+        del self._unread[: end + 1]
+        self._watch()
+        return message
 
     def take_output(self) -> str:
-        """What it wrote to stdout and stderr since the last call."""
-        text = self._output.read_text(errors="replace")
+        """What it wrote to stdout and stderr since the last call, as much of it as is kept."""
+        self._bound_output()
+        text = self._output.read_bytes().decode(errors="replace")
         # What a thread writes between the two calls is lost; on AWS such a thread is frozen by then.
         os.truncate(self._output, 0)
+        if self._dropped:
+            text += f"\n[{self._dropped} more bytes of output are not kept: {MAX_OUTPUT_BYTES} at most]\n"
+            self._dropped = 0
         return text
 
     def terminate(self) -> None:
@@ -154,7 +183,7 @@ class Worker:
             try:
                 chunk = self._channel.recv(MEGABYTE)
             except TimeoutError:
-                self._watch_memory()
+                self._watch()
                 continue
             except OSError as error:
                 raise self._ended() from error
@@ -163,13 +192,36 @@ class Worker:
             return chunk
         raise WorkerTimeoutError
 
+    def _watch(self) -> None:
+        self._bound_output()
+        self._watch_temporary()
+        self._watch_memory()
+
+    def _bound_output(self) -> None:
+        written = self._output.stat().st_size
+        if written > MAX_OUTPUT_BYTES:
+            # It is open for appending: what is written next follows what is left.
+            os.truncate(self._output, MAX_OUTPUT_BYTES)
+            self._dropped += written - MAX_OUTPUT_BYTES
+
+    def _watch_temporary(self) -> None:
+        if time.monotonic() - self._temporary_counted < TEMPORARY_SECONDS:
+            return
+        self._temporary_counted = time.monotonic()
+        if _bytes_below(self._directory / "tmp") > self._limits.temporary_mb * MEGABYTE:
+            self.terminate()
+            self._ended()
+            raise WorkerEndedError(
+                f"[Errno 28] No space left on device: /tmp holds more than {self._limits.temporary_mb} MB"
+            )
+
     def _watch_memory(self) -> None:
         try:
             used = self._process.memory_info().rss
         except psutil.NoSuchProcess:
             return
         self._peak = max(self._peak, used)
-        if used > self._memory_limit:
+        if used > self._limits.memory_mb * MEGABYTE:
             self.terminate()
             raise self._ended()
 
@@ -183,6 +235,16 @@ class Worker:
             time.sleep(0.01)
         self.terminate()
         return WorkerEndedError(describe_exit(self._child.wait()))
+
+
+def _bytes_below(directory: Path) -> int:
+    """What the files below a directory take on the disk; those that go away meanwhile are nothing."""
+    total = 0
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.lstat(f"{folder}/{name}").st_blocks * 512
+    return total
 
 
 def describe_exit(code: int) -> str:

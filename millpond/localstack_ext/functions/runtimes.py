@@ -1,0 +1,42 @@
+"""The interpreters of functions: those that the stack came with, others installed on first use."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+from millpond.localstack_ext.engine import planes
+from millpond.planes.functions import FunctionError, Interpreter, runtime_named
+from millpond.toolchain.bootstrap import REQUIREMENTS
+from millpond.toolchain.runtimes import interpreter_elsewhere
+
+_lock = threading.Lock()
+_found: dict[str, Interpreter] = {}
+
+
+def interpreter_for(name: str) -> Interpreter:
+    """What runs a runtime.
+
+    Raises
+    ------
+    FunctionError
+        If the runtime is none that runs here, or cannot be had.
+    """
+    runtime = runtime_named(name)
+    with _lock:
+        if name not in _found:
+            at_hand = planes.context().tools.lambda_python.get(name)
+            _found[name] = Interpreter(runtime, at_hand) if at_hand else _installed(name)
+        return _found[name]
+
+
+def _installed(name: str) -> Interpreter:
+    if not REQUIREMENTS.exists():
+        known = ", ".join(sorted(planes.context().tools.lambda_python))
+        raise FunctionError(
+            "InvalidParameterValueException",
+            f"The runtime {name} is not in this container, which has {known}. Run the stack without "
+            "containers: there it is installed on first use.",
+        )
+    return interpreter_elsewhere(name, Path(os.environ["MILLPOND_ENGINE_CACHE"]).parent)
