@@ -25,6 +25,10 @@ class IdempotentParameterMismatchException(GlueError):  # noqa: N818
     code = "IdempotentParameterMismatchException"
 
 
+class IllegalSessionStateException(GlueError):  # noqa: N818
+    code = "IllegalSessionStateException"
+
+
 class InvalidInputException(GlueError):  # noqa: N818
     code = "InvalidInputException"
 

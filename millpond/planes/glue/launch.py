@@ -37,6 +37,8 @@ class Launch:
         Acts for its role.
     metastore : str
         Address of the metastore that Spark has as its catalog; empty for none.
+    script : Path, optional
+        Its script, where that is not one in S3.
     """
 
     context: PlaneContext
@@ -46,6 +48,7 @@ class Launch:
     credentials: Credentials
     s3: S3Client
     metastore: str = ""
+    script: Path | None = None
 
     def script_arguments(self) -> list[str]:
         """``sys.argv[1:]`` of the script."""

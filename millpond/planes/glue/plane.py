@@ -24,6 +24,7 @@ from millpond.planes.glue.exceptions import (
 )
 from millpond.planes.glue.paging import page
 from millpond.planes.glue.runs import JobRun, Shape, State
+from millpond.planes.glue.sessions import SessionOperations, Sessions
 from millpond.planes.glue.supervisor import ActiveRun, Supervisor
 from millpond.planes.glue.workers import Workers
 
@@ -36,7 +37,7 @@ _RUNS_PAGE = 200
 _STOP_SECONDS = 20.0
 
 
-class GluePlane:
+class GluePlane(SessionOperations):
     """The operations in ``OPERATIONS``, each a method that takes the request and returns the response.
 
     Parameters
@@ -69,13 +70,18 @@ class GluePlane:
         self._bookmarks = JobBookmarks()
         self._is_closed = False
         self._workers = workers
-        self._supervisor = Supervisor(
-            context, Clients(context, "glue.amazonaws.com"), workers, self._mark_running
+        clients = Clients(context, "glue.amazonaws.com")
+        self._supervisor = Supervisor(context, clients, workers, self._mark_running)
+        self._sessions = Sessions(
+            lambda on_running: Supervisor(context, clients, workers, on_running),
+            context.state_dir / "glue" / "sessions" / context.account_id / context.region,
+            context.tools.glue_runtime,
+            workers.settings.seconds_per_timeout_minute,
         )
 
     @staticmethod
     def handles(operation: str, request: Request) -> bool:
-        """Whether a request is this plane's: tags are, when the ARN is a job's or a connection's."""
+        """Whether a request is this plane's: tags are, by their ARN, of jobs, connections and sessions."""
         if operation in _TAG_OPERATIONS:
             return tags.is_tagged_here(request.get("ResourceArn", ""))
         return True
@@ -87,6 +93,7 @@ class GluePlane:
             active = list(self._active.values())
             for one in active:
                 self._request_stop(one)
+        self._sessions.close()
         for one in active:
             if one.thread is not None:
                 one.thread.join(timeout=_STOP_SECONDS)
@@ -291,6 +298,13 @@ class GluePlane:
             for key in _required(request, "TagsToRemove"):
                 stored.pop(key, None)
         return {}
+
+    def _tag(self, kind: str, name: str, tags: dict[str, str] | None) -> None:
+        with self._lock:
+            if tags is None:
+                self._tags.pop(self._arn(kind, name), None)
+            else:
+                self._tags[self._arn(kind, name)] = tags
 
     def _arn(self, kind: str, name: str) -> str:
         return self._context.arn("glue", f"{kind}/{name}")

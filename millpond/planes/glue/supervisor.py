@@ -64,6 +64,8 @@ class ActiveRun:
         Tells of the run once it goes on for longer than its job's ``NotifyDelayAfter``.
     is_late : bool
         Whether it has.
+    script : Path, optional
+        Its script, where that is not one in S3: the driver of an interactive session.
     """
 
     run: JobRun
@@ -72,6 +74,7 @@ class ActiveRun:
     thread: threading.Thread | None = None
     delay: threading.Timer | None = None
     is_late: bool = False
+    script: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -208,9 +211,13 @@ class Supervisor:
             s3 = self._clients.of("s3", credentials)
             folder.bookmark.write_text(json.dumps(active.bookmarks.given_to(run)))
             with self._with_catalog(
-                Launch(self._context, run, folder, parameters, credentials, s3)
+                Launch(self._context, run, folder, parameters, credentials, s3, script=active.script)
             ) as launch:
                 if self._workers.containers is not None:
+                    if launch.script is not None:
+                        raise LaunchError(
+                            "LAUNCH ERROR | interactive sessions are not available in Millpond's containers."
+                        )
                     start = self._in_container(self._workers.containers, launch)
                     return self._watch(active, start, folder, shipper)
                 if run.is_spark:
@@ -359,7 +366,7 @@ def _fetch(launch: Launch) -> Staged:
     run, folder, parameters = launch.run, launch.folder, launch.parameters
     bring = partial(staging.download, launch.s3)
     location = parameters.script_location or run.job["Command"]["ScriptLocation"]
-    script = bring(location, directory=folder.work)
+    script = launch.script or bring(location, directory=folder.work)
     for address in parameters.extra_files:
         bring(address, directory=folder.work)
     bring_library = partial(bring, directory=folder.libraries)
