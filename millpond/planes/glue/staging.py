@@ -18,6 +18,9 @@ from millpond.planes.glue.exceptions import LaunchError
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+# AWS's buckets, one a region, that jobs of Glue Studio name in ``--extra-py-files``.
+_STUDIO_BUCKETS = "aws-glue-studio-transforms-"
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -82,6 +85,29 @@ class RunFolder:
 
     def remove_scratch(self) -> None:
         shutil.rmtree(self.tmp, ignore_errors=True)
+
+
+def is_provided(address: str, glue_runtime: Path) -> bool:
+    """Whether a library is one of Glue Studio's own, of which ``glue_runtime`` has another of that name.
+
+    Parameters
+    ----------
+    address : str
+        Of ``--extra-py-files``.
+    glue_runtime : Path
+        Where they are.
+
+    Raises
+    ------
+    LaunchError
+        If it is one of Glue Studio's that is not there.
+    """
+    bucket, _, key = address.removeprefix("s3://").partition("/")
+    if not bucket.startswith(_STUDIO_BUCKETS):
+        return False
+    if not (glue_runtime / key).is_file():
+        raise LaunchError(f"LAUNCH ERROR | The transform {key} of Glue Studio is not available in Millpond.")
+    return True
 
 
 @dataclass(frozen=True)

@@ -371,7 +371,12 @@ def _fetch(launch: Launch) -> Staged:
         bring(address, directory=folder.work)
     bring_library = partial(bring, directory=folder.libraries)
     wheels = arguments.wheels_to_install(parameters, is_spark=run.is_spark)
-    libraries = [bring_library(address) for address in parameters.extra_py_files if address not in wheels]
+    runtime = launch.context.tools.glue_runtime
+    libraries = [
+        bring_library(address)
+        for address in parameters.extra_py_files
+        if address not in wheels and not staging.is_provided(address, runtime)
+    ]
     path = [*(str(library) for library in libraries if library.suffix != ".py"), str(folder.libraries)]
     return Staged(script, path, parameters.python_modules, wheels, bring_library)
 
