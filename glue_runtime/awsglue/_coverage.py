@@ -36,6 +36,7 @@ _S = "test_sources::test_"
 _T = "test_transforms::test_"
 _C = "test_catalog::test_"
 _Q = "test_quality::test_"
+_G = "test_studio::test_"
 
 SECTIONS: Tuple[Tuple[str, Tuple[Row, ...]], ...] = (
     (
@@ -58,8 +59,7 @@ SECTIONS: Tuple[Tuple[str, Tuple[Row, ...]], ...] = (
                 "create_dynamic_frame_from_options",
                 PARTIAL,
                 f"{_S}json_fields_of_differing_types_are_choices_and_a_line_that_is_none_is_an_error_record",
-                "kinds and formats: see below; no push_down_predicate, no workload partitioning (`boundedFiles`, "
-                "`boundedSize`); `groupFiles` and `groupSize` change nothing",
+                "kinds and formats: see below; no push_down_predicate; `groupFiles` and `groupSize` change nothing",
             ),
             Row(
                 "create_dynamic_frame_from_catalog",
@@ -100,7 +100,7 @@ SECTIONS: Tuple[Tuple[str, Tuple[Row, ...]], ...] = (
                 "write_dynamic_frame_from_options",
                 PARTIAL,
                 f"{_S}parquet_is_written_by_partition_keys_and_read_with_them_as_texts",
-                "names of files are Spark's; CSV quotes only what needs it; no `preactions`, `postactions`",
+                "names of files are Spark's; CSV quotes only what needs it",
             ),
             Row("write_from_options", EXACT, f"{_S}collection_is_written_to_places_of_its_names"),
             Row(
@@ -149,13 +149,25 @@ SECTIONS: Tuple[Tuple[str, Tuple[Row, ...]], ...] = (
                 "JDBC",
                 PARTIAL,
                 "test_jdbc::test_rows_are_read_in_parts_and_written_by_a_connection",
-                "PostgreSQL is tested; others where their driver is; no `customJdbcDriverS3Path`",
+                "PostgreSQL is tested; others where their driver is, also by `customJdbcDriverS3Path`",
             ),
             Row(
                 "dynamodb",
                 PARTIAL,
                 f"{_C}items_of_dynamodb_are_read_and_written",
                 "no export connector, no other account's table",
+            ),
+            Row(
+                "preactions, postactions",
+                EXACT,
+                "test_jdbc::test_statements_are_executed_before_and_after_rows_are_written",
+                "of every database, also of one that is not Redshift",
+            ),
+            Row(
+                "boundedFiles, boundedSize",
+                EXACT,
+                f"{_S}bounded_runs_read_the_oldest_new_files_and_later_runs_the_others",
+                "of files, also of tables",
             ),
             Row("kinesis", REFUSED, f"{_S}what_is_not_here_is_refused_by_name"),
             Row(
@@ -325,6 +337,32 @@ SECTIONS: Tuple[Tuple[str, Tuple[Row, ...]], ...] = (
             Row("Unbox", PARTIAL, f"{_T}texts_are_unboxed", "as unbox"),
             Row("Union", EXACT, f"{_T}frames_are_joined_merged_united_and_split"),
             Row("UnnestFrame", PARTIAL, f"{_T}nested_records_become_tables_that_join", "as unnest"),
+        ),
+    ),
+    (
+        "Transforms of Glue Studio",
+        (
+            Row("gs_array_to_cols", EXACT, f"{_G}transform_of_glue_studio"),
+            Row("gs_concat", EXACT, f"{_G}transform_of_glue_studio"),
+            Row("gs_derived", EXACT, f"{_G}transform_of_glue_studio"),
+            Row(
+                "gs_explode", PARTIAL, f"{_G}transform_of_glue_studio_makes_rows", "the key of a map is `key`"
+            ),
+            Row("gs_flatten", EXACT, f"{_G}transform_of_glue_studio"),
+            Row("gs_format_timestamp", EXACT, f"{_G}transform_of_glue_studio"),
+            Row("gs_now", EXACT, f"{_G}transform_of_glue_studio"),
+            Row("gs_null_rows", EXACT, f"{_G}transform_of_glue_studio_makes_rows"),
+            Row("gs_parse_json", PARTIAL, f"{_G}transform_of_glue_studio", "no options of its inference"),
+            Row("gs_pivot", EXACT, f"{_G}transform_of_glue_studio_makes_rows"),
+            Row(
+                "gs_repartition",
+                PARTIAL,
+                f"{_G}identifiers_differ_and_partitions_are_as_many_as_wanted",
+                "not by columns",
+            ),
+            Row("gs_split", EXACT, f"{_G}transform_of_glue_studio"),
+            Row("gs_to_timestamp", EXACT, f"{_G}timestamp_is_made_of_numbers_and_texts"),
+            Row("gs_uuid", EXACT, f"{_G}identifiers_differ_and_partitions_are_as_many_as_wanted"),
         ),
     ),
     (

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from awsglue._files import File
 
@@ -28,6 +28,7 @@ COMMITTED = ".committed"
 _BAND = 900_000
 
 State = Dict[str, Any]
+Bound = Callable[[Sequence[File], Mapping[str, Any]], List[File]]
 
 
 def covers(state: Optional[Mapping[str, Any]], file: File) -> bool:
@@ -86,13 +87,26 @@ class SourceBookmark:
     is_on: bool = False
     result: Optional[State] = None
 
-    def new_files(self, files: Sequence[File], options: Mapping[str, Any]) -> List[File]:
-        """Of the files of a source, those to read."""
+    def new_files(
+        self, files: Sequence[File], options: Mapping[str, Any], bounded: Optional[Bound] = None
+    ) -> List[File]:
+        """Of the files of a source, those to read.
+
+        Parameters
+        ----------
+        files : sequence of File
+        options : mapping
+            ``maxBand``, and what ``bounded`` reads of it.
+        bounded : callable, optional
+            Leaves new files for later runs, the ones that were written last.
+        """
         chosen = [
             one
             for one in files
             if not covers(self.start, one) and (self.end is None or covers(self.end, one))
         ]
+        if bounded is not None:
+            chosen = bounded(chosen, options)
         if self.is_on:
             self.result = after(self.start, chosen, int(options.get("maxBand") or _BAND))
         return chosen

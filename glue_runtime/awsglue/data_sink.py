@@ -109,16 +109,17 @@ class DataSink:
 
     def _write_jdbc(self, content: Content) -> None:
         where = jdbc.target(self._glue_ctx._catalog, self._connection_type, self._options)
-        for name in ("preactions", "postactions"):
-            if self._options.get(name):
-                refuse("connection_options", name)
+        session = self._glue_ctx.spark_session
         if not where.dbtable:
             raise ValueError("connection_options name no dbtable")
+        jdbc.add_driver(session, self._options)
+        jdbc.act(session, where, self._options.get("preactions"))
         writer = settle(content).df.write.format("jdbc").options(**where.reader_options())
         batch = self._options.get("bulkSize")
         if batch:
             writer = writer.option("batchsize", str(batch))
         writer.option("dbtable", where.dbtable).mode("append").save()
+        jdbc.act(session, where, self._options.get("postactions"))
 
     def _write_and_update(self, content: Content, info: Mapping[str, str]) -> None:
         form = (self._format or "").lower()

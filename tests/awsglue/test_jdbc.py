@@ -110,3 +110,22 @@ def test_compound_key_is_beyond_another_by_its_first_part_that_differs() -> None
     from awsglue._sources.jdbc import _beyond
 
     assert _beyond(["a", "b"], [1, "x'y"], ">") == "((a > 1) OR (a = 1 AND b > 'x''y'))"
+
+
+def test_statements_are_executed_before_and_after_rows_are_written(
+    glue: Any, spark: Any, frame: Callable[..., Any], database: dict[str, str]
+) -> None:
+    store(spark, database, "acted", "range(1, 3)")
+    options = {
+        **database,
+        "dbtable": "acted",
+        "preactions": "DELETE FROM acted; INSERT INTO acted VALUES (7, 'a;b')",
+        "postactions": "UPDATE acted SET name = 'after' WHERE id = 8;",
+    }
+    glue.write_dynamic_frame.from_options(frame({"id": 8, "name": "x"}), "postgresql", options)
+    read = glue.create_dynamic_frame.from_options("postgresql", {**database, "dbtable": "acted"})
+    assert sorted((one["id"], one["name"]) for one in shown(read)) == [(7, "a;b"), (8, "after")]
+    failing = {**options, "preactions": "DELETE FROM acted; SELECT * FROM no_such_table"}
+    with pytest.raises(Exception, match="no_such_table"):
+        glue.write_dynamic_frame.from_options(frame({"id": 9, "name": "x"}), "postgresql", failing)
+    assert read.count() == 2

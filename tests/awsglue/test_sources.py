@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -180,12 +181,6 @@ def test_orc_is_written_and_read(glue: Any, frame: Callable[..., Any], tmp_path:
         (lambda glue: glue.create_dynamic_frame.from_options("kinesis"), "connection_type kinesis"),
         (lambda glue: glue.create_data_frame.from_options("kinesis", {}), "connection_type kinesis"),
         (lambda glue: glue.create_dynamic_frame.from_options("mongodb"), "connection_type mongodb"),
-        (
-            lambda glue: glue.create_dynamic_frame.from_options(
-                "s3", {"paths": ["/"], "boundedFiles": 1}, "csv"
-            ).count(),
-            "boundedFiles",
-        ),
         (lambda glue: glue.start_transaction(True), "governed tables"),
         (lambda glue: glue.commit_transaction("t"), "governed tables"),
         (lambda glue: glue.cancel_transaction("t"), "governed tables"),
@@ -297,3 +292,28 @@ def test_records_of_a_stream_are_read_in_each_batch(
     with stopped(spark, lambda: bool(seen)):
         glue.forEachBatch(stream, batch, options)
     assert seen == [expected]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"boundedFiles": "2"}, [["a", "b"], ["c", "d"], ["e"], []]),
+        ({"boundedSize": "25"}, [["a", "b"], ["c", "d"], ["e"], []]),
+        ({"boundedSize": 1}, [["a"], ["b"], ["c"]]),
+    ],
+)
+def test_bounded_runs_read_the_oldest_new_files_and_later_runs_the_others(
+    spark: Any, put: Put, tmp_path: Any, options: dict[str, Any], expected: list[list[str]]
+) -> None:
+    from awsglue._sources import s3
+    from awsglue.bookmarks import SourceBookmark
+
+    for seconds, name in enumerate("abcde", 1):
+        os.utime(put(f"{name}.json", f'{{"n": "{name}"}}\n'), (seconds, seconds))
+    state, read = None, []
+    for _ in expected:
+        bookmark = SourceBookmark(state, is_on=True)
+        content = s3.read(spark, {"paths": [str(tmp_path)], **options}, "json", {}, bookmark)
+        read.append(sorted(row.n for row in content.df.collect()) if content.schema.fields else [])
+        state = bookmark.result
+    assert read == expected

@@ -47,7 +47,6 @@ def read(
         return read_table_format(catalog.session, database, table, form, options)
     if form not in formats.READERS:
         refuse("create_dynamic_frame.from_catalog", f"a table of classification {form or '(none)'}")
-    s3.bounds(options)
     wanted = _places(
         catalog,
         database,
@@ -67,7 +66,7 @@ def read(
         for partition in wanted
     }
     every = sorted({file for files in places.values() for file in files})
-    chosen = {one.path for one in bookmark.new_files(every, options)}
+    chosen = {one.path for one in bookmark.new_files(every, options, s3.bounded)}
     names = {
         partition: [one.path for one in files if one.path in chosen] for partition, files in places.items()
     }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from awsglue._content import Content
 from awsglue._refuse import refuse
@@ -53,6 +54,11 @@ _OWN = (
     "dataTypeMapping",
 )
 _PARTITIONS = 7
+# Quoted texts and names, bodies between dollars, comments, and what is none of these nor a semicolon.
+_STATEMENT = re.compile(
+    r"""(?:'(?:[^']|'')*'|"[^"]*"|(?P<tag>\$\w*\$).*?(?P=tag)|--[^\n]*|/\*.*?\*/|[^;])+""", re.DOTALL
+)
+_added_drivers: Set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -138,8 +144,6 @@ def target(catalog: Any, connection_type: str, options: Mapping[str, Any]) -> Ta
         If they name no database or table.
     """
     kind = connection_type.lower()
-    if options.get("customJdbcDriverS3Path"):
-        refuse("connection_options", "customJdbcDriverS3Path (give the driver by --extra-jars)")
     given = {name: str(value) for name, value in options.items() if value is not None}
     if given.get("connectionName") and (
         "url" not in given or str(given.get("useConnectionProperties", "")).lower() == "true"
@@ -175,6 +179,55 @@ def target(catalog: Any, connection_type: str, options: Mapping[str, Any]) -> Ta
     )
 
 
+def add_driver(session: Any, options: Mapping[str, Any]) -> None:
+    """Make the driver in ``customJdbcDriverS3Path`` known to this session and its tasks."""
+    path = str(options.get("customJdbcDriverS3Path") or "")
+    if path and path not in _added_drivers:
+        session.sql(f"ADD JAR '{path}'")
+        _added_drivers.add(path)
+
+
+def act(session: Any, where: Target, statements: Any) -> None:
+    """Execute the statements of ``preactions`` or ``postactions``, in one transaction.
+
+    Parameters
+    ----------
+    session : SparkSession
+    where : Target
+    statements : str, optional
+        Separated by semicolons.
+    """
+    if not statements:
+        return
+    jvm = session.sparkContext._jvm
+    options = {**where.reader_options(), "dbtable": where.dbtable or "none"}
+    # Spark's own way to a connection: it finds drivers that were added to the session, too.
+    scala = jvm.org.apache.spark.api.python.PythonUtils.toScalaMap(options)
+    given = jvm.org.apache.spark.sql.execution.datasources.jdbc.JDBCOptions(scala)
+    dialect = jvm.org.apache.spark.sql.jdbc.JdbcDialects.get(where.url)
+    connection = dialect.createConnectionFactory(given).apply(-1)
+    try:
+        connection.setAutoCommit(False)
+        for one in split_statements(str(statements)):
+            statement = connection.createStatement()
+            statement.execute(one)
+            statement.close()
+        connection.commit()
+    finally:
+        connection.close()
+
+
+def split_statements(text: str) -> List[str]:
+    """The statements of a text, parted at semicolons outside of quotes and comments.
+
+    Examples
+    --------
+    >>> split_statements("truncate t; insert into t values ('a;b');")
+    ['truncate t', "insert into t values ('a;b')"]
+    """
+    return [one[0].strip() for one in _STATEMENT.finditer(text) if one[0].strip()]
+
+
 def read(
     session: Any, catalog: Any, connection_type: str, options: Mapping[str, Any], bookmark: Any
 ) -> Content:
@@ -191,6 +244,7 @@ def read(
     bookmark : SourceBookmark
     """
     where = target(catalog, connection_type, options)
+    add_driver(session, options)
     query = options.get("query") or options.get("sampleQuery")
     if not where.dbtable and not query:
         raise ValueError("connection_options name no dbtable and no query")

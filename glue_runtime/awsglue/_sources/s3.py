@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Mapping, Optional
+from itertools import accumulate
+from typing import Any, List, Mapping, Optional, Sequence
 
 from awsglue import _files
 from awsglue._content import Content
-from awsglue._refuse import refuse
 from awsglue._sources import formats
 from awsglue._sources.scan import Scan, flag, spark_options
 from awsglue._sources.text_formats import check_compression
@@ -43,11 +43,28 @@ def paths_of(options: Mapping[str, Any]) -> List[str]:
     return [str(one) for one in found]
 
 
-def bounds(options: Mapping[str, Any]) -> None:
-    """Refuse workload partitioning, which reads some of the files only."""
-    for name in ("boundedFiles", "boundedSize"):
-        if options.get(name):
-            refuse("connection_options", f"{name} (workload partitioning)")
+def bounded(files: Sequence[_files.File], options: Mapping[str, Any]) -> List[_files.File]:
+    """The oldest of files, up to ``boundedFiles`` of them or to ``boundedSize`` bytes together.
+
+    Of more the bookmark reads the rest in later runs ("Workload partitioning with bounded execution"); the
+    first is read however large it is.
+
+    Parameters
+    ----------
+    files : sequence of File
+        Those that are new.
+    options : mapping
+    """
+    if not options.get("boundedFiles") and not options.get("boundedSize"):
+        return list(files)
+    oldest = sorted(files, key=lambda one: (one.modified, one.path))
+    if options.get("boundedFiles"):
+        oldest = oldest[: int(options["boundedFiles"])]
+    if options.get("boundedSize"):
+        sizes = list(accumulate(one.size for one in oldest))
+        limit = int(options["boundedSize"])
+        oldest = [one for at, one in enumerate(oldest) if sizes[at] <= limit or not at]
+    return sorted(oldest)
 
 
 def read(
@@ -71,7 +88,6 @@ def read(
     """
     if not form:
         raise ValueError("an s3 source takes a format")
-    bounds(options)
     paths = paths_of(options)
     lower = form.lower()
     given = {**spark_options(options, _OF_FILES), **format_options} if lower in _SPARKS else format_options
@@ -86,7 +102,7 @@ def read(
     )
     if lower in _SPARKS and not recurse:
         files = [one for one in files if _is_partitioned_or_direct(one.path, paths)]
-    chosen = bookmark.new_files(files, options)
+    chosen = bookmark.new_files(files, options, bounded)
     names = [one.path for one in chosen]
     check_compression(names, options)
     base = _base(paths) if lower in _SPARKS and any(_directories(one, paths) for one in names) else ""
