@@ -214,17 +214,3 @@ def test_tags_of_a_job_are_kept_changed_and_removed(plane: GluePlane) -> None:
     plane.tag_resource({"ResourceArn": JOB_ARN, "TagsToAdd": {"a": "1"}})
     plane.untag_resource({"ResourceArn": JOB_ARN, "TagsToRemove": ["team"]})
     assert plane.get_tags({"ResourceArn": JOB_ARN}) == {"Tags": {"a": "1"}}
-
-
-@pytest.mark.parametrize(
-    ("operation", "arn", "is_ours"),
-    [
-        ("GetTags", JOB_ARN, True),
-        ("TagResource", "arn:aws:glue:eu-west-1:000000000000:connection/onprem", True),
-        ("GetTags", "arn:aws:glue:eu-west-1:000000000000:database/erp", False),
-        ("GetTags", "arn:aws:glue:eu-west-1:000000000000:trigger/job", False),
-        ("StartJobRun", "", True),
-    ],
-)
-def test_only_requests_of_this_plane_are_taken(operation: str, arn: str, is_ours: bool) -> None:
-    assert GluePlane.handles(operation, {"ResourceArn": arn}) is is_ours

@@ -14,12 +14,12 @@ from localstack.aws.spec import load_service
 from localstack.services.moto import call_moto
 from moto.core.responses import BaseResponse
 
+from millpond.planes.common import constraints
 from millpond.planes.common.errors import AwsError
 from millpond.planes.common.operations import Answer, Operations
 
 Handler = Callable[[RequestContext, Any], Any]
 Observer = Callable[[RequestContext, Any, Any], None]
-Check = Callable[[RequestContext, Any], None]
 
 
 class Plane(Protocol):
@@ -50,7 +50,6 @@ def dispatch_table(
     service: str,
     served: Served | None = None,
     observers: Mapping[str, Observer] | None = None,
-    check: Check | None = None,
 ) -> dict[str, Handler]:
     """Every operation of a service with the code that answers it.
 
@@ -64,15 +63,13 @@ def dispatch_table(
         The planes of the service, whose methods win over moto's.
     observers : mapping of str to callable, optional
         Operation → who is told of its request and answer once it has succeeded.
-    check : callable, optional
-        Called before moto is, while nobody else calls it; what it raises is the answer.
 
     Raises
     ------
     ValueError
         If the table has an operation that the service does not have.
     """
-    ask_moto = _moto_one_at_a_time(check)
+    ask_moto = _moto_one_at_a_time()
     table: dict[str, Handler] = dict.fromkeys(load_service(service).operation_names, ask_moto)
     if served is not None:
         # Asked so that a mistake in the table is seen when the service starts.
@@ -112,14 +109,12 @@ def _observed(handler: Handler, observer: Observer) -> Handler:
     return handle
 
 
-def _moto_one_at_a_time(check: Check | None) -> Handler:
+def _moto_one_at_a_time() -> Handler:
     """Moto keeps a service's state in dictionaries that it changes and iterates without a lock."""
     lock = threading.Lock()
 
-    def ask_moto(context: RequestContext, request: Any) -> Any:
+    def ask_moto(context: RequestContext, _request: Any) -> Any:
         with lock:
-            if check is not None:
-                check(context, request or {})
             return call_moto(context)
 
     return ask_moto
@@ -137,6 +132,8 @@ def _ask_plane(served: Served, operation: str, method: str, ask_moto: Handler) -
         handles: Callable[[str, dict[str, Any]], bool] = getattr(plane, "handles", lambda *_: True)
         if not handles(operation, arguments):
             return ask_moto(context, request)
+        if served.operations.is_checked and operation not in served.operations.worded:
+            _check(served.operations.service, operation, arguments)
         try:
             return getattr(plane, method)(arguments)
         except ServiceException:
@@ -147,6 +144,11 @@ def _ask_plane(served: Served, operation: str, method: str, ask_moto: Handler) -
             raise aws_error from error
 
     return handle
+
+
+def _check(service: str, operation: str, request: Mapping[str, Any]) -> None:
+    if found := constraints.problems(service, operation, request):
+        raise CommonServiceException("ValidationException", constraints.message(found))
 
 
 def to_aws_error(error: Exception) -> CommonServiceException | None:

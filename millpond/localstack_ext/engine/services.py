@@ -10,18 +10,15 @@ from localstack.aws.spec import load_service
 from localstack.services.plugins import Service, aws_provider
 
 from millpond.localstack_ext.engine import planes
-from millpond.localstack_ext.engine.dispatch import Check, Observer, Served, dispatch_table
+from millpond.localstack_ext.engine.dispatch import Observer, Served, dispatch_table
 
 
 def _service(
     name: str,
     served: Served | None = None,
     observers: Mapping[str, Observer] | None = None,
-    check: Check | None = None,
 ) -> Service:
-    return Service(
-        name=name, skeleton=Skeleton(load_service(name), dispatch_table(name, served, observers, check))
-    )
+    return Service(name=name, skeleton=Skeleton(load_service(name), dispatch_table(name, served, observers)))
 
 
 def _s3() -> Service:
@@ -133,11 +130,10 @@ def _logs() -> Service:
 
 def _glue() -> Service:
     from millpond.localstack_ext.glue import catalog_events
-    from millpond.localstack_ext.glue.tables import refuse_stale_update
     from millpond.planes.glue import OPERATIONS
 
     observers = dict.fromkeys(catalog_events.OPERATIONS, catalog_events.tell)
-    return _service("glue", Served(OPERATIONS, planes.glue().of), observers, refuse_stale_update)
+    return _service("glue", Served(OPERATIONS, planes.glue().of), observers)
 
 
 def _athena() -> Service:

@@ -22,9 +22,9 @@ Names = Callable[[Mapping[str, Any]], list[str]]
 MOST_CHANGES = 100
 
 _TABLES: Mapping[str, Names] = {
-    "CreateTable": lambda request: [request["TableInput"]["Name"]],
-    "DeleteTable": lambda request: [request["Name"]],
-    "BatchDeleteTable": lambda request: list(request["TablesToDelete"]),
+    "CreateTable": lambda request: [_name(request)],
+    "DeleteTable": lambda request: [request["Name"].lower()],
+    "BatchDeleteTable": lambda request: [name.lower() for name in request["TablesToDelete"]],
 }
 _PARTITIONS: Mapping[str, Names] = {
     "CreatePartition": lambda request: [_values(request["PartitionInput"]["Values"])],
@@ -62,19 +62,20 @@ def entries(
         ``arn:aws:glue:REGION:ACCOUNT``.
     """
     if operation in ("CreateDatabase", "DeleteDatabase"):
-        name = request["Name"] if operation == "DeleteDatabase" else request["DatabaseInput"]["Name"]
+        given = request if operation == "DeleteDatabase" else request["DatabaseInput"]
+        name = given["Name"].lower()
         detail = {"databaseName": name, "typeOfChange": operation}
         yield _entry("Database", detail, [f"{arn}:database/{name}"])
         return
-    database = request["DatabaseName"]
+    database = request["DatabaseName"].lower()
     if operation in _TABLES:
-        failed = {one.get("TableName") for one in answer.get("Errors") or []}
+        failed = {one.get("TableName", "").lower() for one in answer.get("Errors") or []}
         changed = [name for name in _TABLES[operation](request) if name not in failed]
         for some in _portions(changed):
             detail = {"databaseName": database, "changedTables": some, "typeOfChange": operation}
             yield _entry("Database", detail, [f"{arn}:table/{database}/{name}" for name in some])
         return
-    table = request["TableInput"]["Name"] if operation == "UpdateTable" else request["TableName"]
+    table = _name(request) if operation == "UpdateTable" else request["TableName"].lower()
     failed = {
         _values(one.get("PartitionValues") or one.get("PartitionValueList") or [])
         for one in answer.get("Errors") or []
@@ -85,6 +86,10 @@ def entries(
     for partitions in details:
         detail = {"databaseName": database, "tableName": table, **partitions, "typeOfChange": operation}
         yield _entry("Table", detail, [f"{arn}:table/{database}/{table}"])
+
+
+def _name(request: Mapping[str, Any]) -> str:
+    return str(request.get("Name") or request["TableInput"]["Name"]).lower()
 
 
 def _portions(names: Sequence[str]) -> list[list[str]]:

@@ -34,8 +34,14 @@ class Operations:
         Those that the plane answers, each by the method that botocore's clients have for it.
     kept : iterable of str
         Those of the engine that are without effect.
+    held : iterable of str
+        Those that the plane answers, and that are without effect.
     refused : iterable of str
         Those that the engine would say yes to although nothing is done.
+    is_checked : bool
+        Whether requests are held against the service's model before the plane sees them.
+    worded : iterable of str
+        Those whose requests are not, since the service has its own words for what is wrong with them.
 
     Raises
     ------
@@ -47,15 +53,18 @@ class Operations:
     own: Iterable[str]
     kept: Iterable[str] = ()
     refused: Iterable[str] = ()
+    held: Iterable[str] = ()
+    is_checked: bool = False
+    worded: Iterable[str] = ()
 
     def __post_init__(self) -> None:
-        said = [*self.own, *self.kept, *self.refused]
+        said = [*self.own, *self.kept, *self.refused, *self.held]
         if twice := sorted({name for name in said if said.count(name) > 1}):
             raise ValueError(f"operations of {self.service} that are in the table twice: {', '.join(twice)}")
 
     def methods(self) -> Mapping[str, str]:
         """Operation → name of the plane's method."""
-        return {operation: xform_name(operation) for operation in self.own}
+        return {operation: xform_name(operation) for operation in (*self.own, *self.held)}
 
     def answers(self, existing: Iterable[str], engines: Iterable[str]) -> dict[str, Answer]:
         """What becomes of every operation.
@@ -77,6 +86,7 @@ class Operations:
         for names, answer in (
             (self.own, Answer.OWN),
             (self.kept, Answer.KEPT),
+            (self.held, Answer.KEPT),
             (self.refused, Answer.REFUSED),
         ):
             for name in names:

@@ -33,5 +33,57 @@ class InvalidInputException(GlueError):  # noqa: N818
     code = "InvalidInputException"
 
 
+class ConcurrentModificationException(GlueError):  # noqa: N818
+    code = "ConcurrentModificationException"
+
+
+class ConditionCheckFailureException(GlueError):  # noqa: N818
+    code = "ConditionCheckFailureException"
+
+
+class CrawlerNotRunningException(GlueError):  # noqa: N818
+    code = "CrawlerNotRunningException"
+
+
+class CrawlerRunningException(GlueError):  # noqa: N818
+    code = "CrawlerRunningException"
+
+
+class CrawlerStoppingException(GlueError):  # noqa: N818
+    code = "CrawlerStoppingException"
+
+
+class IllegalWorkflowStateException(GlueError):  # noqa: N818
+    code = "IllegalWorkflowStateException"
+
+
+class InvalidStateException(GlueError):  # noqa: N818
+    code = "InvalidStateException"
+
+
+class NoScheduleException(GlueError):  # noqa: N818
+    code = "NoScheduleException"
+
+
+class ResourceNumberLimitExceededException(GlueError):  # noqa: N818
+    code = "ResourceNumberLimitExceededException"
+
+
+class SchedulerNotRunningException(GlueError):  # noqa: N818
+    code = "SchedulerNotRunningException"
+
+
+class SchedulerRunningException(GlueError):  # noqa: N818
+    code = "SchedulerRunningException"
+
+
+class ValidationException(GlueError):  # noqa: N818
+    code = "ValidationException"
+
+
+class VersionMismatchException(GlueError):  # noqa: N818
+    code = "VersionMismatchException"
+
+
 class LaunchError(Exception):
     """A run could not be started: it ends as FAILED with this text as its ErrorMessage."""

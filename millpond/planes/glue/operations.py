@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from millpond.planes.common.operations import Operations
+from millpond.planes.glue.catalog.databases import Databases, Functions
+from millpond.planes.glue.catalog.partitions import Partitions
+from millpond.planes.glue.catalog.settings import CatalogSettings
+from millpond.planes.glue.catalog.statistics import ColumnStatistics
+from millpond.planes.glue.catalog.tables import Tables
+from millpond.planes.glue.tags import Tags
 
 OPERATIONS = Operations(
     "glue",
     own=(
+        *Databases.OPERATIONS,
+        *Functions.OPERATIONS,
+        *Tables.OPERATIONS,
+        *Partitions.OPERATIONS,
+        *ColumnStatistics.OPERATIONS,
+        *Tags.OPERATIONS,
         "BatchDeleteConnection",
         "BatchGetJobs",
         "BatchStopJobRun",
@@ -26,7 +38,6 @@ OPERATIONS = Operations(
         "GetJobs",
         "GetSession",
         "GetStatement",
-        "GetTags",
         "ListJobs",
         "ListSessions",
         "ListStatements",
@@ -34,8 +45,6 @@ OPERATIONS = Operations(
         "RunStatement",
         "StartJobRun",
         "StopSession",
-        "TagResource",
-        "UntagResource",
         "UpdateConnection",
         "UpdateJob",
     ),
@@ -48,14 +57,11 @@ OPERATIONS = Operations(
         "CreateTrigger",
         "CreateWorkflow",
         "DeleteCrawler",
-        "DeleteResourcePolicy",
         "DeleteSecurityConfiguration",
         "DeleteTrigger",
         "DeleteWorkflow",
         "GetCrawler",
         "GetCrawlers",
-        "GetDataCatalogEncryptionSettings",
-        "GetResourcePolicy",
         "GetSecurityConfiguration",
         "GetSecurityConfigurations",
         "GetTrigger",
@@ -68,14 +74,14 @@ OPERATIONS = Operations(
         "ListCrawls",
         "ListTriggers",
         "ListWorkflows",
-        "PutDataCatalogEncryptionSettings",
-        "PutResourcePolicy",
         "PutWorkflowRunProperties",
         "StopCrawler",
         "StopTrigger",
         "StopWorkflowRun",
         "UpdateWorkflow",
     ),
+    held=CatalogSettings.OPERATIONS,
+    is_checked=True,
     refused=(
         "CreateDevEndpoint",
         "StartCrawler",

@@ -5,14 +5,21 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
+
+from botocore import xform_name
 
 from millpond.planes.common.context import PlaneContext
 from millpond.planes.common.credentials import Clients
 from millpond.planes.common.telemetry import Reporter, Telemetry
-from millpond.planes.glue import arguments, connections, events, jobs, metrics, runs, spark, tags
+from millpond.planes.glue import arguments, connections, events, jobs, metrics, runs, spark
 from millpond.planes.glue.bookmarks import JobBookmarks
+from millpond.planes.glue.catalog import Catalog
+from millpond.planes.glue.catalog.databases import Databases, Functions
+from millpond.planes.glue.catalog.partitions import Partitions
+from millpond.planes.glue.catalog.settings import CatalogSettings
+from millpond.planes.glue.catalog.statistics import ColumnStatistics
+from millpond.planes.glue.catalog.tables import Tables
 from millpond.planes.glue.exceptions import (
     AlreadyExistsException,
     ConcurrentRunsExceededException,
@@ -23,18 +30,28 @@ from millpond.planes.glue.exceptions import (
     LaunchError,
 )
 from millpond.planes.glue.paging import page
+from millpond.planes.glue.requests import found as _found
+from millpond.planes.glue.requests import now as _now
+from millpond.planes.glue.requests import required as _required
 from millpond.planes.glue.runs import JobRun, Shape, State
 from millpond.planes.glue.sessions import SessionOperations, Sessions
 from millpond.planes.glue.supervisor import ActiveRun, Supervisor
+from millpond.planes.glue.tags import Tags
 from millpond.planes.glue.workers import Workers
 
 Request = Mapping[str, Any]
 
 _LOG = logging.getLogger(__name__)
 
-_TAG_OPERATIONS = ("GetTags", "TagResource", "UntagResource")
 _RUNS_PAGE = 200
 _STOP_SECONDS = 20.0
+
+
+class Part(Protocol):
+    """Operations that belong together: each is a method of the name that botocore's clients have for it."""
+
+    @property
+    def OPERATIONS(self) -> tuple[str, ...]: ...  # noqa: N802
 
 
 class GluePlane(SessionOperations):
@@ -64,7 +81,7 @@ class GluePlane(SessionOperations):
         self._jobs: dict[str, Shape] = {}
         self._job_requests: dict[str, Shape] = {}
         self._connections: dict[str, Shape] = {}
-        self._tags: dict[str, dict[str, str]] = {}
+        self._tags = Tags(context)
         self._runs: dict[str, list[JobRun]] = {}
         self._active: dict[str, ActiveRun] = {}
         self._bookmarks = JobBookmarks()
@@ -78,13 +95,19 @@ class GluePlane(SessionOperations):
             context.tools.glue_runtime,
             workers.settings.seconds_per_timeout_minute,
         )
-
-    @staticmethod
-    def handles(operation: str, request: Request) -> bool:
-        """Whether a request is this plane's: tags are, by their ARN, of jobs, connections and sessions."""
-        if operation in _TAG_OPERATIONS:
-            return tags.is_tagged_here(request.get("ResourceArn", ""))
-        return True
+        catalog = Catalog(context)
+        parts: tuple[Part, ...] = (
+            self._tags,
+            Databases(catalog, self._tags),
+            Functions(catalog),
+            Tables(catalog, lambda: clients.own("s3")),
+            Partitions(catalog),
+            ColumnStatistics(catalog),
+            CatalogSettings(catalog),
+        )
+        for part in parts:
+            for operation in part.OPERATIONS:
+                setattr(self, xform_name(operation), getattr(part, xform_name(operation)))
 
     def close(self) -> None:
         """Stop every run."""
@@ -113,7 +136,7 @@ class GluePlane(SessionOperations):
                 )
             self._jobs[name] = definition
             self._job_requests[name] = dict(request)
-            self._tags[self._arn("job", name)] = dict(request.get("Tags") or {})
+            self._tags.create("job", name, request.get("Tags"))
         if definition["Command"]["Name"] in jobs.SPARK_COMMANDS:
             self._start_ahead(definition)
         return {"Name": name}
@@ -136,10 +159,8 @@ class GluePlane(SessionOperations):
             }
 
     def list_jobs(self, request: Request) -> Shape:
-        wanted = (request.get("Tags") or {}).items()
         with self._lock:
-            tags_of = {name: self._tags[self._arn("job", name)] for name in sorted(self._jobs)}
-            names = [name for name, found in tags_of.items() if wanted <= found.items()]
+            names = self._tags.fitting("job", sorted(self._jobs), request)
         found, token = page(names, request)
         return {"JobNames": found, **token}
 
@@ -159,7 +180,7 @@ class GluePlane(SessionOperations):
             for store in (self._jobs, self._job_requests, self._runs):
                 store.pop(name, None)
             self._bookmarks.forget(name)
-            self._tags.pop(self._arn("job", name), None)
+            self._tags.forget("job", name)
         return {"JobName": name}
 
     # Runs
@@ -239,7 +260,7 @@ class GluePlane(SessionOperations):
             if name in self._connections:
                 raise AlreadyExistsException(f"Connection {name} already exists.")
             self._connections[name] = definition
-            self._tags[self._arn("connection", name)] = dict(request.get("Tags") or {})
+            self._tags.create("connection", name, request.get("Tags"))
         return {"CreateConnectionStatus": "READY"}
 
     def get_connection(self, request: Request) -> Shape:
@@ -267,7 +288,7 @@ class GluePlane(SessionOperations):
         with self._lock:
             self._connection(name)
             del self._connections[name]
-            self._tags.pop(self._arn("connection", name), None)
+            self._tags.forget("connection", name)
         return {}
 
     def batch_delete_connection(self, request: Request) -> Shape:
@@ -281,33 +302,11 @@ class GluePlane(SessionOperations):
                 errors[name] = {"ErrorCode": error.code, "ErrorMessage": error.message}
         return {"Succeeded": succeeded, "Errors": errors}
 
-    # Tags
-
-    def get_tags(self, request: Request) -> Shape:
-        with self._lock:
-            return {"Tags": dict(self._tags_of(request))}
-
-    def tag_resource(self, request: Request) -> Shape:
-        with self._lock:
-            self._tags_of(request).update(_required(request, "TagsToAdd"))
-        return {}
-
-    def untag_resource(self, request: Request) -> Shape:
-        with self._lock:
-            stored = self._tags_of(request)
-            for key in _required(request, "TagsToRemove"):
-                stored.pop(key, None)
-        return {}
-
     def _tag(self, kind: str, name: str, tags: dict[str, str] | None) -> None:
-        with self._lock:
-            if tags is None:
-                self._tags.pop(self._arn(kind, name), None)
-            else:
-                self._tags[self._arn(kind, name)] = tags
-
-    def _arn(self, kind: str, name: str) -> str:
-        return self._context.arn("glue", f"{kind}/{name}")
+        if tags is None:
+            self._tags.forget(kind, name)
+        else:
+            self._tags.create(kind, name, tags)
 
     # Looking up; the lock is held
 
@@ -322,12 +321,6 @@ class GluePlane(SessionOperations):
             if run.id == run_id:
                 return run
         raise EntityNotFoundException(f"Job Run {run_id} of job {name} not found.")
-
-    def _tags_of(self, request: Request) -> dict[str, str]:
-        arn = _required(request, "ResourceArn")
-        if arn not in self._tags:
-            raise EntityNotFoundException(f"Resource {arn} not found.")
-        return self._tags[arn]
 
     # Runs in progress
 
@@ -421,23 +414,6 @@ class GluePlane(SessionOperations):
 
 def _has_bookmark(run: JobRun) -> bool:
     return arguments.parse(run.all_arguments).enables_bookmark
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _required(request: Request, member: str) -> Any:
-    value = request.get(member)
-    if value is None or value == "":
-        raise InvalidInputException(f"{member} must not be null or empty")
-    return value
-
-
-def _found(store: Mapping[str, Shape], name: str, message: str) -> Shape:
-    if name not in store:
-        raise EntityNotFoundException(message)
-    return store[name]
 
 
 def _shown(connection: Shape, request: Request) -> Shape:

@@ -122,7 +122,8 @@ def _like(tree: exp.Like, types: Types) -> Condition:
     name, pattern = _key(_bare(tree.this), types), _constant(_bare(tree.expression))
     # Spark writes a prefix, a suffix or a part, and quotes nothing in it: only ".*" is a pattern.
     wanted = re.compile(".*".join(re.escape(part) for part in pattern.split(".*")), re.DOTALL)
-    return lambda values: values[name] != NULL and wanted.fullmatch(values[name]) is not None
+    is_wanted = not tree.args.get("negate")
+    return lambda values: values[name] != NULL and (wanted.fullmatch(values[name]) is not None) == is_wanted
 
 
 def _bare(tree: exp.Expression) -> exp.Expression:

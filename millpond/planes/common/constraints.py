@@ -1,0 +1,110 @@
+"""What a service's API model says of its requests: the lengths, ranges, patterns and values of members.
+
+AWS checks them before it looks at anything else and answers ``ValidationException`` with every problem there
+is, in the words used here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+import regex  # type: ignore[import-untyped]
+from botocore.model import ListShape, MapShape, Shape, StructureShape
+from botocore.session import Session
+
+# Java writes the characters beyond the first plane as pairs of surrogates; Python knows them as they are.
+_SURROGATES = regex.compile(r"\\uD800\\uDC00-\\uDBFF\\uDFFF", regex.IGNORECASE)
+
+
+@cache
+def _model(service: str) -> Any:
+    return Session().get_service_model(service)
+
+
+@cache
+def _pattern(text: str) -> regex.Pattern[str]:
+    return regex.compile(_SURROGATES.sub(r"\\U00010000-\\U0010FFFF", text))
+
+
+def problems(service: str, operation: str, request: Mapping[str, Any]) -> list[str]:
+    """Everything in a request that the model does not allow.
+
+    Parameters
+    ----------
+    service, operation : str
+        As botocore names them, for example ``glue`` and ``CreateTable``.
+    request : mapping
+        The request.
+
+    Examples
+    --------
+    >>> problems("glue", "GetDatabase", {"Name": ""})
+    ["Value '' at 'name' failed to satisfy constraint: Member must have length greater than or equal to 1"]
+    """
+    shape = _model(service).operation_model(operation).input_shape
+    return list(_of(shape, request, "")) if shape is not None else []
+
+
+def message(found: list[str]) -> str:
+    """The problems as AWS words them in one message."""
+    return f"{len(found)} validation error{'s' if len(found) > 1 else ''} detected: {'; '.join(found)}"
+
+
+def _of(shape: Shape, value: Any, path: str) -> Iterator[str]:
+    if isinstance(shape, StructureShape):
+        yield from _of_structure(shape, value, path)
+    elif isinstance(shape, ListShape):
+        yield from _of_length(shape, value, path)
+        for number, one in enumerate(value, 1):
+            yield from _of(shape.member, one, f"{path}.{number}.member")
+    elif isinstance(shape, MapShape):
+        yield from _of_length(shape, value, path)
+        for key, one in value.items():
+            yield from _of(shape.value, one, f"{path}.{key}.member")
+    elif shape.type_name == "string" and isinstance(value, str):
+        yield from _of_text(shape, value, path)
+    elif shape.type_name in ("integer", "long", "double", "float") and not isinstance(value, str):
+        yield from _of_number(shape, value, path)
+
+
+def _of_structure(shape: StructureShape, value: Mapping[str, Any], path: str) -> Iterator[str]:
+    for name, member in shape.members.items():
+        inner = f"{path}.{name[0].lower()}{name[1:]}".lstrip(".")
+        if value.get(name) is None:
+            if name in shape.required_members:
+                yield f"Value null at '{inner}' failed to satisfy constraint: Member must not be null"
+        else:
+            yield from _of(member, value[name], inner)
+
+
+def _of_length(shape: Shape, value: Any, path: str) -> Iterator[str]:
+    least, most = shape.metadata.get("min"), shape.metadata.get("max")
+    if least is not None and len(value) < least:
+        yield _text(value, path, f"have length greater than or equal to {least}")
+    if most is not None and len(value) > most:
+        yield _text(value, path, f"have length less than or equal to {most}")
+
+
+def _of_text(shape: Any, value: str, path: str) -> Iterator[str]:
+    if shape.enum:
+        if value not in shape.enum:
+            yield _text(value, path, f"satisfy enum value set: [{', '.join(shape.enum)}]")
+        return
+    yield from _of_length(shape, value, path)
+    pattern = shape.metadata.get("pattern")
+    if pattern and not _pattern(pattern).fullmatch(value):
+        yield _text(value, path, f"satisfy regular expression pattern: {pattern}")
+
+
+def _of_number(shape: Shape, value: float, path: str) -> Iterator[str]:
+    least, most = shape.metadata.get("min"), shape.metadata.get("max")
+    if least is not None and value < least:
+        yield _text(value, path, f"have value greater than or equal to {least}")
+    if most is not None and value > most:
+        yield _text(value, path, f"have value less than or equal to {most}")
+
+
+def _text(value: Any, path: str, wanted: str) -> str:
+    return f"Value '{value}' at '{path}' failed to satisfy constraint: Member must {wanted}"
