@@ -9,6 +9,8 @@ from millpond.planes.glue.catalog.settings import CatalogSettings
 from millpond.planes.glue.catalog.statistics import ColumnStatistics
 from millpond.planes.glue.catalog.tables import Tables
 from millpond.planes.glue.tags import Tags
+from millpond.planes.glue.workflows.triggers import Triggers
+from millpond.planes.glue.workflows.workflows import Workflows
 
 OPERATIONS = Operations(
     "glue",
@@ -19,6 +21,8 @@ OPERATIONS = Operations(
         *Partitions.OPERATIONS,
         *ColumnStatistics.OPERATIONS,
         *Tags.OPERATIONS,
+        *Triggers.OPERATIONS,
+        *Workflows.OPERATIONS,
         "BatchDeleteConnection",
         "BatchGetJobs",
         "BatchStopJobRun",
@@ -50,42 +54,22 @@ OPERATIONS = Operations(
     ),
     kept=(
         "BatchGetCrawlers",
-        "BatchGetTriggers",
-        "BatchGetWorkflows",
         "CreateCrawler",
         "CreateSecurityConfiguration",
-        "CreateTrigger",
-        "CreateWorkflow",
         "DeleteCrawler",
         "DeleteSecurityConfiguration",
-        "DeleteTrigger",
-        "DeleteWorkflow",
         "GetCrawler",
         "GetCrawlers",
         "GetSecurityConfiguration",
         "GetSecurityConfigurations",
-        "GetTrigger",
-        "GetTriggers",
-        "GetWorkflow",
-        "GetWorkflowRun",
-        "GetWorkflowRunProperties",
-        "GetWorkflowRuns",
         "ListCrawlers",
         "ListCrawls",
-        "ListTriggers",
-        "ListWorkflows",
-        "PutWorkflowRunProperties",
         "StopCrawler",
-        "StopTrigger",
-        "StopWorkflowRun",
-        "UpdateWorkflow",
     ),
     held=CatalogSettings.OPERATIONS,
     is_checked=True,
     refused=(
         "CreateDevEndpoint",
         "StartCrawler",
-        "StartTrigger",
-        "StartWorkflowRun",
     ),
 )

@@ -30,6 +30,7 @@ from millpond.planes.glue.exceptions import (
     LaunchError,
 )
 from millpond.planes.glue.paging import page
+from millpond.planes.glue.requests import chosen
 from millpond.planes.glue.requests import found as _found
 from millpond.planes.glue.requests import now as _now
 from millpond.planes.glue.requests import required as _required
@@ -38,6 +39,10 @@ from millpond.planes.glue.sessions import SessionOperations, Sessions
 from millpond.planes.glue.supervisor import ActiveRun, Supervisor
 from millpond.planes.glue.tags import Tags
 from millpond.planes.glue.workers import Workers
+from millpond.planes.glue.workflows import Automation, Ended, Origin, Work
+from millpond.planes.glue.workflows.clock import Clock
+from millpond.planes.glue.workflows.triggers import Triggers
+from millpond.planes.glue.workflows.workflows import Workflows
 
 Request = Mapping[str, Any]
 
@@ -96,6 +101,10 @@ class GluePlane(SessionOperations):
             workers.settings.seconds_per_timeout_minute,
         )
         catalog = Catalog(context)
+        self._clock = Clock()
+        self._automation = Automation(
+            {"Job": Work(self._start_job, self._stop_attempt, self._look_attempt)}, self._clock
+        )
         parts: tuple[Part, ...] = (
             self._tags,
             Databases(catalog, self._tags),
@@ -104,6 +113,8 @@ class GluePlane(SessionOperations):
             Partitions(catalog),
             ColumnStatistics(catalog),
             CatalogSettings(catalog),
+            Triggers(self._automation, self._tags),
+            Workflows(self._automation, self._tags),
         )
         for part in parts:
             for operation in part.OPERATIONS:
@@ -111,6 +122,7 @@ class GluePlane(SessionOperations):
 
     def close(self) -> None:
         """Stop every run."""
+        self._clock.close()
         with self._lock:
             self._is_closed = True
             active = list(self._active.values())
@@ -186,6 +198,9 @@ class GluePlane(SessionOperations):
     # Runs
 
     def start_job_run(self, request: Request) -> Shape:
+        return {"JobRunId": self._start_run(request, None)}
+
+    def _start_run(self, request: Request, origin: Origin | None) -> str:
         name = _required(request, "JobName")
         with self._lock:
             job = self._job(name)
@@ -193,7 +208,9 @@ class GluePlane(SessionOperations):
                 raise InvalidInputException("The stack is stopping: no run can be started")
             if request.get("JobRunQueuingEnabled"):
                 raise InvalidInputException("Job run queuing is not available here")
-            given = _checked_arguments(request.get("Arguments") or {})
+            given = _checked_arguments(request.get("Arguments") or {}) | (
+                origin.arguments() if origin else {}
+            )
             settings = runs.settings_of(job, request)
             self._check_concurrency(job)
             repeated = self._run(name, request["JobRunId"]) if request.get("JobRunId") else None
@@ -205,9 +222,10 @@ class GluePlane(SessionOperations):
                 started_on=_now(),
                 attempt=repeated.attempt + 1 if repeated else 0,
                 previous_run_id=repeated.id if repeated else None,
+                origin=origin,
             )
             self._begin(run)
-        return {"JobRunId": run.id}
+        return run.id
 
     def get_job_run(self, request: Request) -> Shape:
         with self._lock:
@@ -322,6 +340,27 @@ class GluePlane(SessionOperations):
                 return run
         raise EntityNotFoundException(f"Job Run {run_id} of job {name} not found.")
 
+    # Jobs as triggers start them
+
+    def _start_job(self, name: str, action: Request, origin: Origin) -> str:
+        settings = ("Arguments", "Timeout", "SecurityConfiguration", "NotificationProperty")
+        return self._start_run({"JobName": name, **chosen(action, *settings)}, origin)
+
+    def _stop_attempt(self, name: str, run_id: str) -> None:
+        with self._lock:
+            self._stop(self._attempt(name, run_id))
+
+    def _look_attempt(self, name: str, run_id: str) -> Shape:
+        with self._lock:
+            return self._attempt(name, run_id).to_api()
+
+    def _attempt(self, name: str, run_id: str) -> JobRun:
+        """The last attempt of a run."""
+        for run in reversed(self._runs.get(name, [])):
+            if _first_id(run) == run_id:
+                return run
+        raise EntityNotFoundException(f"Job Run {run_id} of job {name} not found.")
+
     # Runs in progress
 
     def _start_ahead(self, job: Shape) -> None:
@@ -362,8 +401,13 @@ class GluePlane(SessionOperations):
             self._tell_end(active)
             if outcome.bookmark is not None or (run.state is State.SUCCEEDED and _has_bookmark(run)):
                 self._bookmarks.note(run, outcome.bookmark)
-            if run.state is State.FAILED and run.attempt < run.job["MaxRetries"] and not self._is_closed:
+            is_repeated = (
+                run.state is State.FAILED and run.attempt < run.job["MaxRetries"] and not self._is_closed
+            )
+            if is_repeated:
                 self._begin(_retry(run))
+        if not is_repeated:
+            self._automation.ended(Ended("Job", run.job_name, _first_id(run), str(run.state), run.origin))
 
     def _tell_end(self, active: ActiveRun) -> None:
         run = active.run
@@ -438,4 +482,10 @@ def _retry(run: JobRun) -> JobRun:
         started_on=_now(),
         attempt=attempt,
         previous_run_id=run.id,
+        origin=run.origin,
     )
+
+
+def _first_id(run: JobRun) -> str:
+    """The id of the first attempt, which is that of a workflow's step."""
+    return run.id.partition("_attempt_")[0]

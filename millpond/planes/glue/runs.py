@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from millpond.planes.glue import arguments, jobs
+from millpond.planes.glue.workflows.store import Origin
 
 Shape = dict[str, Any]
 
@@ -63,6 +64,8 @@ class JobRun:
         0 for the first.
     previous_run_id : str, optional
         The run that this one repeats.
+    origin : Origin, optional
+        The trigger that started it.
     """
 
     id: str
@@ -72,6 +75,7 @@ class JobRun:
     started_on: datetime
     attempt: int = 0
     previous_run_id: str | None = None
+    origin: Origin | None = None
     state: State = State.STARTING
     last_modified_on: datetime = field(init=False)
     running_since: datetime | None = None
@@ -134,7 +138,10 @@ class JobRun:
             "StartedOn": self.started_on,
             "LastModifiedOn": self.last_modified_on,
             "JobRunState": str(self.state),
-            "PredecessorRuns": [],
+            "PredecessorRuns": [
+                {"JobName": name, "RunId": run_id}
+                for name, run_id in (self.origin.predecessors if self.origin else ())
+            ],
             "ExecutionTime": self.execution_seconds,
             "LogGroupName": "/aws-glue/jobs" if self.is_spark else "/aws-glue/python-jobs",
             "GlueVersion": self.job["GlueVersion"],
@@ -143,6 +150,7 @@ class JobRun:
         optional = {
             "Arguments": dict(self.arguments),
             "PreviousRunId": self.previous_run_id,
+            "TriggerName": self.origin.trigger if self.origin else None,
             "CompletedOn": self.completed_on,
             "ErrorMessage": self.error_message,
             "DPUSeconds": self._dpu_seconds(),
