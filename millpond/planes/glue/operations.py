@@ -8,6 +8,8 @@ from millpond.planes.glue.catalog.partitions import Partitions
 from millpond.planes.glue.catalog.settings import CatalogSettings
 from millpond.planes.glue.catalog.statistics import ColumnStatistics
 from millpond.planes.glue.catalog.tables import Tables
+from millpond.planes.glue.crawlers import Crawlers
+from millpond.planes.glue.crawlers.classifiers import Classifiers
 from millpond.planes.glue.tags import Tags
 from millpond.planes.glue.workflows.triggers import Triggers
 from millpond.planes.glue.workflows.workflows import Workflows
@@ -23,6 +25,8 @@ OPERATIONS = Operations(
         *Tags.OPERATIONS,
         *Triggers.OPERATIONS,
         *Workflows.OPERATIONS,
+        *Crawlers.OPERATIONS,
+        *Classifiers.OPERATIONS,
         "BatchDeleteConnection",
         "BatchGetJobs",
         "BatchStopJobRun",
@@ -53,23 +57,15 @@ OPERATIONS = Operations(
         "UpdateJob",
     ),
     kept=(
-        "BatchGetCrawlers",
-        "CreateCrawler",
         "CreateSecurityConfiguration",
-        "DeleteCrawler",
         "DeleteSecurityConfiguration",
-        "GetCrawler",
-        "GetCrawlers",
         "GetSecurityConfiguration",
         "GetSecurityConfigurations",
-        "ListCrawlers",
-        "ListCrawls",
-        "StopCrawler",
     ),
     held=CatalogSettings.OPERATIONS,
     is_checked=True,
+    worded=("ListCrawls",),
     refused=(
         "CreateDevEndpoint",
-        "StartCrawler",
     ),
 )

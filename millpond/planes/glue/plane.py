@@ -20,6 +20,10 @@ from millpond.planes.glue.catalog.partitions import Partitions
 from millpond.planes.glue.catalog.settings import CatalogSettings
 from millpond.planes.glue.catalog.statistics import ColumnStatistics
 from millpond.planes.glue.catalog.tables import Tables
+from millpond.planes.glue.crawlers import Crawlers
+from millpond.planes.glue.crawlers.classifiers import Classifiers
+from millpond.planes.glue.crawlers.crawling import Crawling
+from millpond.planes.glue.crawlers.store import CrawlerState
 from millpond.planes.glue.exceptions import (
     AlreadyExistsException,
     ConcurrentRunsExceededException,
@@ -102,8 +106,21 @@ class GluePlane(SessionOperations):
         )
         catalog = Catalog(context)
         self._clock = Clock()
+        crawler_state = CrawlerState()
+        self._crawlers = Crawlers(
+            crawler_state,
+            self._tags,
+            self._clock,
+            Crawling(context, clients, self, crawler_state),
+            lambda ended: self._automation.ended(ended),
+            self._reporter.event,
+        )
         self._automation = Automation(
-            {"Job": Work(self._start_job, self._stop_attempt, self._look_attempt)}, self._clock
+            {
+                "Job": Work(self._start_job, self._stop_attempt, self._look_attempt),
+                "Crawler": Work(self._crawlers.start, self._crawlers.stop, self._crawlers.look),
+            },
+            self._clock,
         )
         parts: tuple[Part, ...] = (
             self._tags,
@@ -115,6 +132,8 @@ class GluePlane(SessionOperations):
             CatalogSettings(catalog),
             Triggers(self._automation, self._tags),
             Workflows(self._automation, self._tags),
+            self._crawlers,
+            Classifiers(crawler_state),
         )
         for part in parts:
             for operation in part.OPERATIONS:
@@ -123,6 +142,7 @@ class GluePlane(SessionOperations):
     def close(self) -> None:
         """Stop every run."""
         self._clock.close()
+        self._crawlers.close()
         with self._lock:
             self._is_closed = True
             active = list(self._active.values())

@@ -99,7 +99,7 @@ class Trigger:
 
     @property
     def is_active(self) -> bool:
-        return self.definition["State"] == "ACTIVATED"
+        return bool(self.definition["State"] == "ACTIVATED")
 
     @property
     def conditions(self) -> list[Shape]:

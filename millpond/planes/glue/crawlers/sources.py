@@ -1,0 +1,187 @@
+"""What a crawler's targets hold: folders in S3, tables of a database, tables of DynamoDB."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import urlsplit
+
+from millpond.planes.glue.crawlers.classify import UNKNOWN, classify
+from millpond.planes.glue.crawlers.files import S3File
+from millpond.planes.glue.crawlers.layout import Folder, FoundTable, folders_of, table_name
+from millpond.planes.glue.crawlers.schemas import FileSchema, wider
+from millpond.planes.glue.exceptions import InvalidInputException
+
+Shape = dict[str, Any]
+
+# Files of a folder that are read when the target does not say how many.
+_SAMPLES = 1
+_AT_ONCE = 8
+_DYNAMODB_SAMPLES = 100
+
+
+def folders(
+    s3: Any,
+    target: Mapping[str, Any],
+    classifiers: Sequence[Shape],
+    is_stopped: Callable[[], bool],
+    is_wanted: Callable[[Folder], bool] = lambda _folder: True,
+) -> tuple[tuple[str, ...], list[Folder]]:
+    """The path of a target in S3, and its folders with their schemas."""
+    place = urlsplit(target["Path"])
+    bucket, root = place.netloc, place.path.lstrip("/")
+    files = list(_files(s3, bucket, root))
+    if root and not root.endswith("/"):
+        below = [file for file in files if file.key.startswith(f"{root}/")]
+        files = below or [file for file in files if file.key == root]
+    found = [one for one in folders_of(files, target.get("Exclusions") or [], root) if is_wanted(one)]
+
+    def read(folder: Folder) -> None:
+        if not is_stopped():
+            folder.schema = _schema_of(s3, folder, target.get("SampleSize") or _SAMPLES, classifiers)
+
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="crawl") as threads:
+        for one in [threads.submit(read, folder) for folder in found]:
+            one.result()
+    parts = [part for part in root.split("/") if part]
+    if files and len(files) == 1 and files[0].key == root:
+        parts = parts[:-1]
+    return (bucket, *parts), found
+
+
+def _files(s3: Any, bucket: str, prefix: str) -> Iterator[S3File]:
+    for answer in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for one in answer.get("Contents", []):
+            yield S3File(bucket, one["Key"], one["Size"], one["ETag"])
+
+
+def _schema_of(s3: Any, folder: Folder, samples: int, classifiers: Sequence[Shape]) -> FileSchema:
+    from millpond.planes.glue.crawlers.schemas import merged
+
+    schema: FileSchema | None = None
+    for file in folder.files[:samples]:
+        one = classify(s3, file, classifiers)
+        schema = one if schema is None else merged(schema, one) if schema.is_like(one) else schema
+    return schema or UNKNOWN
+
+
+def database_tables(connection: Mapping[str, Any], path: str, exclusions: Sequence[str]) -> list[FoundTable]:
+    """The tables of a database that a path with ``%`` names, through a connection.
+
+    Raises
+    ------
+    InvalidInputException
+        If the database is of a kind that is not read here, or the connection has no place.
+    """
+    properties = connection["ConnectionProperties"]
+    url = str(properties.get("JDBC_CONNECTION_URL") or "")
+    match = re.fullmatch(r"jdbc:postgresql://([^:/]+)(?::(\d+))?/([^?]+)(\?.*)?", url)
+    if match is None:
+        raise InvalidInputException(
+            f"Crawlers read PostgreSQL here, and the connection is to {url.split('?')[0]}"
+        )
+    import psycopg
+
+    database, schema, table = (*path.split("/"), "%", "%")[:3]
+    with psycopg.connect(
+        host=match[1],
+        port=int(match[2] or 5432),
+        dbname=match[3],
+        user=properties.get("USERNAME"),
+        password=properties.get("PASSWORD"),
+        connect_timeout=10,
+    ) as opened:
+        rows = opened.execute(
+            "SELECT table_schema, table_name, column_name, data_type, numeric_precision, numeric_scale, "
+            "udt_name FROM information_schema.columns WHERE table_schema LIKE %s AND table_name LIKE %s "
+            "AND table_schema NOT IN ('information_schema', 'pg_catalog') "
+            "ORDER BY table_schema, table_name, ordinal_position",
+            (schema, table),
+        ).fetchall()
+    found: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for in_schema, name, column, kind, precision, scale, _ in rows:
+        columns = found.setdefault((in_schema, name), [])
+        columns.append((column.lower(), _postgresql_type(kind, precision, scale)))
+    excluded = [re.compile(pattern.replace("%", ".*").replace("*", ".*")) for pattern in exclusions]
+    return [
+        _plain(
+            f"{match[3]}_{in_schema}_{name}",
+            f"{match[3]}.{in_schema}.{name}",
+            FileSchema(
+                "postgresql",
+                tuple(columns),
+                "unknown",
+                {},
+                {"typeOfData": "table", "connectionName": connection["Name"]},
+            ),
+        )
+        for (in_schema, name), columns in found.items()
+        if not any(pattern.fullmatch(f"{database}/{in_schema}/{name}") for pattern in excluded)
+    ]
+
+
+_POSTGRESQL: Mapping[str, str] = {
+    "smallint": "smallint",
+    "integer": "int",
+    "bigint": "bigint",
+    "real": "float",
+    "double precision": "double",
+    "boolean": "boolean",
+    "date": "date",
+    "timestamp without time zone": "timestamp",
+    "timestamp with time zone": "timestamp",
+    "bytea": "binary",
+    "ARRAY": "array<string>",
+}
+
+
+def _postgresql_type(kind: str, precision: int | None, scale: int | None) -> str:
+    if kind == "numeric":
+        return f"decimal({min(precision or 38, 38)},{scale if precision else 18})"
+    return _POSTGRESQL.get(kind, "string")
+
+
+def dynamodb_table(dynamodb: Any, name: str) -> FoundTable:
+    """A table of DynamoDB, by the items that a scan begins with."""
+    described = dynamodb.describe_table(TableName=name)["Table"]
+    kinds: dict[str, str] = {}
+    for item in dynamodb.scan(TableName=name, Limit=_DYNAMODB_SAMPLES)["Items"]:
+        for attribute, value in item.items():
+            kinds[attribute.lower()] = wider(kinds.get(attribute.lower(), ""), _dynamodb_type(value))
+    for key in described["AttributeDefinitions"]:
+        kinds.setdefault(
+            key["AttributeName"].lower(), {"S": "string", "N": "double", "B": "binary"}[key["AttributeType"]]
+        )
+    columns = tuple((attribute, kind or "string") for attribute, kind in sorted(kinds.items()))
+    schema = FileSchema("dynamodb", columns, "unknown", {}, {"typeOfData": "table"})
+    return _plain(name, described["TableArn"], schema)
+
+
+def _dynamodb_type(value: Mapping[str, Any]) -> str:
+    ((tag, inner),) = value.items()
+    match tag:
+        case "N":
+            return "bigint" if re.fullmatch(r"-?\d+", inner) else "double"
+        case "BOOL":
+            return "boolean"
+        case "B":
+            return "binary"
+        case "NULL":
+            return ""
+        case "SS" | "NS" | "BS":
+            return {"SS": "array<string>", "NS": "array<double>", "BS": "array<binary>"}[tag]
+        case "L":
+            kind = ""
+            for one in inner:
+                kind = wider(kind, _dynamodb_type(one))
+            return f"array<{kind or 'string'}>"
+        case "M":
+            fields = (f"{name.lower()}:{_dynamodb_type(one) or 'string'}" for name, one in inner.items())
+            return f"struct<{','.join(fields)}>" if inner else "string"
+    return "string"
+
+
+def _plain(name: str, location: str, schema: FileSchema) -> FoundTable:
+    return FoundTable(table_name(name), location, schema, [], [], 0, 0)
