@@ -344,7 +344,7 @@ class GluePlane(SessionOperations):
         if tags is None:
             self._tags.forget(kind, name)
         else:
-            self._tags.create(kind, name, tags)
+            self._tags.adopt(kind, name, tags)
 
     # Looking up; the lock is held
 

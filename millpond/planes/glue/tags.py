@@ -38,6 +38,11 @@ class Tags:
         with self._lock:
             self.state[self.arn(kind, name)] = dict(given or {})
 
+    def adopt(self, kind: str, name: str, tags: dict[str, str]) -> None:
+        """A resource was made that keeps its tags itself, and is to see them change."""
+        with self._lock:
+            self.state[self.arn(kind, name)] = tags
+
     def forget(self, kind: str, name: str) -> None:
         """A resource was deleted."""
         with self._lock:
