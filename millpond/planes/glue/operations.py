@@ -10,6 +10,7 @@ from millpond.planes.glue.catalog.statistics import ColumnStatistics
 from millpond.planes.glue.catalog.tables import Tables
 from millpond.planes.glue.crawlers import Crawlers
 from millpond.planes.glue.crawlers.classifiers import Classifiers
+from millpond.planes.glue.schemas import SchemaRegistry
 from millpond.planes.glue.tags import Tags
 from millpond.planes.glue.workflows.triggers import Triggers
 from millpond.planes.glue.workflows.workflows import Workflows
@@ -27,6 +28,7 @@ OPERATIONS = Operations(
         *Workflows.OPERATIONS,
         *Crawlers.OPERATIONS,
         *Classifiers.OPERATIONS,
+        *SchemaRegistry.OPERATIONS,
         "BatchDeleteConnection",
         "BatchGetJobs",
         "BatchStopJobRun",
@@ -64,8 +66,6 @@ OPERATIONS = Operations(
     ),
     held=CatalogSettings.OPERATIONS,
     is_checked=True,
-    worded=("ListCrawls",),
-    refused=(
-        "CreateDevEndpoint",
-    ),
+    worded=("ListCrawls", *SchemaRegistry.OPERATIONS),
+    refused=("CreateDevEndpoint",),
 )

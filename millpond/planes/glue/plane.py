@@ -39,6 +39,7 @@ from millpond.planes.glue.requests import found as _found
 from millpond.planes.glue.requests import now as _now
 from millpond.planes.glue.requests import required as _required
 from millpond.planes.glue.runs import JobRun, Shape, State
+from millpond.planes.glue.schemas import SchemaRegistry
 from millpond.planes.glue.sessions import SessionOperations, Sessions
 from millpond.planes.glue.supervisor import ActiveRun, Supervisor
 from millpond.planes.glue.tags import Tags
@@ -134,6 +135,7 @@ class GluePlane(SessionOperations):
             Workflows(self._automation, self._tags),
             self._crawlers,
             Classifiers(crawler_state),
+            SchemaRegistry(context, self._tags),
         )
         for part in parts:
             for operation in part.OPERATIONS:
