@@ -15,6 +15,7 @@ from millpond.planes.athena.jobs import Job, Outcome
 from millpond.planes.athena.pool import Worker, WorkerDied, WorkerPool
 from millpond.planes.athena.statements import Statement
 from millpond.planes.athena.workgroups import ENGINE_VERSION
+from millpond.planes.common.state import ENDED
 
 _TIMEOUT = 30 * 60.0
 _FINAL = ("SUCCEEDED", "FAILED", "CANCELLED")
@@ -61,6 +62,10 @@ class QueryExecution:
     is_stopped: bool = False
     transitions: int = 0
     worker: Worker | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What is told of a query that has run is its kind; its tree and its process are for running it.
+        return {**vars(self), "statement": Statement(self.statement.kind), "worker": None}
 
     @property
     def query_id(self) -> str:
@@ -155,6 +160,8 @@ class QueryExecutions:
         Told of an execution that has entered a state, with the state before and the transition's number.
     """
 
+    KEPT = ("_executions",)
+
     def __init__(
         self, workers: WorkerPool, on_change: Callable[[QueryExecution, str | None, int], None]
     ) -> None:
@@ -162,6 +169,13 @@ class QueryExecutions:
         self._on_change = on_change
         self._lock = threading.Lock()
         self._executions: dict[str, QueryExecution] = {}
+
+    def settle(self) -> None:
+        """End what an engine before was running."""
+        for execution in self._executions.values():
+            if not execution.is_final:
+                execution.outcome = Outcome("FAILED", f"GENERIC_INTERNAL_ERROR: {ENDED}")
+                execution.state, execution.completed = "FAILED", dt.datetime.now(dt.UTC)
 
     def submit(self, execution: QueryExecution) -> None:
         """Put an execution into the queue."""

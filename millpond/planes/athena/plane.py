@@ -49,6 +49,8 @@ class AthenaPlane:
         Runs queries, for every account and region.
     """
 
+    KEPT = ("_tokens", "_groups", "_named", "_prepared", "_executions")
+
     def __init__(self, context: PlaneContext, telemetry: Telemetry, workers: WorkerPool) -> None:
         self._context = context
         self._reporter = Reporter(telemetry, context)

@@ -23,6 +23,8 @@ class NamedQueries:
         Those that can hold them.
     """
 
+    KEPT = ("_queries", "_tokens")
+
     def __init__(self, groups: WorkGroups) -> None:
         self._groups = groups
         self._queries: dict[str, dict[str, Any]] = {}
@@ -98,6 +100,8 @@ class PreparedStatements:
     groups : WorkGroups
         Those that can hold them.
     """
+
+    KEPT = ("_statements",)
 
     def __init__(self, groups: WorkGroups) -> None:
         self._groups = groups

@@ -54,6 +54,8 @@ class WorkGroups:
         ``arn:aws:athena:REGION:ACCOUNT:``.
     """
 
+    KEPT = ("_groups", "_tags")
+
     def __init__(self, arn_prefix: str) -> None:
         self._arn_prefix = arn_prefix
         self._lock = threading.Lock()

@@ -77,6 +77,8 @@ class SourceCredentialStore:
         ``(kind, name)`` → ARN.
     """
 
+    KEPT = ("_found",)
+
     def __init__(self, make_arn: Callable[[str, str], str]) -> None:
         self._arn = make_arn
         self._found: dict[str, SourceCredentials] = {}

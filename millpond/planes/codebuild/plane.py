@@ -23,6 +23,7 @@ from millpond.planes.codebuild.sources import GitCredentials
 from millpond.planes.codebuild.supervisor import ActiveBuild, Execution, Limits
 from millpond.planes.common.context import PlaneContext
 from millpond.planes.common.credentials import Clients
+from millpond.planes.common.state import ENDED
 from millpond.planes.common.telemetry import Reporter, Telemetry
 
 Request = Mapping[str, Any]
@@ -84,6 +85,19 @@ class CodeBuildPlane:
     'seed:…'
     """
 
+    KEPT = (
+        "_projects",
+        "_builds",
+        "_numbers",
+        "_tokens",
+        "_generations",
+        "_webhooks",
+        "_groups",
+        "_reports",
+        "_cases",
+        "_credentials",
+    )
+
     def __init__(self, context: PlaneContext, telemetry: Telemetry, limits: Limits) -> None:
         self._context = context
         self._clients = Clients(context, "codebuild.amazonaws.com")
@@ -102,6 +116,15 @@ class CodeBuildPlane:
         self._cases: dict[str, list[Shape]] = {}
         self._credentials = accounts.SourceCredentialStore(self._arn)
         self._is_closed = False
+
+    def settle(self) -> None:
+        """End the builds that an engine before has left: a fault of the service, as on AWS."""
+        with self._lock:
+            for build in self._builds.values():
+                if not build.is_complete:
+                    context = {"statusCode": "INTERNAL_SERVICE_ERROR", "message": ENDED}
+                    build.leave(Status.FAULT, _now(), context)
+                    build.complete(Status.FAULT, _now())
 
     def close(self) -> None:
         """Stop every build."""

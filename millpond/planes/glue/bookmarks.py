@@ -21,6 +21,8 @@ class JobBookmarks:
     each source by its transformation context. Entries of earlier runs are kept, to rewind to.
     """
 
+    KEPT = ("_entries",)
+
     def __init__(self) -> None:
         self._entries: dict[str, list[Shape]] = {}
 

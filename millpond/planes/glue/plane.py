@@ -11,6 +11,7 @@ from botocore import xform_name
 
 from millpond.planes.common.context import PlaneContext
 from millpond.planes.common.credentials import Clients
+from millpond.planes.common.state import ENDED
 from millpond.planes.common.telemetry import Reporter, Telemetry
 from millpond.planes.glue import arguments, connections, events, jobs, metrics, runs, spark
 from millpond.planes.glue.bookmarks import JobBookmarks
@@ -83,6 +84,8 @@ class GluePlane(SessionOperations):
     {'JobRunId': 'jr_…'}
     """
 
+    KEPT = ("_jobs", "_job_requests", "_connections", "_tags", "_runs", "_bookmarks")
+
     def __init__(self, context: PlaneContext, telemetry: Telemetry, workers: Workers) -> None:
         self._reporter = Reporter(telemetry, context)
         self._context = context
@@ -140,6 +143,15 @@ class GluePlane(SessionOperations):
         for part in parts:
             for operation in part.OPERATIONS:
                 setattr(self, xform_name(operation), getattr(part, xform_name(operation)))
+
+    def settle(self) -> None:
+        """End the runs that an engine before has left."""
+        with self._lock:
+            for run in (one for of_job in self._runs.values() for one in of_job):
+                if run.state is State.STOPPING:
+                    run.advance(State.STOPPED, _now())
+                elif not run.state.is_final:
+                    run.advance(State.FAILED, _now(), ENDED)
 
     def close(self) -> None:
         """Stop every run."""
