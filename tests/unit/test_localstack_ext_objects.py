@@ -1,0 +1,134 @@
+"""S3's files: written once, there for whoever reads them, gone when nobody can ask for them."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from localstack.services.s3.models import S3Object
+
+from millpond.localstack_ext.s3.objects import DiskObjectStore
+from millpond.localstack_ext.state.saver import is_change
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> DiskObjectStore:
+    store = DiskObjectStore(tmp_path / "objects")
+    store.create_bucket("b")
+    return store
+
+
+def put(store: DiskObjectStore, content: bytes, key: str = "k") -> S3Object:
+    one = S3Object(key)
+    with store.open("b", one, "w") as stored:
+        stored.write(BytesIO(content))
+    return one
+
+
+def read(store: DiskObjectStore, one: S3Object) -> bytes:
+    with store.open("b", one) as stored:
+        return b"".join(stored)
+
+
+def files(store: DiskObjectStore) -> int:
+    return len(list(store.directory.glob("*/*")))
+
+
+def test_an_object_is_one_plain_file_with_its_content(store: DiskObjectStore) -> None:
+    one = put(store, b"hello")
+    assert store.path(one).read_bytes() == b"hello"
+    assert (one.size, one.etag) == (5, hashlib.md5(b"hello").hexdigest())
+    assert read(store, one) == b"hello"
+
+
+def test_who_reads_goes_on_when_the_object_is_replaced_and_gone(store: DiskObjectStore) -> None:
+    one: S3Object | None = put(store, b"first")
+    assert one is not None
+    with store.open("b", one) as reader:
+        assert reader.read(2) == b"fi"
+        other = put(store, b"second")
+        del one
+        # The store itself holds no object.
+        reader.s3_object = other
+        assert files(store) == 1
+        assert reader.read() == b"rst"
+    assert read(store, other) == b"second"
+
+
+def test_a_failed_upload_leaves_what_was_there(store: DiskObjectStore) -> None:
+    class Broken(BytesIO):
+        def read(self, *_: Any) -> bytes:
+            raise OSError("connection lost")
+
+    one = put(store, b"there")
+    new = S3Object("k")
+    with pytest.raises(OSError, match="lost"), store.open("b", new, "w") as stored:
+        stored.write(Broken())
+    store.remove("b", new)
+    assert read(store, one) == b"there"
+
+
+def test_a_copy_is_the_same_bytes_and_outlives_what_it_was_made_of(store: DiskObjectStore) -> None:
+    one: S3Object | None = put(store, b"content")
+    assert one is not None
+    copy = S3Object("copy")
+    with store.copy("b", one, "other", copy) as stored:
+        assert stored.etag == one.etag
+        assert stored.checksum
+    assert store.path(one).samefile(store.path(copy))
+    del one, stored
+    assert read(store, copy) == b"content"
+
+
+def test_files_of_saved_objects_stay_until_another_state_is_saved(tmp_path: Path) -> None:
+    store = DiskObjectStore(tmp_path, keeps=True)
+    saved = pickle.dumps(put(store, b"saved"))
+    del store
+    later = DiskObjectStore(tmp_path, keeps=True)
+    one: S3Object | None = pickle.loads(saved)
+    assert one is not None
+    put(later, b"never saved").key = "gone"
+    later.adopt([one])
+    assert (read(later, one), files(later)) == (b"saved", 1)
+    del one
+    assert files(later) == 1
+    finish = later.begin_save()
+    assert files(later) == 1
+    finish()
+    assert files(later) == 0
+
+
+def test_objects_without_their_files_are_not_loaded(tmp_path: Path) -> None:
+    store = DiskObjectStore(tmp_path)
+    one = put(store, b"x")
+    store.path(one).unlink()
+    with pytest.raises(FileNotFoundError, match="1 objects have lost their files"):
+        store.adopt([one])
+
+
+@pytest.mark.parametrize(
+    ("operation", "changes"),
+    [
+        ("GetObject", False),
+        ("ListBuckets", False),
+        ("BatchGetItem", False),
+        ("TransactGetItems", False),
+        ("Query", False),
+        ("HeadObject", False),
+        ("DescribeTable", False),
+        ("GenerateDataKey", True),
+        ("TestState", False),
+        ("PutObject", True),
+        ("ReceiveMessage", True),
+        ("Headline", True),
+        ("TransactWriteItems", True),
+        ("StartQueryExecution", True),
+        ("BatchExecuteStatement", True),
+    ],
+)
+def test_what_may_change_something_is_saved(operation: str, changes: bool) -> None:
+    assert is_change(operation) is changes
