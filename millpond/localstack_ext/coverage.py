@@ -20,6 +20,7 @@ from millpond.planes.codebuild.operations import OPERATIONS as CODEBUILD
 from millpond.planes.common.operations import Answer, Operations
 from millpond.planes.glue.arguments import ARGUMENTS, Effect
 from millpond.planes.glue.operations import OPERATIONS as GLUE
+from millpond.planes.kinesis.operations import OPERATIONS as KINESIS
 
 MEANINGS = {
     Answer.OWN: "Millpond does what AWS does",
@@ -109,6 +110,7 @@ DOCUMENTS: Mapping[str, Callable[[], str]] = {
     "codebuild-operations.md": lambda: operations_document(CODEBUILD),
     "glue-arguments.md": arguments_document,
     "glue-operations.md": lambda: operations_document(GLUE),
+    "kinesis-operations.md": lambda: operations_document(KINESIS),
 }
 
 

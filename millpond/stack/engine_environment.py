@@ -17,6 +17,7 @@ SERVICES_WE_PROVIDE = (
     "ec2",
     "events",
     "glue",
+    "kinesis",
     "lambda",
     "logs",
     "s3",

@@ -86,6 +86,12 @@ INVENTORY: tuple[Target, ...] = (
         _MOTO,
         "It makes text of booleans and of binary data, and drops NULL.",
     ),
+    Target(
+        "moto.dynamodb.models.table:StreamShard.add",
+        "(self, old, new)",
+        _MOTO,
+        "Records lack types, regions and images; a table whose stream is off cannot be written.",
+    ),
     # EC2
     Target(
         "moto.ec2.models.security_groups:SecurityGroupRule.__init__",
@@ -155,6 +161,24 @@ INVENTORY: tuple[Target, ...] = (
         "(self, *, invocation)",
         _LOCALSTACK,
         "Throttled invocations are not counted.",
+    ),
+    *(
+        Target(
+            f"localstack.services.lambda_.event_source_mapping.esm_worker_factory:{name}",
+            f"(source_arn, source_parameters=None, source_client=None, processor=None{more})",
+            _LOCALSTACK,
+            reason,
+        )
+        for name, more, reason in (
+            ("SqsPoller", "", "Bodies are written anew."),
+            (
+                "KinesisPoller",
+                ", partner_resource_arn=None, invoke_identity_arn=None, kinesis_namespace=False, "
+                "esm_uuid=None, shards=None",
+                "A mapping that is changed begins anew, new shards are not read, batches are not halved.",
+            ),
+            ("DynamoDBPoller", ", partner_resource_arn=None, esm_uuid=None, shards=None", "The same."),
+        )
     ),
     Target(
         "localstack.services.lambda_.invocation.execution_environment:ExecutionEnvironment.invoke",

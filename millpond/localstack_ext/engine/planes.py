@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from millpond.planes.codebuild import CodeBuildPlane
     from millpond.planes.common.regions import Planes
     from millpond.planes.glue import GluePlane
+    from millpond.planes.kinesis import KinesisPlane
 
 
 @cache
@@ -48,9 +49,16 @@ def codebuild() -> Planes[CodeBuildPlane]:
     return serve(context(), telemetry())
 
 
+@cache
+def kinesis() -> Planes[KinesisPlane]:
+    from millpond.planes.kinesis import serve
+
+    return serve(context())
+
+
 def close() -> None:
     """End the children of the planes that were used."""
-    made: tuple[Any, ...] = (codebuild, glue, athena, telemetry)
+    made: tuple[Any, ...] = (kinesis, codebuild, glue, athena, telemetry)
     for one in made:
         if one.cache_info().currsize:
             one().close()

@@ -55,16 +55,21 @@ def _cloudwatch() -> Service:
 
 def _dynamodb() -> Service:
     from millpond.localstack_ext.dynamodb.items import install_typed_updates
+    from millpond.localstack_ext.dynamodb.streams import install_records
     from millpond.localstack_ext.dynamodb.transactions import once_for_each_token
 
     install_typed_updates()
+    install_records()
     table = dispatch_table("dynamodb")
     table["TransactWriteItems"] = once_for_each_token(table["TransactWriteItems"])
     return Service(name="dynamodb", skeleton=Skeleton(load_service("dynamodb"), table))
 
 
 def _dynamodbstreams() -> Service:
-    return _service("dynamodbstreams")
+    from millpond.localstack_ext.dynamodb.streams import stream_handlers
+
+    name = "dynamodbstreams"
+    return Service(name=name, skeleton=Skeleton(load_service(name), stream_handlers()))
 
 
 def _ec2() -> Service:
@@ -79,8 +84,10 @@ def _lambda() -> Service:
     from millpond.localstack_ext.events.provider import install_patterns
     from millpond.localstack_ext.functions.code import install_deletion, install_unpacking
     from millpond.localstack_ext.functions.provider import FunctionsProvider
+    from millpond.localstack_ext.functions.sources import install_sources
 
     install_patterns()
+    install_sources()
     install_unpacking()
     install_deletion()
     return Service.for_provider(FunctionsProvider())
@@ -136,6 +143,12 @@ def _glue() -> Service:
     return _service("glue", Served(OPERATIONS, planes.glue().of), observers)
 
 
+def _kinesis() -> Service:
+    from millpond.planes.kinesis import OPERATIONS
+
+    return _service("kinesis", Served(OPERATIONS, planes.kinesis().of))
+
+
 def _athena() -> Service:
     from millpond.planes.athena import OPERATIONS
 
@@ -158,6 +171,7 @@ ec2 = aws_provider(api="ec2", name="millpond")(_ec2)
 events = aws_provider(api="events", name="millpond")(_events)
 glue = aws_provider(api="glue", name="millpond")(_glue)
 functions = aws_provider(api="lambda", name="millpond")(_lambda)
+kinesis = aws_provider(api="kinesis", name="millpond")(_kinesis)
 logs = aws_provider(api="logs", name="millpond")(_logs)
 s3 = aws_provider(api="s3", name="millpond")(_s3)
 secretsmanager = aws_provider(api="secretsmanager", name="millpond")(_secretsmanager)

@@ -7,9 +7,10 @@ import json
 from typing import Any
 
 from localstack.aws.api import CommonServiceException, RequestContext, handler
-from localstack.aws.api.lambda_ import InvalidRequestContentException
+from localstack.aws.api.lambda_ import InvalidParameterValueException, InvalidRequestContentException
 
 from millpond.localstack_ext.functions.keys import KeyedLambdaProvider
+from millpond.localstack_ext.functions.sources import POSITIONS
 
 
 class FunctionsProvider(KeyedLambdaProvider):
@@ -37,6 +38,34 @@ class FunctionsProvider(KeyedLambdaProvider):
             qualifier=request.get("Qualifier"),
         )
 
+    @handler("CreateEventSourceMapping", expand=False)
+    def create_event_source_mapping(  # type: ignore[override]
+        self, context: RequestContext, request: Any
+    ) -> Any:
+        _refuse_unknown_source(request)
+        return super().create_event_source_mapping(context, request)
+
+    @handler("UpdateEventSourceMapping", expand=False)
+    def update_event_source_mapping(  # type: ignore[override]
+        self, context: RequestContext, request: Any
+    ) -> Any:
+        _refuse_unknown_source({"EventSourceArn": "arn:aws:sqs:::", **request})
+        worker = self.esm_workers.get(request["UUID"])
+        changed = super().update_event_source_mapping(context, request)
+        if worker is not None:
+            # Else it would go on with a batch that fails for as long as its records are kept.
+            worker.poller.close()
+        return changed
+
+    @handler("DeleteEventSourceMapping")
+    def delete_event_source_mapping(self, context: RequestContext, uuid: str, **others: Any) -> Any:
+        worker = self.esm_workers.get(uuid)
+        deleted = super().delete_event_source_mapping(context, uuid, **others)
+        if worker is not None:
+            worker.poller.close()
+        POSITIONS.pop(uuid, None)
+        return deleted
+
     @handler("InvokeWithResponseStream", expand=False)
     def invoke_with_response_stream(  # type: ignore[override]
         self, _context: RequestContext, _request: Any
@@ -44,4 +73,25 @@ class FunctionsProvider(KeyedLambdaProvider):
         raise CommonServiceException(
             "InvalidRequestContentException",
             "Millpond does not stream responses: InvokeWithResponseStream is refused, Invoke answers",
+        )
+
+
+def _refuse_unknown_source(request: Any) -> None:
+    """Refuse what would be taken and never read.
+
+    Raises
+    ------
+    InvalidParameterValueException
+        If the source is none of SQS, Kinesis and DynamoDB, or records would be gathered in tumbling windows.
+    """
+    source = (request.get("EventSourceArn") or "").split(":")
+    service = source[2] if len(source) > 2 else "none"
+    if service not in ("sqs", "kinesis", "dynamodb"):
+        raise InvalidParameterValueException(
+            f"Millpond reads the event sources of SQS, Kinesis and DynamoDB, and this one is of {service}.",
+            Type="User",
+        )
+    if request.get("TumblingWindowInSeconds"):
+        raise InvalidParameterValueException(
+            "Millpond has no tumbling windows: leave TumblingWindowInSeconds out.", Type="User"
         )

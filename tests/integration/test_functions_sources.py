@@ -1,0 +1,237 @@
+"""Queues and streams that call functions, in a real engine: nothing lost, nothing changed, nothing twice."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from engine_fixtures import RunningEngine, running_engine, wait_for
+
+__all__ = ["running_engine"]
+
+# Writes down what it gets, each call a file; fails for records that have the word.
+NOTES = """
+import base64, json, os, pathlib, uuid
+def handler(event, context):
+    place = pathlib.Path(os.environ["PLACE"])
+    text = json.dumps(event["Records"])
+    decoded = [base64.b64decode(one["kinesis"]["data"]) for one in event["Records"] if "kinesis" in one]
+    new = place / f".{uuid.uuid4()}"
+    new.write_text(text)
+    new.rename(place / str(uuid.uuid4()))
+    if b"poison" in decoded:
+        raise ValueError("poison")
+"""
+
+
+class Notes:
+    """What a function of :data:`NOTES` was called with."""
+
+    def __init__(self, engine: RunningEngine, name: str) -> None:
+        self._place = engine.settings.state / name
+        self._place.mkdir()
+        self.arn = engine.function(
+            name, NOTES, Environment={"Variables": {"PLACE": str(self._place)}}, Timeout=30
+        )
+
+    @property
+    def calls(self) -> list[list[dict[str, Any]]]:
+        files = [path for path in self._place.iterdir() if not path.name.startswith(".")]
+        return [json.loads(path.read_text()) for path in sorted(files, key=_age)]
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        return [record for call in self.calls for record in call]
+
+
+def _age(path: Path) -> int:
+    return path.stat().st_mtime_ns
+
+
+def enabled(engine: RunningEngine, uuid: str) -> None:
+    awslambda = engine.client("lambda")
+    wait_for("mapping", lambda: awslambda.get_event_source_mapping(UUID=uuid)["State"] == "Enabled")
+
+
+def test_bodies_of_a_queue_reach_the_function_as_they_were_sent(running_engine: RunningEngine) -> None:
+    sqs, awslambda, notes = (
+        running_engine.client("sqs"),
+        running_engine.client("lambda"),
+        Notes(running_engine, "q"),
+    )
+    url = sqs.create_queue(QueueName="bodies")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    bodies = ['{"a":  1.50}', '"quoted"', "12", "plain", '{"b": "é"}']
+    for body in bodies:
+        sqs.send_message(QueueUrl=url, MessageBody=body)
+    awslambda.create_event_source_mapping(EventSourceArn=arn, FunctionName=notes.arn, BatchSize=2)
+    wait_for("messages", lambda: len(notes.records) == len(bodies))
+    assert sorted(record["body"] for record in notes.records) == sorted(bodies)
+    assert max(len(call) for call in notes.calls) <= 2
+
+
+def test_a_stream_is_read_through_changes_of_the_mapping_and_of_its_shards(
+    running_engine: RunningEngine,
+) -> None:
+    kinesis, awslambda = running_engine.client("kinesis"), running_engine.client("lambda")
+    notes = Notes(running_engine, "k")
+    kinesis.create_stream(StreamName="events", ShardCount=1)
+    stream = kinesis.describe_stream_summary(StreamName="events")["StreamDescriptionSummary"]
+    arn = stream["StreamARN"]
+
+    def put(*texts: str) -> None:
+        records = [{"Data": json.dumps({"text": text}).encode(), "PartitionKey": text} for text in texts]
+        assert kinesis.put_records(StreamName="events", Records=records)["FailedRecordCount"] == 0
+
+    def texts() -> list[str]:
+        return [json.loads(base64.b64decode(one["kinesis"]["data"]))["text"] for one in notes.records]
+
+    put("a", "dropped", "b")
+    wanted = json.dumps({"data": {"text": [{"anything-but": "dropped"}]}})
+    mapping = awslambda.create_event_source_mapping(
+        EventSourceArn=arn,
+        FunctionName=notes.arn,
+        StartingPosition="TRIM_HORIZON",
+        FilterCriteria={"Filters": [{"Pattern": wanted}]},
+    )["UUID"]
+    wait_for("records", lambda: texts() == ["a", "b"])
+    record = notes.records[0]
+    assert record["eventID"] == f"shardId-000000000000:{record['kinesis']['sequenceNumber']}"
+    assert (record["eventSource"], record["eventSourceARN"]) == ("aws:kinesis", arn)
+    # A mapping that is changed goes on where it was.
+    awslambda.update_event_source_mapping(UUID=mapping, BatchSize=10)
+    enabled(running_engine, mapping)
+    kinesis.update_shard_count(StreamName="events", TargetShardCount=2, ScalingType="UNIFORM_SCALING")
+    put("c", "d", "e", "f")
+    wait_for("records of the new shards", lambda: sorted(texts()) == ["a", "b", "c", "d", "e", "f"])
+    awslambda.delete_event_source_mapping(UUID=mapping)
+
+
+def test_a_record_that_fails_is_told_alone_to_the_destination(running_engine: RunningEngine) -> None:
+    kinesis, awslambda = running_engine.client("kinesis"), running_engine.client("lambda")
+    sqs, notes = running_engine.client("sqs"), Notes(running_engine, "poisoned")
+    url = sqs.create_queue(QueueName="failed-records")["QueueUrl"]
+    queue = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    kinesis.create_stream(StreamName="halves", ShardCount=1)
+    put = [
+        kinesis.put_record(StreamName="halves", Data=data, PartitionKey="k")["SequenceNumber"]
+        for data in (b"1", b"2", b"poison", b"4")
+    ]
+    arn = kinesis.describe_stream_summary(StreamName="halves")["StreamDescriptionSummary"]["StreamARN"]
+    uuid = awslambda.create_event_source_mapping(
+        EventSourceArn=arn,
+        FunctionName=notes.arn,
+        StartingPosition="TRIM_HORIZON",
+        BisectBatchOnFunctionError=True,
+        MaximumRetryAttempts=0,
+        DestinationConfig={"OnFailure": {"Destination": queue}},
+    )["UUID"]
+    answer = wait_for(
+        "message", lambda: sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages"), 60
+    )
+    told = json.loads(answer[0]["Body"])
+    assert told["requestContext"]["condition"] == "RetryAttemptsExhausted"
+    batch = told["KinesisBatchInfo"]
+    numbers = [batch[name] for name in ("startSequenceNumber", "endSequenceNumber", "batchSize")]
+    assert numbers == [put[2], put[2], 1]
+    wait_for(
+        "the last record", lambda: [put[3]] == [one["kinesis"]["sequenceNumber"] for one in notes.calls[-1]]
+    )
+    awslambda.delete_event_source_mapping(UUID=uuid)
+
+
+def test_changes_of_a_table_are_true_records_and_reach_the_function(running_engine: RunningEngine) -> None:
+    dynamodb, streams = running_engine.client("dynamodb"), running_engine.client("dynamodbstreams")
+    awslambda, notes = running_engine.client("lambda"), Notes(running_engine, "d")
+    table = dynamodb.create_table(
+        TableName="changes",
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+    )["TableDescription"]
+    arn = table["LatestStreamArn"]
+    key = {"pk": {"S": "a"}}
+    first = {**key, "m": {"M": {"n": {"N": "1"}}}, "b": {"B": b"\x00\xff"}}
+    dynamodb.put_item(TableName="changes", Item=first)
+    set_n = {"UpdateExpression": "SET m.n = :n", "ExpressionAttributeValues": {":n": {"N": "2"}}}
+    dynamodb.update_item(TableName="changes", Key=key, **set_n)
+    dynamodb.update_item(TableName="changes", Key=key, **set_n)  # changes nothing
+    made = {"UpdateExpression": "SET x = :x", "ExpressionAttributeValues": {":x": {"BOOL": True}}}
+    dynamodb.update_item(TableName="changes", Key={"pk": {"S": "new"}}, **made)
+    with pytest.raises(ClientError):
+        dynamodb.transact_write_items(
+            TransactItems=[
+                {"Put": {"TableName": "changes", "Item": {"pk": {"S": "cancelled"}}}},
+                {
+                    "ConditionCheck": {
+                        "TableName": "changes",
+                        "Key": {"pk": {"S": "no"}},
+                        "ConditionExpression": "attribute_exists(pk)",
+                    }
+                },
+            ]
+        )
+    dynamodb.delete_item(TableName="changes", Key=key)
+    second = {**first, "m": {"M": {"n": {"N": "2"}}}}
+    expected = [
+        ("INSERT", None, first),
+        ("MODIFY", first, second),
+        ("INSERT", None, {"pk": {"S": "new"}, "x": {"BOOL": True}}),
+        ("REMOVE", second, None),
+    ]
+    described = streams.describe_stream(StreamArn=arn)["StreamDescription"]
+    assert (described["StreamStatus"], described["StreamViewType"]) == ("ENABLED", "NEW_AND_OLD_IMAGES")
+    assert [one["StreamArn"] for one in streams.list_streams(TableName="changes")["Streams"]] == [arn]
+    shard = described["Shards"][0]["ShardId"]
+    iterator = streams.get_shard_iterator(StreamArn=arn, ShardId=shard, ShardIteratorType="TRIM_HORIZON")
+    read = streams.get_records(ShardIterator=iterator["ShardIterator"])["Records"]
+    changes = [one["dynamodb"] for one in read]
+    assert [
+        (one["eventName"], c.get("OldImage"), c.get("NewImage")) for one, c in zip(read, changes, strict=True)
+    ] == expected
+    assert {one["awsRegion"] for one in read} == {"eu-west-1"}
+    numbers = [int(one["SequenceNumber"]) for one in changes]
+    assert numbers == sorted(set(numbers))
+    later = streams.get_shard_iterator(
+        StreamArn=arn,
+        ShardId=shard,
+        ShardIteratorType="AFTER_SEQUENCE_NUMBER",
+        SequenceNumber=str(numbers[1]),
+    )
+    rest = streams.get_records(ShardIterator=later["ShardIterator"])["Records"]
+    assert [one["eventName"] for one in rest] == ["INSERT", "REMOVE"]
+    awslambda.create_event_source_mapping(
+        EventSourceArn=arn,
+        FunctionName=notes.arn,
+        StartingPosition="TRIM_HORIZON",
+        FilterCriteria={"Filters": [{"Pattern": json.dumps({"eventName": ["INSERT"]})}]},
+    )
+    wait_for("changes", lambda: len(notes.records) == 2)
+    got = notes.records[0]
+    assert got["dynamodb"]["NewImage"] == {**first, "b": {"B": "AP8="}}
+    assert (got["eventSource"], got["eventVersion"], got["eventSourceARN"]) == ("aws:dynamodb", "1.1", arn)
+    dynamodb.update_table(TableName="changes", StreamSpecification={"StreamEnabled": False})
+    dynamodb.put_item(TableName="changes", Item={"pk": {"S": "unseen"}})
+
+
+def test_a_source_that_is_not_read_here_is_refused_by_its_name(running_engine: RunningEngine) -> None:
+    awslambda = running_engine.client("lambda")
+    arn = running_engine.function("sourceless", "def handler(event, context): pass")
+    for source, more, said in (
+        ("arn:aws:kafka:eu-west-1:000000000000:cluster/c/1", {"Topics": ["t"]}, "this one is of kafka"),
+        (
+            "arn:aws:kinesis:eu-west-1:000000000000:stream/s",
+            {"TumblingWindowInSeconds": 10},
+            "no tumbling windows",
+        ),
+    ):
+        with pytest.raises(ClientError, match=said) as caught:
+            awslambda.create_event_source_mapping(
+                EventSourceArn=source, FunctionName=arn, StartingPosition="LATEST", **more
+            )
+        assert caught.value.response["Error"]["Code"] == "InvalidParameterValueException"
