@@ -21,4 +21,5 @@ for name in uv java node18 node20 node22 node24; do
     compile --no-config --no-deps --python-version 3.9 "requirements/$name.in" -o "requirements/$name.txt"
 done
 compile --no-config --no-deps --python-version 3.13 requirements/jars.in -o requirements/jars.txt
+compile --no-config --no-deps --python-version 3.13 requirements/java-trino.in -o requirements/java-trino.txt
 compile --no-config --no-deps --constraints requirements/harness.txt --python-version 3.13 requirements/engine.in -o requirements/engine.txt

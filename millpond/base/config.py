@@ -40,6 +40,28 @@ class OnPrem(BaseModel, extra="forbid"):
     role: str = Field("reader", min_length=1)
 
 
+class Athena(BaseModel, extra="forbid"):
+    """The table ``[athena]``: which engine answers queries.
+
+    Parameters
+    ----------
+    engine : str
+        ``auto``: statements are compiled, and what the compiler has not proven goes to Trino if that is
+        installed. ``duckdb`` and ``trino``: one of them alone. Or the address of a Trino coordinator.
+    user : str
+        Who asks a coordinator.
+    trino_heap : str
+        What the JVM of a Trino that Millpond starts may take for objects, as Java writes it.
+    trino_idle_seconds : float
+        After so long without a query it is stopped.
+    """
+
+    engine: str = Field("auto", pattern=r"^(auto|duckdb|trino|https?://.+)$")
+    user: str = Field("athena", min_length=1)
+    trino_heap: str = Field("2g", pattern=r"^\d+[mg]$")
+    trino_idle_seconds: float = Field(900.0, gt=0)
+
+
 class Deploy(BaseModel, extra="forbid"):
     """The table ``[deploy]``: how the project is deployed.
 
@@ -92,8 +114,9 @@ class Settings(BaseSettings):
     lambda_executor : {"process", "docker"}
         For the tier ``compose``: Lambda functions as processes in the engine's container, or by LocalStack's
         own executor in a container each.
-    onprem, deploy
-        Tables of ``millpond.toml``: :class:`OnPrem`, :class:`Deploy`. Other tables are those of plug-ins.
+    onprem, athena, deploy
+        Tables of ``millpond.toml``: :class:`OnPrem`, :class:`Athena`, :class:`Deploy`. Other tables are those
+        of plug-ins.
     """
 
     model_config = SettingsConfigDict(env_prefix="MILLPOND_", extra="forbid")
@@ -115,6 +138,7 @@ class Settings(BaseSettings):
     glue_memory: str = "4g"
     lambda_executor: Literal["process", "docker"] = "process"
     onprem: OnPrem = OnPrem()
+    athena: Athena = Athena()
     deploy: Deploy = Deploy()
 
     @classmethod
@@ -167,6 +191,11 @@ class Settings(BaseSettings):
     @property
     def prefix(self) -> str:
         return f"{self.project}-{self.environment}"
+
+    @property
+    def trino_dir(self) -> Path:
+        """Where Trino is, or will be once it is installed."""
+        return (self.home / "trino").absolute()
 
     @property
     def account_id(self) -> str:

@@ -30,6 +30,7 @@ from millpond.cli.query import query
 from millpond.cli.run import run
 from millpond.cli.start import start
 from millpond.cli.status import status
+from millpond.cli.trino import trino
 from millpond.cli.up import up
 
 VERBS = (
@@ -48,6 +49,7 @@ VERBS = (
     env,
     exec_,
     shell,
+    trino,
     clean,
 )
 # A package that is installed beside Millpond names here a sequence of functions, each of them a verb.

