@@ -18,11 +18,11 @@ class Service:
     Parameters
     ----------
     name : str
-        ``engine``, ``onprem`` or ``glue``.
+        ``engine``, ``onprem``, ``glue``, or ``trino`` where one runs.
     is_running : bool
         Whether its process or container is there.
     address : str
-        Where it listens.
+        Where it listens; of a Trino, whose catalog it reads: account and region.
     log : str
         Where it writes: a file, or the command that shows it.
     """

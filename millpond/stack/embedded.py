@@ -64,7 +64,9 @@ class EmbeddedStack:
             child.stop()
 
     def services(self) -> list[Service]:
-        """The engine and the database."""
+        """The engine and the database, and every Trino that Athena has started."""
+        started = process.find_all(self._settings.state / "pids" / "athena" / "trino")
+        log = str(self._settings.state / "logs" / "trino.log")
         return [
             Service("engine", self.engine.is_running, self._settings.endpoint_url, str(self.engine.log_file)),
             Service(
@@ -73,6 +75,7 @@ class EmbeddedStack:
                 f"127.0.0.1:{self._settings.onprem_port}",
                 str(self.onprem.log_file),
             ),
+            *(Service("trino", one.is_running, one.pid_file.stem, log) for one in started),
         ]
 
     def log(self, service: str, lines: int) -> str:

@@ -18,6 +18,7 @@ from millpond.base.config import Settings
 from millpond.base.errors import MillpondError
 from millpond.base.waiting import SCALE, DeadlinePassed, scaled, wait_until
 from millpond.planes.common.context import PlaneContext, Tools
+from millpond.planes.common.trino import EngineSettings
 from millpond.stack.engine_environment import DIRECTORIES, engine_variables
 from millpond.toolchain.runtimes import ENVIRONMENT as INSTALLER_ENVIRONMENT
 from millpond.toolchain.runtimes import installer_environment
@@ -133,7 +134,11 @@ class Engine:
                 advertised_port=settings.gateway_port,
             ),
         }
-        return variables | context.to_environment(self._tools_file)
+        athena = settings.athena
+        engines = EngineSettings(
+            athena.engine, athena.user, settings.trino_dir, athena.trino_heap, athena.trino_idle_seconds
+        )
+        return variables | engines.to_environment() | context.to_environment(self._tools_file)
 
     def _wait_until_healthy(self, running: process.OwnedProcess, timeout: float) -> None:
         def is_healthy() -> bool:

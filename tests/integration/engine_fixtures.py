@@ -16,7 +16,7 @@ from archives import zipped
 from ports import free_port
 from waiting import wait_until as wait_for
 
-from millpond.base.config import CHECKOUT, Settings
+from millpond.base.config import CHECKOUT, Athena, Settings
 from millpond.planes.common.context import Tools
 from millpond.stack.engine import Engine
 
@@ -73,7 +73,16 @@ class RunningEngine:
         return str(made["FunctionArn"])
 
 
-def new_engine(directory: Path, port: int | None = None, shell_python: Path | None = None) -> RunningEngine:
+# Whether Trino is installed here is nothing that other tests shall see.
+COMPILER_ALONE = Athena(engine="duckdb")
+
+
+def new_engine(
+    directory: Path,
+    port: int | None = None,
+    shell_python: Path | None = None,
+    athena: Athena = COMPILER_ALONE,
+) -> RunningEngine:
     """An engine that is not started yet; Python shell jobs run in the tests' own Python unless told."""
     python = Path(sys.executable)
     tools = Tools(
@@ -87,15 +96,18 @@ def new_engine(directory: Path, port: int | None = None, shell_python: Path | No
     )
     tools_file = directory / "tools.json"
     tools_file.write_text(tools.to_json())
-    settings = Settings(state_dir=directory / "state", gateway_port=port or free_port())
+    settings = Settings(state_dir=directory / "state", gateway_port=port or free_port(), athena=athena)
     return RunningEngine(Engine(settings, tools_file), settings)
 
 
 @contextmanager
 def started_engine(
-    directory: Path, port: int | None = None, shell_python: Path | None = None
+    directory: Path,
+    port: int | None = None,
+    shell_python: Path | None = None,
+    athena: Athena = COMPILER_ALONE,
 ) -> Iterator[RunningEngine]:
-    running = new_engine(directory, port, shell_python)
+    running = new_engine(directory, port, shell_python, athena)
     running.engine.start()
     try:
         yield running

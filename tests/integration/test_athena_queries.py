@@ -232,6 +232,11 @@ def test_parameters_and_prepared_statements(lake: Lake, orders: str) -> None:
     assert lake.rows("EXECUTE below", ExecutionParameters=["30", "'note%'"]) == [("30",)]
     with pytest.raises(ClientError, match="expected 2 but found 1"):
         lake.start(query, ExecutionParameters=["10"])
+    lake.rows("PREPARE added FROM SELECT ? + 1 AS y")
+    assert lake.rows("EXECUTE added USING 2") == [("3",)]
+    lake.rows("DEALLOCATE PREPARE added")
+    with pytest.raises(ClientError, match="PreparedStatement added was not found"):
+        lake.start("EXECUTE added USING 2")
 
 
 ENDLESS = (
@@ -357,6 +362,49 @@ def test_results_become_tables_and_rows_of_tables(lake: Lake, orders: str) -> No
     assert lake.rows("SELECT count(*), max(part) FROM unloaded") == [("12", "7")]
     assert "TYPE_MISMATCH" in lake.reason("INSERT INTO copied VALUES ('x', 1, 1)")
     assert "TABLE_ALREADY_EXISTS" in lake.reason("CREATE TABLE copied AS SELECT 1 AS x")
+
+
+def test_one_statement_writes_a_hundred_partitions_at_most(lake: Lake) -> None:
+    query = (
+        "CREATE TABLE {} WITH (partitioned_by = ARRAY['p'], external_location = '{}') AS "
+        "SELECT x AS v, x AS p FROM UNNEST(sequence(1, 101)) AS s (x)"
+    )
+    place = f"s3://{BUCKET}/many/"
+    assert lake.reason(query.format("many", place)).startswith("HIVE_TOO_MANY_OPEN_PARTITIONS: ")
+    assert lake.s3.list_objects_v2(Bucket=BUCKET, Prefix="many/").get("Contents", []) == []
+    assert lake.rows("SHOW TABLES LIKE 'many'") == []
+
+
+def test_json_is_read_as_its_serde_reads_it(lake: Lake) -> None:
+    lines = (
+        '{"Ts": "x", "n": 1}\n\nnot json\r\n{"ts": "y", "N": "2", "tags": ["a"], "addr": {"CITY": "Bern"}}\n'
+    )
+    lake.s3.put_object(Bucket=BUCKET, Key="json/a.json", Body=lines.encode())
+    lake.rows(
+        "CREATE EXTERNAL TABLE json_rows (stamp string, n int, tags array<string>, addr struct<city:string>) "
+        "ROW FORMAT SERDE 'org.openx.data.jsonserde.JsonSerDe' WITH SERDEPROPERTIES "
+        f"('mapping.stamp' = 'ts', 'ignore.malformed.json' = 'true') LOCATION 's3://{BUCKET}/json/'"
+    )
+    assert lake.rows("SELECT stamp, n, tags, addr.city FROM json_rows ORDER BY n") == [
+        ("x", "1", None, None),
+        ("y", "2", "[a]", "Bern"),
+        (None, None, None, None),
+    ]
+    lake.s3.put_object(Bucket=BUCKET, Key="json/b.json", Body=b'{"ts": "z", "n": 1.5}\n')
+    assert 'The JSON value "1.5" in a column of type integer is not supported' in lake.reason(
+        "SELECT * FROM json_rows"
+    )
+
+
+def test_tables_whose_files_are_not_all_a_part_of_them_are_refused(lake: Lake) -> None:
+    for kind, more in (("delta", {"spark.sql.sources.provider": "delta"}), ("hudi", {"table_type": "HUDI"})):
+        lake.table(f"a_{kind}", {"x": "bigint"}, f"s3://{BUCKET}/{kind}/")
+        table = lake.glue.get_table(DatabaseName="lake", Name=f"a_{kind}")["Table"]
+        given = {k: table[k] for k in ("Name", "TableType", "PartitionKeys", "StorageDescriptor")}
+        lake.glue.update_table(DatabaseName="lake", TableInput={**given, "Parameters": more})
+        reason = lake.reason(f"SELECT * FROM a_{kind}")
+        assert f"The {kind.capitalize()} table lake.a_{kind} is not supported" in reason
+    assert "NOT_SUPPORTED" in lake.reason("SELECT json_query('{}', 'lax $' WITH ARRAY WRAPPER)")
 
 
 def test_what_is_not_done_is_refused_by_name(lake: Lake) -> None:

@@ -111,3 +111,13 @@ def test_location_is_a_directory() -> None:
 
 def test_partition_values_are_escaped_as_hive_does() -> None:
     assert escape_partition("a/b c:é%") == "a%2Fb c%3Aé%25"
+
+
+def test_texts_of_ddl_have_hives_escapes() -> None:
+    statement = st.parse_statement(
+        r"CREATE EXTERNAL TABLE t (a int) ROW FORMAT DELIMITED FIELDS TERMINATED BY '\t' ESCAPED BY '\\' "
+        r"LINES TERMINATED BY '\n' LOCATION 's3://b/t/' TBLPROPERTIES ('k' = '\001\u00e9\'')"
+    )
+    assert isinstance(statement, st.CreateTable)
+    assert statement.serde_properties == {"field.delim": "\t", "escape.delim": "\\", "line.delim": "\n"}
+    assert statement.properties == {"k": "\x01é'"}

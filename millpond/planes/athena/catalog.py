@@ -149,6 +149,8 @@ def _is_missing(error: ClientError) -> bool:
 
 def _table(found: dict[str, Any], database: str, table: str, place: Place) -> StoredTable:
     parameters = found.get("Parameters") or {}
+    if kind := _log_format(found):
+        raise NotSupported(f"The {kind} table {database}.{table}", *place)
     if parameters.get("projection.enabled", "").lower() == "true":
         raise NotSupported(f"Partition projection of {database}.{table}", *place)
     keys = found.get("PartitionKeys") or []
@@ -158,6 +160,17 @@ def _table(found: dict[str, Any], database: str, table: str, place: Place) -> St
     ]
     hidden = Column(HIDDEN_PATH, HIDDEN_PATH, VARCHAR, is_hidden=True)
     return StoredTable(database, table, (*columns, hidden), tuple(k["Name"].lower() for k in keys))
+
+
+def _log_format(found: dict[str, Any]) -> str:
+    """Delta or Hudi, whose files are Parquet, but not all of them are a part of the table."""
+    parameters = found.get("Parameters") or {}
+    named = {str(parameters.get(key, "")).lower() for key in ("table_type", "spark.sql.sources.provider")}
+    storage = found.get("StorageDescriptor") or {}
+    reader = str(storage.get("InputFormat", "")).lower()
+    if "delta" in named:
+        return "Delta"
+    return "Hudi" if "hudi" in named or ".hudi." in reader or "hoodie" in reader else ""
 
 
 def _iceberg_type(type_: IcebergType, place: Place) -> Type:

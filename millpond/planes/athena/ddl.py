@@ -541,6 +541,10 @@ def _repair(statement: st.Repair, session: Session) -> Shown:
     return Shown(text_columns("result"), lines)
 
 
+def _kept(_statement: st.Statement, _session: Session) -> None:
+    """Nothing is left to do: prepared statements are the workgroup's, which the plane has."""
+
+
 _ACTIONS: dict[str, Callable[[Any, Session], Shown | None]] = {
     "ALTER_TABLE_ADD_COLUMNS": _alter_table,
     "ALTER_TABLE_ADD_PARTITION": _add_partitions,
@@ -551,6 +555,8 @@ _ACTIONS: dict[str, Callable[[Any, Session], Shown | None]] = {
     "ALTER_TABLE_SET_LOCATION": _set_location,
     "ALTER_TABLE_SET_TBLPROPERTIES": _alter_table,
     "ALTER_TABLE_UNSET_TBLPROPERTIES": _alter_table,
+    "DEALLOCATE_PREPARE": _kept,
+    "PREPARE": _kept,
     "CREATE_DATABASE": _create_database,
     "CREATE_TABLE": _create_table,
     "DESCRIBE_TABLE": _describe,

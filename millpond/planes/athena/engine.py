@@ -102,6 +102,13 @@ def scanned_bytes(connection: duckdb.DuckDBPyConnection) -> int:
     return int(found[0])
 
 
+def is_translated(error: duckdb.Error) -> bool:
+    """Whether the failure is known to be Trino's, too, in its own words."""
+    text = str(error)
+    is_known = _OUR_ERROR.search(text) or _NARROWED.search(text)
+    return bool(is_known) or "More than one row returned by a subquery" in text
+
+
 def translated(error: duckdb.Error) -> QueryFailed:
     """DuckDB's error as Trino names it."""
     text = str(error)

@@ -95,6 +95,16 @@ def table_exists(database: str, name: str) -> QueryFailed:
     return QueryFailed("TABLE_ALREADY_EXISTS", message, 1, 1)
 
 
+MOST_PARTITIONS = 100
+"""What one statement may write: "Use CTAS and INSERT INTO to work around the 100 partition limit"."""
+
+
+def too_many_partitions(connector: str, what: str) -> QueryFailed:
+    """The failure of a statement that writes more partitions than it may."""
+    message = f"Exceeded limit of {MOST_PARTITIONS} open writers for {what}"
+    return QueryFailed(f"{connector}_TOO_MANY_OPEN_PARTITIONS", message)
+
+
 class NotSupported(QueryFailed):
     """Valid for Athena, but Millpond does not do it.
 

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import threading
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from millpond.planes.athena.exceptions import InvalidRequestException
-from millpond.planes.athena.jobs import Job, Outcome
+from millpond.planes.athena.exceptions import InvalidRequestException, QueryFailed
+from millpond.planes.athena.jobs import DUCKDB, TRINO, Job, Outcome
 from millpond.planes.athena.pool import Worker, WorkerDied, WorkerPool
 from millpond.planes.athena.statements import Statement
+from millpond.planes.athena.trino.server import TrinoServers
 from millpond.planes.athena.workgroups import ENGINE_VERSION
+from millpond.planes.common.context import PlaneContext
 from millpond.planes.common.state import ENDED
+from millpond.planes.common.trino import INSTALL
 
+_LOG = logging.getLogger(__name__)
 _TIMEOUT = 30 * 60.0
 _FINAL = ("SUCCEEDED", "FAILED", "CANCELLED")
 _USER_ERROR, _SYSTEM_ERROR = (2, 1006), (1, 500)
@@ -156,6 +161,10 @@ class QueryExecutions:
     ----------
     workers : WorkerPool
         Who runs them.
+    trino : TrinoServers
+        Who answers what a worker does not.
+    context : PlaneContext
+        The account and region.
     on_change : callable
         Told of an execution that has entered a state, with the state before and the transition's number.
     """
@@ -163,9 +172,15 @@ class QueryExecutions:
     KEPT = ("_executions",)
 
     def __init__(
-        self, workers: WorkerPool, on_change: Callable[[QueryExecution, str | None, int], None]
+        self,
+        workers: WorkerPool,
+        trino: TrinoServers,
+        context: PlaneContext,
+        on_change: Callable[[QueryExecution, str | None, int], None],
     ) -> None:
         self._workers = workers
+        self._trino = trino
+        self._context = context
         self._on_change = on_change
         self._lock = threading.Lock()
         self._executions: dict[str, QueryExecution] = {}
@@ -233,6 +248,22 @@ class QueryExecutions:
                 self._end(execution, outcome)
 
     def _work(self, execution: QueryExecution) -> Outcome:
+        """Have it answered by the compiler, or by Trino: which of them, the settings say."""
+        settings = self._trino.settings
+        if not settings.asks_trino_first:
+            outcome = self._ask_worker(execution, execution.job)
+            if not outcome.is_for_trino or settings.engine == DUCKDB or execution.is_stopped:
+                return outcome
+            if not self._trino.is_there:
+                return replace(outcome, reason=f"{outcome.reason}; Trino can be asked: {INSTALL}")
+        try:
+            with self._trino.used(self._context) as coordinator:
+                job = replace(execution.job, trino_url=coordinator.url, trino_user=coordinator.user)
+                return self._ask_worker(execution, job)
+        except QueryFailed as error:
+            return Outcome("FAILED", error.state_change_reason, engine=TRINO)
+
+    def _ask_worker(self, execution: QueryExecution, job: Job) -> Outcome:
         if execution.is_stopped:
             return Outcome("CANCELLED")
         worker = self._workers.take()
@@ -242,9 +273,10 @@ class QueryExecutions:
                 if execution.is_stopped:
                     return Outcome("CANCELLED")
                 previous = execution.state
-                execution.state, execution.started = "RUNNING", dt.datetime.now(dt.UTC)
-                self._tell(execution, previous)
-            worker.give(execution.job)
+                if execution.started is None:
+                    execution.state, execution.started = "RUNNING", dt.datetime.now(dt.UTC)
+                    self._tell(execution, previous)
+            worker.give(job)
             if not worker.wait(_TIMEOUT):
                 return Outcome("FAILED", "Query timeout", is_user_error=True)
             if (outcome := worker.outcome()) is None:
@@ -257,6 +289,7 @@ class QueryExecutions:
         previous = execution.state
         execution.outcome, execution.completed = outcome, dt.datetime.now(dt.UTC)
         execution.state = outcome.state
+        _LOG.info("query %s %s on %s", execution.query_id, outcome.state, outcome.engine)
         self._tell(execution, previous)
 
     def _tell(self, execution: QueryExecution, previous: str | None) -> None:

@@ -12,6 +12,7 @@ OUTCOME_FILE = "outcome.json"
 DOORBELL = "doorbell"
 PID_FILE = "pid-file"
 WORKER_LOG = "worker.log"
+DUCKDB, TRINO = "duckdb", "trino"
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Job:
         Whose catalog and objects it sees.
     scan_limit : int, optional
         Bytes after which the query is cancelled.
+    trino_url, trino_user : str
+        The Trino server that answers, where it is not to be compiled, and who asks it.
     """
 
     query_id: str
@@ -47,6 +50,8 @@ class Job:
     account_id: str
     region: str
     scan_limit: int | None = None
+    trino_url: str = ""
+    trino_user: str = "athena"
 
     def write(self, directory: Path) -> None:
         (directory / JOB_FILE).write_text(json.dumps(asdict(self)))
@@ -76,6 +81,10 @@ class Outcome:
         Rows written by ``INSERT`` and ``CREATE TABLE AS``.
     manifest_location : str
         List of the files that were written.
+    engine : str
+        Who answered: ``duckdb`` or ``trino``.
+    is_for_trino : bool
+        Whether it failed only because the compiler does not do it, so that Trino may.
     """
 
     state: str
@@ -90,6 +99,8 @@ class Outcome:
     output_bytes: int = 0
     update_count: int = 0
     manifest_location: str = ""
+    engine: str = DUCKDB
+    is_for_trino: bool = False
 
     def write(self, directory: Path) -> None:
         part = directory / f"{OUTCOME_FILE}.part"

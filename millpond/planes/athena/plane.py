@@ -23,6 +23,7 @@ from millpond.planes.athena.paging import offset, page
 from millpond.planes.athena.pool import WorkerPool
 from millpond.planes.athena.results import read_csv, read_text, to_row
 from millpond.planes.athena.saved import NamedQueries, PreparedStatements
+from millpond.planes.athena.trino.server import TrinoServers
 from millpond.planes.athena.workgroups import ENGINE_VERSION, PRIMARY, WorkGroup, WorkGroups
 from millpond.planes.common.context import PlaneContext
 from millpond.planes.common.telemetry import Reporter, Telemetry
@@ -47,11 +48,15 @@ class AthenaPlane:
         Takes the events and metrics of queries.
     workers : WorkerPool
         Runs queries, for every account and region.
+    trino : TrinoServers
+        Answer what the compiler does not.
     """
 
     KEPT = ("_tokens", "_groups", "_named", "_prepared", "_executions")
 
-    def __init__(self, context: PlaneContext, telemetry: Telemetry, workers: WorkerPool) -> None:
+    def __init__(
+        self, context: PlaneContext, telemetry: Telemetry, workers: WorkerPool, trino: TrinoServers
+    ) -> None:
         self._context = context
         self._reporter = Reporter(telemetry, context)
         self._session = boto3.session.Session()
@@ -62,7 +67,7 @@ class AthenaPlane:
         self._named = NamedQueries(self._groups)
         self._prepared = PreparedStatements(self._groups)
         self._metadata = Metadata(self._glue, context.account_id)
-        self._executions = QueryExecutions(workers, self._note_change)
+        self._executions = QueryExecutions(workers, trino, context, self._note_change)
         self.create_work_group = self._groups.create
         self.get_work_group = self._groups.get
         self.list_work_groups = self._groups.list_all
@@ -285,11 +290,15 @@ class AthenaPlane:
             message = error.message if error.reason == "SYNTAX_ERROR" else error.state_change_reason
             raise InvalidRequestException(message, code) from error
         if isinstance(statement, st.Prepared):
-            raise InvalidRequestException(
-                f"{statement.kind.replace('_', ' ')} is not supported by Millpond's Athena: "
-                "use CreatePreparedStatement or DeletePreparedStatement"
-            )
+            self._keep(statement, group.name)
         return text, statement
+
+    def _keep(self, statement: st.Prepared, group: str) -> None:
+        """``PREPARE`` and ``DEALLOCATE PREPARE``: the workgroup has the statement, or has it no longer."""
+        if statement.kind == "PREPARE":
+            self._prepared.put(group, statement.name, statement.sql)
+        else:
+            self._prepared.delete({"WorkGroup": group, "StatementName": statement.name})
 
     def _note_change(self, execution: QueryExecution, previous: str | None, number: int) -> None:
         self._reporter.event(events.state_change(execution, previous, number))

@@ -27,7 +27,7 @@ from millpond.planes.athena.expressions import (
 from millpond.planes.athena.grammar import position
 from millpond.planes.athena.kernels import Kernel, fail
 from millpond.planes.athena.relations import Column, Relation, Scope, Typed
-from millpond.planes.athena.sql import deep_recursion, parse_query
+from millpond.planes.athena.sql import deep_recursion, parse_query, understood
 from millpond.planes.athena.types import (
     BIGINT,
     TIMESTAMP_TZ,
@@ -193,6 +193,7 @@ def compile_query(node: exp.Expr, source: TableSource, database: str) -> Compile
     database : str
         What a table name without one is relative to.
     """
+    understood(node)
     compiler = _QueryCompiler(source, database)
     with deep_recursion():
         sql, columns = compiler.query(node, None)
@@ -415,7 +416,7 @@ class _QueryCompiler:
         self._tables, self._database = {}, view.database
         self._view_depth += 1
         try:
-            sql, columns = self.query(parse_query(view.sql), None)
+            sql, columns = self.query(understood(parse_query(view.sql)), None)
         finally:
             self._tables, self._database = before
             self._view_depth -= 1
@@ -432,7 +433,7 @@ class _QueryCompiler:
         """A view's query with the types that the view says its columns have."""
         wanted: list[Column] = []
         for name, column, text in zip(view.columns, columns, view.types, strict=True):
-            declared = parse_query(f"SELECT CAST(NULL AS {text})").expressions[0]
+            declared = understood(parse_query(f"SELECT CAST(NULL AS {text})")).expressions[0]
             type_ = ExpressionCompiler(self, Scope(), clause="View").compile(declared).type
             if not can_coerce(column.type, type_):
                 message = (

@@ -42,9 +42,9 @@ def text_columns(*names: str) -> list[dict[str, Any]]:
     return [column_info(name, "string", 0, 0) for name in names]
 
 
-def metadata_file(columns: Sequence[dict[str, Any]]) -> bytes:
-    """The content of the ``.metadata`` file."""
-    return json.dumps({"ColumnInfo": list(columns)}, indent=1).encode()
+def metadata_file(columns: Sequence[dict[str, Any]], engine: str) -> bytes:
+    """The content of the ``.metadata`` file; it tells which engine answered, too."""
+    return json.dumps({"ColumnInfo": list(columns), "Engine": engine}, indent=1).encode()
 
 
 def csv_line(cells: Iterable[Cell]) -> str:

@@ -5,28 +5,30 @@ from __future__ import annotations
 import threading
 import time
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import duckdb
 from botocore.exceptions import BotoCoreError, ClientError
 
 from millpond.planes.athena import ddl
 from millpond.planes.athena import statements as st
 from millpond.planes.athena.catalog import GlueCatalog
-from millpond.planes.athena.engine import scanned_bytes, translated
-from millpond.planes.athena.exceptions import QueryFailed
+from millpond.planes.athena.engine import is_translated, scanned_bytes, translated
+from millpond.planes.athena.exceptions import NotSupported, QueryFailed
 from millpond.planes.athena.iceberg.tables import is_iceberg
 from millpond.planes.athena.jobs import Job, Outcome
 from millpond.planes.athena.kernels import Installer, installed_in, raise_refused
+from millpond.planes.athena.publishing import Publisher, milliseconds
 from millpond.planes.athena.queries import compile_query
-from millpond.planes.athena.results import csv_line, metadata_file, query_columns, text_columns
+from millpond.planes.athena.results import csv_line, query_columns, text_columns
 from millpond.planes.athena.scans import Scanner
+from millpond.planes.athena.trino.protocol import Coordinator
+from millpond.planes.athena.trino.runner import KINDS, TrinoRunner
 from millpond.planes.athena.values import writer
-from millpond.planes.athena.writes import Writer, Written
+from millpond.planes.athena.writes import Writer
 
 if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
@@ -58,6 +60,7 @@ class QueryRunner:
         self._connection = connection
         self._kernels = Installer(connection)
         self._s3 = s3
+        self._publisher = Publisher(directory, s3)
         self._catalog = GlueCatalog(glue, s3, self._evaluate)
 
     def _evaluate(self, sql: str) -> Any:
@@ -67,29 +70,39 @@ class QueryRunner:
 
     def run(self, job: Job) -> Outcome:
         """Run a job to its end, whatever that is."""
+        try:
+            statement = st.parse_statement(job.query)
+            if job.trino_url and isinstance(statement, KINDS):
+                coordinator = Coordinator(job.trino_url, job.trino_user)
+                return TrinoRunner(self._directory, self._s3, self._catalog, coordinator).run(job, statement)
+        except QueryFailed as error:
+            return _failed(error)
+        except (ClientError, BotoCoreError) as error:
+            return _failed(QueryFailed("GENERIC_INTERNAL_ERROR", str(error)))
+        return self._compiled(statement, job)
+
+    def _compiled(self, statement: st.Statement, job: Job) -> Outcome:
         limit = _ScanLimit(self._connection, job.scan_limit)
         try:
             with limit, installed_in(self._kernels):
-                outcome = self._run(job)
+                outcome = self._run(statement, job)
                 raise_refused()
+        except NotSupported as error:
+            outcome = replace(_failed(error), is_for_trino=isinstance(statement, KINDS))
         except QueryFailed as error:
-            outcome = Outcome("FAILED", error.state_change_reason, error.reason != "GENERIC_INTERNAL_ERROR")
+            outcome = _failed(error)
         except duckdb.InterruptException:
             outcome = Outcome("CANCELLED", limit.reason, True)
         except duckdb.Error as error:
-            failure = translated(error)
             traceback.print_exc()
-            outcome = Outcome(
-                "FAILED", failure.state_change_reason, failure.reason != "GENERIC_INTERNAL_ERROR"
-            )
+            outcome = replace(_failed(translated(error)), is_for_trino=_is_for_trino(statement, error))
         except FileNotFoundError as error:
             outcome = Outcome("FAILED", f"ICEBERG_CANNOT_OPEN_SPLIT: Error opening Iceberg split {error}")
         except (ClientError, BotoCoreError) as error:
-            outcome = Outcome("FAILED", f"GENERIC_INTERNAL_ERROR: {error}")
+            outcome = _failed(QueryFailed("GENERIC_INTERNAL_ERROR", str(error)))
         return replace(outcome, scanned_bytes=scanned_bytes(self._connection))
 
-    def _run(self, job: Job) -> Outcome:
-        statement = st.parse_statement(job.query)
+    def _run(self, statement: st.Statement, job: Job) -> Outcome:
         if isinstance(statement, st.Query):
             return self._query(statement, job)
         if isinstance(statement, st.Explain):
@@ -101,7 +114,7 @@ class QueryRunner:
         started = time.monotonic()
         session = ddl.Session(self._catalog.glue, self._s3, job.database, self._catalog)
         shown = ddl.run(statement, session)
-        return self._publish_text(job, shown.columns, shown.lines, started)
+        return self._publisher.text(job, shown.columns, shown.lines, started)
 
     def _query(self, statement: st.Query, job: Job) -> Outcome:
         started = time.monotonic()
@@ -121,16 +134,12 @@ class QueryRunner:
                 cells = (None if v is None else w(v) for v, w in zip(row, writers, strict=True))
                 file.write(csv_line(cells))
                 count += 1
-        executed = time.monotonic()
-        self._upload(job, path, columns)
-        return Outcome(
-            "SUCCEEDED",
-            columns=columns,
-            rows=count,
-            output_bytes=path.stat().st_size,
-            planning_ms=_milliseconds(started, planned),
-            execution_ms=_milliseconds(planned, executed),
-            publishing_ms=_milliseconds(executed, time.monotonic()),
+        return self._publisher.rows(
+            job,
+            path,
+            columns,
+            count,
+            (milliseconds(started, planned), milliseconds(planned, time.monotonic())),
         )
 
     def _explain(self, statement: st.Explain, job: Job) -> Outcome:
@@ -142,7 +151,7 @@ class QueryRunner:
         word = "EXPLAIN ANALYZE" if statement.is_analyze else "EXPLAIN"
         plan = self._connection.execute(f"{word} {query.sql}").fetchall()
         lines = [line for _, text in plan for line in str(text).splitlines()]
-        return self._publish_text(job, text_columns("Query Plan"), lines, started)
+        return self._publisher.text(job, text_columns("Query Plan"), lines, started)
 
     def _write(
         self, statement: st.CreateTableAs | st.InsertInto | st.Unload | st.CreateView, job: Job
@@ -151,7 +160,7 @@ class QueryRunner:
         writes = Writer(self._connection, self._s3, self._catalog, job.database, job.query_id)
         if isinstance(statement, st.CreateView):
             writes.create_view(statement)
-            return self._publish_text(job, [], [], started)
+            return self._publisher.text(job, [], [], started)
         if isinstance(statement, st.CreateTableAs):
             target: Writer | IcebergWriter = self._iceberg(job) if _makes_iceberg(statement) else writes
             written = target.create_table_as(statement, f"{job.results_prefix}tables/{job.query_id}/")
@@ -162,18 +171,18 @@ class QueryRunner:
             written = target.insert(statement)
         else:
             written = writes.unload(statement)
-        return self._publish_written(job, written, started)
+        return self._publisher.written(job, written, started)
 
     def _change(self, statement: st.ChangeRows | st.Optimize | st.Vacuum, job: Job) -> Outcome:
         started = time.monotonic()
         writer = self._iceberg(job)
         if isinstance(statement, st.ChangeRows):
-            return self._publish_written(job, writer.change(statement), started)
+            return self._publisher.written(job, writer.change(statement), started)
         if isinstance(statement, st.Optimize):
             writer.optimize(statement)
         else:
             writer.vacuum(statement)
-        return self._publish_text(job, [], [], started)
+        return self._publisher.text(job, [], [], started)
 
     def _iceberg(self, job: Job) -> IcebergWriter:
         from millpond.planes.athena.iceberg.changes import IcebergWriter
@@ -181,55 +190,6 @@ class QueryRunner:
         return IcebergWriter(
             self._connection, self._s3, self._catalog, job.database, job.query_id, self._directory
         )
-
-    def _publish_written(self, job: Job, written: Written, started: float) -> Outcome:
-        manifest = f"{job.results_prefix}{job.query_id}-manifest.csv"
-        self._put(job, manifest, "".join(f"{path}\n" for path in written.files).encode())
-        columns = [{**text_columns("rows")[0], "Type": "bigint", "Precision": 19}]
-        path = self._directory / "result.csv"
-        path.write_text("")
-        executed = time.monotonic()
-        self._upload(job, path, columns)
-        return Outcome(
-            "SUCCEEDED",
-            columns=columns,
-            execution_ms=_milliseconds(started, executed),
-            publishing_ms=_milliseconds(executed, time.monotonic()),
-            update_count=written.rows,
-            manifest_location=manifest,
-        )
-
-    def _publish_text(
-        self, job: Job, columns: list[dict[str, Any]], lines: Iterable[str], started: float
-    ) -> Outcome:
-        path = self._directory / "result.txt"
-        content = "".join(f"{line}\n" for line in lines)
-        path.write_text(content, encoding="utf-8", newline="")
-        executed = time.monotonic()
-        self._upload(job, path, columns)
-        return Outcome(
-            "SUCCEEDED",
-            columns=columns,
-            rows=content.count("\n"),
-            output_bytes=path.stat().st_size,
-            execution_ms=_milliseconds(started, executed),
-            publishing_ms=_milliseconds(executed, time.monotonic()),
-        )
-
-    def _upload(self, job: Job, path: Path, columns: list[dict[str, Any]]) -> None:
-        """Put the result and its metadata where the API says they are."""
-        bucket, key = _object(job.output_location)
-        try:
-            self._s3.upload_file(str(path), bucket, key, ExtraArgs=dict(job.upload_arguments))
-        except (boto3.exceptions.S3UploadFailedError, ClientError) as error:
-            reason = f"Unable to verify/create output bucket {bucket}"
-            raise QueryFailed("", f"{reason}: {error}") from error
-        self._put(job, f"{job.output_location}.metadata", metadata_file(columns))
-
-    def _put(self, job: Job, location: str, content: bytes) -> None:
-        bucket, key = _object(location)
-        more: Any = job.upload_arguments
-        self._s3.put_object(Bucket=bucket, Key=key, Body=content, **more)
 
 
 def _makes_iceberg(statement: st.CreateTableAs) -> bool:
@@ -272,10 +232,14 @@ def _rows(cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
         yield from rows
 
 
-def _milliseconds(start: float, end: float) -> int:
-    return round((end - start) * 1000)
+def _is_for_trino(statement: st.Statement, error: duckdb.Error) -> bool:
+    """Whether Trino is to say what is wrong: a value was refused, or the words are DuckDB's own."""
+    try:
+        raise_refused()
+    except NotSupported:
+        return isinstance(statement, KINDS)
+    return isinstance(statement, st.Query) and not is_translated(error)
 
 
-def _object(location: str) -> tuple[str, str]:
-    bucket, _, key = location.removeprefix("s3://").partition("/")
-    return bucket, key
+def _failed(error: QueryFailed) -> Outcome:
+    return Outcome("FAILED", error.state_change_reason, error.reason != "GENERIC_INTERNAL_ERROR")

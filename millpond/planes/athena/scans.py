@@ -24,6 +24,7 @@ from millpond.planes.athena.iceberg.scan import RowReader
 from millpond.planes.athena.iceberg.tables import TableSnapshot
 from millpond.planes.athena.queries import Scan
 from millpond.planes.athena.relations import Column
+from millpond.planes.athena.serdes import json_rows
 from millpond.planes.athena.types import INTEGRAL, Type, duckdb_type, literal, quote
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 _FILE = "file of the row"
 _FILES = "file of the partition"
+_TEXT_INPUT = "org.apache.hadoop.mapred.TextInputFormat"
+_LONGEST_LINE = 16 << 20
 _INTEGERS = {"TINYINT": 3, "SMALLINT": 5, "INTEGER": 10, "BIGINT": 19, "UTINYINT": 5, "USMALLINT": 10}
 _TIMES = {"TIMESTAMP", "TIMESTAMP_NS", "TIMESTAMP_MS", "TIMESTAMP_S", "TIMESTAMP WITH TIME ZONE"}
 
@@ -222,9 +225,14 @@ def _read_function(
     if "parquet" in library or "parquet" in str(storage.get("InputFormat", "")).lower():
         return f"read_parquet([{listed}], union_by_name = true, {common})"
     options = serde.get("Parameters") or {}
+    reader = str(storage.get("InputFormat") or _TEXT_INPUT)
+    if reader != _TEXT_INPUT:
+        raise NotSupported(f"The input format {reader}")
     if "json" in library:
-        types = ", ".join(f"{literal(c.sql_name)}: {literal(duckdb_type(c.type))}" for c in columns)
-        return f"read_json([{listed}], format = 'newline_delimited', columns = {{{types}}}, {common})"
+        kernel = json_rows(columns, options, is_openx="openx" in library)
+        lines = f"SELECT {kernel.sql(['line'])} AS parsed, {quote(_FILE)} FROM {_lines(listed, common)}"
+        fields = "".join(f"parsed.{quote(c.sql_name)}, " for c in columns)
+        return f"(SELECT {fields}{quote(_FILE)} FROM ({lines}))"
     if "opencsv" in library:
         dialect = (
             options.get("separatorChar", ","),
@@ -237,6 +245,15 @@ def _read_function(
         separator = "\x01" if separator == "1" else separator
         return _csv(listed, columns, parameters, f"{common}, nullstr = '\\N'", (separator, "", ""))
     raise NotSupported(f"The format {library or storage.get('InputFormat') or 'of the table'}")
+
+
+def _lines(listed: str, common: str) -> str:
+    """The lines of files, less the empty ones; what would part values, or be NULL, is no character."""
+    return (
+        f"read_csv([{listed}], auto_detect = false, header = false, columns = {{'line': 'VARCHAR'}}, "
+        f"delim = '\U0010fffe', quote = '', escape = '', nullstr = '\U0010ffff', strict_mode = false, "
+        f"max_line_size = {_LONGEST_LINE}, {common})"
+    )
 
 
 def _csv(

@@ -260,7 +260,7 @@ def parse_query(text: str) -> exp.Expr:
     Raises
     ------
     QueryFailed
-        ``SYNTAX_ERROR`` with the place of the first error, or that a part of it is not supported.
+        ``SYNTAX_ERROR`` with the place of the first error. What is not supported, :func:`understood` refuses.
     """
     try:
         with deep_recursion():
@@ -269,7 +269,7 @@ def parse_query(text: str) -> exp.Expr:
     except ParseError as error:
         if standard := _OF_STANDARD.search(text):
             # Their clauses are a grammar of their own.
-            raise NotSupported(f"The function {standard[1].lower()}") from error
+            return not_understood(text, NotSupported(f"The function {standard[1].lower()}"))
         first = error.errors[0]
         near = first.get("highlight") or "<EOF>"
         raise QueryFailed(
@@ -285,7 +285,33 @@ def parse_query(text: str) -> exp.Expr:
         raise QueryFailed("", f"Only one sql statement is allowed. Got: {text}")
     if isinstance(found[0], exp.Select) and not found[0].expressions:
         raise _unexpected(None, text)
-    with deep_recursion():
-        _check_names(found[0])
-        check(found[0])
+    try:
+        with deep_recursion():
+            _check_names(found[0])
+            check(found[0])
+    except NotSupported as error:
+        return not_understood(text, error)
     return found[0]
+
+
+_REFUSAL = "refusal"
+
+
+def not_understood(text: str, refusal: NotSupported) -> exp.Expr:
+    """A statement of which only the kind is known here, and why: Trino may answer it."""
+    node = exp.Command(this=text)
+    node.meta[_REFUSAL] = refusal
+    return node
+
+
+def understood(node: exp.Expr) -> exp.Expr:
+    """The statement itself.
+
+    Raises
+    ------
+    NotSupported
+        If only its kind is known.
+    """
+    if isinstance(node, exp.Command) and isinstance(refusal := node.meta.get(_REFUSAL), NotSupported):
+        raise refusal
+    return node

@@ -13,13 +13,24 @@ from typing import Any
 from sqlglot import exp
 
 from millpond.planes.athena.exceptions import NotSupported, QueryFailed
-from millpond.planes.athena.sql import parse_query
+from millpond.planes.athena.sql import not_understood, parse_query, understood
 
 _TOKEN = re.compile(
     r"""(?P<space>\s+|--[^\n]*|/\*.*?\*/)|(?P<text>'(?:[^'\\]|''|\\.)*')|(?P<quoted>`[^`]*`|"(?:[^"]|"")*")"""
     r"""|(?P<word>[^\W\d][\w$]*|\d[\w.]*)|(?P<sign>.)""",
     re.DOTALL,
 )
+
+
+# A text of Hive's: its signs that are not written as themselves.
+_ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})|\\([0-3][0-7]{2})|\\(.)|''", re.DOTALL)
+_SIGNS = {"t": "\t", "n": "\n", "r": "\r", "b": "\b", "0": "\0", "Z": "\x1a"}
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    if found[1] or found[2]:
+        return chr(int(found[1], 16) if found[1] else int(found[2], 8))
+    return _SIGNS.get(found[3], found[3]) if found[3] else "'"
 
 
 _DML = {"SELECT", "INSERT", "DELETE", "UPDATE", "MERGE", "OPTIMIZE", "VACUUM", "UNLOAD"}
@@ -76,6 +87,7 @@ class CreateView(Statement):
 class CreateTableAs(Statement):
     name: TableName = TableName("", "")
     node: exp.Expr = field(default_factory=exp.Null)
+    sql: str = ""
     if_not_exists: bool = False
     has_data: bool = True
     properties: dict[str, Any] = field(default_factory=dict)
@@ -109,6 +121,7 @@ class Vacuum(Statement):
 @dataclass(frozen=True)
 class Unload(Statement):
     node: exp.Expr = field(default_factory=exp.Null)
+    sql: str = ""
     location: str = ""
     properties: dict[str, Any] = field(default_factory=dict)
 
@@ -311,7 +324,7 @@ class _Reader:
         if token.kind != "text":
             self._at -= 1
             raise self.error()
-        return re.sub(r"\\(.)|''", lambda m: m[1] or "'", token.text[1:-1])
+        return _ESCAPED.sub(_unescaped, token.text[1:-1])
 
     def properties(self) -> dict[str, str]:
         """``('key' = 'value', …)``."""
@@ -464,7 +477,7 @@ def _create_table_as(reader: _Reader, name: TableName, if_not_exists: bool) -> C
         sql = sql[: without.start()]
     has_data = not (without and without[1])
     return CreateTableAs(
-        "CREATE_TABLE_AS_SELECT", name, parse_query(sql), if_not_exists, has_data, properties
+        "CREATE_TABLE_AS_SELECT", name, parse_query(sql), sql, if_not_exists, has_data, properties
     )
 
 
@@ -615,7 +628,8 @@ def _describe(reader: _Reader) -> Show:
 def _explain(reader: _Reader) -> Explain:
     is_analyze = reader.accept("ANALYZE")
     if reader.peek() == "(" and reader.peek(1).upper() in ("TYPE", "FORMAT"):
-        raise NotSupported("EXPLAIN with options")
+        refusal = NotSupported("EXPLAIN with options")
+        return Explain("EXPLAIN", not_understood(reader.rest(), refusal), is_analyze)
     return Explain("EXPLAIN", parse_query(reader.rest()), is_analyze)
 
 
@@ -653,10 +667,11 @@ def _vacuum(reader: _Reader) -> Vacuum:
 
 
 def _unload(reader: _Reader) -> Unload:
-    node = parse_query(reader.parenthesised())
+    sql = reader.parenthesised()
+    node = parse_query(sql)
     reader.expect("TO")
     location = reader.string()
-    return Unload("UNLOAD", node, location, reader.option_values() if reader.accept("WITH") else {})
+    return Unload("UNLOAD", node, sql, location, reader.option_values() if reader.accept("WITH") else {})
 
 
 def _prepare(reader: _Reader) -> Prepared:
@@ -669,7 +684,7 @@ def _execute(reader: _Reader) -> Prepared:
     name = reader.identifier()
     if not reader.accept("USING"):
         return Prepared("EXECUTE", name)
-    listed = parse_query(f"SELECT {reader.rest()}")
+    listed = understood(parse_query(f"SELECT {reader.rest()}"))
     return Prepared("EXECUTE", name, arguments=tuple(e.sql("trino") for e in listed.expressions))
 
 
@@ -714,7 +729,7 @@ def bind(text: str, arguments: Sequence[str]) -> str:
         message = f"Incorrect number of parameters: expected {len(places)} but found {len(arguments)}"
         raise QueryFailed("INVALID_PARAMETER_USAGE", message, 1, 1)
     for argument in arguments:
-        parsed = parse_query(f"SELECT {argument}")
+        parsed = understood(parse_query(f"SELECT {argument}"))
         parts = {name for name, value in parsed.args.items() if value}
         if parts != {"expressions"} or len(parsed.expressions) != 1:
             raise QueryFailed("INVALID_PARAMETER_USAGE", f"{argument!r} is not one expression")

@@ -17,12 +17,18 @@ from millpond.planes.athena import statements as st
 from millpond.planes.athena.casts import coerce
 from millpond.planes.athena.catalog import GlueCatalog, view_text
 from millpond.planes.athena.ddl import register_partitions, updatable
-from millpond.planes.athena.exceptions import NotSupported, QueryFailed, table_exists
+from millpond.planes.athena.exceptions import (
+    MOST_PARTITIONS,
+    NotSupported,
+    QueryFailed,
+    table_exists,
+    too_many_partitions,
+)
 from millpond.planes.athena.queries import CompiledQuery, StoredTable, compile_query
 from millpond.planes.athena.relations import Column, Typed
 from millpond.planes.athena.scans import Scanner, list_files, split_location
 from millpond.planes.athena.sql import parse_query
-from millpond.planes.athena.types import Type, can_coerce, duckdb_type, literal, quote, to_hive
+from millpond.planes.athena.types import UNKNOWN, Type, can_coerce, duckdb_type, literal, quote, to_hive
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -124,36 +130,8 @@ class Writer:
 
     def create_view(self, statement: st.CreateView) -> None:
         """Store a view, once its query has been found to compile."""
-        database, name = statement.name.database or self._database, statement.name.table
         query = compile_query(parse_query(statement.sql), self._catalog, self._database)
-        check_names(query.columns, [], statement.columns)
-        names = statement.columns or tuple(c.name.lower() for c in query.columns)
-        existing = self._catalog.get_table(database, name)
-        if existing is not None and (not statement.or_replace or existing.get("TableType") != "VIRTUAL_VIEW"):
-            message = f"View already exists: 'awsdatacatalog.{database}.{name}'"
-            raise QueryFailed("TABLE_ALREADY_EXISTS", message, 1, 1)
-        columns = [(n, c.type) for n, c in zip(names, query.columns, strict=True)]
-        given = {
-            "Name": name,
-            "TableType": "VIRTUAL_VIEW",
-            "ViewOriginalText": view_text(statement.sql, self._database, columns),
-            "ViewExpandedText": "/* Presto View */",
-            "Parameters": {"presto_view": "true", "comment": "Presto View"},
-            "PartitionKeys": [],
-            "StorageDescriptor": {
-                "Columns": [
-                    {"Name": n, "Type": _view_type(c)} for n, c in zip(names, query.columns, strict=True)
-                ],
-                "Location": "",
-                "SerdeInfo": {},
-            },
-        }
-        if existing is None:
-            self._catalog.glue.create_table(DatabaseName=database, TableInput=cast(Any, given))
-        else:
-            self._catalog.glue.update_table(
-                DatabaseName=database, TableInput=cast(Any, {**updatable(existing), **given})
-            )
+        store_view(statement, query.columns, self._catalog, self._database)
 
     def _compile(self, node: exp.Expr) -> CompiledQuery:
         query = compile_query(node, self._catalog, self._database)
@@ -183,7 +161,17 @@ class Writer:
             for path in list_files(self._s3, location)
             if path.rpartition("/")[2].startswith(self._query_id)
         ]
+        self._check_partitions(files, keys)
         return Written(rows, files)
+
+    def _check_partitions(self, files: Sequence[str], keys: Sequence[str]) -> None:
+        """Take back what went into more partitions than one statement may write."""
+        if len({path.rpartition("/")[0] for path in files}) <= MOST_PARTITIONS or not keys:
+            return
+        for path in files:
+            bucket, _, key = path.removeprefix("s3://").partition("/")
+            self._s3.delete_object(Bucket=bucket, Key=key)
+        raise too_many_partitions("HIVE", "partitions/buckets")
 
     def _register(
         self, database: str, table: dict[str, Any], keys: Sequence[str], location: str, files: Sequence[str]
@@ -197,6 +185,47 @@ class Writer:
             values = tuple(unquote(part.partition("=")[2]) for part in parts)
             found[values] = f"{root}{'/'.join(parts)}"
         register_partitions(self._catalog.glue, database, table, list(found.items()), is_tolerant=True)
+
+
+def store_view(
+    statement: st.CreateView, columns: Sequence[Column], catalog: GlueCatalog, session_database: str
+) -> None:
+    """Store a view whose query has these columns.
+
+    Raises
+    ------
+    QueryFailed
+        If two columns have one name, or the name of the view is taken.
+    """
+    database, name = statement.name.database or session_database, statement.name.table
+    check_names(columns, [], statement.columns)
+    names = statement.columns or tuple(c.name.lower() for c in columns)
+    existing = catalog.get_table(database, name)
+    if existing is not None and (not statement.or_replace or existing.get("TableType") != "VIRTUAL_VIEW"):
+        message = f"View already exists: 'awsdatacatalog.{database}.{name}'"
+        raise QueryFailed("TABLE_ALREADY_EXISTS", message, 1, 1)
+    typed = [(n, c.type) for n, c in zip(names, columns, strict=True)]
+    given = {
+        "Name": name,
+        # Trino asks whose rights a view has.
+        "Owner": "hadoop",
+        "TableType": "VIRTUAL_VIEW",
+        "ViewOriginalText": view_text(statement.sql, session_database, typed),
+        "ViewExpandedText": "/* Presto View */",
+        "Parameters": {"presto_view": "true", "comment": "Presto View"},
+        "PartitionKeys": [],
+        "StorageDescriptor": {
+            "Columns": [{"Name": n, "Type": _view_type(c)} for n, c in zip(names, columns, strict=True)],
+            "Location": "",
+            "SerdeInfo": {},
+        },
+    }
+    if existing is None:
+        catalog.glue.create_table(DatabaseName=database, TableInput=cast(Any, given))
+    else:
+        catalog.glue.update_table(
+            DatabaseName=database, TableInput=cast(Any, {**updatable(existing), **given})
+        )
 
 
 def named(query: CompiledQuery) -> str:
@@ -313,6 +342,10 @@ def check_names(columns: Sequence[Column], keys: Sequence[str], renamed: Sequenc
             raise QueryFailed(
                 "MISSING_COLUMN_NAME", f"Column name not specified at position {number + 1}", 1, 1
             )
+    for number, column in enumerate(columns):
+        if column.type == UNKNOWN:
+            message = f"Column type is unknown at position {number + 1}"
+            raise QueryFailed("COLUMN_TYPE_UNKNOWN", message, 1, 1)
     if len(set(names)) != len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise QueryFailed("DUPLICATE_COLUMN_NAME", f"Column name '{twice}' specified more than once", 1, 1)

@@ -34,7 +34,7 @@ from millpond.planes.athena.iceberg.transforms import new_spec
 from millpond.planes.athena.queries import AsOf, CompiledQuery, StoredTable, StoredView, compile_query
 from millpond.planes.athena.relations import Column, Typed
 from millpond.planes.athena.scans import Scanner
-from millpond.planes.athena.sql import parse_query
+from millpond.planes.athena.sql import parse_query, understood
 from millpond.planes.athena.types import BIGINT, Type, quote
 from millpond.planes.athena.writes import Written, aligned, assigned, check_names, is_taken, named
 
@@ -176,7 +176,7 @@ class IcebergWriter:
     def change(self, statement: st.ChangeRows) -> Written:
         """Delete, update or merge rows."""
         actions = {"DELETE": self._delete, "UPDATE": self._update, "MERGE": self._merge}
-        return actions[statement.kind](statement.node)
+        return actions[statement.kind](understood(statement.node))
 
     def _delete(self, node: exp.Expr) -> Written:
         target = self._target(node.this)
@@ -296,7 +296,8 @@ class IcebergWriter:
         target = self._target(name)
         node = _select([exp.Literal.number(1)], name, None)
         if statement.condition:
-            node.set("where", exp.Where(this=parse_query(f"SELECT {statement.condition}").expressions[0]))
+            condition = understood(parse_query(f"SELECT {statement.condition}")).expressions[0]
+            node.set("where", exp.Where(this=condition))
         query = compile_query(node, self._catalog, self._database)
         self._refuse_other_columns(target, node)
         snapshot = at_version(target.table, None, (None, None))

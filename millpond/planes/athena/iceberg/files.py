@@ -24,7 +24,7 @@ from pyiceberg.table.snapshots import Operation
 from pyiceberg.transforms import BucketTransform
 from pyiceberg.typedef import Record
 
-from millpond.planes.athena.exceptions import QueryFailed
+from millpond.planes.athena.exceptions import MOST_PARTITIONS, QueryFailed, too_many_partitions
 from millpond.planes.athena.iceberg.commit import FileChange, commit_files
 from millpond.planes.athena.iceberg.objects import split
 from millpond.planes.athena.iceberg.plan import PATH_FIELD, POSITION_FIELD
@@ -121,7 +121,9 @@ class FileWriter:
         return files
 
     def _data_files(self, runs: Iterable[tuple[tuple[Any, ...], pa.RecordBatch]]) -> Iterator[DataFile]:
-        for _, found in groupby(runs, key=lambda run: run[0]):
+        for number, (_, found) in enumerate(groupby(runs, key=lambda run: run[0])):
+            if number == MOST_PARTITIONS:
+                raise too_many_partitions("ICEBERG", "partitions")
             batches = (batch for _, batch in found)
             first = next(batches)
             partition = self._partition(first)

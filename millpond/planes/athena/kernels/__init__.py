@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from millpond.planes.athena.exceptions import KernelFailed, QueryFailed
+from millpond.planes.athena.exceptions import KernelFailed, NotSupported
 from millpond.planes.athena.types import TIMESTAMP_TZ, Type, duckdb_type
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def fail(code: str, message: str) -> KernelFailed:
     return KernelFailed(code, message)
 
 
-_REFUSED: list[KernelFailed] = []
+_REFUSED: list[str] = []
 
 
 def unsupported(what: str) -> KernelFailed:
@@ -140,9 +140,9 @@ def unsupported(what: str) -> KernelFailed:
 
     It is kept too: ``TRY`` makes NULL of every failure, and this one must be told.
     """
-    failure = KernelFailed("NOT_SUPPORTED", f"{what} is not supported by Millpond's Athena")
-    _REFUSED.append(failure)
-    return failure
+    _REFUSED.append(what)
+    refusal = NotSupported(what)
+    return KernelFailed(refusal.reason, refusal.message)
 
 
 def raise_refused() -> None:
@@ -150,13 +150,13 @@ def raise_refused() -> None:
 
     Raises
     ------
-    QueryFailed
-        ``NOT_SUPPORTED``.
+    NotSupported
+        With the first of them.
     """
     refused = list(_REFUSED)
     _REFUSED.clear()
     if refused:
-        raise QueryFailed(refused[0].reason, refused[0].message)
+        raise NotSupported(refused[0])
 
 
 def _values(array: Any) -> list[Any]:
