@@ -278,14 +278,20 @@ UNSEEN = {
 }
 # What one recording has and another has not: a slow machine outlives the process of a function.
 AT_TIMES = {
-    (
-        "rotate",
-        "logs:CreateLogStream",
-    ): "its process was started when its rotation was made, before the recording",
+    ("rotate", "logs:CreateLogStream"): "its process began when its rotation was made, before the recording",
 }
 # What is asked for and refused on purpose, by those who can go on without.
 WITHHELD = {
     "logs:CreateLogGroup": "Lambda tries it at each start; Terraform makes the groups, with a key and an end",
+}
+# Statements for actions to which AWS gives no resource that could be named.
+WITHOUT_RESOURCE = {
+    "AttachToTheVpc",
+    "DeliverLogs",
+    "FindTheVpc",
+    "PutMetrics",
+    "WriteMetrics",
+    "WriteTraces",
 }
 # Conditions that the calls which were seen do not tell.
 UNJUDGED = {
@@ -342,6 +348,11 @@ def test_nothing_is_granted_that_is_not_needed(roles: dict[str, Role], needs: di
     explained = {(one, why) for one in unseen for why in UNSEEN if all(map(permissions.matches, why, one))}
     assert unseen - {one for one, _ in explained} == set()
     assert UNSEEN.keys() - {why for _, why in explained} == set(), "these were seen"
+
+
+def test_a_policy_names_its_resources_except_where_aws_has_none_to_name(roles: dict[str, Role]) -> None:
+    wild = {one.sid for role in roles.values() for one in role.statements if "*" in one.resources}
+    assert wild - WITHOUT_RESOURCE == set()
 
 
 def test_the_conditions_that_were_not_judged_are_these(
