@@ -103,6 +103,9 @@ class Settings(BaseSettings):
         Builds that run at once; others wait.
     glue_warm_jvms : int
         JVMs that wait for the next Spark runs, about 250 MB of memory each; 0 starts every run cold.
+    iam_mode : {"off", "audit", "enforce"}
+        What becomes of a call that IAM's policies deny: nobody asks them; it is done and kept for
+        ``millpond iam``; it is refused.
     tier : {"embedded", "compose"}
         What the stack is made of: processes on this machine, or the containers of docker-compose.yml.
     localstack_image, glue_image, postgres_image : str
@@ -130,6 +133,7 @@ class Settings(BaseSettings):
     environment: str = "dev"
     codebuild_max_running: int = Field(4, ge=1)
     glue_warm_jvms: int = Field(1, ge=0)
+    iam_mode: Literal["off", "audit", "enforce"] = "audit"
     tier: Literal["embedded", "compose"] = "embedded"
     localstack_image: str = "localstack/localstack:4.14.0"
     glue_image: str = "public.ecr.aws/glue/aws-glue-libs:5"

@@ -23,6 +23,7 @@ from millpond.cli.doctor import doctor
 from millpond.cli.down import down
 from millpond.cli.env import env
 from millpond.cli.exec_ import exec_, shell
+from millpond.cli.iam import iam
 from millpond.cli.logs import logs
 from millpond.cli.ls import ls
 from millpond.cli.plan import plan
@@ -46,6 +47,7 @@ VERBS = (
     query,
     logs,
     ls,
+    iam,
     env,
     exec_,
     shell,

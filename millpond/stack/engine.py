@@ -127,6 +127,7 @@ class Engine:
             INSTALLER_ENVIRONMENT: json.dumps(installer_environment(os.environ)),
             "MILLPOND_CODEBUILD_MAX_RUNNING": str(settings.codebuild_max_running),
             "MILLPOND_GLUE_WARM_JVMS": str(settings.glue_warm_jvms),
+            "MILLPOND_IAM_MODE": settings.iam_mode,
             **engine_variables(
                 self._directory,
                 region=settings.region,

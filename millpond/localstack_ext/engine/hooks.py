@@ -7,6 +7,7 @@ from localstack.packages.api import PackageInstaller
 from localstack.runtime import hooks
 
 from millpond.localstack_ext.engine import arns, chaos, patches, planes
+from millpond.localstack_ext.iam import guard
 
 
 def _stay_offline() -> None:
@@ -30,5 +31,6 @@ def _close_planes() -> None:
 # LocalStack knows a hook by the name of its function: no two may have the same.
 complete_arns = hooks.on_infra_start()(arns.install_arns)
 install_faults = hooks.on_infra_start()(chaos.install)
+install_guard = hooks.on_infra_start()(guard.install)
 stay_offline = hooks.on_infra_start()(_stay_offline)
 close_planes = hooks.on_infra_shutdown(priority=100)(_close_planes)

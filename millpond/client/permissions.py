@@ -1,0 +1,33 @@
+"""What a stack judged by IAM's policies: asked of the engine itself, which AWS has nothing like."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from typing import Any
+
+from millpond.base.config import Settings
+from millpond.base.errors import MillpondError
+
+PATH = "/_localstack/iam"
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # the engine is on this machine
+
+
+def ask(settings: Settings, method: str = "GET", content: object = None) -> dict[str, Any]:
+    """The mode, and for ``GET`` every judgement (:class:`millpond.planes.iam.ledger.Judgement`).
+
+    Raises
+    ------
+    MillpondError
+        If the engine does not answer.
+    """
+    data = None if content is None else json.dumps(content).encode()
+    request = urllib.request.Request(f"{settings.endpoint_url}{PATH}", data, method=method)  # noqa: S310 (of this machine)
+    try:
+        with _OPENER.open(request, timeout=30) as answer:
+            found: dict[str, Any] = json.load(answer)
+            return found
+    except OSError as error:
+        raise MillpondError(
+            f"The engine does not answer: {error}.", where=settings.endpoint_url, next_step="millpond up"
+        ) from error

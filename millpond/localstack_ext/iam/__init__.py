@@ -1,0 +1,1 @@
+"""IAM's policies asked at every call."""

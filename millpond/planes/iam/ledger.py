@@ -1,0 +1,80 @@
+"""What was judged: who used which permission on what, and what was or would have been denied."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+MOST = 20_000
+"""So many are kept; beyond, those that were not judged for longest go."""
+
+
+@dataclass
+class Judgement:
+    """A permission that a principal needed, and the answer.
+
+    Parameters
+    ----------
+    principal : str
+        ARN of the role, the user or the account's root: sessions of a role count as the role.
+    action, resource : str
+        What was asked for.
+    is_known : bool
+        Whether the resource is in the tables; ``*`` stands for it otherwise.
+    is_allowed : bool
+        The answer.
+    sid : str
+        Name of the statement that decided; empty if none did, or it has none.
+    text : str
+        The denial in AWS's words.
+    count : int
+        How often.
+    last : float
+        When last, in seconds of the epoch.
+    """
+
+    principal: str
+    action: str
+    resource: str
+    is_known: bool
+    is_allowed: bool
+    sid: str
+    text: str
+    count: int = 0
+    last: float = 0.0
+
+
+class Ledger:
+    """Judgements, each kind once; safe for threads."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[str, str, str, bool], Judgement] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def add(self, judgement: Judgement) -> None:
+        key = (judgement.principal, judgement.action, judgement.resource, judgement.is_allowed)
+        with self._lock:
+            kept = self._kept.setdefault(key, judgement)
+            kept.sid, kept.text, kept.last = judgement.sid, judgement.text, time.time()
+            kept.count += 1
+            self._kept.move_to_end(key)
+            while len(self._kept) > MOST:
+                self._kept.popitem(last=False)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._kept.clear()
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """All, the last one last."""
+        with self._lock:
+            return [asdict(one) for one in self._kept.values()]
+
+
+def from_json(records: Iterable[dict[str, Any]]) -> list[Judgement]:
+    """What :meth:`Ledger.to_json` gave."""
+    return [Judgement(**record) for record in records]
