@@ -13,22 +13,13 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parent.parent
 DOCUMENT = CHECKOUT / "ARCHITECTURE.md"
 PICTURE = re.compile(r"(?<=```mermaid\n).*?(?=```)", re.DOTALL)
-# Each room is a package; a module belongs to the longest name that its own begins with.
-ROOMS = (
-    "lake",
-    "millpond.base",
-    "millpond.cli",
-    "millpond.client",
-    "millpond.localstack_ext",
-    "millpond.planes.athena",
-    "millpond.planes.codebuild",
-    "millpond.planes.common",
-    "millpond.planes.functions",
-    "millpond.planes.glue",
-    "millpond.project",
-    "millpond.stack",
-    "millpond.testing",
-    "millpond.toolchain",
+# Each package is a room, each plane one of its own; a module belongs to the longest name that its own begins
+# with.
+ROOMS = sorted(
+    ".".join(path.relative_to(CHECKOUT).parent.parts)
+    for pattern in ("lake/__init__.py", "millpond/*/__init__.py", "millpond/planes/*/__init__.py")
+    for path in CHECKOUT.glob(pattern)
+    if path.parent.name != "planes"
 )
 
 
