@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from localstack.services.s3.models import S3Object
-from millpond.localstack_ext.state.saver import is_change
 
 from millpond.localstack_ext.s3.objects import DiskObjectStore
+from millpond.localstack_ext.state.saver import is_change
 
 
 @pytest.fixture

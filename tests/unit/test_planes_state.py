@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from millpond.localstack_ext.state.pickling import dumps, install_reducers, loads
 from telemetry_fakes import RecordedTelemetry
 
+from millpond.localstack_ext.state.pickling import dumps, install_reducers, loads
 from millpond.planes import athena, codebuild, glue
 from millpond.planes.athena.executions import QueryExecution
 from millpond.planes.athena.jobs import Job
