@@ -18,6 +18,7 @@ import random
 import re
 import threading
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,7 +44,9 @@ from localstack.utils.xray.trace_header import TraceHeader
 
 from millpond.localstack_ext.engine import patches, planes
 from millpond.localstack_ext.events import patterns, transformers
+from millpond.planes.common.errors import AwsError
 from millpond.planes.common.telemetry import datum
+from millpond.planes.glue.exceptions import InvalidInputException
 
 _LOG = logging.getLogger(__name__)
 
@@ -61,6 +64,26 @@ class StateMachineTarget(StatesTargetSender):
         self.service = "stepfunctions"
         client: Any = self.client
         client.start_execution(stateMachineArn=self.target["Arn"], input=json.dumps(event, default=str))
+
+
+class WorkflowTarget(TargetSender):
+    """Notifies a workflow of Glue, whose trigger of type EVENT starts it (``glue:notifyEvent``)."""
+
+    def send_event(self, event: Any, trace_header: TraceHeader) -> None:  # noqa: ARG002
+        arn = str(self.target["Arn"])
+        region, account_id, resource = arn.split(":", 5)[3:]
+        kind, _, name = resource.partition("/")
+        event_id = str(event["id"]) if isinstance(event, dict) and "id" in event else str(uuid.uuid4())
+        try:
+            if kind != "workflow":
+                raise InvalidInputException(f"{arn} is no workflow")
+            planes.glue().of(account_id, region).notify_event(name, event_id)
+        except AwsError as error:
+            answer: Any = {
+                "Error": {"Code": error.code, "Message": error.message},
+                "ResponseMetadata": {"HTTPStatusCode": error.status_code},
+            }
+            raise ClientError(answer, "NotifyEvent") from error
 
 
 @dataclass
@@ -333,6 +356,6 @@ def install_patterns() -> None:
 def install_targets() -> None:
     """Let LocalStack's rules use the above."""
     patches.wrap(RuleService, "create_schedule_job", _restart_clock)
-    senders = {**TargetSenderFactory.target_map, "states": StateMachineTarget}
+    senders = {**TargetSenderFactory.target_map, "states": StateMachineTarget, "glue": WorkflowTarget}
     patches.replace(TargetSenderFactory, "target_map", senders)
     patches.replace(TargetSender, "process_event", _process_event)

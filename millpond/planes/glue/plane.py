@@ -108,7 +108,7 @@ class GluePlane(SessionOperations):
             context.tools.glue_runtime,
             workers.settings.seconds_per_timeout_minute,
         )
-        catalog = Catalog(context)
+        self._catalog = catalog = Catalog(context)
         self._clock = Clock()
         crawler_state = CrawlerState()
         self._crawlers = Crawlers(
@@ -126,6 +126,7 @@ class GluePlane(SessionOperations):
             },
             self._clock,
         )
+        self._registry = SchemaRegistry(context, self._tags)
         parts: tuple[Part, ...] = (
             self._tags,
             Databases(catalog, self._tags),
@@ -138,7 +139,7 @@ class GluePlane(SessionOperations):
             Workflows(self._automation, self._tags),
             self._crawlers,
             Classifiers(crawler_state),
-            SchemaRegistry(context, self._tags),
+            self._registry,
         )
         for part in parts:
             for operation in part.OPERATIONS:
@@ -373,6 +374,16 @@ class GluePlane(SessionOperations):
             if run.id == run_id:
                 return run
         raise EntityNotFoundException(f"Job Run {run_id} of job {name} not found.")
+
+    def notify_event(self, workflow: str, event_id: str) -> None:
+        """An event of EventBridge came for a workflow.
+
+        Raises
+        ------
+        EntityNotFoundException, InvalidInputException
+            If there is no such workflow, or no trigger of it is for events.
+        """
+        self._automation.notify_event(workflow, event_id)
 
     # Jobs as triggers start them
 

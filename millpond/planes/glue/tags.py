@@ -23,6 +23,7 @@ class Tags:
     """
 
     OPERATIONS = ("GetTags", "TagResource", "UntagResource")
+    KEPT = ("state",)
 
     def __init__(self, context: PlaneContext) -> None:
         self._context = context

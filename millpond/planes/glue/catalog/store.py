@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from millpond.planes.common.context import PlaneContext
 from millpond.planes.glue.exceptions import EntityNotFoundException, InvalidInputException
@@ -82,6 +83,8 @@ class Database:
 class CatalogState:
     """What is kept of a catalog."""
 
+    KEPT: ClassVar[tuple[str, ...]] = ("databases", "policies", "encryption")
+
     databases: dict[str, Database] = field(default_factory=dict)
     policies: dict[str, Shape] = field(default_factory=dict)
     encryption: Shape = field(default_factory=dict)
@@ -95,6 +98,8 @@ class Catalog:
     context : PlaneContext
         Whose.
     """
+
+    KEPT = ("state",)
 
     def __init__(self, context: PlaneContext) -> None:
         self.context = context

@@ -33,6 +33,7 @@ from millpond.planes.glue.workflows.store import Ended, Origin
 
 _LOG = logging.getLogger(__name__)
 _STOP_SECONDS = 20.0
+_LEFT = "The engine stopped while it ran."
 
 
 class Crawlers:
@@ -70,6 +71,7 @@ class Crawlers:
         "UpdateCrawler",
         "UpdateCrawlerSchedule",
     )
+    KEPT = ("state",)
 
     def __init__(
         self,
@@ -98,10 +100,14 @@ class Crawlers:
         for _, thread in going:
             thread.join(timeout=_STOP_SECONDS)
 
-    def resume(self) -> None:
-        """Set the clock for every schedule, for example after the state was read from elsewhere."""
+    def settle(self) -> None:
+        """Set the clock for every schedule, and end the crawls that an engine before has left."""
         with self._lock:
             for crawler in self.state.crawlers.values():
+                crawler.state = "READY"
+                for crawl in crawler.crawls:
+                    if crawl.ended_on is None:
+                        crawl.state, crawl.error, crawl.ended_on = "FAILED", _LEFT, now()
                 self._set_clock(crawler)
 
     def create_crawler(self, request: Request) -> Shape:

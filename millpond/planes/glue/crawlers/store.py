@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from millpond.planes.glue.workflows.store import Origin
 
@@ -67,6 +67,8 @@ class Crawler:
 @dataclass
 class CrawlerState:
     """What is kept of crawlers and classifiers."""
+
+    KEPT: ClassVar[tuple[str, ...]] = ("crawlers", "classifiers")
 
     crawlers: dict[str, Crawler] = field(default_factory=dict)
     classifiers: dict[str, Shape] = field(default_factory=dict)

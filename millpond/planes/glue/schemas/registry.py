@@ -9,7 +9,7 @@ import threading
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from millpond.planes.common.context import PlaneContext
 from millpond.planes.glue.exceptions import (
@@ -58,6 +58,8 @@ class Schema:
 class RegistryState:
     """What is kept: registries by name, and schemas by registry and name."""
 
+    KEPT: ClassVar[tuple[str, ...]] = ("registries", "schemas")
+
     registries: dict[str, Shape] = field(default_factory=dict)
     schemas: dict[tuple[str, str], Schema] = field(default_factory=dict)
 
@@ -95,6 +97,7 @@ class SchemaRegistry:
         "UpdateRegistry",
         "UpdateSchema",
     )
+    KEPT = ("state",)
 
     def __init__(self, context: PlaneContext, tags: Tags) -> None:
         self._context = context

@@ -71,6 +71,8 @@ class Automation:
     only what the same run of the workflow did ("AWS Glue triggers" and "workflows" in the Developer Guide).
     """
 
+    KEPT = ("state",)
+
     def __init__(self, work: Mapping[str, Work], clock: Clock) -> None:
         self.lock = threading.RLock()
         self.state = AutomationState()
@@ -103,11 +105,15 @@ class Automation:
 
     # Firing
 
-    def resume(self) -> None:
-        """Set the clock for every trigger, for example after the state was read from elsewhere."""
+    def settle(self) -> None:
+        """Set the clock for every trigger, and end the runs that an engine before has left."""
         with self.lock:
             for trigger in self.state.triggers.values():
                 self.set_clock(trigger)
+            for run in (one for workflow in self.state.workflows.values() for one in workflow.runs):
+                for step in run.steps:
+                    step.state = step.state or "FAILED"
+                self._settle(run)
 
     def set_clock(self, trigger: Trigger) -> None:
         """Have a scheduled trigger fire when it is due next, if it is active; the lock is held."""

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 Shape = dict[str, Any]
 
@@ -171,6 +171,8 @@ class Workflow:
 @dataclass
 class AutomationState:
     """What is kept of triggers and workflows."""
+
+    KEPT: ClassVar[tuple[str, ...]] = ("triggers", "workflows")
 
     triggers: dict[str, Trigger] = field(default_factory=dict)
     workflows: dict[str, Workflow] = field(default_factory=dict)
