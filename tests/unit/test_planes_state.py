@@ -28,6 +28,8 @@ PASSING = {
     "CodeBuildPlane": {"_active"},
     "GluePlane": {"_active"},
     # Another holder's, which keeps it.
+    "Crawlers": {"_going", "_tags"},
+    "SchemaRegistry": {"_tags"},
     "NamedQueries": {"_groups"},
     "PreparedStatements": {"_groups"},
 }
@@ -84,6 +86,11 @@ def fill(service: str, plane: Any) -> None:
         case "glue":
             job = {"Name": "j", "Role": "r", "Command": {"Name": "pythonshell", "ScriptLocation": "s3://b/s"}}
             plane.create_job(job)
+            plane.create_database({"DatabaseInput": {"Name": "d"}})
+            plane.create_trigger({"Name": "t", "Type": "ON_DEMAND", "Actions": [{"JobName": "j"}]})
+            target = {"S3Targets": [{"Path": "s3://b/c"}]}
+            plane.create_crawler({"Name": "c", "Role": "r", "DatabaseName": "d", "Targets": target})
+            plane.create_registry({"RegistryName": "r"})
             made = plane.get_job({"JobName": "j"})["Job"]
             plane._runs["j"] = [JobRun("jr_1", made, {}, {"Timeout": 1}, now)]
         case "athena":
@@ -115,7 +122,15 @@ def shown(service: str, plane: Any) -> tuple[Any, str]:
     match service:
         case "glue":
             run = plane.get_job_run({"JobName": "j", "RunId": "jr_1"})["JobRun"]
-            return plane.get_jobs({})["Jobs"], run["JobRunState"]
+            listed = (
+                plane.get_jobs({})["Jobs"],
+                plane.get_databases({})["DatabaseList"],
+                plane.get_triggers({})["Triggers"],
+                plane.get_crawlers({})["Crawlers"],
+                plane.list_registries({})["Registries"],
+            )
+            assert all(listed)
+            return listed, run["JobRunState"]
         case "athena":
             groups = [group["Name"] for group in plane.list_work_groups({})["WorkGroups"]]
             execution = plane.get_query_execution({"QueryExecutionId": "q1"})["QueryExecution"]

@@ -84,7 +84,18 @@ class GluePlane(SessionOperations):
     {'JobRunId': 'jr_…'}
     """
 
-    KEPT = ("_jobs", "_job_requests", "_connections", "_tags", "_runs", "_bookmarks")
+    KEPT = (
+        "_jobs",
+        "_job_requests",
+        "_connections",
+        "_tags",
+        "_runs",
+        "_bookmarks",
+        "_catalog",
+        "_automation",
+        "_crawlers",
+        "_registry",
+    )
 
     def __init__(self, context: PlaneContext, telemetry: Telemetry, workers: Workers) -> None:
         self._reporter = Reporter(telemetry, context)

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from millpond.planes.common.credentials import RoleNotTrustingError
+from millpond.planes.common.state import ENDED
 from millpond.planes.glue.crawlers import definitions, history
 from millpond.planes.glue.crawlers.crawling import Crawling
 from millpond.planes.glue.crawlers.store import LOG_GROUP, Crawl, Crawler, CrawlerState
@@ -33,7 +34,6 @@ from millpond.planes.glue.workflows.store import Ended, Origin
 
 _LOG = logging.getLogger(__name__)
 _STOP_SECONDS = 20.0
-_LEFT = "The engine stopped while it ran."
 
 
 class Crawlers:
@@ -107,7 +107,7 @@ class Crawlers:
                 crawler.state = "READY"
                 for crawl in crawler.crawls:
                     if crawl.ended_on is None:
-                        crawl.state, crawl.error, crawl.ended_on = "FAILED", _LEFT, now()
+                        crawl.state, crawl.error, crawl.ended_on = "FAILED", ENDED, now()
                 self._set_clock(crawler)
 
     def create_crawler(self, request: Request) -> Shape:

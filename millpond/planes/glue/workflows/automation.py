@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from millpond.planes.glue.exceptions import (
@@ -76,7 +77,7 @@ class Automation:
     def __init__(self, work: Mapping[str, Work], clock: Clock) -> None:
         self.lock = threading.RLock()
         self.state = AutomationState()
-        self._work = work
+        self._work = MappingProxyType(dict(work))
         self._clock = clock
 
     # Looking up; the lock is held
