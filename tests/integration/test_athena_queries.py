@@ -396,6 +396,23 @@ def test_json_is_read_as_its_serde_reads_it(lake: Lake) -> None:
     )
 
 
+def test_delimited_text_is_read_as_its_table_says_or_refused(lake: Lake) -> None:
+    lake.s3.put_object(Bucket=BUCKET, Key="text/a.tsv", Body=b"1\tx\n2\t-\n3\nbad\t\n")
+    made = "CREATE EXTERNAL TABLE {} ({}) ROW FORMAT DELIMITED FIELDS TERMINATED BY '\\t' {} LOCATION '{}'"
+    place = f"s3://{BUCKET}/text/"
+    lake.rows(made.format("tabbed", "a int, b string", "NULL DEFINED AS '-'", place))
+    assert lake.rows("SELECT a, b FROM tabbed ORDER BY a, b") == [
+        ("1", "x"),
+        ("2", None),
+        ("3", None),
+        (None, ""),
+    ]
+    lake.rows(made.format("listed", "a int, b array<int>", "COLLECTION ITEMS TERMINATED BY ','", place))
+    lake.rows(made.format("escaped", "a int, b string", "ESCAPED BY '\\\\'", place))
+    for name in ("listed", "escaped"):
+        assert lake.reason(f"SELECT * FROM {name}").startswith("NOT_SUPPORTED: "), name
+
+
 def test_tables_whose_files_are_not_all_a_part_of_them_are_refused(lake: Lake) -> None:
     for kind, more in (("delta", {"spark.sql.sources.provider": "delta"}), ("hudi", {"table_type": "HUDI"})):
         lake.table(f"a_{kind}", {"x": "bigint"}, f"s3://{BUCKET}/{kind}/")

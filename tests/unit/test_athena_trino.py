@@ -209,6 +209,14 @@ def test_words_that_only_look_like_it_do(text: str) -> None:
     rewriting.check_gate(text)
 
 
+def test_tables_of_a_statement_are_found_in_its_text() -> None:
+    text = (
+        'SELECT \' FROM x\' FROM a JOIN "Other".b ON a.x = b.x, awsdatacatalog.d."C" '
+        "WHERE x IN (SELECT y FROM e)"
+    )
+    assert rewriting.tables_named(text, "db") == {("db", "a"), ("other", "b"), ("d", "c"), ("db", "e")}
+
+
 def created(text: str) -> rewriting.Rewritten:
     statement = st.parse_statement(text)
     assert isinstance(statement, st.CreateTableAs)

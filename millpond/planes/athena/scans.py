@@ -9,7 +9,7 @@ milliseconds (Athena user guide, "Data types", "Partition your data", "Handle sc
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -241,10 +241,20 @@ def _read_function(
         )
         return _csv(listed, columns, parameters, common, dialect)
     if "lazysimple" in library:
+        _refuse_unread(options, columns)
         separator = options.get("field.delim", options.get("serialization.format", "\x01"))
         separator = "\x01" if separator == "1" else separator
-        return _csv(listed, columns, parameters, f"{common}, nullstr = '\\N'", (separator, "", ""))
+        null = literal(options.get("serialization.null.format", "\\N"))
+        return _csv(listed, columns, parameters, f"{common}, nullstr = {null}", (separator, "", ""))
     raise NotSupported(f"The format {library or storage.get('InputFormat') or 'of the table'}")
+
+
+def _refuse_unread(options: Mapping[str, str], columns: Sequence[Column]) -> None:
+    """Refuse what LazySimpleSerDe reads out of a line and ``read_csv`` does not: signs in signs."""
+    if options.get("escape.delim"):
+        raise NotSupported("A text table with escapes")
+    if nested := [column.name for column in columns if column.type.elements]:
+        raise NotSupported(f"The nested column {nested[0]} of a text table")
 
 
 def _lines(listed: str, common: str) -> str:

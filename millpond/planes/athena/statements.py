@@ -517,13 +517,19 @@ def _table_clause(reader: _Reader) -> dict[str, Any]:
     raise reader.error()
 
 
+_DELIMITERS = {
+    ("FIELDS", "TERMINATED", "BY"): "field.delim",
+    ("ESCAPED", "BY"): "escape.delim",
+    ("COLLECTION", "ITEMS", "TERMINATED", "BY"): "collection.delim",
+    ("MAP", "KEYS", "TERMINATED", "BY"): "mapkey.delim",
+    ("LINES", "TERMINATED", "BY"): "line.delim",
+    ("NULL", "DEFINED", "AS"): "serialization.null.format",
+}
+
+
 def _delimited(reader: _Reader) -> dict[str, Any]:
-    names = {"FIELDS": "field.delim", "LINES": "line.delim", "ESCAPED": "escape.delim"}
     found: dict[str, str] = {}
-    while reader.peek().upper() in names:
-        key = names[reader.next().text.upper()]
-        reader.accept("TERMINATED")
-        reader.expect("BY")
+    while key := next((key for words, key in _DELIMITERS.items() if reader.accept(*words)), ""):
         found[key] = reader.string()
     return {"serde": "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe", "serde_properties": found}
 

@@ -34,6 +34,10 @@ _FOREIGN = re.compile(
     r"\b(?:FROM|JOIN|INTO|TABLE|UPDATE)\s+\"?(system|" + CATALOG + r"_\w+)\"?\s*\.", re.IGNORECASE
 )
 _TABLE_FUNCTION = re.compile(r"\b(?:FROM|JOIN|,)\s*TABLE\s*\(", re.IGNORECASE)
+_PART = r'"(?:[^"]|"")*"|[A-Za-z_][\w$]*'
+_TABLE = re.compile(
+    rf"(?:\b(?:FROM|JOIN|INTO|UPDATE)|,)\s*((?:{_PART})(?:\s*\.\s*(?:{_PART}))*)", re.IGNORECASE
+)
 _QUIET = re.compile(r"'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/", re.DOTALL)
 
 
@@ -60,6 +64,15 @@ def check_gate(text: str) -> None:
         raise NotSupported("A table function")
     if re.match(r"\s*WITH\s+FUNCTION\b", bare, re.IGNORECASE):
         raise QueryFailed("SYNTAX_ERROR", "mismatched input 'FUNCTION'", 1, 6)
+
+
+def tables_named(text: str, database: str) -> set[tuple[str, str]]:
+    """Database and name of whatever may be a table in a statement."""
+    found = set()
+    for match in _TABLE.finditer(_QUIET.sub(" ", text)):
+        parts = [part.strip('"').lower() for part in re.findall(_PART, match[1])]
+        found.add((parts[-2] if len(parts) > 1 else database, parts[-1]))
+    return found
 
 
 def create_table_as(statement: st.CreateTableAs, database: str, default_location: str) -> Rewritten:

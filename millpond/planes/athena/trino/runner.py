@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from millpond.planes.athena import statements as st
 from millpond.planes.athena.catalog import GlueCatalog
+from millpond.planes.athena.exceptions import NotSupported
 from millpond.planes.athena.iceberg.tables import is_iceberg
 from millpond.planes.athena.jobs import TRINO, Job, Outcome
 from millpond.planes.athena.publishing import Publisher, milliseconds
@@ -85,12 +86,30 @@ class TrinoRunner:
         signal.signal(signal.SIGTERM, _leave)
         try:
             rewriting.check_gate(job.query)
+            self._refuse_typed_csv(job)
             outcome = self._run(job, statement)
         except TrinoFailed as error:
             outcome = Outcome("FAILED", error.state_change_reason, error.is_user_error, engine=TRINO)
         except ScanLimitExceeded:
             outcome = Outcome("CANCELLED", "Bytes scanned limit was exceeded", True, engine=TRINO)
         return replace(outcome, scanned_bytes=sum(answer.scanned_bytes for answer in self._asked))
+
+    def _refuse_typed_csv(self, job: Job) -> None:
+        """Trino reads every column of OpenCSVSerde as text, whatever the catalog says; Athena does not.
+
+        Raises
+        ------
+        NotSupported
+            If a table of the statement is one where it matters.
+        """
+        for database, name in sorted(rewriting.tables_named(job.query, job.database)):
+            storage = (self._catalog.get_table(database, name) or {}).get("StorageDescriptor") or {}
+            library = str((storage.get("SerdeInfo") or {}).get("SerializationLibrary", "")).lower()
+            kinds = {str(column.get("Type", "string")).lower() for column in storage.get("Columns", [])}
+            if "opencsv" in library and kinds - {"string"}:
+                raise NotSupported(
+                    f"This statement over the typed columns of OpenCSVSerde of {database}.{name}"
+                )
 
     def _run(self, job: Job, statement: st.Statement) -> Outcome:
         if isinstance(statement, st.Query):
@@ -162,10 +181,21 @@ class TrinoRunner:
         return Written(answer.update_count, [])
 
     def _unload(self, job: Job, statement: st.Unload) -> Written:
-        hidden = f"unload_{job.query_id.replace('-', '_')}"
-        answer = self._ask(job, rewriting.unload(statement, job.database, hidden))
-        self._catalog.glue.delete_table(DatabaseName=job.database, Name=hidden)
+        hidden, database = f"unload_{job.query_id.replace('-', '_')}", self._some_database(job)
+        answer = self._ask(job, rewriting.unload(statement, database, hidden))
+        self._catalog.glue.delete_table(DatabaseName=database, Name=hidden)
         return Written(answer.update_count, self._files(statement.location, answer))
+
+    def _some_database(self, job: Job) -> str:
+        """A database for the table that UNLOAD is on the server: the session's need not exist."""
+        named = sorted(database for database, _ in rewriting.tables_named(job.query, job.database))
+        known = (one for one in (job.database, *named) if self._catalog.has_database(one))
+        if found := next(known, ""):
+            return found
+        databases = self._catalog.glue.get_databases(MaxResults=1)["DatabaseList"]
+        if not databases:
+            raise NotSupported("UNLOAD by Trino in a catalog without a database")
+        return databases[0]["Name"]
 
     def _written(self, name: st.TableName, job: Job, answer: Answer) -> Written:
         """The rows, and the files of a Hive table that are new; an Iceberg table lists its own."""
