@@ -18,6 +18,7 @@ from millpond.localstack_ext.engine.dispatch import answers
 from millpond.planes.athena.operations import OPERATIONS as ATHENA
 from millpond.planes.codebuild.operations import OPERATIONS as CODEBUILD
 from millpond.planes.common.operations import Answer, Operations
+from millpond.planes.firehose.operations import OPERATIONS as FIREHOSE
 from millpond.planes.glue.arguments import ARGUMENTS, Effect
 from millpond.planes.glue.operations import OPERATIONS as GLUE
 from millpond.planes.kinesis.operations import OPERATIONS as KINESIS
@@ -108,6 +109,7 @@ DOCUMENTS: Mapping[str, Callable[[], str]] = {
     "cloudformation-types.md": types_document,
     "athena-operations.md": lambda: operations_document(ATHENA),
     "codebuild-operations.md": lambda: operations_document(CODEBUILD),
+    "firehose-operations.md": lambda: operations_document(FIREHOSE),
     "glue-arguments.md": arguments_document,
     "glue-operations.md": lambda: operations_document(GLUE),
     "kinesis-operations.md": lambda: operations_document(KINESIS),

@@ -16,6 +16,7 @@ SERVICES_WE_PROVIDE = (
     "dynamodbstreams",
     "ec2",
     "events",
+    "firehose",
     "glue",
     "kinesis",
     "lambda",

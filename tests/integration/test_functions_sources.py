@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -217,6 +219,117 @@ def test_changes_of_a_table_are_true_records_and_reach_the_function(running_engi
     assert (got["eventSource"], got["eventVersion"], got["eventSourceARN"]) == ("aws:dynamodb", "1.1", arn)
     dynamodb.update_table(TableName="changes", StreamSpecification={"StreamEnabled": False})
     dynamodb.put_item(TableName="changes", Item={"pk": {"S": "unseen"}})
+
+
+TRANSFORM = """
+import base64
+def handler(event, context):
+    def one(record):
+        data = base64.b64decode(record["data"])
+        result = {b"drop": "Dropped", b"bad": "ProcessingFailed"}.get(data, "Ok")
+        changed = base64.b64encode(data.upper() + b"\\n").decode()
+        return {"recordId": record["recordId"], "result": result, "data": changed}
+    return {"records": [one(record) for record in event["records"]]}
+"""
+
+
+def objects(engine: RunningEngine, bucket: str) -> dict[str, bytes]:
+    s3 = engine.client("s3")
+    listed = s3.list_objects_v2(Bucket=bucket).get("Contents", [])
+    return {one["Key"]: s3.get_object(Bucket=bucket, Key=one["Key"])["Body"].read() for one in listed}
+
+
+def test_firehose_delivers_what_is_put_together_where_its_prefixes_say(running_engine: RunningEngine) -> None:
+    firehose, s3 = running_engine.client("firehose"), running_engine.client("s3")
+    s3.create_bucket(Bucket="put", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    function = running_engine.function("transform", TRANSFORM, Timeout=20)
+    firehose.create_delivery_stream(
+        DeliveryStreamName="put",
+        ExtendedS3DestinationConfiguration={
+            "RoleARN": running_engine.role(),
+            "BucketARN": "arn:aws:s3:::put",
+            "Prefix": "in/y=!{timestamp:yyyy}/",
+            "ErrorOutputPrefix": "errors/!{firehose:error-output-type}/",
+            "BufferingHints": {"IntervalInSeconds": 1, "SizeInMBs": 1},
+            "CompressionFormat": "GZIP",
+            "ProcessingConfiguration": {
+                "Enabled": True,
+                "Processors": [
+                    {
+                        "Type": "Lambda",
+                        "Parameters": [{"ParameterName": "LambdaArn", "ParameterValue": function}],
+                    }
+                ],
+            },
+        },
+    )
+    texts = (b"a", b"drop", b"bad", b"b")
+    firehose.put_record_batch(DeliveryStreamName="put", Records=[{"Data": text} for text in texts])
+    found = wait_for(
+        "objects", lambda: len(objects(running_engine, "put")) == 2 and objects(running_engine, "put")
+    )
+    (bad, refused), (good, taken) = sorted(found.items())
+    assert re.fullmatch(r"in/y=\d{4}/put-1-(\d+-){6}[0-9a-f-]{36}\.gz", good)
+    assert gzip.decompress(taken) == b"A\nB\n"
+    assert bad.startswith("errors/processing-failed/put-1-")
+    told = json.loads(gzip.decompress(refused))
+    assert base64.b64decode(told["rawData"]) == b"bad"
+    assert told["errorCode"] == "Lambda.ProcessingFailedStatus"
+    described = firehose.describe_delivery_stream(DeliveryStreamName="put")["DeliveryStreamDescription"]
+    assert described["Destinations"][0]["ExtendedS3DestinationDescription"]["CompressionFormat"] == "GZIP"
+
+
+def test_firehose_delivers_from_kinesis(running_engine: RunningEngine) -> None:
+    firehose, s3 = running_engine.client("firehose"), running_engine.client("s3")
+    kinesis = running_engine.client("kinesis")
+    s3.create_bucket(Bucket="piped", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    kinesis.create_stream(StreamName="piped", ShardCount=1)
+    kinesis.put_record(StreamName="piped", Data=b"before", PartitionKey="k")
+    arn = kinesis.describe_stream_summary(StreamName="piped")["StreamDescriptionSummary"]["StreamARN"]
+    firehose.create_delivery_stream(
+        DeliveryStreamName="piped",
+        DeliveryStreamType="KinesisStreamAsSource",
+        KinesisStreamSourceConfiguration={"KinesisStreamARN": arn, "RoleARN": running_engine.role()},
+        ExtendedS3DestinationConfiguration={
+            "RoleARN": running_engine.role(),
+            "BucketARN": "arn:aws:s3:::piped",
+            "Prefix": "raw/",
+            "BufferingHints": {"IntervalInSeconds": 0, "SizeInMBs": 1},
+        },
+    )
+    for text in (b"one", b"two"):
+        kinesis.put_record(StreamName="piped", Data=text, PartitionKey="k")
+    found = wait_for(
+        "records",
+        lambda: (
+            b"".join(objects(running_engine, "piped").values()).count(b"o") == 2
+            and objects(running_engine, "piped")
+        ),
+    )
+    assert b"".join(found[key] for key in sorted(found)) in (b"onetwo", b"twoone")
+    assert all(re.match(r"raw/\d{4}/\d\d/\d\d/\d\d/piped-1-", key) for key in found)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"DataFormatConversionConfiguration": {"Enabled": True}}, "converts no formats"),
+        ({"DynamicPartitioningConfiguration": {"Enabled": True}}, "does not partition"),
+        ({"CompressionFormat": "Snappy"}, "UNCOMPRESSED and GZIP"),
+        ({"Prefix": "!{timestamp:yyyy}/"}, "ErrorOutputPrefix cannot be null"),
+        ({"Prefix": "!{partitionKeyFromQuery:a}/", "ErrorOutputPrefix": "e/"}, "partitionKeyFromQuery"),
+        ({"Prefix": "!{timestamp:QQ}/", "ErrorOutputPrefix": "e/"}, "'QQ' of a timestamp"),
+    ],
+)
+def test_what_firehose_does_not_do_here_is_refused(
+    running_engine: RunningEngine, settings: dict[str, Any], said: str
+) -> None:
+    destination = {"RoleARN": running_engine.role(), "BucketARN": "arn:aws:s3:::b", **settings}
+    with pytest.raises(ClientError, match=said) as caught:
+        running_engine.client("firehose").create_delivery_stream(
+            DeliveryStreamName="refused", ExtendedS3DestinationConfiguration=destination
+        )
+    assert caught.value.response["Error"]["Code"] == "InvalidArgumentException"
 
 
 def test_a_source_that_is_not_read_here_is_refused_by_its_name(running_engine: RunningEngine) -> None:

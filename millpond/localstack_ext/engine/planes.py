@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from millpond.planes.athena import AthenaPlane
     from millpond.planes.codebuild import CodeBuildPlane
     from millpond.planes.common.regions import Planes
+    from millpond.planes.firehose import FirehosePlane
     from millpond.planes.glue import GluePlane
     from millpond.planes.kinesis import KinesisPlane
 
@@ -50,6 +51,13 @@ def codebuild() -> Planes[CodeBuildPlane]:
 
 
 @cache
+def firehose() -> Planes[FirehosePlane]:
+    from millpond.planes.firehose import serve
+
+    return serve(context())
+
+
+@cache
 def kinesis() -> Planes[KinesisPlane]:
     from millpond.planes.kinesis import serve
 
@@ -58,7 +66,7 @@ def kinesis() -> Planes[KinesisPlane]:
 
 def close() -> None:
     """End the children of the planes that were used."""
-    made: tuple[Any, ...] = (kinesis, codebuild, glue, athena, telemetry)
+    made: tuple[Any, ...] = (firehose, kinesis, codebuild, glue, athena, telemetry)
     for one in made:
         if one.cache_info().currsize:
             one().close()

@@ -143,6 +143,12 @@ def _glue() -> Service:
     return _service("glue", Served(OPERATIONS, planes.glue().of), observers)
 
 
+def _firehose() -> Service:
+    from millpond.planes.firehose import OPERATIONS
+
+    return _service("firehose", Served(OPERATIONS, planes.firehose().of))
+
+
 def _kinesis() -> Service:
     from millpond.planes.kinesis import OPERATIONS
 
@@ -169,6 +175,7 @@ dynamodb = aws_provider(api="dynamodb", name="millpond")(_dynamodb)
 dynamodbstreams = aws_provider(api="dynamodbstreams", name="millpond")(_dynamodbstreams)
 ec2 = aws_provider(api="ec2", name="millpond")(_ec2)
 events = aws_provider(api="events", name="millpond")(_events)
+firehose = aws_provider(api="firehose", name="millpond")(_firehose)
 glue = aws_provider(api="glue", name="millpond")(_glue)
 functions = aws_provider(api="lambda", name="millpond")(_lambda)
 kinesis = aws_provider(api="kinesis", name="millpond")(_kinesis)
