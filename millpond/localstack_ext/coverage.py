@@ -15,6 +15,8 @@ from millpond.localstack_ext.cloudformation.resources import SETTLINGS
 from millpond.localstack_ext.cloudformation.served import refused
 from millpond.localstack_ext.cloudformation.table import TABLE
 from millpond.localstack_ext.engine.dispatch import answers
+from millpond.localstack_ext.kept.operations import KEPT
+from millpond.localstack_ext.kept.services import answers_of
 from millpond.planes.athena.operations import OPERATIONS as ATHENA
 from millpond.planes.codebuild.operations import OPERATIONS as CODEBUILD
 from millpond.planes.common.operations import Answer, Operations
@@ -105,6 +107,31 @@ def types_document() -> str:
     )
 
 
+def kept_document() -> str:
+    """Services whose resources are kept and without effect."""
+    told = {name: answers_of(name) for name in sorted(KEPT)}
+    rows = [
+        (
+            name,
+            ", ".join(f"`{one}`" for one, answer in sorted(of.items()) if answer is Answer.KEPT),
+            str(sum(answer is Answer.REFUSED for answer in of.values())),
+        )
+        for name, of in told.items()
+    ]
+    return "\n".join(
+        [
+            "# Services that are kept and without effect",
+            "",
+            "What is created can be read, listed, tagged, changed and deleted; nothing comes of it.",
+            "Every other operation of them is refused by its name with status 400, as is every service that",
+            "the engine does not have.",
+            "",
+            *_table(("service", "kept without effect", "refused"), rows),
+            "",
+        ]
+    )
+
+
 DOCUMENTS: Mapping[str, Callable[[], str]] = {
     "cloudformation-types.md": types_document,
     "athena-operations.md": lambda: operations_document(ATHENA),
@@ -112,6 +139,7 @@ DOCUMENTS: Mapping[str, Callable[[], str]] = {
     "firehose-operations.md": lambda: operations_document(FIREHOSE),
     "glue-arguments.md": arguments_document,
     "glue-operations.md": lambda: operations_document(GLUE),
+    "kept-services.md": kept_document,
     "kinesis-operations.md": lambda: operations_document(KINESIS),
 }
 

@@ -128,6 +128,11 @@ def test_queue_address_that_the_engine_gives_is_usable(running_engine: RunningEn
         ("codebuild", "list_sandboxes", {}),
         ("dynamodb", "list_contributor_insights", {}),
         ("ec2", "modify_private_dns_name_options", {"InstanceId": "i-1"}),
+        # A service that nobody has, and operations of one whose resources are kept.
+        ("dax", "describe_clusters", {}),
+        ("ecr", "get_authorization_token", {}),
+        ("ecs", "run_task", {"taskDefinition": "t"}),
+        ("lakeformation", "get_temporary_glue_table_credentials", {"TableArn": "arn:aws:glue:::table/d/t"}),
     ],
 )
 def test_operation_that_nobody_implements_is_an_error(
@@ -135,8 +140,9 @@ def test_operation_that_nobody_implements_is_an_error(
 ) -> None:
     with pytest.raises(ClientError) as caught:
         getattr(running_engine.client(service), operation)(**arguments)
-    assert caught.value.response["Error"]["Code"] == "InternalFailure"
-    assert "not been implemented" in caught.value.response["Error"]["Message"]
+    assert caught.value.response["Error"]["Code"] == "UnsupportedOperation"
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    assert "Millpond cannot do" in caught.value.response["Error"]["Message"]
 
 
 def test_service_that_would_be_downloaded_is_an_error_that_says_so(running_engine: RunningEngine) -> None:

@@ -82,13 +82,15 @@ def test_request_that_the_plane_leaves_to_others_goes_to_moto() -> None:
 
 def test_operation_that_nobody_implements_is_an_error() -> None:
     status, answer = ask("GetSession", {"SessionId": "s"})
-    assert (status, answer["__type"]) == (501, "InternalFailure")
+    assert (status, answer["__type"]) == (400, "UnsupportedOperation")
 
 
 def test_operation_that_moto_only_pretends_to_do_is_an_error() -> None:
     status, answer = ask("CreateCapacityReservation", {"Name": "r", "TargetDpus": 24})
-    assert (status, answer["__type"]) == (501, "InternalFailure")
-    assert answer["message"] == "The operation CreateCapacityReservation has not been implemented"
+    assert (status, answer["__type"]) == (400, "UnsupportedOperation")
+    assert answer["message"] == (
+        "Millpond cannot do CreateCapacityReservation of athena: docs/coverage lists what is there."
+    )
 
 
 def test_refusal_of_a_plane_has_its_code_its_message_and_its_own_members() -> None:

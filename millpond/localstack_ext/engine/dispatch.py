@@ -14,6 +14,7 @@ from localstack.aws.spec import load_service
 from localstack.services.moto import call_moto
 from moto.core.responses import BaseResponse
 
+from millpond.localstack_ext.engine.refusals import refusal
 from millpond.planes.common import constraints
 from millpond.planes.common.errors import AwsError
 from millpond.planes.common.operations import Answer, Operations
@@ -74,7 +75,7 @@ def dispatch_table(
     if served is not None:
         # Asked so that a mistake in the table is seen when the service starts.
         answers(service, served.operations)
-        table |= dict.fromkeys(served.operations.refused, _refuse)
+        table |= dict.fromkeys(served.operations.refused, refuse)
         for operation, method in served.operations.methods().items():
             table[operation] = _ask_plane(served, operation, method, ask_moto)
     for operation, observer in (observers or {}).items():
@@ -115,14 +116,17 @@ def _moto_one_at_a_time() -> Handler:
 
     def ask_moto(context: RequestContext, _request: Any) -> Any:
         with lock:
-            return call_moto(context)
+            try:
+                return call_moto(context)
+            except NotImplementedError as error:
+                raise refusal(context, str(error)) from error
 
     return ask_moto
 
 
-def _refuse(context: RequestContext, _request: Any) -> NoReturn:
-    name = context.operation.name if context.operation else "asked for"
-    raise NotImplementedError(f"The operation {name} has not been implemented")
+def refuse(context: RequestContext, _request: Any) -> NoReturn:
+    """Answer an operation that is not to be had here."""
+    raise refusal(context)
 
 
 def _ask_plane(served: Served, operation: str, method: str, ask_moto: Handler) -> Handler:

@@ -40,6 +40,24 @@ INVENTORY: tuple[Target, ...] = (
         _LOCALSTACK,
         "It downloads what is first asked for; this engine fetches nothing.",
     ),
+    Target(
+        "localstack.aws.skeleton:Skeleton.on_not_implemented_error",
+        "(self, serializer, context, exception)",
+        _LOCALSTACK,
+        "What is missing has status 501, which SDKs ask for again, and speaks of licences.",
+    ),
+    Target(
+        "localstack.aws.handlers.service:ServiceExceptionSerializer.create_exception_response",
+        "(self, exception, context)",
+        _LOCALSTACK,
+        "The same.",
+    ),
+    Target(
+        "localstack.aws.handlers.service:ServiceRequestRouter.create_not_implemented_response",
+        "(self, context)",
+        _LOCALSTACK,
+        "The same.",
+    ),
     # CloudFormation
     Target(
         "localstack.services.cloudformation.resource_provider:ResourceProviderExecutor.try_load_resource_provider",

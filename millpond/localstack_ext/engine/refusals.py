@@ -1,0 +1,70 @@
+"""What a call is answered that nobody here can do: an error of AWS's form, which says whose it is.
+
+Its status is 400, so that SDKs do not ask again: LocalStack's is 501, which they retry for seconds.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from localstack.aws.api import CommonServiceException, RequestContext
+from localstack.aws.handlers.service import ServiceExceptionSerializer, ServiceRequestRouter
+from localstack.aws.protocol.serializer import create_serializer
+from localstack.aws.skeleton import Skeleton
+
+from millpond.localstack_ext.engine import patches
+
+_LOG = logging.getLogger(__name__)
+
+CODE = "UnsupportedOperation"
+
+
+def refusal(context: RequestContext, reason: str = "") -> CommonServiceException:
+    """The refusal of a call.
+
+    Parameters
+    ----------
+    context : RequestContext
+        The call.
+    reason : str
+        What of it cannot be done, when it is not the operation itself.
+    """
+    operation = context.operation.name if context.operation else "asked for"
+    service = context.service.service_name if context.service else "this service"
+    why = f" ({reason})" if reason and "not been implemented" not in reason else ""
+    message = f"Millpond cannot do {operation} of {service}{why}: docs/coverage lists what is there."
+    return CommonServiceException(CODE, message, status_code=400, sender_fault=True)
+
+
+def install_refusals() -> None:
+    """Let what LocalStack, or moto behind it, has not implemented be refused so."""
+
+    def of_provider(
+        _theirs: Any, self: Any, serializer: Any, context: RequestContext, exception: Exception
+    ) -> Any:
+        return self.on_service_exception(serializer, context, _told(context, exception))
+
+    def of_gateway(theirs: Any, self: Any, exception: Exception, context: RequestContext) -> Any:
+        if isinstance(exception, NotImplementedError) and context.operation:
+            return theirs(self, _told(context, exception), context)
+        return theirs(self, exception, context)
+
+    def of_router(_theirs: Any, _self: Any, context: RequestContext) -> Any:
+        service: Any = context.service
+        headers: Any = context.request.headers
+        serializer = create_serializer(service, context.protocol)
+        return serializer.serialize_error_to_response(
+            _told(context), context.operation, headers, context.request_id
+        )
+
+    patches.wrap(Skeleton, "on_not_implemented_error", of_provider)
+    patches.wrap(ServiceExceptionSerializer, "create_exception_response", of_gateway)
+    patches.wrap(ServiceRequestRouter, "create_not_implemented_response", of_router)
+
+
+def _told(context: RequestContext, exception: Exception | None = None) -> CommonServiceException:
+    reason = str(exception.args[0]) if exception is not None and exception.args else ""
+    error = refusal(context, reason)
+    _LOG.info(error.message)
+    return error

@@ -1,0 +1,1 @@
+"""Services whose resources are kept and without effect: what moto knows of them, nothing that acts."""
