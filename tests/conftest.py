@@ -15,6 +15,8 @@ from millpond.base.waiting import SCALE, scaled
 
 # A deadline only ends what hangs: the machine may be others' too, and some times slower than a quiet one.
 os.environ.setdefault(SCALE, "3")
+# A stack of a test ends with it; tests of what survives say so.
+os.environ.setdefault("MILLPOND_KEEP_STATE", "false")
 
 DURATIONS = Path(__file__).with_name("durations.json")
 # A file that has not been timed yet starts among the first, for it may be long.

@@ -106,6 +106,9 @@ class Settings(BaseSettings):
     iam_mode : {"off", "audit", "enforce"}
         What becomes of a call that IAM's policies deny: nobody asks them; it is done and kept for
         ``millpond iam``; it is refused.
+    keep_state : bool
+        Whether what is deployed is there again after ``millpond down`` and ``up``; in the tier ``compose`` it
+        never is.
     tier : {"embedded", "compose"}
         What the stack is made of: processes on this machine, or the containers of docker-compose.yml.
     localstack_image, glue_image, postgres_image : str
@@ -134,6 +137,7 @@ class Settings(BaseSettings):
     codebuild_max_running: int = Field(4, ge=1)
     glue_warm_jvms: int = Field(1, ge=0)
     iam_mode: Literal["off", "audit", "enforce"] = "audit"
+    keep_state: bool = True
     tier: Literal["embedded", "compose"] = "embedded"
     localstack_image: str = "localstack/localstack:4.14.0"
     glue_image: str = "public.ecr.aws/glue/aws-glue-libs:5"

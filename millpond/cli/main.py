@@ -28,7 +28,9 @@ from millpond.cli.logs import logs
 from millpond.cli.ls import ls
 from millpond.cli.plan import plan
 from millpond.cli.query import query
+from millpond.cli.reset import reset
 from millpond.cli.run import run
+from millpond.cli.snapshot import snapshot
 from millpond.cli.start import start
 from millpond.cli.status import status
 from millpond.cli.trino import trino
@@ -52,6 +54,8 @@ VERBS = (
     exec_,
     shell,
     trino,
+    snapshot,
+    reset,
     clean,
 )
 # A package that is installed beside Millpond names here a sequence of functions, each of them a verb.

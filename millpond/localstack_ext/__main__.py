@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import sys
 from typing import NoReturn
 
@@ -18,9 +17,6 @@ def main() -> NoReturn:
     By then its services and the planes are closed, but some of its idle threads would keep the interpreter
     for another five to nine seconds.
     """
-    # Each S3 object above half a megabyte is an open file.
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     service_index.provide()
     try:
         run_localstack()  # type: ignore[no-untyped-call]

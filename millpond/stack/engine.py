@@ -8,6 +8,7 @@ import shutil
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import psutil
 from millpond.base import process
 from millpond.base.config import Settings
 from millpond.base.errors import MillpondError
+from millpond.base.saved_state import NOT_BACK, VARIABLE, SavedState
 from millpond.base.waiting import SCALE, DeadlinePassed, scaled, wait_until
 from millpond.planes.common.context import PlaneContext, Tools
 from millpond.planes.common.trino import EngineSettings
@@ -45,6 +47,7 @@ class Engine:
         self._directory = settings.state / "engine"
         self._pid_file = settings.state / "pids" / "engine.pid"
         self.log_file = settings.state / "logs" / "engine.log"
+        self.saved = SavedState(settings.state / "saved")
 
     @property
     def is_running(self) -> bool:
@@ -92,9 +95,46 @@ class Engine:
                 detail=process.last_lines(self.log_file, LOG_LINES),
             ) from error
 
+    def save(self) -> int:
+        """Save what has changed, now; the number of the save that holds all of it.
+
+        Raises
+        ------
+        MillpondError
+            If it keeps no state, or could not save it.
+        """
+        return int(self._tell("/_localstack/state/save", {})["number"])
+
+    def reset(self, services: Sequence[str] = ()) -> list[str]:
+        """Forget everything, or services of it; which they were.
+
+        Raises
+        ------
+        MillpondError
+            If a service is not known.
+        """
+        return list(self._tell("/_localstack/state/reset", {"services": list(services)})["services"])
+
+    def _tell(self, path: str, content: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return self._ask(path, json.dumps(content).encode(), timeout=120)
+        except urllib.error.HTTPError as error:
+            message = json.loads(error.read()).get("message", "")
+            raise MillpondError(
+                message, where=f"{self._settings.endpoint_url}{path}", next_step="millpond status"
+            ) from error
+        except (OSError, ValueError) as error:
+            raise MillpondError(
+                f"The engine does not answer: {error}.",
+                where=self._settings.endpoint_url,
+                next_step="millpond up",
+            ) from error
+
     def _launch(self) -> process.OwnedProcess:
         self._stop_children_of_planes()
-        # The engine keeps its state in memory, so what a former one left on disk belongs to nothing.
+        if self._settings.keep_state:
+            self.saved.require_fitting()
+        # What outlives an engine lies elsewhere: below "saved" and "objects".
         shutil.rmtree(self._directory, ignore_errors=True)
         for name in DIRECTORIES:
             (self._directory / name).mkdir(parents=True)
@@ -128,6 +168,7 @@ class Engine:
             "MILLPOND_CODEBUILD_MAX_RUNNING": str(settings.codebuild_max_running),
             "MILLPOND_GLUE_WARM_JVMS": str(settings.glue_warm_jvms),
             "MILLPOND_IAM_MODE": settings.iam_mode,
+            **({VARIABLE: str(self.saved.directory)} if settings.keep_state else {}),
             **engine_variables(
                 self._directory,
                 region=settings.region,
@@ -147,9 +188,9 @@ class Engine:
                 raise self._failure("The engine ended while it started.")
             try:
                 self._ask_health()
+                return not self._settings.keep_state or bool(self._ask("/_localstack/state")["is_back"])
             except (OSError, ValueError):
                 return False
-            return True
 
         try:
             wait_until("answer", is_healthy, timeout, pause=0.1)
@@ -158,16 +199,25 @@ class Engine:
             raise self._failure(f"The engine did not answer within {waited}.") from None
 
     def _failure(self, what: str) -> MillpondError:
+        detail = process.last_lines(self.log_file, LOG_LINES)
+        if NOT_BACK in detail:
+            return MillpondError(
+                f"{NOT_BACK}, so the engine did not start.",
+                where=f"{self.saved.directory}, {self.log_file}",
+                next_step="load a snapshot (millpond snapshot list), or forget it with millpond reset, "
+                "then millpond up",
+                detail=process.last_lines(self.log_file, 1),
+            )
         return MillpondError(
-            what,
-            where=str(self.log_file),
-            next_step="millpond down, then millpond up",
-            detail=process.last_lines(self.log_file, LOG_LINES),
+            what, where=str(self.log_file), next_step="millpond down, then millpond up", detail=detail
         )
 
     def _ask_health(self) -> dict[str, Any]:
+        return self._ask("/_localstack/health")
+
+    def _ask(self, path: str, content: bytes | None = None, timeout: float = 5) -> dict[str, Any]:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(f"{self._settings.endpoint_url}/_localstack/health", timeout=5) as response:
+        with opener.open(f"{self._settings.endpoint_url}{path}", content, timeout=timeout) as response:
             answer: dict[str, Any] = json.load(response)
         return answer
 

@@ -161,6 +161,51 @@ class OnPremDatabase:
                 detail=str(error).strip(),
             ) from error
 
+    def dump(self, target: Path) -> None:
+        """Write the database to a file, as of one moment.
+
+        Raises
+        ------
+        MillpondError
+            If the server cannot give it.
+        """
+        self._run("pg_dump", "--format=custom", "--compress=1", "--no-owner", "--no-acl", f"--file={target}")
+
+    def restore(self, source: Path) -> None:
+        """Bring back what :meth:`dump` wrote, in the place of what there is.
+
+        Raises
+        ------
+        MillpondError
+            If the server does not take it.
+        """
+        with self.connection("postgres") as connection:
+            connection.autocommit = True
+            connection.execute(
+                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(self.database))
+            )
+        self.provision(sets_password=True)
+        self._run("pg_restore", "--no-owner", "--no-acl", "--exit-on-error", str(source))
+
+    def _run(self, program: str, *arguments: str) -> None:
+        """Run a program of PostgreSQL's on the database."""
+        where = {
+            "PGHOST": HOST,
+            "PGPORT": str(self.port),
+            "PGUSER": ADMIN,
+            "PGPASSWORD": self._password(ADMIN),
+        }
+        result = subprocess.run(
+            [_program(program), f"--dbname={self.database}", *arguments],
+            env={**_ENVIRONMENT, **where},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if result.returncode != 0:
+            raise _failure(f"{program} ended with {result.returncode}.", self._directory, result.stderr)
+
     def _wrong_password(self) -> WrongPassword:
         tier = self._settings.tier
         data = self._data if tier == "embedded" else "the volume onprem-data"

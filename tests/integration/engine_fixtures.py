@@ -82,8 +82,13 @@ def new_engine(
     port: int | None = None,
     shell_python: Path | None = None,
     athena: Athena = COMPILER_ALONE,
+    *,
+    keep_state: bool = False,
 ) -> RunningEngine:
-    """An engine that is not started yet; Python shell jobs run in the tests' own Python unless told."""
+    """An engine that is not started yet; Python shell jobs run in the tests' own Python unless told.
+
+    Its state ends with it unless told otherwise.
+    """
     python = Path(sys.executable)
     tools = Tools(
         java_home=directory / "no-java",
@@ -96,7 +101,12 @@ def new_engine(
     )
     tools_file = directory / "tools.json"
     tools_file.write_text(tools.to_json())
-    settings = Settings(state_dir=directory / "state", gateway_port=port or free_port(), athena=athena)
+    settings = Settings(
+        state_dir=directory / "state",
+        gateway_port=port or free_port(),
+        athena=athena,
+        keep_state=keep_state,
+    )
     return RunningEngine(Engine(settings, tools_file), settings)
 
 

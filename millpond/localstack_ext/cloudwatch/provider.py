@@ -28,7 +28,11 @@ from localstack.aws.api.cloudwatch import (
     PutMetricDataInput,
 )
 from localstack.aws.connect import connect_to
-from localstack.services.cloudwatch.models import LocalStackCompositeAlarm, LocalStackMetricAlarm
+from localstack.services.cloudwatch.models import (
+    LocalStackCompositeAlarm,
+    LocalStackMetricAlarm,
+    cloudwatch_stores,
+)
 from localstack.services.cloudwatch.provider_v2 import CloudwatchProvider
 from localstack.utils.aws import arns
 
@@ -51,6 +55,17 @@ class LakeCloudwatchProvider(CloudwatchProvider):
         self._store = MetricStore()  # type: ignore[no-untyped-call]
         self.cloudwatch_database = self._store
         self.alarm_scheduler = self._clock  # type: ignore[assignment]
+
+    def on_after_state_load(self) -> None:
+        """Evaluate the alarms that are back."""
+        self._clock.start()
+        for _account, _region, store in cloudwatch_stores.iter_stores():
+            for arn, alarm in store.alarms.items():
+                if isinstance(alarm, LocalStackMetricAlarm):
+                    self._clock.schedule_metric_alarm(arn)
+
+    def on_after_state_reset(self) -> None:
+        self._clock.start()
 
     # Metrics
 

@@ -6,8 +6,9 @@ from localstack.packages import PackageException
 from localstack.packages.api import PackageInstaller
 from localstack.runtime import hooks
 
-from millpond.localstack_ext.engine import arns, chaos, patches, planes
+from millpond.localstack_ext.engine import arns, chaos, patches, planes, refusals
 from millpond.localstack_ext.iam import guard
+from millpond.localstack_ext.state import engine_state
 
 
 def _stay_offline() -> None:
@@ -23,9 +24,10 @@ def _stay_offline() -> None:
 
 
 def _close_planes() -> None:
-    """End the children of the planes before the services stop; no call is held any more."""
+    """End the children of the planes and save, before the services stop; no call is held any more."""
     chaos.FAULTS.remove()
     planes.close()
+    engine_state.stop()
 
 
 # LocalStack knows a hook by the name of its function: no two may have the same.
@@ -33,4 +35,8 @@ complete_arns = hooks.on_infra_start()(arns.install_arns)
 install_faults = hooks.on_infra_start()(chaos.install)
 install_guard = hooks.on_infra_start()(guard.install)
 stay_offline = hooks.on_infra_start()(_stay_offline)
+refuse_by_name = hooks.on_infra_start()(refusals.install_refusals)
+# After the others, since services are made with what they install.
+keep_state = hooks.on_infra_start(priority=-10)(engine_state.start)
+finish_state = hooks.on_infra_ready()(engine_state.finish)
 close_planes = hooks.on_infra_shutdown(priority=100)(_close_planes)

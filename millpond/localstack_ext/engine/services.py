@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from localstack.aws.skeleton import Skeleton
@@ -22,15 +22,16 @@ def _service(
 
 
 def _s3() -> Service:
-    from localstack.services.s3.provider import S3Provider
-    from localstack.services.s3.storage.ephemeral import EphemeralS3ObjectStore
-
     from millpond.localstack_ext.s3.events import install_events
+    from millpond.localstack_ext.s3.objects import DiskObjectStore, DiskS3Provider
+    from millpond.localstack_ext.state import engine_state
 
     install_events()
-    directory = planes.context().state_dir / "engine" / "s3"
-    directory.mkdir(parents=True, exist_ok=True)
-    return Service.for_provider(S3Provider(EphemeralS3ObjectStore(str(directory))))
+    state = planes.context().state_dir
+    keeps = engine_state.keeps()
+    store = DiskObjectStore(state / "objects" if keeps else state / "engine" / "s3", keeps=keeps)
+    engine_state.before_save("s3", store.begin_save)
+    return Service.for_provider(DiskS3Provider(store))
 
 
 def _cloudformation() -> Service:
@@ -167,6 +168,15 @@ def _codebuild() -> Service:
     return _service("codebuild", Served(OPERATIONS, planes.codebuild().of))
 
 
+def _kept(name: str) -> Callable[[], Service]:
+    def make() -> Service:
+        from millpond.localstack_ext.kept.services import kept_service
+
+        return kept_service(name)
+
+    return make
+
+
 athena = aws_provider(api="athena", name="millpond")(_athena)
 cloudformation = aws_provider(api="cloudformation", name="millpond")(_cloudformation)
 cloudwatch = aws_provider(api="cloudwatch", name="millpond")(_cloudwatch)
@@ -183,3 +193,10 @@ logs = aws_provider(api="logs", name="millpond")(_logs)
 s3 = aws_provider(api="s3", name="millpond")(_s3)
 secretsmanager = aws_provider(api="secretsmanager", name="millpond")(_secretsmanager)
 stepfunctions = aws_provider(api="stepfunctions", name="millpond")(_stepfunctions)
+backup = aws_provider(api="backup", name="millpond")(_kept("backup"))
+budgets = aws_provider(api="budgets", name="millpond")(_kept("budgets"))
+cloudtrail = aws_provider(api="cloudtrail", name="millpond")(_kept("cloudtrail"))
+codepipeline = aws_provider(api="codepipeline", name="millpond")(_kept("codepipeline"))
+ecr = aws_provider(api="ecr", name="millpond")(_kept("ecr"))
+ecs = aws_provider(api="ecs", name="millpond")(_kept("ecs"))
+lakeformation = aws_provider(api="lakeformation", name="millpond")(_kept("lakeformation"))

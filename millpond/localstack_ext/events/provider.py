@@ -27,8 +27,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from localstack.aws.api import RequestContext, handler
 from localstack.aws.api.events import InvalidEventPatternException
 from localstack.aws.connect import connect_to
+from localstack.services.events.api_destination import APIDestinationService
+from localstack.services.events.archive import ArchiveService
+from localstack.services.events.connection import ConnectionService
+from localstack.services.events.event_bus import EventBusService
 from localstack.services.events.event_rule_engine import EventPatternCompiler, EventRuleEngine
-from localstack.services.events.models import ValidationException
+from localstack.services.events.models import Archive, EventsStore, Rule, ValidationException, events_stores
 from localstack.services.events.provider import EventsProvider
 from localstack.services.events.rule import RuleService
 from localstack.services.events.scheduler import JobScheduler
@@ -290,6 +294,64 @@ class ReschedulingEventsProvider(EventsProvider):
             fire = self._get_scheduled_rule_job_function(account_id, region, service.rule)
             service.create_schedule_job(fire)
         return service
+
+    def on_before_state_load(self) -> None:
+        self._forget()
+
+    def on_after_state_load(self) -> None:
+        """Make what acts on the rules, targets and connections that are back."""
+        for account_id, region, store in events_stores.iter_stores():
+            for bus in store.event_buses.values():
+                self._event_bus_services_store[bus.arn] = EventBusService(bus)
+                for rule in bus.rules.values():
+                    self._bring_back(rule, region, account_id)
+            for archive in store.archives.values():
+                self._archive_service_store[archive.arn] = _archive_service(archive)
+            self._bring_back_connections(store)
+
+    def on_before_state_reset(self) -> None:
+        self._forget()
+
+    def _forget(self) -> None:
+        for service in self._rule_services_store.values():
+            _stop_clock(service)
+        for made in (
+            self._event_bus_services_store,
+            self._rule_services_store,
+            self._target_sender_store,
+            self._archive_service_store,
+            self._replay_service_store,
+            self._connection_service_store,
+            self._api_destination_service_store,
+        ):
+            made.clear()
+
+    def _bring_back(self, rule: Rule, region: str, account_id: str) -> None:
+        service = RuleService(rule)
+        self._rule_services_store[service.arn] = service
+        for target in rule.targets.values():
+            self.create_target_sender(target, rule.arn, rule.name, region, account_id)
+        if service.schedule_cron and rule.targets:
+            service.create_schedule_job(self._get_scheduled_rule_job_function(account_id, region, rule))
+
+    def _bring_back_connections(self, store: EventsStore) -> None:
+        by_arn = {one.arn: one for one in store.connections.values()}
+        for connection in by_arn.values():
+            self._connection_service_store[connection.arn] = ConnectionService.restore_from_connection(
+                connection
+            )
+        for destination in store.api_destinations.values():
+            service = APIDestinationService.restore_from_api_destination_and_connection(
+                destination, by_arn[destination.connection_arn]
+            )
+            self._api_destination_service_store[destination.arn] = service
+
+
+def _archive_service(archive: Archive) -> ArchiveService:
+    created = archive.creation_time
+    service = ArchiveService(archive)
+    archive.creation_time = created
+    return service
 
 
 def _restart_clock(start: Any, self: RuleService, fire: Callable[..., None]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from localstack.aws.api import RequestContext, handler
 from localstack.services.lambda_ import api_utils
 from localstack.services.lambda_.provider import LambdaProvider
+from localstack.state.core import StateVisitor
 
 from millpond.localstack_ext.engine import patches
 
@@ -32,6 +33,11 @@ class KeyedLambdaProvider(LambdaProvider):
             return {**config, "KMSKeyArn": self.keys[function]} if function in self.keys else config
 
         patches.wrap(api_utils, "map_config_out", map_config_out)
+
+    def accept_state_visitor(self, visitor: StateVisitor) -> None:
+        super().accept_state_visitor(visitor)
+        container: Any = self.keys
+        visitor.visit(container)
 
     @handler("CreateFunction", expand=False)
     def create_function(  # type: ignore[override]

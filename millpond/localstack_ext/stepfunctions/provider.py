@@ -22,6 +22,7 @@ from localstack.services.stepfunctions.asl.static_analyser.test_state.test_state
 from localstack.services.stepfunctions.provider import StepFunctionsProvider
 
 from millpond.localstack_ext.engine import patches
+from millpond.localstack_ext.stepfunctions import standstill
 from millpond.localstack_ext.stepfunctions.definitions import Problem, problems, problems_of_state
 from millpond.localstack_ext.stepfunctions.errors import install_errors
 from millpond.localstack_ext.stepfunctions.executions import install_notices
@@ -44,6 +45,12 @@ _NAME = re.compile(r"""[^\s<>{}\[\]?*"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]{1,80}"""
 
 class LakeStepFunctionsProvider(TracingStepFunctionsProvider):
     """Validates definitions, and does what LocalStack's provider leaves out."""
+
+    def on_after_state_load(self) -> None:
+        standstill.settle()
+
+    def on_before_state_reset(self) -> None:
+        standstill.stop_all()
 
     @handler("ValidateStateMachineDefinition", expand=False)
     def validate_state_machine_definition(  # type: ignore[override]

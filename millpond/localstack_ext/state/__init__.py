@@ -1,0 +1,1 @@
+"""What survives the engine: found, pickled, saved, brought back, reset."""
