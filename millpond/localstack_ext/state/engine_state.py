@@ -139,6 +139,8 @@ class _StateResource:
         manifest = saved.manifest() if saved is not None else None
         saver = _saver()
         told: dict[str, Any] = {"keeps": keeps(), "is_back": saver is None or saver.is_started}
+        if saver is not None:
+            told["unsaved"] = saver.unsaved
         if manifest is not None:
             told |= {"number": manifest.number, "saved": manifest.saved, "parts": sorted(manifest.parts)}
         return _answer(told)

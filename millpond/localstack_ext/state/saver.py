@@ -56,6 +56,7 @@ class Saver:
     def __init__(self, saved: SavedState) -> None:
         self._saved = saved
         self._changed: set[str] = set()
+        self._going: set[str] = set()
         self._lock = threading.Lock()
         self._saving = threading.Lock()
         self._wake = threading.Event()
@@ -67,6 +68,12 @@ class Saver:
     @property
     def is_started(self) -> bool:
         return self._thread is not None
+
+    @property
+    def unsaved(self) -> list[str]:
+        """The services that were written to since what is saved."""
+        with self._lock:
+            return sorted(self._changed | self._going)
 
     def start(self) -> None:
         """Begin to save in the background."""
@@ -96,6 +103,7 @@ class Saver:
         with self._saving:
             with self._lock:
                 changed, self._changed = self._changed, set()
+                self._going = changed
             if not changed:
                 return self._saved.manifest()
             before = self._saved.manifest()
@@ -106,7 +114,10 @@ class Saver:
             if failure:
                 with self._lock:
                     self._changed |= changed
+                    self._going = set()
                 raise RuntimeError(f"The state was not saved: {failure}")
+            with self._lock:
+                self._going = set()
             for finish in then:
                 finish()
             return self._saved.manifest()
