@@ -23,6 +23,7 @@ PLANES: Mapping[str, Callable[[], Any]] = {
     "glue": planes.glue,
     "athena": planes.athena,
     "codebuild": planes.codebuild,
+    "kinesis": planes.kinesis,
 }
 
 # Services that fetch from others when they come back: a function its code from S3, its event sources.
