@@ -48,3 +48,8 @@ def test_server_and_lambda_executor_are_named_as_the_engine_asks_for_them(group:
         PLUGIN,
     )
     assert spec_of(entry_point).factory().load() is not None
+
+
+def test_no_two_hooks_have_the_same_name_of_which_one_would_be_lost() -> None:
+    names = [spec_of(one).name for one in ENTRY_POINTS if one.group.startswith("localstack.hooks.")]
+    assert sorted(set(names)) == sorted(names)

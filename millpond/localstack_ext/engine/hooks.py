@@ -33,7 +33,7 @@ def _close_planes() -> None:
 # LocalStack knows a hook by the name of its function: no two may have the same.
 complete_arns = hooks.on_infra_start()(arns.install_arns)
 install_faults = hooks.on_infra_start()(chaos.install)
-install_guard = hooks.on_infra_start()(guard.install)
+install_guard = hooks.on_infra_start()(guard.install_guard)
 stay_offline = hooks.on_infra_start()(_stay_offline)
 refuse_by_name = hooks.on_infra_start()(refusals.install_refusals)
 # After the others, since services are made with what they install.

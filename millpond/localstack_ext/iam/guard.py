@@ -160,7 +160,7 @@ class GuardResource:
         return _answer({"mode": GUARD.mode})
 
 
-def install() -> None:
+def install_guard() -> None:
     """Put the guard into the gateway's chain."""
     calls: Any = handlers.serve_custom_service_request_handlers
     calls.append(GUARD.judge)
