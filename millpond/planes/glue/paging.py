@@ -7,3 +7,4 @@ from millpond.planes.glue.exceptions import InvalidInputException
 
 _PAGES = Pages(lambda _token: InvalidInputException("Invalid NextToken"))
 page = _PAGES.page
+offset = _PAGES.offset

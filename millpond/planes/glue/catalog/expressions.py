@@ -82,7 +82,7 @@ def compile_expression(text: str, keys: Sequence[Mapping[str, Any]]) -> Callable
 
 
 def _integer(text: str) -> int:
-    if not re.fullmatch(r"[+-]?\d+", text):
+    if not (text.isascii() and text.lstrip("+-").isdecimal()):
         raise ValueError(text)
     return int(text)
 

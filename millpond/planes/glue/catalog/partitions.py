@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 from millpond.planes.glue.catalog.expressions import compile_expression
@@ -15,7 +16,7 @@ from millpond.planes.glue.exceptions import (
     InvalidInputException,
     ResourceNumberLimitExceededException,
 )
-from millpond.planes.glue.paging import page
+from millpond.planes.glue.paging import offset, page
 from millpond.planes.glue.requests import Request, Shape, chosen, found, now, required
 
 _MEMBERS = ("LastAccessTime", "StorageDescriptor", "Parameters", "LastAnalyzedTime")
@@ -83,10 +84,16 @@ class Partitions:
             partitions = list(table.partitions.items())
             fits = compile_expression(request.get("Expression") or "", table.keys)
         in_segment = _segment(request.get("Segment"))
-        found_ones = [
-            partition.definition for values, partition in partitions if in_segment(values) and fits(values)
-        ]
-        some, token = page(found_ones, request, _PAGE)
+        # The token is a place among all partitions, so that no page looks at those of the pages before it.
+        start, most = offset(request), int(request.get("MaxResults") or _PAGE)
+        fitting = (
+            (place, partition.definition)
+            for place, (values, partition) in enumerate(partitions[start:], start)
+            if in_segment(values) and fits(values)
+        )
+        some = [definition for _, definition in islice(fitting, most)]
+        following = next(fitting, None)
+        token = {"NextToken": str(following[0])} if following else {}
         if request.get("ExcludeColumnSchema"):
             some = [_without_columns(one) for one in some]
         return {"Partitions": some, **token}
