@@ -92,6 +92,11 @@ SECTIONS: Tuple[Tuple[str, Tuple[Row, ...]], ...] = (
                 f"{_C}tables_are_read_as_samples_and_data_frames",
                 "as from_options",
             ),
+            Row(
+                "get_catalog_schema_as_spark_schema",
+                EXACT,
+                f"{_C}columns_of_a_table_are_those_of_spark",
+            ),
             Row("forEachBatch", EXACT, f"{_S}stream_is_given_batch_by_batch_with_a_second_try"),
             Row("add_ingestion_time_columns", EXACT, f"{_S}stream_is_given_batch_by_batch_with_a_second_try"),
             Row("getSource", EXACT, f"{_S}orc_is_written_and_read"),
@@ -155,7 +160,7 @@ SECTIONS: Tuple[Tuple[str, Tuple[Row, ...]], ...] = (
                 "dynamodb",
                 PARTIAL,
                 f"{_C}items_of_dynamodb_are_read_and_written",
-                "no export connector, no other account's table",
+                "what the export connector gives is read from the table as it is, and nothing is exported",
             ),
             Row(
                 "preactions, postactions",
@@ -168,6 +173,13 @@ SECTIONS: Tuple[Tuple[str, Tuple[Row, ...]], ...] = (
                 EXACT,
                 f"{_S}bounded_runs_read_the_oldest_new_files_and_later_runs_the_others",
                 "of files, also of tables",
+            ),
+            Row(
+                "custom.spark, marketplace.spark",
+                PARTIAL,
+                f"{_S}connector_is_a_data_source_of_spark_by_its_class",
+                "where the class is among the jars: `--extra-jars`, or `CONNECTOR_URL` of the connection; "
+                "no `custom.athena`",
             ),
             Row("kinesis", REFUSED, f"{_S}what_is_not_here_is_refused_by_name"),
             Row(
@@ -337,6 +349,23 @@ SECTIONS: Tuple[Tuple[str, Tuple[Row, ...]], ...] = (
             Row("Unbox", PARTIAL, f"{_T}texts_are_unboxed", "as unbox"),
             Row("Union", EXACT, f"{_T}frames_are_joined_merged_united_and_split"),
             Row("UnnestFrame", PARTIAL, f"{_T}nested_records_become_tables_that_join", "as unnest"),
+        ),
+    ),
+    (
+        "awsglueml",
+        (
+            Row(
+                "EntityDetector",
+                REFUSED,
+                f"{_T}models_of_awsglueml_are_there_by_name_and_refused",
+                "its patterns are not published",
+            ),
+            Row(
+                "FillMissingValues, FindMatches …",
+                REFUSED,
+                f"{_T}models_of_awsglueml_are_there_by_name_and_refused",
+                "a model of AWS",
+            ),
         ),
     ),
     (

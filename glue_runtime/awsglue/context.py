@@ -15,7 +15,7 @@ from awsglue._ops.records import from_records
 from awsglue._refuse import refuse
 from awsglue._schema import struct_to_spark
 from awsglue._sources import catalog as catalog_source
-from awsglue._sources import dynamodb, jdbc, s3
+from awsglue._sources import connectors, dynamodb, jdbc, s3
 from awsglue.data_sink import FILE_TYPES, DataSink
 from awsglue.data_source import DataSource
 from awsglue.dynamicframe import DynamicFrame, DynamicFrameCollection
@@ -140,7 +140,8 @@ class GlueContext(SQLContext):
         Parameters
         ----------
         connection_type : str
-            ``s3``; ``postgresql``, ``mysql`` … ; ``dynamodb``; ``delta``, ``hudi``, ``iceberg``.
+            ``s3``; ``postgresql``, ``mysql`` … ; ``dynamodb``; ``delta``, ``hudi``, ``iceberg``;
+            ``custom.spark``, ``marketplace.spark``.
         connection_options : mapping
             Where it is.
         format : str, optional
@@ -163,6 +164,8 @@ class GlueContext(SQLContext):
                 return jdbc.read(session, self._catalog, kind, options, bookmark)
             if kind == "dynamodb":
                 return dynamodb.read(session, options)
+            if kind in connectors.KINDS:
+                return connectors.read(session, self._catalog, kind, options)
             return Content.of(self._table_format(kind if kind in _TABLE_FORMATS else str(format), options))
 
         self._check_kind(kind, "create_dynamic_frame.from_options")
@@ -170,7 +173,7 @@ class GlueContext(SQLContext):
 
     @staticmethod
     def _check_kind(kind: str, who: str) -> None:
-        known = (*FILE_TYPES, *jdbc.DRIVERS, "dynamodb", *_TABLE_FORMATS)
+        known = (*FILE_TYPES, *jdbc.DRIVERS, *connectors.KINDS, "dynamodb", *_TABLE_FORMATS)
         if kind not in known:
             refuse(who, f"connection_type {kind}")
 
@@ -324,6 +327,12 @@ class GlueContext(SQLContext):
             catalog_id,
             **kwargs,
         ).toDF()
+
+    def get_catalog_schema_as_spark_schema(
+        self, database: str, table_name: str, catalog_id: Optional[str] = None
+    ) -> Any:
+        """The columns of a table of the Data Catalog as a ``StructType`` of Spark's."""
+        return struct_to_spark(self._catalog.schema(database, table_name, catalog_id))
 
     def forEachBatch(
         self,

@@ -9,7 +9,7 @@ from awsglue._content import Content, settle
 from awsglue._refuse import refuse
 from awsglue._sinks import catalog as catalog_sink
 from awsglue._sinks import files as file_sink
-from awsglue._sources import dynamodb, jdbc
+from awsglue._sources import connectors, dynamodb, jdbc
 from awsglue._sources.scan import flag
 
 FILE_TYPES = ("s3", "file", "hdfs")
@@ -100,6 +100,9 @@ class DataSink:
             dynamodb.write(content, self._options)
         elif kind in jdbc.DRIVERS:
             self._write_jdbc(content)
+        elif kind in connectors.KINDS:
+            context = self._glue_ctx
+            connectors.write(context.spark_session, context._catalog, kind, self._options, content)
         elif kind not in FILE_TYPES:
             refuse("connection_type for output", self._connection_type)
         elif self._catalog_info and flag(self._options, "enableUpdateCatalog"):

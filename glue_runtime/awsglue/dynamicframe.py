@@ -174,11 +174,11 @@ class DynamicFrame:
     def apply_mapping(
         self,
         mappings: Sequence[Any],
-        case_sensitive: bool = True,
         transformation_ctx: str = "",
         info: str = "",
         stageThreshold: int = 0,
         totalThreshold: int = 0,
+        case_sensitive: bool = False,
     ) -> DynamicFrame:
         """Select, rename, nest and cast fields.
 
@@ -188,7 +188,8 @@ class DynamicFrame:
             A path with dots goes into structs, back-ticks keep dots in a name. A source that the records
             lack gives no field; a value that does not convert becomes null.
         case_sensitive : bool
-            Whether names of sources differ by case.
+            Whether names of sources differ by case ("The ApplyMapping transform is not case-sensitive", Glue
+            Studio User Guide).
         """
         return self._then(
             lambda one: fields.apply_mapping(one, mappings, case_sensitive=case_sensitive),

@@ -205,6 +205,11 @@ def test_tables_are_read_as_samples_and_data_frames(glue: Any, database: str, or
     assert sorted((row.name, row.long) for row in rows) == [("", None), ("a", 1), ("d", 4)]
 
 
+def test_columns_of_a_table_are_those_of_spark(glue: Any, database: str, orders: str) -> None:
+    schema = glue.get_catalog_schema_as_spark_schema(database, orders)
+    assert schema.simpleString() == "struct<id:bigint,n:int,name:string,month:string,part:int>"
+
+
 def test_data_frames_are_written_likewise(glue: Any, spark: Any, bucket: str, database: str) -> None:
     df = spark.sql("SELECT 1 AS id, 1 AS n, 'a' AS name")
     path = f"s3://{bucket}/frames/"
@@ -300,5 +305,37 @@ def test_items_of_dynamodb_are_read_and_written(glue: Any, frame: Frame) -> None
         {"id": "a", "n": 1, "m": {"x": 1.5}, "l": None},
         {"id": "b", "n": None, "m": None, "l": [True, "y"]},
     ]
-    with pytest.raises(NotImplementedError, match=r"dynamodb\.export"):
-        glue.create_dynamic_frame.from_options("dynamodb", {"dynamodb.export": "ddb"}).count()
+    arn = client.describe_table(TableName="items")["Table"]["TableArn"]
+    export = {"dynamodb.export": "ddb", "dynamodb.tableArn": arn, "dynamodb.splits": "1"}
+    [raw, _] = sorted(
+        shown(glue.create_dynamic_frame.from_options("dynamodb", export)),
+        key=lambda one: one["Item"]["id"]["S"],
+    )
+    assert (raw["Item"]["id"], raw["Item"]["n"]) == ({"S": "a"}, {"N": "1"})
+    for option in ("dynamodb.unnestDDBJson", "dynamodb.simplifyDDBJson"):
+        made = shown(glue.create_dynamic_frame.from_options("dynamodb", {**export, option: True}))
+        assert sorted(one["id"] for one in made) == ["a", "b"]
+    with pytest.raises(NotImplementedError, match=r"dynamodb\.export s3"):
+        glue.create_dynamic_frame.from_options("dynamodb", {"dynamodb.export": "s3"}).count()
+
+
+def test_items_of_dynamodb_are_in_another_region_and_by_another_role(glue: Any, frame: Frame) -> None:
+    client = boto3.client("dynamodb", region_name="us-east-2")
+    client.create_table(
+        TableName="elsewhere",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}}
+    role = boto3.client("iam").create_role(
+        RoleName="reads-elsewhere",
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+    )["Role"]["Arn"]
+    where = {"dynamodb.region": "us-east-2", "dynamodb.sts.roleArn": role}
+    glue.write_dynamic_frame.from_options(
+        frame({"id": "a"}), "dynamodb", {**where, "dynamodb.output.tableName": "elsewhere"}
+    )
+    assert client.scan(TableName="elsewhere")["Count"] == 1
+    options = {**where, "dynamodb.input.tableName": "elsewhere"}
+    assert shown(glue.create_dynamic_frame.from_options("dynamodb", options)) == [{"id": "a"}]

@@ -181,6 +181,12 @@ def test_orc_is_written_and_read(glue: Any, frame: Callable[..., Any], tmp_path:
         (lambda glue: glue.create_dynamic_frame.from_options("kinesis"), "connection_type kinesis"),
         (lambda glue: glue.create_data_frame.from_options("kinesis", {}), "connection_type kinesis"),
         (lambda glue: glue.create_dynamic_frame.from_options("mongodb"), "connection_type mongodb"),
+        (
+            lambda glue: glue.create_dynamic_frame.from_options(
+                "marketplace.spark", {"className": "com.example.Source"}
+            ).count(),
+            "connection_type marketplace.spark: com.example.Source",
+        ),
         (lambda glue: glue.start_transaction(True), "governed tables"),
         (lambda glue: glue.commit_transaction("t"), "governed tables"),
         (lambda glue: glue.cancel_transaction("t"), "governed tables"),
@@ -317,3 +323,17 @@ def test_bounded_runs_read_the_oldest_new_files_and_later_runs_the_others(
         read.append(sorted(row.n for row in content.df.collect()) if content.schema.fields else [])
         state = bookmark.result
     assert read == expected
+
+
+def test_connector_is_a_data_source_of_spark_by_its_class(glue: Any, spark: Any, tmp_path: Any) -> None:
+    options = {
+        "className": "org.apache.spark.sql.json",
+        "path": str(tmp_path / "made"),
+        "compression": "gzip",
+    }
+    frame = glue.create_dynamic_frame.from_rdd(spark.sparkContext.parallelize([{"a": 1}]), "records")
+    glue.write_dynamic_frame.from_options(frame, "custom.spark", options)
+    read = glue.create_dynamic_frame.from_options("custom.spark", {**options, "prefersDecimal": True})
+    assert shown(read) == [{"a": 1}]
+    with pytest.raises(ValueError, match="className"):
+        glue.create_dynamic_frame.from_options("custom.spark", {}).count()

@@ -45,10 +45,11 @@ def test_mapping(frame: Frame, mapping: Any, expected: Any) -> None:
     assert shown(mapped) == [{**expected, "id": "7"}]
 
 
-def test_names_of_sources_differ_by_case_unless_told(frame: Frame) -> None:
-    mappings = [("ID", "string", "key", "string")]
-    assert shown(frame(ORDER).apply_mapping(mappings)) == [{}]
-    assert shown(frame(ORDER).apply_mapping(mappings, case_sensitive=False)) == [{"key": "7"}]
+def test_names_of_sources_are_taken_in_any_case_unless_told(frame: Frame) -> None:
+    mappings = [("ID", "string", "key", "string"), ("Who.ADDRESS.City", "string", "city", "string")]
+    assert shown(frame(ORDER).apply_mapping(mappings)) == [{"key": "7", "city": "b"}]
+    assert shown(frame(ORDER).apply_mapping(mappings, case_sensitive=True)) == [{}]
+    assert shown(frame(ORDER).apply_mapping(mappings, "context")) == [{"key": "7", "city": "b"}]
 
 
 def test_fields_are_selected_dropped_renamed_and_split(frame: Frame) -> None:
@@ -278,6 +279,17 @@ def test_transforms_of_awss_models_are_refused_by_name(name: str) -> None:
 
     with pytest.raises(NotImplementedError, match=f"{name}: machine learning transforms"):
         getattr(transforms, name).apply(frame=None)
+
+
+def test_models_of_awsglueml_are_there_by_name_and_refused() -> None:
+    from awsglueml import transforms
+
+    for name in ("FillMissingValues", "FindIncrementalMatches", "FindMatches"):
+        with pytest.raises(NotImplementedError, match=name):
+            getattr(transforms, name).apply(frame=None)
+    for name in ("detect", "classify_columns"):
+        with pytest.raises(NotImplementedError, match=f"EntityDetector.{name}: detection of sensitive data"):
+            getattr(transforms.EntityDetector(), name)(None, ["EMAIL"])
 
 
 def test_transform_describes_itself() -> None:

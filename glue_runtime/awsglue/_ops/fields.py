@@ -56,10 +56,18 @@ def _mapping(given: Any) -> Mapping:
 
 
 def _resolve(content: Content, path: _paths.Path, *, case_sensitive: bool) -> _paths.Path:
-    if case_sensitive or content.schema.hasField(path[0]):
-        return path
-    same = [one.name for one in content.schema if one.name.lower() == path[0].lower()]
-    return (same[0], *path[1:]) if same else path
+    """The path with the names as they are in the records."""
+    found: List[str] = []
+    kind: Any = content.schema
+    for step in path if not case_sensitive else ():
+        fields = kind if isinstance(kind, glue.StructType) else ()
+        own = [one for one in fields if one.name.lower() == step.lower()]
+        if not own:
+            break
+        # Spark tells no two of them apart.
+        found.append(own[0].name)
+        kind = own[0].dataType
+    return (*found, *path[len(found) :])
 
 
 def _put(target: Dict[str, Any], path: _paths.Path, value: _columns.Typed) -> None:

@@ -164,8 +164,9 @@ def target(catalog: Any, connection_type: str, options: Mapping[str, Any]) -> Ta
     driver = (
         given.get("customJdbcDriverClassName")
         or given.get("className")
-        or DRIVERS.get(kind)
-        or DRIVERS.get(vendor, "")
+        # By the address: a database of another kind may stand in for the one that a script names.
+        or DRIVERS.get(vendor)
+        or DRIVERS.get(kind, "")
     )
     rest = {name: value for name, value in given.items() if name not in _OWN}
     return Target(

@@ -15,14 +15,14 @@ class ApplyMapping(GlueTransform):
         self,
         frame: Any,
         mappings: Sequence[Any],
-        case_sensitive: bool = True,
         transformation_ctx: str = "",
         info: str = "",
         stageThreshold: int = 0,
         totalThreshold: int = 0,
+        case_sensitive: bool = False,
     ) -> Any:
         return frame.apply_mapping(
-            mappings, case_sensitive, transformation_ctx, info, stageThreshold, totalThreshold
+            mappings, transformation_ctx, info, stageThreshold, totalThreshold, case_sensitive
         )
 
 

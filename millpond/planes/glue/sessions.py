@@ -258,6 +258,8 @@ class Sessions:
         seconds_per_minute: float,
     ) -> None:
         self._supervisor = supervisor(_mark_running)
+        # What an engine that was killed left behind: its sessions ended with it.
+        shutil.rmtree(folder, ignore_errors=True)
         self._folder = folder
         self._script = glue_runtime / _DRIVER
         self._seconds_per_minute = seconds_per_minute
