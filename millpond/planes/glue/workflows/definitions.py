@@ -10,7 +10,7 @@ from millpond.planes.glue.requests import Shape, chosen
 from millpond.planes.glue.workflows.schedules import Schedule, parse_schedule
 
 _JOB_STATES = ("SUCCEEDED", "STOPPED", "FAILED", "TIMEOUT")
-_CRAWL_STATES = ("SUCCEEDED", "CANCELLED", "FAILED")
+_CRAWL_STATES = ("SUCCEEDED", "FAILED", "CANCELLED")
 _MEMBERS = ("Description", "Schedule", "Actions", "Predicate", "EventBatchingCondition")
 # "EventBatchingCondition" in the API Reference.
 DEFAULT_WINDOW_SECONDS = 900
@@ -93,14 +93,13 @@ def _condition(place: int, given: Mapping[str, Any]) -> Shape:
             "logicalOperator' failed to satisfy constraint: Member must satisfy enum value set: [EQUALS]"
         )
     if bool(given.get("JobName")) == bool(given.get("CrawlerName")):
-        raise InvalidInputException("One of JobName and CrawlerName must be set in a condition")
+        raise InvalidInputException("JobName or CrawlerName in condition cannot be null or empty")
     member, what, states = (
-        ("State", "job", _JOB_STATES) if given.get("JobName") else ("CrawlState", "crawl", _CRAWL_STATES)
+        ("State", "job", _JOB_STATES) if given.get("JobName") else ("CrawlState", "crawler", _CRAWL_STATES)
     )
     if given.get(member) not in states:
-        shown = "State" if what == "job" else "Crawl state"
         raise InvalidInputException(
-            f"{shown} cannot be null or empty, choose from one of the following {what} state: "
+            f"State cannot be null or empty, choose from one of the following {what} state: "
             f"[{', '.join(states)}]"
         )
     return dict(given)
