@@ -442,7 +442,9 @@ def test_metadata_is_glues(lake: Lake, orders: str) -> None:
     ]
     assert [c["Name"] for c in table["Columns"]] == ["order_id", "amount", "note"]
     assert table["PartitionKeys"] == [{"Name": "day", "Type": "date"}]
-    with pytest.raises(lake.athena.exceptions.MetadataException, match="not found"):
+    # PyAthena reads the code of the message's end.
+    told = r"not found \(.*; Error Code: EntityNotFoundException;[^()]*\)$"
+    with pytest.raises(lake.athena.exceptions.MetadataException, match=told):
         lake.athena.get_database(**catalog, DatabaseName="nope")
     names = [c["CatalogName"] for c in lake.athena.list_data_catalogs()["DataCatalogsSummary"]]
     assert names == ["AwsDataCatalog"]

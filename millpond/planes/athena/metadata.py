@@ -88,9 +88,14 @@ class Metadata:
 
 
 def _missing(error: ClientError, message: str) -> Exception:
-    return (
-        MetadataException(message) if error.response["Error"]["Code"] == "EntityNotFoundException" else error
-    )
+    """Glue's word that there is no such thing, in Athena's form: clients read the code in the message."""
+    code = error.response["Error"]["Code"]
+    if code != "EntityNotFoundException":
+        return error
+    metadata = error.response["ResponseMetadata"]
+    status, request = metadata.get("HTTPStatusCode", 400), metadata.get("RequestId", "")
+    told = f"Service: AmazonDataCatalog; Status Code: {status}; Error Code: {code}; Request ID: {request}"
+    return MetadataException(f"{message} ({told}; Proxy: null)")
 
 
 def _database(database: dict[str, Any]) -> dict[str, Any]:
