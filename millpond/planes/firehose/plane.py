@@ -54,7 +54,7 @@ class FirehosePlane:
     def settle(self) -> None:
         """Go on delivering, once everything is back."""
         for stream in self._streams.values():
-            self._start(stream)
+            self._start(stream, self._reader(stream))
 
     def close(self) -> None:
         """End the threads; what waits is kept with the stream."""
@@ -82,16 +82,17 @@ class FirehosePlane:
         arn = self._context.arn("firehose", f"deliverystream/{name}")
         tags = {one["Key"]: one.get("Value", "") for one in request.get("Tags") or []}
         stream = DeliveryStream(name, arn, dict(source) if source else None, settings, tags)
-        if stream.source:
+        reader = self._reader(stream)
+        if stream.source and reader:
             stream.source["DeliveryStartTimestamp"] = stream.created
-            KinesisReader(stream, self._clients.own("kinesis")).begin()
+            reader.begin()
         with self._lock:
             if name in self._streams:
                 raise ResourceInUseException(
                     f"Firehose {name} under accountId {self._context.account_id} already exists"
                 )
             self._streams[name] = stream
-        self._start(stream)
+        self._start(stream, reader)
         return {"DeliveryStreamARN": arn}
 
     def delete_delivery_stream(self, request: Request) -> Answer:
@@ -182,14 +183,15 @@ class FirehosePlane:
 
     # Delivery
 
-    def _start(self, stream: DeliveryStream) -> None:
-        threading.Thread(
-            target=self._run, args=(stream,), name=f"firehose-{stream.name}", daemon=True
-        ).start()
+    def _start(self, stream: DeliveryStream, reader: KinesisReader | None) -> None:
+        name = f"firehose-{stream.name}"
+        threading.Thread(target=self._run, args=(stream, reader), name=name, daemon=True).start()
 
-    def _run(self, stream: DeliveryStream) -> None:
+    def _reader(self, stream: DeliveryStream) -> KinesisReader | None:
+        return KinesisReader(stream, self._clients.own("kinesis")) if stream.source else None
+
+    def _run(self, stream: DeliveryStream, reader: KinesisReader | None) -> None:
         """Read the source and deliver what is due, until the stream is deleted or the plane is closed."""
-        reader = KinesisReader(stream, self._clients.own("kinesis")) if stream.source else None
         pause = POLL_SECONDS
         while not self._is_closed.wait(pause):
             if self._streams.get(stream.name) is not stream:

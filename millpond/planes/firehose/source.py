@@ -43,7 +43,10 @@ class KinesisReader:
         except ClientError as error:
             raise ResourceNotFoundException(f"Kinesis Stream with ARN {self._arn} not found") from error
         now = time.time()
-        self._stream.positions.update({shard["ShardId"]: f"at {now}" for shard in shards})
+        for name in (shard["ShardId"] for shard in shards):
+            # The iterator is exact; the time, which botocore cuts to seconds, is for after a restart.
+            self._iterators[name] = self._iterator(name, {"ShardIteratorType": "LATEST"})
+            self._stream.positions[name] = f"at {now}"
 
     def read(self) -> list[Waiting]:
         """What is new in the shards whose parents are read to their end."""
@@ -65,9 +68,8 @@ class KinesisReader:
 
     def _read(self, shard: str) -> list[Waiting]:
         try:
-            answer = self._kinesis.get_records(
-                ShardIterator=self._iterators.get(shard) or self._iterator(shard)
-            )
+            iterator = self._iterators.get(shard) or self._iterator(shard, self._start_of(shard))
+            answer = self._kinesis.get_records(ShardIterator=iterator)
         except ClientError as error:
             if error.response["Error"]["Code"] != "ExpiredIteratorException":
                 raise
@@ -81,13 +83,15 @@ class KinesisReader:
             self._stream.positions[shard] = FINISHED
         return [_waiting(one, shard) for one in records]
 
-    def _iterator(self, shard: str) -> str:
+    def _start_of(self, shard: str) -> dict[str, Any]:
         position = self._stream.positions.get(shard)
-        start: dict[str, Any] = {"ShardIteratorType": "TRIM_HORIZON"}
-        if position and position.startswith("at "):
-            start = {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": float(position[3:])}
-        elif position:
-            start = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "StartingSequenceNumber": position}
+        if position is None:
+            return {"ShardIteratorType": "TRIM_HORIZON"}
+        if position.startswith("at "):
+            return {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": float(position[3:])}
+        return {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "StartingSequenceNumber": position}
+
+    def _iterator(self, shard: str, start: dict[str, Any]) -> str:
         answer = self._kinesis.get_shard_iterator(StreamARN=self._arn, ShardId=shard, **start)
         iterator: str = answer["ShardIterator"]
         return iterator
