@@ -10,6 +10,14 @@ compile --python-version 3.13 --extra build pyproject.toml requirements/lake.in 
 compile --python-version 3.13 --extra build --extra dev pyproject.toml requirements/lake.in -o requirements/dev.txt
 # The settings for uv in pyproject.toml narrow the harness to its own Python: not meant for these.
 compile --no-config --python-version 3.11 requirements/glue-spark.in -o requirements/glue-spark.txt
+# Glue versions beside 5.1, and the modules that Glue provides: exactly what is documented, which does not always
+# agree with itself.
+for one in 6.0:3.13 5.1:3.11 5.0:3.11 4.0:3.10; do
+    for name in "glue-${one%:*}" "glue-${one%:*}-modules"; do
+        [ "$name" = glue-5.1 ] || compile --no-config --no-deps --python-version "${one#*:}" "requirements/$name.in" -o "requirements/$name.txt"
+    done
+done
+compile --no-config --python-version 3.9 --override requirements/glue-shell-analytics.override requirements/glue-shell-analytics.in -o requirements/glue-shell-analytics.txt
 compile --no-config --python-version 3.9 requirements/glue-shell.in -o requirements/glue-shell.txt
 compile --no-config --python-version 3.9 requirements/lambda.in -o requirements/lambda.txt
 compile --no-config --python-version 3.13 requirements/lambda-vendored.in -c requirements/lambda.txt -o requirements/lambda-vendored.txt
@@ -23,3 +31,5 @@ done
 compile --no-config --no-deps --python-version 3.13 requirements/jars.in -o requirements/jars.txt
 compile --no-config --no-deps --python-version 3.13 requirements/java-trino.in -o requirements/java-trino.txt
 compile --no-config --no-deps --constraints requirements/harness.txt --python-version 3.13 requirements/engine.in -o requirements/engine.txt
+# Jars: needs the toolchain (Java, and the Ivy that PySpark brings).
+"${PYTHON:-.millpond/venvs/harness/bin/python}" -m millpond.toolchain.maven "${JAVA:-java}" .millpond/venvs/glue-spark/lib/python3.11/site-packages/pyspark/jars

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from functools import cached_property
 from pathlib import Path
@@ -81,6 +82,18 @@ class Deploy(BaseModel, extra="forbid"):
     variables: dict[str, Any] = {}
 
 
+class Glue(BaseModel, extra="forbid"):
+    """The table ``[glue]``: how jobs of Glue are executed.
+
+    Parameters
+    ----------
+    versions : mapping of str to str
+        Glue versions whose jobs run on another one's environment, as ``"4.0" = "6.0"``.
+    """
+
+    versions: dict[str, str] = {}
+
+
 class Settings(BaseSettings):
     """What a person can set; every field but the tables is also ``MILLPOND_<FIELD>`` in the environment.
 
@@ -120,9 +133,14 @@ class Settings(BaseSettings):
     lambda_executor : {"process", "docker"}
         For the tier ``compose``: Lambda functions as processes in the engine's container, or by LocalStack's
         own executor in a container each.
-    onprem, athena, deploy
-        Tables of ``millpond.toml``: :class:`OnPrem`, :class:`Athena`, :class:`Deploy`. Other tables are those
-        of plug-ins.
+    cache : Path, optional
+        Environments and jars of Glue versions, for all checkouts and stacks of a user; ``millpond`` in the
+        user's directory of caches unless set.
+    maven_mirror : str
+        Address of a Maven repository that stands in for Maven Central.
+    onprem, athena, glue, deploy
+        Tables of ``millpond.toml``: :class:`OnPrem`, :class:`Athena`, :class:`Glue`, :class:`Deploy`.
+        Others are those of plug-ins.
     """
 
     model_config = SettingsConfigDict(env_prefix="MILLPOND_", extra="forbid")
@@ -145,8 +163,11 @@ class Settings(BaseSettings):
     glue_container_mode: Literal["warm", "per-run"] = "warm"
     glue_memory: str = "4g"
     lambda_executor: Literal["process", "docker"] = "process"
+    cache: Path = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "millpond"
+    maven_mirror: str = ""
     onprem: OnPrem = OnPrem()
     athena: Athena = Athena()
+    glue: Glue = Glue()
     deploy: Deploy = Deploy()
 
     @classmethod

@@ -169,6 +169,9 @@ class Engine:
             "MILLPOND_GLUE_WARM_JVMS": str(settings.glue_warm_jvms),
             "MILLPOND_IAM_MODE": settings.iam_mode,
             **({VARIABLE: str(self.saved.directory)} if settings.keep_state else {}),
+            "MILLPOND_GLUE_VERSIONS": json.dumps(settings.glue.versions),
+            "MILLPOND_GLUE_CACHE": str(settings.cache),
+            "MILLPOND_MAVEN_MIRROR": settings.maven_mirror,
             **engine_variables(
                 self._directory,
                 region=settings.region,

@@ -26,7 +26,9 @@ from millpond.base.config import CHECKOUT, Settings
 from millpond.base.errors import MillpondError
 from millpond.base.terraform import install_terraform
 from millpond.planes.common.context import Tools
-from millpond.toolchain import bootstrap
+from millpond.planes.glue.environments import INSTALLED
+from millpond.planes.glue.versions import STAND_INS, VERSIONS
+from millpond.toolchain import bootstrap, glue, maven
 from millpond.toolchain.jars import JARS, install_jars, missing_jars
 from millpond.toolchain.wheels import LOCKS, keep_wheels
 
@@ -35,6 +37,7 @@ TERRAFORM_MINIMUM = (1, 9)
 TERRAFORM_RELEASES = "https://releases.hashicorp.com/terraform"
 AWS_PROVIDER = Path("registry.terraform.io/hashicorp/aws")
 SPARK_PYTHON = "3.11"
+AVRO = "avro-5.1"
 SHELL_PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13")
 
 
@@ -183,11 +186,42 @@ def find_wheels(settings: Settings) -> Component:
 
 
 def find_jars(settings: Settings) -> Component:
-    """S3A, the PostgreSQL JDBC driver, and Iceberg."""
+    """S3A, the PostgreSQL JDBC driver, and Iceberg, of Python packages; Spark's Avro, of Maven Central."""
     directory = settings.home / "jars"
     if missing_jars(directory):
         install_jars(directory, uv=bootstrap.ensure_uv(settings.home), python=_harness_python(settings))
-    return Component("jars", f"{len(JARS)} files", directory)
+    wanted = maven.jars_of([AVRO], settings.home)
+    missing = [jar for jar in wanted if not (directory / jar.name).exists()]
+    note = ""
+    if missing:
+        try:
+            _fetch_beside(directory, settings)
+        except MillpondError as error:
+            note = f"without Spark's Avro: {error.what}"
+    return Component("jars", f"{len(JARS) + len(wanted) - len(missing) * bool(note)} files", directory, note)
+
+
+def _fetch_beside(directory: Path, settings: Settings) -> None:
+    spark, java = find_spark(settings).path, find_java(settings).path
+    if spark is None or java is None:
+        raise AssertionError("both finders give a path or raise")
+    places = glue.Places(settings.home, settings.cache, java / "bin" / "java", settings.maven_mirror)
+    for jar in glue.ensure_jars([AVRO], spark, places, lambda _: None):
+        partial = directory / f".{jar.name}.partial"
+        shutil.copyfile(jar, partial)
+        partial.rename(directory / jar.name)
+
+
+def find_glue_versions(settings: Settings) -> Component:
+    """The Glue versions of Spark jobs: each has its environment made when a job needs it first."""
+    made = [one.name for one in VERSIONS.values() if glue.is_made(one, settings.cache)]
+    names = ", ".join(
+        f"{name}{'' if name == INSTALLED or name in made else ' (made on first use)'}" for name in VERSIONS
+    )
+    stand_ins = ", ".join(STAND_INS)
+    moved = "".join(f"; by your setting {name} runs on {on}" for name, on in settings.glue.versions.items())
+    note = f"jobs of Glue {stand_ins} run on {STAND_INS['3.0']}'s{moved}"
+    return Component("glue versions", names, settings.cache, note)
 
 
 def find_terraform(settings: Settings) -> Component:
@@ -220,6 +254,7 @@ FINDERS: dict[str, Finder] = {
     "lambda": find_lambda,
     "wheels": find_wheels,
     "jars": find_jars,
+    "glue versions": find_glue_versions,
     "terraform": find_terraform,
     "aws provider": find_provider,
 }

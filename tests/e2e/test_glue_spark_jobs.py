@@ -330,9 +330,8 @@ def test_spark_script_that_exits_is_reported_as_SystemExit(glue: GlueJobs) -> No
 @pytest.mark.parametrize(
     ("arguments", "version", "what"),
     [
-        ({"--datalake-formats": "iceberg,delta"}, "5.1", "--datalake-formats delta"),
+        ({"--datalake-formats": "iceberg,hudi"}, "6.0" if IS_EMBEDDED else "5.1", "--datalake-formats hudi"),
         ({"--job-language": "scala"}, "5.1", "--job-language scala"),
-        ({}, "4.0", "Glue version 4.0 (use 5.0 or 5.1)"),
     ],
 )
 def test_what_this_spark_is_not_is_refused_by_name(
@@ -340,4 +339,4 @@ def test_what_this_spark_is_not_is_refused_by_name(
 ) -> None:
     run = glue.run("print()", command="glueetl", arguments=arguments, GlueVersion=version)
     assert run["JobRunState"] == "FAILED"
-    assert run["ErrorMessage"] == f"LAUNCH ERROR | {what} is not available in Millpond."
+    assert run["ErrorMessage"].startswith(f"LAUNCH ERROR | {what} is not available in Millpond")

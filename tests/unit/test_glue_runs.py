@@ -13,9 +13,11 @@ from millpond.planes.common import logs as shipping
 from millpond.planes.common.credentials import trusts
 from millpond.planes.glue import failure, jobs, logs, runs, spark
 from millpond.planes.glue.arguments import Parameters, parse, wheels_to_install
+from millpond.planes.glue.environments import Environment
 from millpond.planes.glue.exceptions import InvalidInputException, LaunchError
 from millpond.planes.glue.modules import missing, unsatisfied
 from millpond.planes.glue.runs import JobRun, State
+from millpond.planes.glue.versions import VERSIONS
 
 NOW = datetime(2024, 5, 31, 12, 0, tzinfo=UTC)
 SPARK = {"Name": "glueetl", "ScriptLocation": "s3://b/s.py"}
@@ -204,11 +206,13 @@ def test_only_runs_without_jvm_settings_share_a_jvm() -> None:
     assert spark.jvm_spec(size, Parameters(spark_conf={"spark.jars.packages": "a:b:1"}), []).submit_conf
 
 
-def test_runs_that_ask_for_a_table_format_share_jvms_of_their_own() -> None:
+def test_runs_of_one_version_and_table_format_share_jvms() -> None:
     size = spark.LocalSize(2, 2048)
-    iceberg = spark.jvm_spec(size, parse({"--datalake-formats": "iceberg"}), [])
+    environment = Environment(VERSIONS["6.0"], Path("/python"), (Path("/iceberg.jar"),))
+    iceberg = spark.jvm_spec(size, parse({"--datalake-formats": "iceberg"}), [], environment)
     assert iceberg.is_plain
-    assert (iceberg.formats, spark.jvm_spec(size, parse({}), []).formats) == (("iceberg",), ())
+    assert (iceberg.python, iceberg.jars) == (Path("/python"), (Path("/iceberg.jar"),))
+    assert iceberg != spark.jvm_spec(size, parse({}), [])
 
 
 @pytest.mark.parametrize(

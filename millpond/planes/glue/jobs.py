@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from millpond.planes.glue import versions
 from millpond.planes.glue.exceptions import InvalidInputException
 
 Shape = dict[str, Any]
@@ -67,6 +68,7 @@ def define(name: str, request: Mapping[str, Any], *, created: datetime, modified
         raise InvalidInputException("Role should not be null or empty")
     command = _command(request.get("Command") or {})
     glue_version = request.get("GlueVersion") or _default_glue_version(command)
+    versions.check(glue_version)
     _check_flags(command["Name"], request)
     job: Shape = {
         "Name": name,
@@ -122,7 +124,7 @@ def capacity(command: str, glue_version: str, request: Mapping[str, Any]) -> Sha
                 "Please do not set Max Capacity if using Worker Type and Number of Workers."
             )
         return _workers(worker_type, workers)
-    if max_capacity is not None and float(glue_version) >= 2.0:
+    if max_capacity is not None and versions.number(glue_version) >= 2.0:
         raise InvalidInputException(
             f"Max Capacity is not supported for Glue version {glue_version}: "
             "set Worker Type and Number of Workers."
@@ -134,7 +136,7 @@ def capacity(command: str, glue_version: str, request: Mapping[str, Any]) -> Sha
 def timeout_minutes(requested: int | None, glue_version: str) -> int:
     """Minutes after which a run is ended: 2880 unless set, 480 from Glue 5.0 on, at most seven days."""
     if requested is None:
-        return 480 if float(glue_version) >= 5.0 else 2880
+        return 480 if versions.number(glue_version) >= 5.0 else 2880
     if not 1 <= requested <= _MAX_TIMEOUT_MINUTES:
         raise InvalidInputException(f"Timeout must be between 1 and {_MAX_TIMEOUT_MINUTES} minutes")
     return requested
@@ -153,10 +155,10 @@ def _command(requested: Mapping[str, Any]) -> Shape:
 
 
 def _default_glue_version(command: Mapping[str, Any]) -> str:
-    # Python shell 3.9 belongs to Glue 3.0 and 3.6 to 1.0; a Spark job that does not say runs on 0.9.
+    # Python shell 3.9 belongs to Glue 3.0 and 3.6 to 1.0.
     if command["Name"] == SHELL_COMMAND:
         return "3.0" if command["PythonVersion"] == "3.9" else "1.0"
-    return "0.9"
+    return versions.DEFAULT
 
 
 def _workers(worker_type: str | None, workers: int | None) -> Shape:

@@ -28,8 +28,11 @@ from millpond.planes.glue.modules import interpreter_facts
 
 _READY_SECONDS = 60.0
 _ARCHIVE_SECONDS = 120.0
+# Memory is short on a laptop, and so is its disk: an archive has up to 190 MB.
+_VERSIONS_WAITING = 2
+_ARCHIVES_KEPT = 8
 
-# Spark 3.5 on Java 17 needs these opened ("JavaModuleOptions" in Spark's launcher).
+# Spark on Java 17 needs these opened ("JavaModuleOptions" in Spark's launcher).
 _OPENED_PACKAGES = (
     "java.lang",
     "java.lang.invoke",
@@ -77,15 +80,18 @@ class JvmSpec:
         What comes after Spark's own jars.
     submit_conf : tuple of (str, str)
         Spark properties that act on submission, such as ``spark.jars.packages``.
-    formats : tuple of str
-        Table formats (``--datalake-formats``) whose jars come after those that every job sees.
+    python : Path, optional
+        Interpreter of the Glue version's environment, which has the PySpark.
+    jars : tuple of Path
+        What the run's version and its table formats bring beside Spark's own jars.
     """
 
     heap: str
     options: tuple[str, ...] = ()
     class_path: tuple[str, ...] = ()
     submit_conf: tuple[tuple[str, str], ...] = ()
-    formats: tuple[str, ...] = ()
+    python: Path | None = None
+    jars: tuple[Path, ...] = ()
 
     @property
     def is_plain(self) -> bool:
@@ -169,12 +175,12 @@ class JvmPool:
     context : PlaneContext
         The stack.
     capacity : int
-        How many wait at most; 0 for none. A waiting one takes about 150 MB.
+        How many wait at most for each Glue version; 0 for none. A waiting one takes about 150 MB.
 
     Notes
     -----
-    Those that wait are of the kind that was last asked for: jobs that alternate between two worker types
-    gain nothing.
+    Those that wait are of the kind that was last asked for of a version: jobs of one version that alternate
+    between two worker types gain nothing. JVMs wait for the two versions that were last asked for.
     """
 
     def __init__(self, context: PlaneContext, capacity: int) -> None:
@@ -183,6 +189,7 @@ class JvmPool:
         self._capacity = capacity
         self._lock = threading.Lock()
         self._waiting: list[Jvm] = []
+        self._asked_for: list[Path | None] = []
         self._retiring: list[Jvm] = []
         self._numbers = itertools.count()
         self._archiver: Jvm | None = None
@@ -191,9 +198,12 @@ class JvmPool:
     def prepare(self, spec: JvmSpec) -> None:
         """Make sure that JVMs of that kind are started; returns at once."""
         with self._lock:
-            unfit = [jvm for jvm in self._waiting if jvm.spec != spec or not jvm.is_running]
+            others = [python for python in self._asked_for if python != spec.python]
+            self._asked_for = [spec.python, *others][:_VERSIONS_WAITING]
+            unfit = [jvm for jvm in self._waiting if not self._is_wanted(jvm, spec)]
             self._waiting = [jvm for jvm in self._waiting if jvm not in unfit]
-            while len(self._waiting) < self._capacity and not self._is_closed:
+            fit = sum(jvm.spec == spec for jvm in self._waiting)
+            for _ in range(0 if self._is_closed else self._capacity - fit):
                 self._waiting.append(self._start(spec))
         for jvm in unfit:
             self.release(jvm, was_useful=False)
@@ -208,6 +218,12 @@ class JvmPool:
             self._waiting.remove(fit)
         self.prepare(spec)
         return fit
+
+    def _is_wanted(self, jvm: Jvm, spec: JvmSpec) -> bool:
+        is_of_version = jvm.spec.python == spec.python
+        return (
+            jvm.is_running and jvm.spec.python in self._asked_for and (jvm.spec == spec or not is_of_version)
+        )
 
     def release(self, jvm: Jvm, *, was_useful: bool) -> None:
         """Stop a JVM; it serves no other run.
@@ -249,6 +265,7 @@ class JvmPool:
             if partial is not None and partial.exists():
                 if is_written and not self._is_closed:
                     partial.rename(partial.with_name(f"{partial.name.partition('-')[0]}.jsa"))
+                    _keep_newest(partial.parent)
                 else:
                     partial.unlink()
 
@@ -258,13 +275,8 @@ class JvmPool:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, mode=0o700)
         (folder / "tmp").mkdir()
-        home = spark_home(self._context.tools.spark_python)
-        own = self._context.tools.jars_dir
-        jars = [
-            *_jars(home / "jars"),
-            *_jars(own),
-            *(jar for name in spec.formats for jar in _jars(own / name)),
-        ]
+        home = spark_home(spec.python or self._context.tools.spark_python)
+        jars = [*_jars(home / "jars"), *spec.jars]
         archive = self._context.tools.jars_dir.parent / "cds" / f"{_fingerprint(self._context, jars)}.jsa"
         archive_option, archives_to = self._archive_option(archive, spec)
         java_home = self._context.tools.java_home
@@ -323,6 +335,7 @@ class JvmPool:
 
     def _archive_option(self, archive: Path, spec: JvmSpec) -> tuple[list[str], Path | None]:
         if archive.exists():
+            archive.touch()
             return [f"-XX:SharedArchiveFile={archive}"], None
         if self._archiver is not None or not spec.is_plain:
             return [], None
@@ -347,6 +360,13 @@ def spark_home(python: Path) -> Path:
 
 def _jars(directory: Path) -> list[Path]:
     return sorted(directory.glob("*.jar"))
+
+
+def _keep_newest(directory: Path) -> None:
+    """Remove the archives that were used least lately, so that their number stays within bounds."""
+    archives = sorted(directory.glob("*.jsa"), key=lambda one: one.stat().st_mtime, reverse=True)
+    for old in archives[_ARCHIVES_KEPT:]:
+        old.unlink(missing_ok=True)
 
 
 def _fingerprint(context: PlaneContext, jars: list[Path]) -> str:

@@ -75,9 +75,9 @@ class Launch:
             **self.credentials.to_environment(),
         }
 
-    def write_spark_conf(self, size: spark.LocalSize) -> None:
+    def write_spark_conf(self, size: spark.LocalSize, *, has_sdk_2: bool = False) -> None:
         """Write ``spark-defaults.conf``; no secret is in it, and the properties of ``--conf`` win."""
-        text = spark.defaults(self.context, self.folder, size)
+        text = spark.defaults(self.context, self.folder, size, has_sdk_2=has_sdk_2)
         if self.metastore:
             text += spark.catalog_defaults(self.metastore, self.folder)
         own = "".join(f"{key} {value}\n" for key, value in self.parameters.spark_conf.items())

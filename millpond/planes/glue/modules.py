@@ -17,19 +17,10 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
+from millpond.planes.glue.environments import installer_environment
 from millpond.planes.glue.exceptions import LaunchError
 
 _INSTALL_SECONDS = 900
-# What an installer may need of the environment; a job never gets it.
-_INSTALLER_VARIABLES = (
-    "PIP_",
-    "UV_",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "SSL_CERT_",
-    "REQUESTS_CA_BUNDLE",
-)
 
 
 @cache
@@ -126,7 +117,7 @@ def install(requirements: Sequence[str], *, python: Path, options: str, cache_di
                 command,
                 capture_output=True,
                 text=True,
-                env=_installer_environment(os.environ),
+                env=installer_environment(os.environ),
                 timeout=_INSTALL_SECONDS,
                 check=False,
             )
@@ -183,8 +174,3 @@ def _installer(python: Path, home: Path) -> list[str]:
                 str(python),
             ]
     return [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-
-
-def _installer_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    kept = {k: v for k, v in environment.items() if k.upper().startswith(_INSTALLER_VARIABLES)}
-    return {"PATH": os.defpath, "HOME": environment.get("HOME", "/"), **kept}

@@ -13,7 +13,7 @@ from millpond.planes.common.context import PlaneContext
 from millpond.planes.common.credentials import Clients
 from millpond.planes.common.state import ENDED
 from millpond.planes.common.telemetry import Reporter, Telemetry
-from millpond.planes.glue import arguments, connections, events, jobs, metrics, runs, spark
+from millpond.planes.glue import arguments, connections, events, jobs, metrics, runs, spark, versions
 from millpond.planes.glue.bookmarks import JobBookmarks
 from millpond.planes.glue.catalog import Catalog
 from millpond.planes.glue.catalog.databases import Databases, Functions
@@ -422,9 +422,13 @@ class GluePlane(SessionOperations):
     def _start_ahead(self, job: Shape) -> None:
         try:
             parameters = arguments.parse(arguments.merge(job, {}))
-            spark.check_supported(job, parameters)
-            spec = spark.jvm_spec(self._workers.local_size(job), parameters, [])
-            if spec.is_plain and not parameters.extra_jars:
+            version, _ = versions.resolve(job["GlueVersion"], self._workers.settings.versions)
+            spark.check_supported(version, parameters)
+            environment = self._workers.environments.ready(
+                version, version.sets(parameters.formats), parameters.formats
+            )
+            spec = spark.jvm_spec(self._workers.local_size(job), parameters, [], environment)
+            if environment and spec.is_plain and not parameters.extra_jars:
                 self._workers.jvms.prepare(spec)
         except (LaunchError, OSError):
             # The job is as good as any; a run of it will say what is wrong with this machine.

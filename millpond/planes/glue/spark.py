@@ -11,13 +11,16 @@ from typing import Any
 
 from millpond.planes.common.context import PlaneContext
 from millpond.planes.glue.arguments import Parameters
+from millpond.planes.glue.environments import Environment
 from millpond.planes.glue.exceptions import LaunchError
 from millpond.planes.glue.jobs import WORKER_DPUS
 from millpond.planes.glue.jvms import JvmSpec, spark_home
 from millpond.planes.glue.staging import RunFolder
+from millpond.planes.glue.versions import GlueVersion
 
-SUPPORTED_GLUE_VERSIONS = ("5.0", "5.1")
-SUPPORTED_FORMATS = ("iceberg",)
+# What a worker's container has (docker/glue): the image of Glue 5, and Iceberg in it.
+IN_CONTAINERS = ("5.0", "5.1")
+_FORMATS_IN_CONTAINERS = ("iceberg",)
 
 _VCPUS_PER_DPU = 4
 _MIN_HEAP_MB = 1024
@@ -25,6 +28,10 @@ _MIN_HEAP_MB = 1024
 # database and other runs live on it too.
 _HEAP_MB = {"G.025X": 1024, "Standard": 2048, "G.1X": 2048, "R.1X": 2048, "G.2X": 3072, "R.2X": 3072}
 _LARGEST_HEAP_MB = 4096
+
+# They read the properties that the run's interpreter sets in its JVM.
+_CREDENTIALS_1 = "com.amazonaws.auth.SystemPropertiesCredentialsProvider"
+_CREDENTIALS_2 = "software.amazon.awssdk.auth.credentials.SystemPropertyCredentialsProvider"
 
 # These act when a JVM starts, so it is started with them.
 _ON_SUBMISSION = ("spark.jars", "spark.files", "spark.archives", "spark.submit.")
@@ -63,27 +70,55 @@ def local_size(settings: Mapping[str, Any], cpu_count: int, memory_bytes: int) -
     return LocalSize(cores, min(_HEAP_MB.get(worker_type, _LARGEST_HEAP_MB), share))
 
 
-def check_supported(job: Mapping[str, Any], parameters: Parameters) -> None:
-    """Refuse what this Spark is not, rather than run the script on something else.
+def check_supported(version: GlueVersion, parameters: Parameters) -> None:
+    """Refuse what a version is not here, rather than run the script on something else.
 
     Raises
     ------
     LaunchError
         Naming the setting.
     """
-    version = job["GlueVersion"]
+    _check_language(parameters)
+    for name in parameters.formats:
+        if name not in version.formats:
+            known = ", ".join(version.formats)
+            raise LaunchError(
+                f"LAUNCH ERROR | --datalake-formats {name} is not available in Millpond for Glue "
+                f"{version.name}, which has {known}. A jar of it can be given by --extra-jars."
+            )
+
+
+def check_in_container(job: Mapping[str, Any], parameters: Parameters) -> None:
+    """Refuse what the image of a worker's container does not have.
+
+    Raises
+    ------
+    LaunchError
+        Naming the setting.
+    """
+    _check_language(parameters)
     refusals = {
-        f"Glue version {version} (use {' or '.join(SUPPORTED_GLUE_VERSIONS)})": version
-        not in SUPPORTED_GLUE_VERSIONS,
-        f"--job-language {parameters.job_language}": parameters.job_language != "python",
+        f"Glue version {job['GlueVersion']} (use {' or '.join(IN_CONTAINERS)})": job["GlueVersion"]
+        not in IN_CONTAINERS
     }
-    refusals |= {f"--datalake-formats {name}": name not in SUPPORTED_FORMATS for name in parameters.formats}
+    refusals |= {
+        f"--datalake-formats {name}": name not in _FORMATS_IN_CONTAINERS for name in parameters.formats
+    }
     for what, is_asked_for in refusals.items():
         if is_asked_for:
-            raise LaunchError(f"LAUNCH ERROR | {what} is not available in Millpond.")
+            raise LaunchError(f"LAUNCH ERROR | {what} is not available in Millpond's containers.")
 
 
-def jvm_spec(size: LocalSize, parameters: Parameters, jars: Sequence[Path]) -> JvmSpec:
+def _check_language(parameters: Parameters) -> None:
+    if parameters.job_language != "python":
+        raise LaunchError(
+            f"LAUNCH ERROR | --job-language {parameters.job_language} is not available in Millpond."
+        )
+
+
+def jvm_spec(
+    size: LocalSize, parameters: Parameters, jars: Sequence[Path], environment: Environment | None = None
+) -> JvmSpec:
     """The JVM that a run needs.
 
     Parameters
@@ -94,6 +129,8 @@ def jvm_spec(size: LocalSize, parameters: Parameters, jars: Sequence[Path]) -> J
         What the run asks for.
     jars : sequence of Path
         Its ``--extra-jars``.
+    environment : Environment, optional
+        What it is executed in; None in a container, which has its own.
     """
     conf = parameters.spark_conf
     class_path = [*map(str, jars), *filter(None, conf.get("spark.driver.extraClassPath", "").split(":"))]
@@ -102,11 +139,12 @@ def jvm_spec(size: LocalSize, parameters: Parameters, jars: Sequence[Path]) -> J
         options=tuple(shlex.split(conf.get("spark.driver.extraJavaOptions", ""))),
         class_path=tuple(class_path),
         submit_conf=tuple((k, v) for k, v in conf.items() if k.startswith(_ON_SUBMISSION)),
-        formats=tuple(sorted(set(parameters.formats))),
+        python=environment.python if environment else None,
+        jars=environment.jars if environment else (),
     )
 
 
-def defaults(context: PlaneContext, folder: RunFolder, size: LocalSize) -> str:
+def defaults(context: PlaneContext, folder: RunFolder, size: LocalSize, *, has_sdk_2: bool = False) -> str:
     """Content of ``spark-defaults.conf`` of a run; no secret is in it.
 
     Parameters
@@ -117,6 +155,8 @@ def defaults(context: PlaneContext, folder: RunFolder, size: LocalSize) -> str:
         Of the run.
     size : LocalSize
         Cores and heap.
+    has_sdk_2 : bool
+        Whether S3A calls version 2 of AWS's SDK for Java. That of version 1 tells a KMS key over TLS only.
     """
     template = (context.tools.glue_runtime / "conf" / "spark-defaults.conf").read_text()
     return Template(template).substitute(
@@ -124,7 +164,11 @@ def defaults(context: PlaneContext, folder: RunFolder, size: LocalSize) -> str:
         heap_mb=size.heap_mb,
         tmp_dir=folder.tmp,
         work_dir=folder.work,
-        s3a_endpoint=context.endpoint_url.replace("http:", "https:", 1),
+        s3a_endpoint=context.endpoint_url
+        if has_sdk_2
+        else context.endpoint_url.replace("http:", "https:", 1),
+        s3a_tls=str(not has_sdk_2).lower(),
+        credentials=_CREDENTIALS_2 if has_sdk_2 else _CREDENTIALS_1,
         region=context.region,
     )
 
@@ -147,7 +191,9 @@ def catalog_defaults(metastore: str, folder: RunFolder) -> str:
     return "".join(f"{name} {value}\n" for name, value in properties.items())
 
 
-def environment(context: PlaneContext, folder: RunFolder, gateway: tuple[int, str]) -> dict[str, str]:
+def environment(
+    context: PlaneContext, folder: RunFolder, gateway: tuple[int, str], python: Path
+) -> dict[str, str]:
     """Variables that a Spark script has beyond those of every script.
 
     Parameters
@@ -158,14 +204,16 @@ def environment(context: PlaneContext, folder: RunFolder, gateway: tuple[int, st
         Of the run.
     gateway : (int, str)
         Port and secret of its JVM.
+    python : Path
+        Interpreter of its version.
     """
     port, secret = gateway
     return {
         "JAVA_HOME": str(context.tools.java_home),
-        "SPARK_HOME": str(spark_home(context.tools.spark_python)),
+        "SPARK_HOME": str(spark_home(python)),
         "SPARK_CONF_DIR": str(folder.conf),
         "SPARK_LOCAL_IP": "127.0.0.1",
-        "PYSPARK_PYTHON": str(context.tools.spark_python),
+        "PYSPARK_PYTHON": str(python),
         "PYSPARK_GATEWAY_PORT": str(port),
         "PYSPARK_GATEWAY_SECRET": secret,
     }

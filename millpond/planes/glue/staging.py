@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
-from millpond.planes.glue import modules
+from millpond.planes.glue import modules, versions
 from millpond.planes.glue.exceptions import LaunchError
 
 if TYPE_CHECKING:
@@ -133,6 +133,12 @@ class Staged:
     modules: Sequence[str]
     wheels: Sequence[str]
     bring: Callable[[str], Path]
+
+    def sources(self) -> list[str]:
+        """The sources of the script and of its libraries."""
+        libraries = {Path(one) for one in self.path if Path(one).is_file()}
+        beside = {one for directory in self.path for one in Path(directory).glob("*.py")}
+        return versions.sources([self.script, *sorted(libraries | beside)])
 
     def bring_modules(self, needed: Iterable[str]) -> list[str]:
         """Modules as an installer takes them: a wheel as a file."""

@@ -21,10 +21,11 @@ from millpond.base import process
 from millpond.planes.common.context import PlaneContext
 from millpond.planes.common.credentials import Clients, Credentials, RoleNotTrustingError
 from millpond.planes.common.logs import LogShipper, source_files
-from millpond.planes.glue import arguments, failure, logs, modules, spark, staging
+from millpond.planes.glue import arguments, failure, logs, modules, spark, staging, versions
 from millpond.planes.glue.arguments import Parameters
 from millpond.planes.glue.bookmarks import JobBookmarks
 from millpond.planes.glue.containers import ContainerWorkers
+from millpond.planes.glue.environments import Environment, Stopped
 from millpond.planes.glue.exceptions import LaunchError
 from millpond.planes.glue.launch import Launch
 from millpond.planes.glue.metastore import Metastore
@@ -176,6 +177,8 @@ class Supervisor:
             return replace(outcome, bookmark=_committed(folder))
         except LaunchError as error:
             return Outcome(State.FAILED, str(error))
+        except Stopped:
+            return Outcome(State.STOPPED)
         except Exception as error:  # noqa: BLE001 - the thread ends here; the run says why
             _LOG.exception("job run %s could not be executed", active.run.id)
             return Outcome(State.FAILED, f"Internal service error: {error}")
@@ -251,20 +254,22 @@ class Supervisor:
 
     def _execute_spark(self, active: ActiveRun, launch: Launch, shipper: LogShipper) -> Outcome:
         run, folder = launch.run, launch.folder
-        spark.check_supported(run.job, launch.parameters)
+        staged = _fetch(launch)
+        environment_of_version = self._environment(active, launch, staged, shipper)
         size = self._workers.local_size(run.settings)
-        # Taken before the rest is brought: if it has to be started, it starts meanwhile.
-        spec = spark.jvm_spec(size, launch.parameters, launch.bring_jars())
+        # Taken before the modules are brought: if it has to be started, it starts meanwhile.
+        spec = spark.jvm_spec(size, launch.parameters, launch.bring_jars(), environment_of_version)
         jvms = self._workers.jvms
         jvm = jvms.take(spec)
         outcome: Outcome | None = None
         try:
-            command, environment = self._stage(launch)
-            launch.write_spark_conf(size)
+            python = environment_of_version.python
+            command, environment = self._stage(launch, staged, python, environment_of_version.modules)
+            launch.write_spark_conf(size, has_sdk_2=environment_of_version.version.has_sdk_2)
             if not jvm.wait():
                 reason = process.last_lines(jvm.stderr, 5)
                 raise LaunchError(f"LAUNCH ERROR | Spark's JVM did not start: {reason}")
-            environment |= spark.environment(self._context, folder, jvm.gateway())
+            environment |= spark.environment(self._context, folder, jvm.gateway(), python)
             output, error = (targets for _, targets in shipper.routes)
             shipper.routes += source_files({jvm.stdout: output, jvm.stderr: error})
             script = Script([*command, *launch.script_arguments()], environment)
@@ -277,10 +282,36 @@ class Supervisor:
             if spec.is_plain:
                 jvms.prepare(spec)
 
+    def _environment(
+        self, active: ActiveRun, launch: Launch, staged: Staged, shipper: LogShipper
+    ) -> Environment:
+        """What a Spark run is executed in; what is made for it, or differs from AWS, is said in its log."""
+        run, parameters = launch.run, launch.parameters
+        version, warning = versions.resolve(run.job["GlueVersion"], self._workers.settings.versions)
+        spark.check_supported(version, parameters)
+        uses = versions.uses_in([*staged.sources(), *run.all_arguments.values()])
+        differences = [version.differences.get(one, "") for one in (*parameters.formats, *uses)]
+        with launch.folder.stderr.open("a") as log:
+            log.writelines(f"{line}\n" for line in (warning, *differences) if line)
+
+        def wait(seconds: float) -> None:
+            shipper.ship()
+            if active.stop.wait(seconds):
+                raise Stopped
+
+        return self._workers.environments.of(
+            version,
+            version.sets(parameters.formats, uses),
+            parameters.formats,
+            modules="",
+            log=launch.folder.stderr,
+            wait=wait,
+        )
+
     def _in_container(self, containers: ContainerWorkers, launch: Launch) -> Callable[[], RunningScript]:
         jars: list[Path] = []
         if launch.run.is_spark:
-            spark.check_supported(launch.run.job, launch.parameters)
+            spark.check_in_container(launch.run.job, launch.parameters)
             jars = launch.bring_jars()
         return containers.prepare(launch, _fetch(launch), jars)
 
@@ -324,18 +355,20 @@ class Supervisor:
         return Outcome(State.FAILED, failure.error_message(code, folder.failure, is_spark=run.is_spark))
 
     def _shell_script(self, launch: Launch) -> Script:
-        command, environment = self._stage(launch)
+        python = self._context.tools.shell_python
+        command, environment = self._stage(launch, _fetch(launch), python)
         _warn_of_version(self._context.tools.shell_python, launch.folder)
         return Script([*command, *launch.script_arguments()], environment)
 
-    def _stage(self, launch: Launch) -> tuple[list[str], dict[str, str]]:
-        staged = _fetch(launch)
+    def _stage(
+        self, launch: Launch, staged: Staged, python: Path, provided: Path | None = None
+    ) -> tuple[list[str], dict[str, str]]:
         tools = self._context.tools
-        python = tools.spark_python if launch.run.is_spark else tools.shell_python
         path = [
             *staged.path,
-            *self._modules(python, staged, launch.parameters),
+            *self._modules(python, staged, launch.parameters, provided),
             str(tools.glue_runtime),
+            *([str(provided)] if provided else []),
         ]
         environment = launch.environment() | {
             "PATH": f"{python.parent}:{tools.java_home}/bin:/usr/local/bin:/usr/bin:/bin",
@@ -343,8 +376,11 @@ class Supervisor:
         }
         return [str(python), str(staged.script)], environment
 
-    def _modules(self, python: Path, staged: Staged, parameters: Parameters) -> list[str]:
+    def _modules(
+        self, python: Path, staged: Staged, parameters: Parameters, provided: Path | None
+    ) -> list[str]:
         version, search_path = modules.interpreter_facts(python)
+        search_path = (*([str(provided)] if provided else []), *search_path)
         is_stand_in = python == self._context.tools.shell_python and version != _SHELL_VERSION
         staged.unpack(modules.missing(staged.wheels, search_path, is_stand_in=is_stand_in))
         needed = modules.missing(staged.modules, search_path)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import psutil
 
@@ -12,7 +14,11 @@ from millpond.base import process
 from millpond.planes.common.context import PlaneContext
 from millpond.planes.glue import spark
 from millpond.planes.glue.containers import ContainerSettings, ContainerWorkers
+from millpond.planes.glue.environments import Environments
 from millpond.planes.glue.jvms import JvmPool
+
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "millpond"
+"""Where environments of Glue versions are, unless told: one for all stacks of a user."""
 
 
 @dataclass(frozen=True)
@@ -27,19 +33,31 @@ class GlueSettings:
         How many seconds a minute of a job's ``Timeout`` lasts.
     containers : ContainerSettings, optional
         Where scripts are executed, if not as processes here.
+    versions : mapping of str to str
+        Glue versions whose jobs run on another one's environment.
+    cache : Path
+        Where the environments of Glue versions are.
+    maven_mirror : str
+        Maven repository that stands in for Maven Central; empty for that itself.
     """
 
     warm_jvms: int = 1
     seconds_per_timeout_minute: float = 60.0
     containers: ContainerSettings | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    cache: Path = CACHE
+    maven_mirror: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> GlueSettings:
-        """Read ``MILLPOND_GLUE_WARM_JVMS`` and what names a container; what is not set has its default."""
+        """Read ``MILLPOND_GLUE_…``, and what names a container; what is not set has its default."""
         env = os.environ if environment is None else environment
         return cls(
             warm_jvms=int(env.get("MILLPOND_GLUE_WARM_JVMS", cls.warm_jvms)),
             containers=ContainerSettings.from_environment(env),
+            versions=json.loads(env.get("MILLPOND_GLUE_VERSIONS", "{}")),
+            cache=Path(env.get("MILLPOND_GLUE_CACHE", CACHE)),
+            maven_mirror=env.get("MILLPOND_MAVEN_MIRROR", ""),
         )
 
 
@@ -62,6 +80,7 @@ class Workers:
         self.containers = ContainerWorkers(context, where) if where else None
         # A worker's container has JVMs of its own.
         self.jvms = JvmPool(context, 0 if where else self.settings.warm_jvms)
+        self.environments = Environments(context.tools, self.settings.cache, self.settings.maven_mirror)
 
     def local_size(self, settings: Mapping[str, object]) -> spark.LocalSize:
         """Cores and heap that worker settings mean where scripts are executed."""
