@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
 
 from millpond.base.errors import MillpondError
 from millpond.planes.common.context import Tools
@@ -180,7 +181,7 @@ def test_a_run_that_is_stopped_does_not_wait_for_its_environment(tmp_path: Path)
         known.of(VERSIONS["6.0"], (), (), modules="", log=tmp_path / "log", wait=wait)
 
 
-def test_an_installer_in_the_engine_has_what_the_person_has(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_installer_in_the_engine_has_what_the_person_has() -> None:
     person = {
         "HTTPS_PROXY": "http://proxy",
         "PIP_INDEX_URL": "https://own",
@@ -188,9 +189,52 @@ def test_an_installer_in_the_engine_has_what_the_person_has(monkeypatch: pytest.
         "AWS_SECRET": "s",
     }
     engine = {environments.HANDED_ON: environments.to_hand_on(person), "HOME": "/engine", "PATH": "/bin"}
-    assert environments.installer_environment(engine) == {
+    given = environments.installer_environment(engine)
+    assert {name: given.get(name) for name in (*person, "PATH")} == {
+        **person,
+        "AWS_SECRET": None,
         "PATH": "/bin",
-        "HTTPS_PROXY": "http://proxy",
-        "PIP_INDEX_URL": "https://own",
-        "HOME": "/home/x",
     }
+
+
+@pytest.mark.parametrize(
+    ("source", "wanted"),
+    [
+        ("import boto3, json\nfrom pyspark.sql import functions", False),
+        ("# requests are counted\nimport sys", False),
+        ("import numpy as np", True),
+        ("def f():\n    from sklearn import svm", True),
+        ("frame.toPandas()", True),
+        ("from pyspark.ml.feature import VectorAssembler", True),
+        ("print 'Python 2'\nimport requests", True),
+    ],
+)
+def test_the_modules_that_glue_provides_are_there_for_a_script_that_imports_one(
+    source: str, wanted: bool
+) -> None:
+    assert versions.wants_modules([source]) is wanted
+
+
+@pytest.mark.parametrize("name", [*(f"glue-{name}-modules" for name in VERSIONS), "glue-shell-analytics"])
+def test_every_set_of_modules_is_locked_at_what_is_asked_for(name: str) -> None:
+    asked, locked = (
+        {canonicalize_name(found[0]): found[1] for found in re.findall(r"(?m)^([\w.-]+)==([^ \\\n;]+)", text)}
+        for text in ((bootstrap.REQUIREMENTS / f"{name}.{kind}").read_text() for kind in ("in", "txt"))
+    )
+    assert asked
+    assert asked.items() <= locked.items()
+
+
+def test_what_is_said_to_pip_is_said_to_uv() -> None:
+    person = {"PIP_INDEX_URL": "https://own", "PIP_FIND_LINKS": "/a /b", "REQUESTS_CA_BUNDLE": "/ca.pem"}
+    said = environments.installer_environment(person)
+    told = (said["UV_DEFAULT_INDEX"], said["UV_FIND_LINKS"], said["SSL_CERT_FILE"])
+    assert told == ("https://own", "/a,/b", "/ca.pem")
+    own = {"UV_DEFAULT_INDEX": "mine", "PIP_INDEX_URL": "other"}
+    assert environments.installer_environment(own)["UV_DEFAULT_INDEX"] == "mine"
+
+
+def test_the_set_of_libraries_is_one_of_two() -> None:
+    assert (parse({}).library_set, parse({"--library-set": "analytics"}).library_set) == ("none", "analytics")
+    with pytest.raises(LaunchError, match="--library-set: pandas is not analytics or none"):
+        parse({"--library-set": "pandas"})

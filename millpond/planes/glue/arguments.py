@@ -59,7 +59,7 @@ ARGUMENTS: Mapping[str, tuple[Effect, str]] = {
     "--extra-jars": (Effect.DONE, ""),
     "--extra-py-files": (Effect.DONE, ""),
     "--job-language": (Effect.DONE, "python; scala is refused"),
-    "--library-set": (Effect.KEPT, "a Python shell job has the modules of the set none"),
+    "--library-set": (Effect.DONE, "analytics or none, which is the default; Python shell jobs only"),
     "--python-modules-installer-option": (Effect.DONE, ""),
     "--scriptLocation": (Effect.DONE, ""),
     "--spark-event-logs-path": (Effect.KEPT, "no event log is written"),
@@ -97,6 +97,8 @@ class Parameters:
         Names for the logs; empty for Glue's own.
     variables : mapping
         Environment variables of the driver and of the executors, which are one process.
+    library_set : str
+        ``analytics`` or ``none``: the modules that a Python shell job finds.
     """
 
     extra_py_files: tuple[str, ...] = ()
@@ -116,6 +118,7 @@ class Parameters:
     log_stream_prefix: str = ""
     group_prefix: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
+    library_set: str = "none"
 
 
 def merge(job: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, str]:
@@ -157,6 +160,7 @@ def parse(arguments: Mapping[str, str]) -> Parameters:
         log_stream_prefix=arguments.get("--continuous-log-logStreamPrefix", "")
         or arguments.get("--custom-logStream-prefix", ""),
         group_prefix=arguments.get("--custom-logGroup-prefix", ""),
+        library_set=_library_set(arguments),
         variables={
             **customer_variables("--customer-executor-env-vars", arguments),
             **customer_variables("--customer-driver-env-vars", arguments),
@@ -263,6 +267,13 @@ def _own(arguments: Mapping[str, str]) -> dict[str, str]:
 
 def _flatten(arguments: Mapping[str, str]) -> list[str]:
     return [part for pair in arguments.items() for part in pair]
+
+
+def _library_set(arguments: Mapping[str, str]) -> str:
+    found = arguments.get("--library-set", arguments.get("library-set", "none"))
+    if found not in ("analytics", "none"):
+        raise LaunchError(f"LAUNCH ERROR | Invalid input to --library-set: {found} is not analytics or none.")
+    return found
 
 
 def _list(value: str | None) -> tuple[str, ...]:

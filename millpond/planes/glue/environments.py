@@ -29,6 +29,8 @@ INSTALLER_VARIABLES = (
     "REQUESTS_CA_BUNDLE",
     "CURL_CA_BUNDLE",
 )
+# A company network often signs with its own authority, which is only in the system's store.
+SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 HANDED_ON = "MILLPOND_INSTALLER_ENVIRONMENT"
 """Where the harness hands those on to the engine, whose own environment has none of them."""
 
@@ -64,7 +66,20 @@ def installer_environment(environment: Mapping[str, str]) -> dict[str, str]:
     handed = json.loads(environment.get(HANDED_ON, "{}"))
     own = {k: v for k, v in environment.items() if k.upper().startswith(INSTALLER_VARIABLES)}
     home = handed.get("HOME") or environment.get("HOME", "/")
-    return {"PATH": environment.get("PATH", os.defpath), **own, **handed, "HOME": home}
+    return _for_uv({"PATH": environment.get("PATH", os.defpath), **own, **handed, "HOME": home})
+
+
+def _for_uv(variables: Mapping[str, str]) -> dict[str, str]:
+    """The same with what is said to pip, or to ``requests``, said to uv."""
+    said = {
+        "UV_DEFAULT_INDEX": variables.get("PIP_INDEX_URL"),
+        "UV_INDEX": variables.get("PIP_EXTRA_INDEX_URL"),
+        "UV_FIND_LINKS": ",".join(variables.get("PIP_FIND_LINKS", "").split()),
+        "SSL_CERT_FILE": variables.get("PIP_CERT") or variables.get("REQUESTS_CA_BUNDLE"),
+    }
+    if SYSTEM_CERTIFICATES.exists():
+        said["UV_SYSTEM_CERTS"] = "1"
+    return {**{name: value for name, value in said.items() if value}, **variables}
 
 
 def to_hand_on(environment: Mapping[str, str]) -> str:

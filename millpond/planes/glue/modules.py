@@ -68,7 +68,7 @@ def unsatisfied(
 
 
 def is_wheel(requirement: str) -> bool:
-    """Whether a requirement is a wheel on S3."""
+    """Whether a requirement is a wheel, or another file, on S3."""
     return requirement.startswith("s3://")
 
 
@@ -84,7 +84,7 @@ def install(requirements: Sequence[str], *, python: Path, options: str, cache_di
     Parameters
     ----------
     requirements : sequence of str
-        Requirements, or paths of wheels.
+        Requirements, or paths of wheels and of files of requirements (``.txt``).
     python : Path
         Interpreter they are for.
     options : str
@@ -111,7 +111,10 @@ def install(requirements: Sequence[str], *, python: Path, options: str, cache_di
             return target
         partial = target.with_suffix(".partial")
         shutil.rmtree(partial, ignore_errors=True)
-        command = [*_installer(python, home), "--target", str(partial), *options.split(), *requirements]
+        wanted = [part for one in requirements for part in (["-r", one] if one.endswith(".txt") else [one])]
+        # Glue wants "-r" as an option beside files of requirements; here their names tell.
+        further = [option for option in options.split() if option not in ("-r", "--requirement")]
+        command = [*_installer(python, home), "--target", str(partial), *further, *wanted]
         try:
             answer = subprocess.run(
                 command,

@@ -141,8 +141,17 @@ class Staged:
         return versions.sources([self.script, *sorted(libraries | beside)])
 
     def bring_modules(self, needed: Iterable[str]) -> list[str]:
-        """Modules as an installer takes them: a wheel as a file."""
-        return [str(self.bring(one)) if modules.is_wheel(one) else one for one in needed]
+        """Modules as an installer takes them: a wheel, or a file of requirements, as a file."""
+        brought: list[str] = []
+        for one in needed:
+            file = self.bring(one) if modules.is_wheel(one) else None
+            if file is None:
+                brought.append(one)
+            elif file.suffix == ".zip":
+                brought += _unzipped_wheels(file)
+            else:
+                brought.append(str(file))
+        return brought
 
     def unpack(self, needed: Iterable[str]) -> None:
         """Put what is in the root of wheels into the directory of the libraries, as pip does.
@@ -161,6 +170,31 @@ class Staged:
                 raise LaunchError(
                     f"Installation of additional Python modules failed: {address} is not a wheel: {error}"
                 ) from error
+
+
+def _unzipped_wheels(archive: Path) -> list[str]:
+    """The wheels in a zip, as files beside it.
+
+    Raises
+    ------
+    LaunchError
+        If it holds none.
+    """
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            names = [name for name in opened.namelist() if name.endswith(".whl")]
+            wheels = [archive.parent / Path(name).name for name in names]
+            for name, wheel in zip(names, wheels, strict=True):
+                wheel.write_bytes(opened.read(name))
+    except zipfile.BadZipFile as error:
+        raise LaunchError(
+            f"Installation of additional Python modules failed: {archive.name}: {error}"
+        ) from error
+    if not wheels:
+        raise LaunchError(
+            f"Installation of additional Python modules failed: {archive.name} holds no wheels."
+        )
+    return [str(wheel) for wheel in wheels]
 
 
 def download(client: S3Client, address: str, directory: Path) -> Path:

@@ -225,9 +225,8 @@ class Supervisor:
                     return self._watch(active, start, folder, shipper)
                 if run.is_spark:
                     return self._execute_spark(active, launch, shipper)
-                return self._watch(
-                    active, self._starter(run, self._shell_script(launch), folder), folder, shipper
-                )
+                script = self._shell_script(active, launch, shipper)
+                return self._watch(active, self._starter(run, script, folder), folder, shipper)
         except LaunchError as error:
             with folder.stderr.open("a") as log:
                 log.write(f"{error}\n")
@@ -289,23 +288,19 @@ class Supervisor:
         run, parameters = launch.run, launch.parameters
         version, warning = versions.resolve(run.job["GlueVersion"], self._workers.settings.versions)
         spark.check_supported(version, parameters)
-        uses = versions.uses_in([*staged.sources(), *run.all_arguments.values()])
+        sources = staged.sources()
+        uses = versions.uses_in([*sources, *run.all_arguments.values()])
         differences = [version.differences.get(one, "") for one in (*parameters.formats, *uses)]
         with launch.folder.stderr.open("a") as log:
             log.writelines(f"{line}\n" for line in (warning, *differences) if line)
-
-        def wait(seconds: float) -> None:
-            shipper.ship()
-            if active.stop.wait(seconds):
-                raise Stopped
 
         return self._workers.environments.of(
             version,
             version.sets(parameters.formats, uses),
             parameters.formats,
-            modules="",
+            modules=f"glue-{version.name}-modules" if versions.wants_modules(sources) else "",
             log=launch.folder.stderr,
-            wait=wait,
+            wait=partial(_wait, active, shipper),
         )
 
     def _in_container(self, containers: ContainerWorkers, launch: Launch) -> Callable[[], RunningScript]:
@@ -354,10 +349,19 @@ class Supervisor:
             return Outcome(State.SUCCEEDED)
         return Outcome(State.FAILED, failure.error_message(code, folder.failure, is_spark=run.is_spark))
 
-    def _shell_script(self, launch: Launch) -> Script:
+    def _shell_script(self, active: ActiveRun, launch: Launch, shipper: LogShipper) -> Script:
         python = self._context.tools.shell_python
-        command, environment = self._stage(launch, _fetch(launch), python)
-        _warn_of_version(self._context.tools.shell_python, launch.folder)
+        _warn_of_version(python, launch.run.job["Command"]["PythonVersion"], launch.folder)
+        provided = None
+        if launch.parameters.library_set == "analytics":
+            _require_shell_version(python)
+            provided = self._workers.environments.modules_for(
+                python,
+                "glue-shell-analytics",
+                log=launch.folder.stderr,
+                wait=partial(_wait, active, shipper),
+            )
+        command, environment = self._stage(launch, _fetch(launch), python, provided)
         return Script([*command, *launch.script_arguments()], environment)
 
     def _stage(
@@ -425,11 +429,35 @@ def _committed(folder: RunFolder) -> Mapping[str, Any] | None:
     return states
 
 
-def _warn_of_version(python: Path, folder: RunFolder) -> None:
+def _wait(active: ActiveRun, shipper: LogShipper, seconds: float) -> None:
+    """Wait for what is made for a run, and show what is said of it meanwhile.
+
+    Raises
+    ------
+    Stopped
+        If somebody stops the run.
+    """
+    shipper.ship()
+    if active.stop.wait(seconds):
+        raise Stopped
+
+
+def _require_shell_version(python: Path) -> None:
     version, _ = modules.interpreter_facts(python)
     if version != _SHELL_VERSION:
+        raise LaunchError(
+            f"LAUNCH ERROR | --library-set analytics needs Python {_SHELL_VERSION}, and such jobs run "
+            f"on {version} here: install Python {_SHELL_VERSION}, then run `millpond doctor`."
+        )
+
+
+def _warn_of_version(python: Path, asked: str, folder: RunFolder) -> None:
+    """Say in the error log that a Python shell job runs on another Python than on AWS, if it does."""
+    version, _ = modules.interpreter_facts(python)
+    on_aws = "3.6" if asked in ("3", "3.6") else _SHELL_VERSION
+    if version != on_aws:
         with folder.stderr.open("a") as log:
             log.write(
-                f"WARNING: AWS Glue runs Python shell jobs on Python {_SHELL_VERSION}; "
-                f"this machine has none, so this run is on Python {version}.\n"
+                f"WARNING: AWS Glue runs this Python shell job on Python {on_aws}; "
+                f"this run is on Python {version}.\n"
             )

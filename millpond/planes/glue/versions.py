@@ -6,6 +6,7 @@ Where Maven Central does not have what AWS names, :attr:`GlueVersion.differences
 
 from __future__ import annotations
 
+import ast
 import io
 import re
 import zipfile
@@ -71,6 +72,18 @@ USES: Mapping[str, re.Pattern[str]] = {
     "oracle": re.compile(r"jdbc:oracle|[\"']oracle[\"']|oracle\.jdbc", re.IGNORECASE),
     "db2": re.compile(r"\bdb2\b|com\.ibm\.db2", re.IGNORECASE),
 }
+
+# Names by which the modules are imported that Glue provides ("Python modules already provided in AWS Glue").
+_PROVIDED = """
+    Cython PIL aiobotocore aiohttp aioitertools appdirs attr attrs avro certifi chardet charset_normalizer
+    choreographer click contourpy cycler dateutil distlib filelock fontTools frozenlist fsspec idna iniconfig
+    joblib kaleido kiwisolver logistro matplotlib mpl_toolkits mpmath multidict narwhals nltk numpy orjson
+    packaging pandas patsy pip pkg_resources platformdirs plotly pluggy pmdarima propcache pyarrow pygments
+    pyhocon pymysql pyparsing pytest pytz regex requests s3fs scipy seaborn setuptools simplejson sklearn
+    statsmodels sympy tbats tenacity threadpoolctl tqdm typing_extensions tzdata virtualenv wrapt yaml yarl
+    zipp
+"""
+PROVIDED = frozenset(_PROVIDED.split())
 
 _DATABASES = {name: (name,) for name in ("mysql", "mariadb", "sqlserver", "redshift", "oracle", "db2")}
 _SPARK_3 = {**_DATABASES, "xml": ("xml",)}
@@ -189,6 +202,36 @@ def uses_in(texts: Iterable[str]) -> tuple[str, ...]:
     """What texts (sources, arguments, a connection's properties) use, of ``USES``."""
     joined = "\n".join(texts)
     return tuple(name for name, pattern in USES.items() if pattern.search(joined))
+
+
+# What of PySpark itself takes modules that are not part of it.
+_OF_PYSPARK = re.compile(r"pandas|arrow|pyspark\.(ml|mllib)\b", re.IGNORECASE)
+
+
+def wants_modules(texts: Iterable[str]) -> bool:
+    """Whether sources import any of the modules that Glue provides beside PySpark and the SDK.
+
+    Examples
+    --------
+    >>> [wants_modules([text]) for text in ("import boto3", "from numpy import nan", "df.toPandas()")]
+    [False, True, True]
+    """
+    return any(_OF_PYSPARK.search(text) or PROVIDED & _imported(text) for text in texts)
+
+
+def _imported(source: str) -> frozenset[str]:
+    """First names of what a source imports; of one that is not Python 3, every word after an import."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return frozenset(re.findall(r"(?:import|from)\s+(\w+)", source))
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.partition(".")[0])
+    return frozenset(names)
 
 
 def sources(paths: Iterable[Path]) -> list[str]:
