@@ -89,7 +89,8 @@ def test_execution_class_is_there_only_when_it_was_given(plane: GluePlane) -> No
 def test_capacity_follows_from_the_workers(
     plane: GluePlane, worker_type: str, workers: int, capacity: float
 ) -> None:
-    plane.create_job({**JOB, "WorkerType": worker_type, "NumberOfWorkers": workers})
+    command = {**JOB["Command"], "Name": "gluestreaming" if worker_type == "G.025X" else "glueetl"}
+    plane.create_job({**JOB, "Command": command, "WorkerType": worker_type, "NumberOfWorkers": workers})
     assert get(plane, "ingest")["MaxCapacity"] == capacity
 
 
@@ -100,6 +101,11 @@ def test_capacity_follows_from_the_workers(
         ({"WorkerType": None, "NumberOfWorkers": None, "MaxCapacity": 2.0}, "set Worker Type"),
         ({"NumberOfWorkers": None}, "Number of Workers must be given"),
         ({"WorkerType": "G.3X"}, "Worker Type G.3X is not supported"),
+        ({"WorkerType": "G.025X"}, "G.025X is supported for job command gluestreaming"),
+        ({"WorkerType": "R.1X", "GlueVersion": "3.0"}, "R.1X is supported for Glue version 4.0 or later"),
+        ({"ExecutionClass": "FLEX", "GlueVersion": "2.0"}, "of Glue version 3.0 or later only"),
+        ({"GlueVersion": "5.5"}, "GlueVersion 5.5 is not supported: use one of 6.0, 5.1"),
+        ({"DefaultArguments": {"--job-language": "scala"}}, "Jobs in Scala are not available here"),
         ({"Timeout": 10_081}, "Timeout must be between"),
         ({"Role": ""}, "Role should not be null"),
         (

@@ -54,7 +54,7 @@ ARGUMENTS: Mapping[str, tuple[Effect, str]] = {
     "--enable-observability-metrics": (Effect.DONE, "some of AWS's metrics"),
     "--enable-rename-algorithm-v2": (Effect.KEPT, "S3A's committer renames"),
     "--enable-s3-parquet-optimized-committer": (Effect.KEPT, "S3A's committer writes"),
-    "--enable-spark-ui": (Effect.KEPT, "no event log is written"),
+    "--enable-spark-ui": (Effect.DONE, "Spark's event log is written to --spark-event-logs-path"),
     "--extra-files": (Effect.DONE, ""),
     "--extra-jars": (Effect.DONE, ""),
     "--extra-py-files": (Effect.DONE, ""),
@@ -62,7 +62,7 @@ ARGUMENTS: Mapping[str, tuple[Effect, str]] = {
     "--library-set": (Effect.DONE, "analytics or none, which is the default; Python shell jobs only"),
     "--python-modules-installer-option": (Effect.DONE, ""),
     "--scriptLocation": (Effect.DONE, ""),
-    "--spark-event-logs-path": (Effect.KEPT, "no event log is written"),
+    "--spark-event-logs-path": (Effect.DONE, "with --enable-spark-ui; refused in containers"),
     "--use-postgres-driver": (Effect.KEPT, "PostgreSQL's driver is always there"),
     "--user-jars-first": (Effect.KEPT, "jars of --extra-jars stand first already"),
     "--write-shuffle-files-to-s3": (Effect.KEPT, "shuffles stay on this machine's disk"),
@@ -97,6 +97,8 @@ class Parameters:
         Names for the logs; empty for Glue's own.
     variables : mapping
         Environment variables of the driver and of the executors, which are one process.
+    event_log : str
+        S3 address of the directory for Spark's event log; empty for none.
     library_set : str
         ``analytics`` or ``none``: the modules that a Python shell job finds.
     """
@@ -118,6 +120,7 @@ class Parameters:
     log_stream_prefix: str = ""
     group_prefix: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
+    event_log: str = ""
     library_set: str = "none"
 
 
@@ -160,6 +163,7 @@ def parse(arguments: Mapping[str, str]) -> Parameters:
         log_stream_prefix=arguments.get("--continuous-log-logStreamPrefix", "")
         or arguments.get("--custom-logStream-prefix", ""),
         group_prefix=arguments.get("--custom-logGroup-prefix", ""),
+        event_log=_event_log(arguments),
         library_set=_library_set(arguments),
         variables={
             **customer_variables("--customer-executor-env-vars", arguments),
@@ -267,6 +271,18 @@ def _own(arguments: Mapping[str, str]) -> dict[str, str]:
 
 def _flatten(arguments: Mapping[str, str]) -> list[str]:
     return [part for pair in arguments.items() for part in pair]
+
+
+def _event_log(arguments: Mapping[str, str]) -> str:
+    """Where the event log goes ("Enabling the Apache Spark web UI for AWS Glue jobs")."""
+    if not is_on(arguments, "--enable-spark-ui"):
+        return ""
+    path = arguments.get("--spark-event-logs-path", "")
+    if path and not path.startswith(("s3://", "s3a://")):
+        raise LaunchError(
+            f"LAUNCH ERROR | Invalid input to --spark-event-logs-path: {path} is not on Amazon S3."
+        )
+    return path
 
 
 def _library_set(arguments: Mapping[str, str]) -> str:

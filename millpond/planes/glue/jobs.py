@@ -69,7 +69,7 @@ def define(name: str, request: Mapping[str, Any], *, created: datetime, modified
     command = _command(request.get("Command") or {})
     glue_version = request.get("GlueVersion") or _default_glue_version(command)
     versions.check(glue_version)
-    _check_flags(command["Name"], request)
+    _check_flags(command["Name"], glue_version, request)
     job: Shape = {
         "Name": name,
         "JobMode": request.get("JobMode") or "SCRIPT",
@@ -123,6 +123,7 @@ def capacity(command: str, glue_version: str, request: Mapping[str, Any]) -> Sha
             raise InvalidInputException(
                 "Please do not set Max Capacity if using Worker Type and Number of Workers."
             )
+        _check_worker_type(command, glue_version, worker_type)
         return _workers(worker_type, workers)
     if max_capacity is not None and versions.number(glue_version) >= 2.0:
         raise InvalidInputException(
@@ -144,6 +145,11 @@ def timeout_minutes(requested: int | None, glue_version: str) -> int:
 
 def _command(requested: Mapping[str, Any]) -> Shape:
     name = requested.get("Name") or ""
+    if name == "glueray":
+        raise InvalidInputException(
+            "Job command 'glueray' is not available here: Millpond has no Ray. Use glueetl, gluestreaming or "
+            "pythonshell"
+        )
     if name not in (*SPARK_COMMANDS, SHELL_COMMAND):
         raise InvalidInputException(
             f"Job command {name!r} is not available here: use glueetl, gluestreaming or pythonshell"
@@ -161,6 +167,18 @@ def _default_glue_version(command: Mapping[str, Any]) -> str:
     return versions.DEFAULT
 
 
+def _check_worker_type(command: str, glue_version: str, worker_type: str | None) -> None:
+    number = versions.number(glue_version)
+    if worker_type == "G.025X" and (command != "gluestreaming" or number < 3.0):
+        raise InvalidInputException(
+            "Worker Type G.025X is supported for job command gluestreaming of Glue version 3.0 or later only"
+        )
+    if worker_type and worker_type.startswith("R.") and number < 4.0:
+        raise InvalidInputException(
+            f"Worker Type {worker_type} is supported for Glue version 4.0 or later only"
+        )
+
+
 def _workers(worker_type: str | None, workers: int | None) -> Shape:
     if worker_type not in WORKER_DPUS:
         raise InvalidInputException(f"Worker Type {worker_type} is not supported")
@@ -175,9 +193,19 @@ def _workers(worker_type: str | None, workers: int | None) -> Shape:
     }
 
 
-def _check_flags(command: str, request: Mapping[str, Any]) -> None:
-    if request.get("ExecutionClass") == "FLEX" and command != "glueetl":
-        raise InvalidInputException("Execution class FLEX is supported for job command glueetl only")
+def _check_flags(command: str, glue_version: str, request: Mapping[str, Any]) -> None:
+    """Rules of ``CreateJob`` in the API Reference on execution classes, and what is not available here."""
+    is_of_3 = versions.number(glue_version) >= 3.0
+    if request.get("ExecutionClass") == "FLEX" and not (command == "glueetl" and is_of_3):
+        raise InvalidInputException(
+            "Execution class FLEX is supported for job command glueetl of Glue version 3.0 or later only"
+        )
+    language = {**request.get("DefaultArguments", {}), **request.get("NonOverridableArguments", {})}
+    if command != SHELL_COMMAND and language.get("--job-language", "python") != "python":
+        raise InvalidInputException(
+            "Jobs in Scala are not available here: Millpond runs the scripts of Glue jobs in Python only. "
+            "Set --job-language to python"
+        )
     if request.get("JobRunQueuingEnabled"):
         raise InvalidInputException(
             "Job run queuing is not available here: set JobRunQueuingEnabled to false"

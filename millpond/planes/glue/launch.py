@@ -80,8 +80,21 @@ class Launch:
         text = spark.defaults(self.context, self.folder, size, has_sdk_2=has_sdk_2)
         if self.metastore:
             text += spark.catalog_defaults(self.metastore, self.folder)
+        if self.parameters.event_log:
+            text += spark.event_log_defaults(self.parameters.event_log)
         own = "".join(f"{key} {value}\n" for key, value in self.parameters.spark_conf.items())
         (self.folder.conf / "spark-defaults.conf").write_text(text + own)
+
+    def make_event_log_directory(self) -> None:
+        """Have the directory of the event log, which Spark wants to find.
+
+        Raises
+        ------
+        LaunchError
+            If it cannot be made.
+        """
+        if self.parameters.event_log:
+            staging.make_directory(self.s3, self.parameters.event_log)
 
     def bring_jars(self) -> list[Path]:
         """Download the ``--extra-jars``.

@@ -99,7 +99,8 @@ def check_in_container(job: Mapping[str, Any], parameters: Parameters) -> None:
     _check_language(parameters)
     refusals = {
         f"Glue version {job['GlueVersion']} (use {' or '.join(IN_CONTAINERS)})": job["GlueVersion"]
-        not in IN_CONTAINERS
+        not in IN_CONTAINERS,
+        "--enable-spark-ui with --spark-event-logs-path": bool(parameters.event_log),
     }
     refusals |= {
         f"--datalake-formats {name}": name not in _FORMATS_IN_CONTAINERS for name in parameters.formats
@@ -171,6 +172,11 @@ def defaults(context: PlaneContext, folder: RunFolder, size: LocalSize, *, has_s
         credentials=_CREDENTIALS_2 if has_sdk_2 else _CREDENTIALS_1,
         region=context.region,
     )
+
+
+def event_log_defaults(address: str) -> str:
+    """Properties by which Spark writes its event log (``--enable-spark-ui``)."""
+    return f"spark.eventLog.enabled true\nspark.eventLog.dir {address}\n"
 
 
 def catalog_defaults(metastore: str, folder: RunFolder) -> str:

@@ -197,6 +197,26 @@ def _unzipped_wheels(archive: Path) -> list[str]:
     return [str(wheel) for wheel in wheels]
 
 
+def make_directory(client: S3Client, address: str) -> None:
+    """Put the object that stands for a directory.
+
+    Raises
+    ------
+    LaunchError
+        If it cannot be put.
+    """
+    parts = urlsplit(address)
+    prefix = parts.path.strip("/")
+    try:
+        if prefix:
+            client.put_object(Bucket=parts.netloc, Key=f"{prefix}/", Body=b"")
+    except ClientError as error:
+        raise LaunchError(
+            f"LAUNCH ERROR | Error writing to S3 for bucket: {parts.netloc}, key: {prefix}/. "
+            f"{error.response['Error'].get('Message', '')}"
+        ) from error
+
+
 def download(client: S3Client, address: str, directory: Path) -> Path:
     """Bring one object into a directory, under its own name.
 

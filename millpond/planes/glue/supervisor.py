@@ -21,7 +21,7 @@ from millpond.base import process
 from millpond.planes.common.context import PlaneContext
 from millpond.planes.common.credentials import Clients, Credentials, RoleNotTrustingError
 from millpond.planes.common.logs import LogShipper, source_files
-from millpond.planes.glue import arguments, failure, logs, modules, spark, staging, versions
+from millpond.planes.glue import arguments, failure, logs, modules, packages, spark, staging, versions
 from millpond.planes.glue.arguments import Parameters
 from millpond.planes.glue.bookmarks import JobBookmarks
 from millpond.planes.glue.containers import ContainerWorkers
@@ -257,13 +257,21 @@ class Supervisor:
         environment_of_version = self._environment(active, launch, staged, shipper)
         size = self._workers.local_size(run.settings)
         # Taken before the modules are brought: if it has to be started, it starts meanwhile.
-        spec = spark.jvm_spec(size, launch.parameters, launch.bring_jars(), environment_of_version)
+        asked, warnings = packages.asked_for(staged.sources(), launch.parameters.spark_conf)
+        with folder.stderr.open("a") as log:
+            log.writelines(f"{line}\n" for line in warnings)
+        parameters = replace(
+            launch.parameters,
+            spark_conf=packages.conf(asked, launch.parameters.spark_conf, self._workers.settings),
+        )
+        spec = spark.jvm_spec(size, parameters, launch.bring_jars(), environment_of_version)
         jvms = self._workers.jvms
         jvm = jvms.take(spec)
         outcome: Outcome | None = None
         try:
             python = environment_of_version.python
             command, environment = self._stage(launch, staged, python, environment_of_version.modules)
+            launch.make_event_log_directory()
             launch.write_spark_conf(size, has_sdk_2=environment_of_version.version.has_sdk_2)
             if not jvm.wait():
                 reason = process.last_lines(jvm.stderr, 5)
