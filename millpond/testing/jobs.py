@@ -87,7 +87,7 @@ def run_glue_job(
             "Name": name,
             "Role": ROLE,
             "Command": {"Name": command, "ScriptLocation": f"s3://{BUCKET}/{key}", "PythonVersion": "3"},
-            **({"GlueVersion": "5.0", **size} if command == "glueetl" else {}),
+            **({"GlueVersion": "5.1", **size} if command == "glueetl" else {}),
             **settings,
         }
     )

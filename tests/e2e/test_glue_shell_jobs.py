@@ -67,7 +67,7 @@ def test_script_gets_its_arguments_the_documented_python_and_its_roles_credentia
     ]
     assert said["TZ"] == "UTC"
     # The image has AWS's Python; a machine may have another one, and then the run says so.
-    warning = f"this machine has none, so this run is on Python {said['version']}."
+    warning = f"this run is on Python {said['version']}."
     assert said["version"] == "3.9" or (IS_EMBEDDED and warning in glue.errors(run))
 
 
