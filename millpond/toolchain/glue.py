@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 import threading
 import time
@@ -127,6 +128,7 @@ def ensure_modules(name: str, interpreter: Path, places: Places, tell: Callable[
     places.cache.mkdir(parents=True, exist_ok=True)
     with FileLock(places.cache / f"{name}.lock"):
         if not stamp.is_current:
+            shutil.rmtree(directory, ignore_errors=True)
             with _telling(f"installing the Python modules that Glue provides ({name})", tell):
                 bootstrap.install(
                     bootstrap.ensure_uv(places.home),
