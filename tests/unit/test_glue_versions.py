@@ -19,7 +19,7 @@ from millpond.planes.glue.arguments import parse
 from millpond.planes.glue.environments import Environments, Stopped
 from millpond.planes.glue.exceptions import InvalidInputException, LaunchError
 from millpond.planes.glue.versions import VERSIONS
-from millpond.toolchain import bootstrap, glue, maven
+from millpond.toolchain import bootstrap, glue, maven, runtimes
 
 
 @pytest.mark.parametrize("version", VERSIONS.values(), ids=VERSIONS)
@@ -186,15 +186,17 @@ def test_an_installer_in_the_engine_has_what_the_person_has() -> None:
         "HTTPS_PROXY": "http://proxy",
         "PIP_INDEX_URL": "https://own",
         "HOME": "/home/x",
-        "AWS_SECRET": "s",
-    }
-    engine = {environments.HANDED_ON: environments.to_hand_on(person), "HOME": "/engine", "PATH": "/bin"}
-    given = environments.installer_environment(engine)
-    assert {name: given.get(name) for name in (*person, "PATH")} == {
-        **person,
-        "AWS_SECRET": None,
         "PATH": "/bin",
     }
+    engine = {
+        environments.HANDED_ON: json.dumps(person),
+        "HOME": "/engine",
+        "PATH": "/other",
+        "AWS_SECRET": "s",
+    }
+    given = environments.installer_environment(engine)
+    assert {name: given.get(name) for name in (*person, "AWS_SECRET")} == {**person, "AWS_SECRET": None}
+    assert environments.HANDED_ON == runtimes.ENVIRONMENT
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ INSTALLER_VARIABLES = (
 # A company network often signs with its own authority, which is only in the system's store.
 SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 HANDED_ON = "MILLPOND_INSTALLER_ENVIRONMENT"
-"""Where the harness hands those on to the engine, whose own environment has none of them."""
+"""Where the harness hands on to the engine, whose own environment has none of them, what installers need."""
 
 
 class Stopped(Exception):  # noqa: N818 - no error: somebody stopped the run
@@ -80,14 +80,6 @@ def _for_uv(variables: Mapping[str, str]) -> dict[str, str]:
     if SYSTEM_CERTIFICATES.exists():
         said["UV_SYSTEM_CERTS"] = "1"
     return {**{name: value for name, value in said.items() if value}, **variables}
-
-
-def to_hand_on(environment: Mapping[str, str]) -> str:
-    """The variables for installers of a person's environment, as one value."""
-    kept = {k: v for k, v in environment.items() if k.upper().startswith(INSTALLER_VARIABLES)}
-    if "HOME" in environment:
-        kept["HOME"] = environment["HOME"]
-    return json.dumps(kept, sort_keys=True)
 
 
 class Environments:
