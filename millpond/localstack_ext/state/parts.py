@@ -23,6 +23,7 @@ PLANES: Mapping[str, Callable[[], Any]] = {
     "glue": planes.glue,
     "athena": planes.athena,
     "codebuild": planes.codebuild,
+    "firehose": planes.firehose,
     "kinesis": planes.kinesis,
 }
 
