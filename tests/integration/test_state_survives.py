@@ -17,8 +17,11 @@ from engine_fixtures import RunningEngine, new_engine, wait_for
 from ports import free_port
 
 from millpond.base import process
+from millpond.base.config import Settings
 from millpond.base.errors import MillpondError
 from millpond.base.saved_state import MANIFEST, Manifest, versions
+from millpond.stack.embedded import EmbeddedStack
+from millpond.stack.snapshots import Snapshots
 
 BUCKET = {"LocationConstraint": "eu-west-1"}
 WAITS = {"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 600, "End": True}}}
@@ -244,3 +247,47 @@ def test_an_engine_whose_state_cannot_be_brought_back_does_not_start_and_says_wh
     assert "sts" in str(refused.value.detail)
     assert not running.engine.is_running
     assert (saved.directory / MANIFEST).exists()
+
+
+def test_a_snapshot_is_a_whole_stack_that_comes_back_on_other_ports(tmp_path: Path) -> None:
+    new_engine(tmp_path)
+    tools_file = tmp_path / "tools.json"
+
+    def stack(name: str) -> tuple[RunningEngine, EmbeddedStack]:
+        settings = Settings(
+            home=tmp_path / "home",
+            state_dir=tmp_path / name,
+            gateway_port=free_port(),
+            onprem_port=free_port(),
+            keep_state=True,
+        )
+        made = EmbeddedStack(settings, tools_file)
+        return RunningEngine(made.engine, settings), made
+
+    (there, first), (here, second) = stack("first"), stack("second")
+    try:
+        first.up()
+        with first.onprem.connection() as connection:
+            connection.execute("CREATE TABLE t AS SELECT 42 AS x")
+        there.client("s3").create_bucket(Bucket="lake", CreateBucketConfiguration=BUCKET)
+        there.client("s3").put_object(Bucket="lake", Key="k", Body=b"hello")
+        secret = json.dumps(first.onprem.secret())
+        there.client("secretsmanager").create_secret(Name="db", SecretString=secret)
+        Snapshots(there.settings).save("one", first)
+        first.down()
+
+        snapshots = Snapshots(here.settings)
+        found = snapshots.find("one")
+        dump = snapshots.unpack(found, second)
+        second.up()
+        assert snapshots.settle(found, dump, second.onprem) == ["db"]
+        with second.onprem.connection() as connection:
+            assert connection.execute("SELECT x FROM t").fetchall() == [(42,)]
+        assert here.client("s3").get_object(Bucket="lake", Key="k")["Body"].read() == b"hello"
+        secret = here.client("secretsmanager").get_secret_value(SecretId="db")["SecretString"]
+        assert json.loads(secret) == second.onprem.secret()
+        snapshots.remove("one")
+        assert snapshots.all() == []
+    finally:
+        first.down()
+        second.down()
