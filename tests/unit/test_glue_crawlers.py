@@ -89,7 +89,7 @@ def crawl(objects: Mapping[str, bytes], path: str = "s3://b/raw/", **target: Any
     [
         ("x.csv", b"id,amount,name\n1,2.5,x\n2,3,y\n", "csv", ["id bigint", "amount double", "name string"]),
         ("x.csv", b"a|b\nc|d\n", "csv", ["col0 string", "col1 string"]),
-        ("x.tsv.gz", gzip.compress(b"id\tname\n1\tx\n"), "csv", ["id bigint", "name string"]),
+        ("x.tsv.gz", gzip.compress(b"id\tname\n1\tx\n", mtime=0), "csv", ["id bigint", "name string"]),
         ("x.csv.bz2", bz2.compress(b"id;n\n1;\n2;3\n"), "csv", ["id bigint", "n bigint"]),
         ("x.csv", b'id,name\n1,"a,b"\n', "csv", ["id string", "name string"]),
         (
