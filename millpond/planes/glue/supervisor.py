@@ -466,6 +466,6 @@ def _warn_of_version(python: Path, asked: str, folder: RunFolder) -> None:
     if version != on_aws:
         with folder.stderr.open("a") as log:
             log.write(
-                f"WARNING: AWS Glue runs this Python shell job on Python {on_aws}; "
-                f"this run is on Python {version}.\n"
+                f"WARNING: AWS Glue runs this Python shell job on Python {on_aws}, "
+                f"which it does not have here, so this run is on Python {version}.\n"
             )
