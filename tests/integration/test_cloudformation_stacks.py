@@ -18,12 +18,16 @@ FAILING = {
     "Resources": {
         "Made": {
             "Type": "AWS::Glue::Database",
-            "Properties": {"CatalogId": "0", "DatabaseInput": {"Name": "made"}},
+            "Properties": {"CatalogId": "000000000000", "DatabaseInput": {"Name": "made"}},
         },
         "Fails": {
             "Type": "AWS::Glue::Table",
             "DependsOn": "Made",
-            "Properties": {"CatalogId": "0", "DatabaseName": "nowhere", "TableInput": {"Name": "t"}},
+            "Properties": {
+                "CatalogId": "000000000000",
+                "DatabaseName": "nowhere",
+                "TableInput": {"Name": "t"},
+            },
         },
     }
 }
@@ -115,7 +119,7 @@ def test_stack_that_fails_is_deleted_or_left_as_it_was_asked(stacks: Stacks) -> 
 
 
 def test_resource_whose_condition_becomes_false_is_removed(stacks: Stacks) -> None:
-    database = {"CatalogId": "0", "DatabaseInput": {"Name": "sometimes"}}
+    database = {"CatalogId": "000000000000", "DatabaseInput": {"Name": "sometimes"}}
     template = {
         "Parameters": {"Is": {"Type": "String"}},
         "Conditions": {"Wanted": {"Fn::Equals": [{"Ref": "Is"}, "yes"]}},

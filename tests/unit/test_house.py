@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,3 +70,9 @@ def test_a_room_imports_nothing_of_the_rooms_above_it(rooms: list[str], forbidde
         if re.match(forbidden, name)
     ]
     assert not found, "\n".join(found)
+
+
+def test_no_two_files_of_tests_have_the_same_name():
+    # The folders of tests are no packages: pytest takes files of one name for the same module.
+    names = Counter(path.name for path in (CHECKOUT / "tests").rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []

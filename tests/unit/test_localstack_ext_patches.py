@@ -10,11 +10,12 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from localstack.packages.api import PackageException, PackageInstaller
 
 import millpond.localstack_ext
 from millpond.base.config import CHECKOUT
 from millpond.base.foreign import Target, signature_of
-from millpond.localstack_ext.engine import patches
+from millpond.localstack_ext.engine import hooks, patches
 from millpond.localstack_ext.engine.patches import INVENTORY, USED
 
 ROOT = Path(millpond.localstack_ext.__file__).parent
@@ -181,3 +182,15 @@ def _imports(tree: ast.Module) -> dict[str, str]:
         elif isinstance(node, ast.Import):
             names |= {one.asname or one.name.split(".")[0]: one.name for one in node.names}
     return names
+
+
+def test_what_localstack_would_download_is_refused(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(PackageInstaller, "install", PackageInstaller.install)
+    hooks._stay_offline()
+
+    class Absent(PackageInstaller):
+        def _get_install_marker_path(self, install_dir: str) -> str:
+            return f"{install_dir}/nothing-is-here"
+
+    with pytest.raises(PackageException, match="it downloads nothing"):
+        Absent("thing", "1.0").install()

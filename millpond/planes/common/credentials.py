@@ -65,7 +65,7 @@ class Clients:
     def of(self, service: str, credentials: Credentials) -> Any:
         """A client with somebody's credentials."""
         with self._lock:  # making clients from one session is not thread-safe; using them is
-            return self._session.client(
+            client = self._session.client(
                 service,  # type: ignore[call-overload]
                 endpoint_url=self._context.endpoint_url,
                 aws_access_key_id=credentials.access_key_id,
@@ -73,6 +73,10 @@ class Clients:
                 aws_session_token=credentials.session_token or None,
                 config=_CONFIG,
             )
+            # botocore makes the classes of a client's errors when they are first asked for: of two threads
+            # that ask at once, one would wait for a class that is not raised.
+            _ = client.exceptions
+            return client
 
     def assume(self, role: str, session_name: str) -> Credentials:
         """Credentials of a role.
