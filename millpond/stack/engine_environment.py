@@ -29,6 +29,7 @@ SERVICES_WE_PROVIDE = (
     "lambda",
     "logs",
     "s3",
+    "scheduler",
     "secretsmanager",
     "stepfunctions",
 )

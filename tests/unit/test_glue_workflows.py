@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from millpond.planes.common.clock import Clock
 from millpond.planes.common.context import PlaneContext, Tools
+from millpond.planes.common.cron import parse_schedule
 from millpond.planes.glue.exceptions import (
     ConcurrentRunsExceededException,
     GlueError,
@@ -18,8 +20,6 @@ from millpond.planes.glue.exceptions import (
 )
 from millpond.planes.glue.tags import Tags
 from millpond.planes.glue.workflows import Automation, Ended, Origin
-from millpond.planes.glue.workflows.clock import Clock
-from millpond.planes.glue.workflows.schedules import parse_schedule
 from millpond.planes.glue.workflows.triggers import Triggers
 from millpond.planes.glue.workflows.workflows import Workflows
 
@@ -56,7 +56,7 @@ class FakeWork:
 class Everything(Triggers, Workflows):
     def __init__(self, tmp_path: Any) -> None:
         self.jobs, self.crawlers = FakeWork("jr"), FakeWork("cr")
-        self.clock = Clock()
+        self.clock = Clock("test")
         self._automation = Automation({"Job": self.jobs, "Crawler": self.crawlers}, self.clock)  # type: ignore[dict-item]
         tools = Tools(tmp_path, tmp_path, tmp_path, tmp_path, tmp_path, tmp_path, {})
         self._tags = Tags(PlaneContext("http://127.0.0.1:9", "eu-west-1", "0" * 12, tmp_path, tools))
@@ -119,7 +119,7 @@ def test_what_is_no_schedule_is_refused(text: str, glue: Everything) -> None:
 
 def test_a_clock_does_what_is_due_and_nothing_that_was_forgotten() -> None:
     times = [datetime(2026, 1, 1, tzinfo=UTC)]
-    clock, done = Clock(lambda: times[0]), threading.Event()
+    clock, done = Clock("test", lambda: times[0]), threading.Event()
     clock.set(("a", ""), times[0], lambda: (_ for _ in ()).throw(RuntimeError("goes on")))
     clock.set(("b", ""), None, lambda: None)
     clock.set(("c", ""), times[0], done.set)

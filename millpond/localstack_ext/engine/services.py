@@ -168,6 +168,14 @@ def _codebuild() -> Service:
     return _service("codebuild", Served(OPERATIONS, planes.codebuild().of))
 
 
+def _scheduler() -> Service:
+    from localstack.services.moto import MotoFallbackDispatcher
+
+    from millpond.localstack_ext.scheduler.provider import DueSchedulerProvider
+
+    return Service.for_provider(DueSchedulerProvider(), dispatch_table_factory=MotoFallbackDispatcher)
+
+
 def _kept(name: str) -> Callable[[], Service]:
     def make() -> Service:
         from millpond.localstack_ext.kept.services import kept_service
@@ -191,6 +199,7 @@ functions = aws_provider(api="lambda", name="millpond")(_lambda)
 kinesis = aws_provider(api="kinesis", name="millpond")(_kinesis)
 logs = aws_provider(api="logs", name="millpond")(_logs)
 s3 = aws_provider(api="s3", name="millpond")(_s3)
+scheduler = aws_provider(api="scheduler", name="millpond")(_scheduler)
 secretsmanager = aws_provider(api="secretsmanager", name="millpond")(_secretsmanager)
 stepfunctions = aws_provider(api="stepfunctions", name="millpond")(_stepfunctions)
 backup = aws_provider(api="backup", name="millpond")(_kept("backup"))

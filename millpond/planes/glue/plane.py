@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from botocore import xform_name
 
+from millpond.planes.common.clock import Clock
 from millpond.planes.common.context import PlaneContext
 from millpond.planes.common.credentials import Clients
 from millpond.planes.common.state import ENDED
@@ -46,7 +47,6 @@ from millpond.planes.glue.supervisor import ActiveRun, Supervisor
 from millpond.planes.glue.tags import Tags
 from millpond.planes.glue.workers import Workers
 from millpond.planes.glue.workflows import Automation, Ended, Origin, Work
-from millpond.planes.glue.workflows.clock import Clock
 from millpond.planes.glue.workflows.triggers import Triggers
 from millpond.planes.glue.workflows.workflows import Workflows
 
@@ -120,7 +120,7 @@ class GluePlane(SessionOperations):
             workers.settings.seconds_per_timeout_minute,
         )
         self._catalog = catalog = Catalog(context)
-        self._clock = Clock()
+        self._clock = Clock("glue")
         crawler_state = CrawlerState()
         self._crawlers = Crawlers(
             crawler_state,

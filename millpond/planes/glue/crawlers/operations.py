@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from millpond.planes.common.clock import Clock
 from millpond.planes.common.credentials import RoleNotTrustingError
 from millpond.planes.common.state import ENDED
 from millpond.planes.glue.crawlers import definitions, history
@@ -28,7 +29,6 @@ from millpond.planes.glue.exceptions import (
 from millpond.planes.glue.paging import page
 from millpond.planes.glue.requests import Request, Shape, now, required
 from millpond.planes.glue.tags import Tags
-from millpond.planes.glue.workflows.clock import Clock
 from millpond.planes.glue.workflows.definitions import schedule_of
 from millpond.planes.glue.workflows.store import Ended, Origin
 

@@ -11,6 +11,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
+from millpond.planes.common.clock import Clock
 from millpond.planes.glue.exceptions import (
     ConcurrentRunsExceededException,
     EntityNotFoundException,
@@ -19,7 +20,6 @@ from millpond.planes.glue.exceptions import (
 )
 from millpond.planes.glue.requests import now
 from millpond.planes.glue.workflows import store
-from millpond.planes.glue.workflows.clock import Clock
 from millpond.planes.glue.workflows.definitions import schedule_of
 from millpond.planes.glue.workflows.graph import graph_of, node_id, reached_from
 from millpond.planes.glue.workflows.store import (

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from millpond.planes.common.cron import Schedule, parse_schedule
 from millpond.planes.glue.exceptions import InvalidInputException, ValidationException
 from millpond.planes.glue.requests import Shape, chosen
-from millpond.planes.glue.workflows.schedules import Schedule, parse_schedule
 
 _JOB_STATES = ("SUCCEEDED", "STOPPED", "FAILED", "TIMEOUT")
 _CRAWL_STATES = ("SUCCEEDED", "FAILED", "CANCELLED")

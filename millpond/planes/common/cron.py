@@ -1,7 +1,8 @@
 """AWS's cron expressions, in UTC.
 
-Source: "Time-based schedules for jobs and crawlers" in the Glue Developer Guide: six fields, of which either
-the day of the month or the day of the week is ``?``; ``L``, ``W`` and ``#`` in those.
+Source: "Time-based schedules for jobs and crawlers" in the Glue Developer Guide, and "Cron-based schedules"
+in the EventBridge Scheduler User Guide: six fields, of which either the day of the month or the day of the
+week is ``?``; ``L``, ``W`` and ``#`` in those.
 """
 
 from __future__ import annotations

@@ -17,11 +17,14 @@ class Clock:
 
     Parameters
     ----------
+    name : str
+        Whose it is: of its thread, and in the engine's log.
     now : callable, optional
         Tells the time.
     """
 
-    def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, name: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._name = name
         self._now = now
         self._changed = threading.Condition()
         self._due: dict[Key, tuple[datetime, Callable[[], None]]] = {}
@@ -36,13 +39,18 @@ class Clock:
             else:
                 self._due[key] = moment, action
                 if self._thread is None:
-                    self._thread = threading.Thread(target=self._run, name="glue clock", daemon=True)
+                    self._thread = threading.Thread(target=self._run, name=f"{self._name} clock", daemon=True)
                     self._thread.start()
             self._changed.notify()
 
     def forget(self, key: Key) -> None:
         with self._changed:
             self._due.pop(key, None)
+
+    def clear(self) -> None:
+        """Do nothing of what was to be done."""
+        with self._changed:
+            self._due.clear()
 
     def close(self) -> None:
         with self._changed:
@@ -56,7 +64,7 @@ class Clock:
                 action()
             except Exception:  # noqa: BLE001
                 # The clock goes on for what is due later; what failed is in the engine's log.
-                _LOG.exception("what was due by a schedule of Glue failed")
+                _LOG.exception("what was due by a schedule of %s failed", self._name)
 
     def _wait(self) -> Callable[[], None] | None:
         """The next thing to do, once it is due; None when the clock is closed."""

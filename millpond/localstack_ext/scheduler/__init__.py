@@ -1,0 +1,1 @@
+"""EventBridge Scheduler, whose schedules are due here too."""
