@@ -230,10 +230,12 @@ def uv_environment(home: Path) -> Dict[str, str]:
     return environment
 
 
-def run(command: Sequence[str], failure: str) -> None:
-    """Run a command; on failure raise with the end of what it said."""
+def run(command: Sequence[str], failure: str, directory: Optional[Path] = None) -> None:
+    """Run a command, in a directory if one is given; on failure raise with the end of what it said."""
     environment = uv_environment(default_home())
-    result = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    result = subprocess.run(
+        command, capture_output=True, text=True, env=environment, cwd=directory, check=False
+    )
     if result.returncode:
         said = (result.stderr.strip() or result.stdout.strip())[-1500:]
         raise BootstrapError(

@@ -133,17 +133,10 @@ def _sdk(home: Path) -> Path:
             for file in files:
                 shutil.copy(file, made)
             bootstrap.run(
-                [
-                    *_npm(home),
-                    "ci",
-                    "--prefix",
-                    made,
-                    "--ignore-scripts",
-                    "--no-audit",
-                    "--no-fund",
-                    "--silent",
-                ],
+                # There, and not with --prefix: npm would look for the machine's own configuration below it.
+                [*_npm(home), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
                 "AWS's SDK for JavaScript could not be installed with npm",
+                Path(made),
             )
             shutil.rmtree(directory, ignore_errors=True)
             shutil.move(made, directory)
