@@ -1,7 +1,7 @@
-"""ARNs without an account are the caller's.
+"""ARNs without an account are the caller's, and so is a catalog without an id.
 
 Terraform's provider with ``skip_requesting_account_id = true`` does not know the account and leaves it out of
-the ARNs that it makes, for example ``arn:aws:glue:us-east-1::job/ingest``.
+the ARNs that it makes, for example ``arn:aws:glue:us-east-1::job/ingest``, and of ``CatalogId``.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ _SERVICES = (
 )
 _WITHOUT_ACCOUNT = re.compile(rf"(arn:aws[\w-]*:(?:{_SERVICES}):[\w-]+:)(:(?!event-source/).+)", re.DOTALL)
 _NAMING = re.compile(r"arn|resource|functionname", re.IGNORECASE)
+_SIGNS = (b"::", b"%3A%3A", b"%3a%3a", b'"CatalogId":""', b'"CatalogId": ""')
 _CONTENT_HEADERS = ("Content-Length", "Content-Type")
 
 
@@ -58,7 +59,7 @@ def complete_call(_chain: HandlerChain[Any], context: RequestContext, _response:
 
 
 def complete(value: Any, account_id: str, member: str = "") -> Any:
-    """A request with the account in each ARN that is without one.
+    """A request with the account in each ARN and catalog that is without one.
 
     Parameters
     ----------
@@ -73,6 +74,8 @@ def complete(value: Any, account_id: str, member: str = "") -> Any:
     match value:
         case str() if _NAMING.search(member) and (found := _WITHOUT_ACCOUNT.fullmatch(value)):
             return f"{found[1]}{account_id}{found[2]}"
+        case "" if member == "CatalogId":
+            return account_id
         case Mapping():
             return {name: complete(one, account_id, name) for name, one in value.items()}
         case list():
@@ -87,4 +90,4 @@ def _may_hold_one(context: RequestContext) -> bool:
     texts = [request.full_path.encode()]
     if context.operation is not None and not context.operation.has_streaming_input:
         texts.append(request.get_data())
-    return any(colons in text for text in texts for colons in (b"::", b"%3A%3A", b"%3a%3a"))
+    return any(sign in text for text in texts for sign in _SIGNS)
