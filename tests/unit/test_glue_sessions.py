@@ -163,7 +163,8 @@ def test_session_takes_statements_when_it_is_ready_and_goes_when_it_has_ended(se
 
 
 def test_session_that_is_idle_for_its_minutes_times_out(sessions: Sessions) -> None:
-    session = ready(sessions, IdleTimeout=1)
+    session = sessions.create({**REQUEST, "IdleTimeout": 1})
+    say(session, {"ready": True})
     wait_until("timeout", lambda: session.status == "TIMEOUT" and session.completed_on)
 
 
