@@ -19,11 +19,12 @@ from waiting import scaled, wait_until
 
 from millpond.base.config import CHECKOUT
 from millpond.base.containers import OF_WORKER
+from millpond.client.job_runs import ENDED
 from millpond.planes.glue.containers import limits_of
 from millpond.planes.glue.spark import local_size
 from millpond.stack.compose import connect
 from millpond.testing.containers import ContainerStack
-from millpond.testing.jobs import BUCKET, FINAL, ROLE, ensure_bucket_and_role, run_glue_job
+from millpond.testing.jobs import BUCKET, ROLE, ensure_bucket_and_role, run_glue_job
 
 OOM = "held = []\nwhile True: held.append(bytearray(64 * 1024 * 1024))\n"
 
@@ -59,7 +60,7 @@ class Going:
         self.containers.aws.glue.batch_stop_job_run(JobName=self.job, JobRunIds=[self.run_id])
 
     def ended_as(self, state: str) -> dict[str, Any]:
-        wait_until("end of the run", lambda: self.run["JobRunState"] in FINAL)
+        wait_until("end of the run", lambda: self.run["JobRunState"] in ENDED)
         assert self.run["JobRunState"] == state, self.run
         return self.run
 
