@@ -5,9 +5,7 @@ Source: the Service Authorization Reference, and what each service's guide says 
 
 from __future__ import annotations
 
-import functools
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,39 +15,9 @@ from urllib.parse import unquote
 import fault_rules
 
 from millpond.base.config import Settings
+from millpond.planes.iam.calls import ACTIONS, PREFIXES
+from millpond.planes.iam.wildcards import matches
 
-# Operations whose permission has another name.
-ACTIONS = {
-    "s3:CompleteMultipartUpload": "s3:PutObject",
-    "s3:CopyObject": "s3:PutObject",
-    "s3:CreateMultipartUpload": "s3:PutObject",
-    "s3:DeleteBucketEncryption": "s3:PutEncryptionConfiguration",
-    "s3:DeleteBucketLifecycle": "s3:PutLifecycleConfiguration",
-    "s3:DeleteObjects": "s3:DeleteObject",
-    "s3:DeletePublicAccessBlock": "s3:PutBucketPublicAccessBlock",
-    "s3:GetBucketAccelerateConfiguration": "s3:GetAccelerateConfiguration",
-    "s3:GetBucketEncryption": "s3:GetEncryptionConfiguration",
-    "s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
-    "s3:GetBucketNotificationConfiguration": "s3:GetBucketNotification",
-    "s3:GetBucketReplication": "s3:GetReplicationConfiguration",
-    "s3:GetObjectLockConfiguration": "s3:GetBucketObjectLockConfiguration",
-    "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
-    "s3:HeadBucket": "s3:ListBucket",
-    "s3:HeadObject": "s3:GetObject",
-    "s3:ListMultipartUploads": "s3:ListBucketMultipartUploads",
-    "s3:ListObjectVersions": "s3:ListBucketVersions",
-    "s3:ListObjects": "s3:ListBucket",
-    "s3:ListObjectsV2": "s3:ListBucket",
-    "s3:ListParts": "s3:ListMultipartUploadParts",
-    "s3:PutBucketEncryption": "s3:PutEncryptionConfiguration",
-    "s3:PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
-    "s3:PutBucketNotificationConfiguration": "s3:PutBucketNotification",
-    "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
-    "s3:UploadPart": "s3:PutObject",
-    "s3:UploadPartCopy": "s3:PutObject",
-    "lambda:Invoke": "lambda:InvokeFunction",
-}
-PREFIXES = {"stepfunctions": "states"}
 FREE = {"sts:GetCallerIdentity"}
 OPERATORS = ("ArnEquals", "ArnLike", "StringEquals", "StringLike")
 ITEMS_OF_A_TRANSACTION = {
@@ -154,16 +122,6 @@ class Role:
             for action in one.actions
             if matches(action.lower(), need.action.lower())
         }
-
-
-def matches(pattern: str, text: str) -> bool:
-    """IAM's wildcards: ``*`` is any text, ``?`` any letter, and all else itself."""
-    return _compiled(pattern).fullmatch(text) is not None
-
-
-@functools.cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), re.DOTALL)
 
 
 def _allow(statements: Sequence[Statement], need: Need) -> bool:
