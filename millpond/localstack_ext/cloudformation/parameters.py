@@ -5,10 +5,11 @@ Source: "Parameters" and "Rules" in the CloudFormation User Guide.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from millpond.planes.common.regexes import Regex, RegexError
 
 Values = Mapping[str, str]
 # Type, id and attribute to its value.
@@ -96,13 +97,21 @@ def _refusal(declared: Mapping[str, Any], value: str) -> str | None:
     if allowed is not None and value not in [str(one) for one in allowed]:
         return f"must be one of: {', '.join(str(one) for one in allowed)}"
     pattern = declared.get("AllowedPattern")
-    if pattern is not None and not re.fullmatch(pattern, value):
+    if pattern is not None and not _is_of(pattern, value):
         return f"must match pattern {pattern}"
     if len(value) < int(declared.get("MinLength", 0)):
         return f"must have at least {declared['MinLength']} characters"
     if "MaxLength" in declared and len(value) > int(declared["MaxLength"]):
         return f"must have at most {declared['MaxLength']} characters"
     return _number_refusal(declared, value) if "Number" in declared.get("Type", "") else None
+
+
+def _is_of(pattern: str, value: str) -> bool:
+    """Whether a value is of an ``AllowedPattern``, which is Java's: it may look around."""
+    try:
+        return Regex(str(pattern), backtracks=True).fullmatch(value) is not None
+    except RegexError as error:
+        raise ParameterProblem(f"AllowedPattern {pattern} is not valid: {error}") from error
 
 
 def _number_refusal(declared: Mapping[str, Any], value: str) -> str | None:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from millpond.planes.common.regexes import Regex
+
 _LEAST_OR = 2
 _MOST_WILDCARDS = 5
 _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
@@ -194,7 +196,7 @@ def _wildcard(operand: Any) -> Test:
     if parts.count("*") > _MOST_WILDCARDS:
         raise InvalidPatternError("Rule is too complex - try using fewer wildcard characters")
     shown = (".*" if part == "*" else re.escape(part[-1] if part[0] == "\\" else part) for part in parts)
-    pattern = re.compile("".join(shown), re.DOTALL)
+    pattern = Regex("".join(shown), "s")
     return lambda value: isinstance(value, str) and pattern.fullmatch(value) is not None
 
 

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from millpond.planes.common.regexes import Regex, RegexError
+
 Fields = Callable[[str], Any]
 """The value that a selector (``$.a.b``, ``$field``) has in an event; None if it has none."""
 
@@ -85,9 +87,9 @@ def parse(pattern: str) -> Pattern:
 
 
 def _terms(text: str) -> Pattern:
-    wanted: list[re.Pattern[str]] = []
-    optional: list[re.Pattern[str]] = []
-    unwanted: list[re.Pattern[str]] = []
+    wanted: list[Regex] = []
+    optional: list[Regex] = []
+    unwanted: list[Regex] = []
     if rest := _TERM.sub("", text).strip():
         raise InvalidPatternError(f"unexpected {rest[:20]} in {text}")
     for sign, term in _TERM.findall(text):
@@ -111,10 +113,10 @@ def _terms(text: str) -> Pattern:
     return Pattern(fields_of, matches)
 
 
-def _found(term: str) -> re.Pattern[str]:
+def _found(term: str) -> Regex:
     if len(term) > 1 and term[0] == term[-1] == "%":
         return _regex(term)
-    return re.compile(re.escape(_unquoted(term)))
+    return Regex(re.escape(_unquoted(term)))
 
 
 # JSON and columns
@@ -282,16 +284,14 @@ def number_of(value: Any) -> float | None:
         return None
 
 
-def _wildcard(text: str) -> re.Pattern[str]:
-    return re.compile(
-        "".join((r"\A", ".*".join(re.escape(part) for part in text.split("*")), r"\Z")), re.DOTALL
-    )
+def _wildcard(text: str) -> Regex:
+    return Regex("".join((r"\A", ".*".join(re.escape(part) for part in text.split("*")), r"\z")), "s")
 
 
-def _regex(text: str) -> re.Pattern[str]:
+def _regex(text: str) -> Regex:
     try:
-        return re.compile(text[1:-1])
-    except re.error as error:
+        return Regex(text[1:-1])
+    except RegexError as error:
         raise InvalidPatternError(f"{text} is not a regular expression: {error}") from error
 
 

@@ -15,13 +15,20 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
+from jsonata.functions import Functions
 from jsonata.jexception import JException
 from jsonata.jsonata import Jsonata
 from jsonata.utils import Utils
 
+from millpond.planes.common.regexes import Regex
+
 NULL: Any = Utils.NULL_VALUE
 _ALGORITHMS = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512"}
 _LARGEST_SAFE_INTEGER = 2**53
+MOST_TOGETHER = 262_144
+"""Items of a range and characters of a padding: a state holds as many bytes."""
+MOST_MILLISECONDS = 5_000
+"""How long an expression may take. Expressions run side by side with everything else in the engine."""
 
 
 class QueryError(ValueError):
@@ -76,14 +83,33 @@ def evaluate(expression: str, bindings: Mapping[str, Any]) -> Any:
     return _plain(value)
 
 
+class _Jsonata(Jsonata):  # type: ignore[misc]
+    """The language with ranges that stay small: the library's own limit is ten million items."""
+
+    def evaluate_range_expression(self, lhs: Any, rhs: Any) -> Any:
+        if _is_whole(lhs) and _is_whole(rhs) and rhs - lhs >= MOST_TOGETHER:
+            raise ValueError(f"a range makes at most {MOST_TOGETHER} items, not {rhs - lhs + 1}")
+        return super().evaluate_range_expression(lhs, rhs)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _parsed(expression: str) -> Jsonata:
     try:
-        return Jsonata(expression)
+        return _Jsonata(expression, _regex, MOST_MILLISECONDS)
     except JException as error:
         raise QueryError(f"is not valid. {error.get_error()}: {error}") from error
     except Exception as error:
         # As above.
         raise QueryError(f"is not valid. {error}") from error
+
+
+def _regex(pattern: str, flags: Any) -> Regex:
+    """A regular expression in an expression: JavaScript's, which may look around."""
+    named = f"{'i' if flags.case_insensitive else ''}{'m' if flags.multiline else ''}"
+    return Regex(pattern, named, backtracks=True)
 
 
 def _plain(value: Any) -> Any:
@@ -113,6 +139,8 @@ def _range(first: Any, last: Any, step: Any) -> Any:
     if step == 0:
         raise ValueError("$range cannot step by 0")
     many = int((last - first) / step) + 1
+    if many > MOST_TOGETHER:
+        raise ValueError(f"$range makes at most {MOST_TOGETHER} items, not {many}")
     return [first + step * at for at in range(max(0, many))]
 
 
@@ -131,6 +159,14 @@ def _parse(text: str) -> Any:
     return json.loads(text)
 
 
+class _Padding:
+    @staticmethod
+    def pad(text: Any, width: Any, filling: Any) -> Any:
+        if _is_whole(width) and abs(width) > MOST_TOGETHER:
+            raise ValueError(f"$pad makes at most {MOST_TOGETHER} characters, not {abs(width)}")
+        return Functions.pad(text, width, filling)
+
+
 def _no_eval(*_arguments: Any) -> NoReturn:
     raise ValueError("$eval is not supported; use $parse to read JSON")
 
@@ -146,4 +182,4 @@ _FUNCTIONS: dict[str, Any] = {
         "parse": _parse,
         "eval": _no_eval,
     }.items()
-}
+} | {"pad": Jsonata.JNativeFunction("pad", "<s-ns?:s>", _Padding, None)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from millpond.planes.athena.exceptions import InvalidRequestException, MetadataException
 from millpond.planes.athena.paging import page
+from millpond.planes.common.regexes import Regex, RegexError
 
 if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
@@ -78,13 +78,21 @@ class Metadata:
         except ClientError as error:
             raise _missing(error, f"Database {request['DatabaseName']} not found") from error
         if expression := request.get("Expression"):
-            every = [table for table in every if re.search(expression, table["Name"])]
+            every = _fitting(expression, every)
         tables, more = page(sorted(every, key=lambda t: str(t["Name"])), request)
         return {"TableMetadataList": tables, **more}
 
     def _check(self, name: str) -> None:
         if name.lower() != CATALOG.lower():
             raise InvalidRequestException(f"DataCatalog {name} was not found")
+
+
+def _fitting(expression: str, tables: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    try:
+        pattern = Regex(expression, backtracks=True)
+        return [table for table in tables if pattern.search(table["Name"])]
+    except RegexError as error:
+        raise InvalidRequestException(f"Invalid expression {expression}: {error}") from error
 
 
 def _missing(error: ClientError, message: str) -> Exception:

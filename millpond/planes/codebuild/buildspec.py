@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from millpond.planes.codebuild.exceptions import BuildspecError
+from millpond.planes.common.regexes import Regex, RegexError
 
 PHASES = ("install", "pre_build", "build", "post_build")
 SHELLS = ("sh", "bash")
@@ -189,8 +190,8 @@ def parse_on_failure(text: str) -> OnFailure:
     if retries > _MAX_RETRIES:
         raise BuildspecError(f"invalid on-failure value {text!r}: the count must be between 0 and 100")
     try:
-        re.compile(pattern)
-    except re.error as error:
+        Regex(pattern)
+    except RegexError as error:
         raise BuildspecError(f"invalid on-failure value {text!r}: {error}") from error
     return OnFailure("RETRY", retries, pattern)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import threading
 import time
 from collections.abc import Mapping
@@ -35,6 +34,7 @@ from millpond.planes.codebuild.shell import BuildFolder, BuildShell, CommandRunn
 from millpond.planes.codebuild.sources import GitCredentials, GitDownload, GitSource
 from millpond.planes.common.context import PlaneContext
 from millpond.planes.common.credentials import Clients, Credentials, RoleNotTrustingError
+from millpond.planes.common.regexes import Regex
 from millpond.planes.common.telemetry import Reporter
 
 _LOG = logging.getLogger(__name__)
@@ -218,7 +218,7 @@ class Execution:
     def _action_after(self, phase: Phase, failure: PhaseFailure) -> str:
         """What the buildspec wants when a phase fails."""
         spec = self._spec.phases.get(_COMMAND_PHASES.get(phase, ""), PhaseSpec()).on_failure
-        if spec.action == "RETRY" and re.search(spec.pattern, failure.message):
+        if spec.action == "RETRY" and Regex(spec.pattern).search(failure.message):
             self._active.retries = spec.retries
         return spec.action
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from millpond.planes.common.regexes import Regex, RegexError
 from millpond.planes.glue.catalog.store import Catalog, Database
 from millpond.planes.glue.exceptions import (
     AlreadyExistsException,
@@ -242,8 +243,15 @@ def name_filter(pattern: str) -> Any:
     """
     # A star after a character class, a group or a dot repeats that; after anything else it stands for itself.
     text = re.sub(r"(?<![.)\]])(?<!\\[wdsWDS])\*", ".*", pattern)
+
+    def fits(name: str) -> bool:
+        try:
+            return compiled.fullmatch(name) is not None
+        except RegexError as error:
+            raise InvalidInputException(f"Invalid pattern {pattern}: {error}") from error
+
     try:
-        compiled = re.compile(text, re.IGNORECASE)
-    except re.error as error:
+        compiled = Regex(text, "i", backtracks=True)
+    except RegexError as error:
         raise InvalidInputException(f"Invalid pattern {pattern}: {error}") from error
-    return lambda name: compiled.fullmatch(name) is not None
+    return fits

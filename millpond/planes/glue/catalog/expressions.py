@@ -17,6 +17,7 @@ from typing import Any
 import sqlglot
 from sqlglot import exp
 
+from millpond.planes.common.regexes import Regex
 from millpond.planes.glue.exceptions import InvalidInputException, InvalidStateException
 
 # The value of a partition whose key is NULL.
@@ -247,7 +248,7 @@ def _bare(tree: exp.Expression) -> exp.Expression:
     return tree
 
 
-def _like_pattern(pattern: str, escape: str) -> re.Pattern[str]:
+def _like_pattern(pattern: str, escape: str) -> Regex:
     parts, escaped = [], False
     for character in pattern:
         if escaped or character not in ("%", "_", escape):
@@ -257,4 +258,4 @@ def _like_pattern(pattern: str, escape: str) -> re.Pattern[str]:
             escaped = True
         else:
             parts.append(".*" if character == "%" else ".")
-    return re.compile("".join(parts), re.DOTALL)
+    return Regex("".join(parts), "s")

@@ -11,9 +11,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from millpond.planes.common.regexes import RegexError
 from millpond.planes.glue.crawlers.files import RangedFile, S3File, read_sample
 from millpond.planes.glue.crawlers.grok import grok_pattern
 from millpond.planes.glue.crawlers.schemas import Column, FileSchema, wider
+from millpond.planes.glue.exceptions import InvalidInputException
 
 Shape = dict[str, Any]
 
@@ -412,7 +414,11 @@ def _custom_xml(text: str, given: Mapping[str, Any]) -> FileSchema | None:
 def _custom_grok(text: str, given: Mapping[str, Any]) -> FileSchema | None:
     pattern, columns = grok_pattern(given["GrokPattern"], given.get("CustomPatterns") or "")
     lines = [line for line in text.splitlines() if line.strip()]
-    if not lines or not all(pattern.fullmatch(line) for line in lines[:100]):
+    try:
+        fits = bool(lines) and all(pattern.fullmatch(line) for line in lines[:100])
+    except RegexError as error:
+        raise InvalidInputException(f"The grok pattern is not valid: {error}") from error
+    if not fits:
         return None
     serde = {"input.format": given["GrokPattern"]}
     if given.get("CustomPatterns"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from millpond.planes.common.regexes import Regex, RegexError
 from millpond.planes.glue.exceptions import InvalidInputException
 
 # The patterns that most others are made of ("AWS Glue built-in patterns" in the Developer Guide).
@@ -75,7 +76,7 @@ _TYPES |= {"boolean": "boolean", "date": "date", "string": "string"}
 _REFERENCE = re.compile(r"%\{(\w+)(?::([\w.-]+))?(?::(\w+))?\}")
 
 
-def grok_pattern(text: str, custom: str = "") -> tuple[re.Pattern[str], tuple[tuple[str, str], ...]]:
+def grok_pattern(text: str, custom: str = "") -> tuple[Regex, tuple[tuple[str, str], ...]]:
     """A grok pattern as a regular expression, and the columns it makes.
 
     Parameters
@@ -113,6 +114,6 @@ def grok_pattern(text: str, custom: str = "") -> tuple[re.Pattern[str], tuple[tu
         return f"({inner})"
 
     try:
-        return re.compile(_REFERENCE.sub(expand, text)), tuple(columns.items())
-    except re.error as error:
+        return Regex(_REFERENCE.sub(expand, text), backtracks=True), tuple(columns.items())
+    except RegexError as error:
         raise InvalidInputException(f"The grok pattern is not valid: {error}") from error

@@ -8,14 +8,15 @@ folder is looked at by itself. A folder ``day=1`` is the value 1 of the key ``da
 
 from __future__ import annotations
 
-import fnmatch
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from millpond.planes.common.regexes import Regex, RegexError
 from millpond.planes.glue.crawlers.files import S3File
 from millpond.planes.glue.crawlers.schemas import FileSchema, merged
+from millpond.planes.glue.exceptions import InvalidInputException
 
 _MOST = 0.5
 
@@ -110,8 +111,15 @@ def folders_of(files: Iterable[S3File], exclusions: Sequence[str], root: str) ->
     return [found[path] for path in sorted(found)]
 
 
-def _glob(pattern: str) -> re.Pattern[str]:
+def _glob(pattern: str) -> Regex:
     """AWS's glob: ``*`` stays within a folder, ``**`` does not, and ``{a,b}`` is either."""
+    try:
+        return Regex(_glob_text(pattern), "s")
+    except RegexError as error:
+        raise InvalidInputException(f"The exclude pattern {pattern} is not valid: {error}") from error
+
+
+def _glob_text(pattern: str) -> str:
     pieces = re.split(r"(\*\*/?|\*|\?|\{[^}]*\}|\[[^\]]*\])", pattern)
     text = ""
     for piece in pieces:
@@ -122,12 +130,12 @@ def _glob(pattern: str) -> re.Pattern[str]:
         elif piece == "?":
             text += "[^/]"
         elif piece.startswith("{"):
-            text += f"(?:{'|'.join(fnmatch.translate(one)[4:-3] for one in piece[1:-1].split(','))})"
+            text += f"(?:{'|'.join(_glob_text(one) for one in piece[1:-1].split(','))})"
         elif piece.startswith("["):
             text += piece.replace("[!", "[^")
         else:
             text += re.escape(piece)
-    return re.compile(text, re.DOTALL)
+    return text
 
 
 def tables_of(

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
+from millpond.planes.common.regexes import Regex
 from millpond.planes.glue.crawlers.classify import UNKNOWN, classify
 from millpond.planes.glue.crawlers.files import S3File
 from millpond.planes.glue.crawlers.layout import Folder, FoundTable, folders_of, table_name
@@ -104,7 +105,9 @@ def database_tables(connection: Mapping[str, Any], path: str, exclusions: Sequen
     for in_schema, name, column, kind, precision, scale, _ in rows:
         columns = found.setdefault((in_schema, name), [])
         columns.append((column.lower(), _postgresql_type(kind, precision, scale)))
-    excluded = [re.compile(pattern.replace("%", ".*").replace("*", ".*")) for pattern in exclusions]
+    excluded = [
+        Regex("".join(".*" if one in "%*" else re.escape(one) for one in pattern)) for pattern in exclusions
+    ]
     return [
         _plain(
             f"{match[3]}_{in_schema}_{name}",

@@ -15,6 +15,8 @@ from typing import Any
 import sqlglot
 from sqlglot import exp
 
+from millpond.planes.common.regexes import Regex
+
 INTEGERS = frozenset({"tinyint", "smallint", "int", "bigint", "integer"})
 # The value of a partition whose key is NULL.
 NULL = "__HIVE_DEFAULT_PARTITION__"
@@ -121,7 +123,7 @@ def _membership(tree: exp.In, types: Types) -> Condition:
 def _like(tree: exp.Like, types: Types) -> Condition:
     name, pattern = _key(_bare(tree.this), types), _constant(_bare(tree.expression))
     # Spark writes a prefix, a suffix or a part, and quotes nothing in it: only ".*" is a pattern.
-    wanted = re.compile(".*".join(re.escape(part) for part in pattern.split(".*")), re.DOTALL)
+    wanted = Regex(".*".join(re.escape(part) for part in pattern.split(".*")), "s")
     is_wanted = not tree.args.get("negate")
     return lambda values: values[name] != NULL and (wanted.fullmatch(values[name]) is not None) == is_wanted
 

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from urllib.parse import unquote
 
+from millpond.planes.common.regexes import Regex
+
 # Hive's FileUtils escapes these, and control characters.
 _ESCAPED = re.compile(r"[\x00-\x1f\x7f\"#%'*/:=?\\{\[\]^]")
 
@@ -37,7 +39,7 @@ def matches(pattern: str | None) -> Callable[[str], bool]:
     if not pattern:
         return lambda _name: True
     wanted = [re.escape(part).replace(r"\*", ".*") for part in pattern.split("|")]
-    compiled = re.compile("|".join(f"(?:{part})" for part in wanted), re.IGNORECASE)
+    compiled = Regex("|".join(f"(?:{part})" for part in wanted), "i")
     return lambda name: compiled.fullmatch(name) is not None
 
 
