@@ -396,6 +396,53 @@ def test_json_is_read_as_its_serde_reads_it(lake: Lake) -> None:
     )
 
 
+def test_projected_partitions_need_no_registration(lake: Lake) -> None:
+    made = (
+        "CREATE EXTERNAL TABLE {} (n int) PARTITIONED BY (day string, kind string) "
+        "ROW FORMAT SERDE 'org.openx.data.jsonserde.JsonSerDe' "
+        f"LOCATION 's3://{BUCKET}/projected/' TBLPROPERTIES ('projection.enabled' = 'true', "
+        f"'storage.location.template' = 's3://{BUCKET}/projected/${{{{day}}}}/${{{{kind}}}}/', {{}})"
+    )
+    for place in ("2024-01-01/x", "2024-01-02/y", "2024-01-02/z", "2025-01-01/x"):
+        lake.s3.put_object(Bucket=BUCKET, Key=f"projected/{place}/a.json", Body=b'{"N": 1}\n')
+    lake.rows(
+        made.format(
+            "projected",
+            "'projection.day.type' = 'date', 'projection.day.range' = '2024-01-01,2024-12-31', "
+            "'projection.day.format' = 'yyyy-MM-dd', "
+            "'projection.kind.type' = 'enum', 'projection.kind.values' = 'x,y'",
+        )
+    )
+    found = lake.rows("SELECT day, kind, sum(n) FROM projected GROUP BY day, kind ORDER BY day")
+    assert found == [("2024-01-01", "x", "1"), ("2024-01-02", "y", "1")]
+    assert lake.rows("SELECT sum(n) FROM projected WHERE day > '2024-01-01' AND kind = 'y'") == [("1",)]
+    count = "SELECT count(*) FROM \"projected$partitions\" WHERE day <= '2024-01-03'"
+    assert lake.rows(count) == [("6",)]
+    every = "'projection.day.type' = 'injected', 'projection.kind.type' = 'injected'"
+    lake.rows(made.format("injected", every))
+    asked = "SELECT sum(n) FROM injected WHERE kind IN ('x', 'z')"
+    assert lake.rows(f"{asked} AND day = '2025-01-01'") == [("1",)]
+    assert lake.reason(asked).startswith(
+        "CONSTRAINT_VIOLATION: For the injected projected partition column day"
+    )
+
+
+def test_the_catalog_is_read_as_tables(lake: Lake, orders: str) -> None:
+    assert ("3",) in lake.rows('SELECT count(*) FROM "orders$partitions"')
+    columns = "SELECT column_name, ordinal_position, data_type FROM information_schema.columns"
+    assert (
+        lake.rows(f"{columns} WHERE table_schema = 'lake' AND table_name = 'orders' ORDER BY 2")[-1][0]
+        == "day"
+    )
+    tables = lake.rows(
+        "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = 'lake'"
+    )
+    assert ("orders", "BASE TABLE") in tables
+    schemas = "SELECT schema_name FROM awsdatacatalog.information_schema.schemata"
+    assert {("lake",), ("information_schema",)} <= set(lake.rows(schemas))
+    assert lake.reason("SELECT * FROM information_schema.nothing").startswith("TABLE_NOT_FOUND: ")
+
+
 def test_delimited_text_is_read_as_its_table_says_or_refused(lake: Lake) -> None:
     lake.s3.put_object(Bucket=BUCKET, Key="text/a.tsv", Body=b"1\tx\n2\t-\n3\nbad\t\n")
     made = "CREATE EXTERNAL TABLE {} ({}) ROW FORMAT DELIMITED FIELDS TERMINATED BY '\\t' {} LOCATION '{}'"

@@ -6,7 +6,7 @@ import base64
 import datetime as dt
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from millpond.planes.athena.iceberg.tables import (
     at_version,
     is_iceberg,
 )
+from millpond.planes.athena.listings import INFORMATION_SCHEMA, find_listing
 from millpond.planes.athena.queries import AsOf, StoredTable, StoredView
 from millpond.planes.athena.relations import Column
 from millpond.planes.athena.types import VARCHAR, Type, from_hive
@@ -75,12 +76,17 @@ class GlueCatalog:
         """
         if catalog != CATALOG:
             raise QueryFailed("CATALOG_NOT_FOUND", f"Catalog '{catalog}' does not exist", *place)
+        if database == INFORMATION_SCHEMA and (listing := find_listing(self.glue, table, _view_query)):
+            return listing
         name, _, kind = (
             table.rpartition("$") if table.rpartition("$")[2] in METADATA_TABLES else (table, "", "")
         )
         found = self.get_table(database, name)
-        if found is None or (kind and not is_iceberg(found)):
-            if not self.has_database(database):
+        is_hives = found is not None and not is_iceberg(found)
+        if found is not None and is_hives and kind == "partitions" and found.get("PartitionKeys"):
+            return _partitions(found, database, place)
+        if found is None or (kind and is_hives):
+            if database != INFORMATION_SCHEMA and not self.has_database(database):
                 raise QueryFailed("SCHEMA_NOT_FOUND", f"Schema '{database}' does not exist", *place)
             message = f"Table '{CATALOG}.{database}.{table}' does not exist"
             raise QueryFailed("TABLE_NOT_FOUND", message, *place)
@@ -148,11 +154,8 @@ def _is_missing(error: ClientError) -> bool:
 
 
 def _table(found: dict[str, Any], database: str, table: str, place: Place) -> StoredTable:
-    parameters = found.get("Parameters") or {}
     if kind := _log_format(found):
         raise NotSupported(f"The {kind} table {database}.{table}", *place)
-    if parameters.get("projection.enabled", "").lower() == "true":
-        raise NotSupported(f"Partition projection of {database}.{table}", *place)
     keys = found.get("PartitionKeys") or []
     columns = [
         Column(c["Name"].lower(), c["Name"].lower(), _type(c, database, table))
@@ -160,6 +163,22 @@ def _table(found: dict[str, Any], database: str, table: str, place: Place) -> St
     ]
     hidden = Column(HIDDEN_PATH, HIDDEN_PATH, VARCHAR, is_hidden=True)
     return StoredTable(database, table, (*columns, hidden), tuple(k["Name"].lower() for k in keys))
+
+
+def _partitions(found: dict[str, Any], database: str, place: Place) -> StoredTable:
+    """``"t$partitions"`` of a table of Hive's kind: its keys, a row for each partition."""
+    described = _table(found, database, found["Name"], place)
+    keys = tuple(column for column in described.columns if column.name in described.partition_keys)
+    names = described.partition_keys
+    return StoredTable(database, found["Name"], keys, names, None, "partitions", lambda _: None)
+
+
+def _view_query(found: Mapping[str, Any]) -> str:
+    """The query of a view, or the text of one that Athena did not make."""
+    try:
+        return _view(dict(found), "").sql
+    except QueryFailed:
+        return str(found.get("ViewOriginalText", ""))
 
 
 def _log_format(found: dict[str, Any]) -> str:

@@ -102,26 +102,48 @@ SCALARS: dict[str, list[Overload]] = {
 UNSUPPORTED = frozenset(
     {
         # Digests and other sketches.
-        "approx_set", "cardinality_of_set", "empty_approx_set", "hash_counts", "intersection_cardinality",
-        "jaccard_index", "make_set_digest", "merge", "merge_set_digest", "qdigest_agg", "quantile_at_value",
-        "tdigest_agg", "value_at_quantile", "values_at_quantiles", "scale_qdigest", "scale_tdigest",
-        "trimmed_mean",
+        "approx_most_frequent", "approx_set", "empty_approx_set", "hash_counts",
+        "intersection_cardinality", "jaccard_index", "make_set_digest", "merge", "merge_set_digest",
+        "qdigest_agg", "quantile_at_value", "tdigest_agg", "value_at_quantile",
+        "values_at_quantiles",
         # Colours.
         "bar", "color", "render", "rgb",
         # Hashes and statistics.
-        "checksum", "spooky_hash_v2_32", "spooky_hash_v2_64", "beta_cdf", "inverse_beta_cdf",
-        "inverse_normal_cdf", "t_cdf", "t_pdf", "numeric_histogram", "entropy",
-        # Text and lists.
-        "word_stem", "normalize", "shuffle", "from_unixtime_nanos", "from_iso8601_timestamp_nanos",
-        "regexp_replace_lambda", "index", "char2hexint", "array_first", "array_last", "any_keys_match",
-        "all_keys_match", "any_values_match", "no_keys_match", "no_values_match", "map_zip_with", "map_union",
+        "beta_cdf", "bitwise_xor_agg", "checksum", "inverse_beta_cdf", "inverse_normal_cdf",
+        "numeric_histogram", "reduce_agg", "spooky_hash_v2_32", "spooky_hash_v2_64", "t_cdf",
+        "t_pdf",
+        # Text, times, lists and vectors.
+        "cosine_distance", "dot_product", "euclidean_distance", "fail",
+        "from_iso8601_timestamp_nanos", "from_unixtime_nanos", "map_union", "map_zip_with",
+        "normalize", "shuffle", "timezone", "word_stem",
         # JSON of the SQL standard.
         "json_array", "json_exists", "json_object", "json_query", "json_table", "json_value",
         # The session.
-        "current_user", "current_catalog", "current_schema", "version", "to_char", "to_date", "to_timestamp",
-        # Machine learning, geometry, classifiers.
-        "classify", "features", "learn_classifier", "learn_regressor", "regress", "ST_AsText", "classifier",
-        "match_number",
+        "current_catalog", "current_groups", "current_schema", "current_user", "version",
+        # Rows that match a pattern, and table functions.
+        "classifier", "exclude_columns", "match_number", "table_changes",
+        # Machine learning.
+        "classify", "evaluate_classifier_predictions", "features", "learn_classifier",
+        "learn_libsvm_classifier", "learn_libsvm_regressor", "learn_regressor", "regress",
+        # Geometry.
+        "bing_tile", "bing_tile_at", "bing_tile_coordinates", "bing_tile_polygon",
+        "bing_tile_quadkey", "bing_tile_zoom_level", "bing_tiles_around", "convex_hull_agg",
+        "from_encoded_polyline", "from_geojson_geometry", "geometry_from_hadoop_shape",
+        "geometry_invalid_reason", "geometry_nearest_points", "geometry_to_bing_tiles",
+        "geometry_union", "geometry_union_agg", "great_circle_distance", "line_interpolate_point",
+        "line_interpolate_points", "line_locate_point", "simplify_geometry", "spatial_partitioning",
+        "spatial_partitions", "st_area", "st_asbinary", "st_astext", "st_boundary", "st_buffer",
+        "st_centroid", "st_contains", "st_convexhull", "st_coorddim", "st_crosses", "st_difference",
+        "st_dimension", "st_disjoint", "st_distance", "st_endpoint", "st_envelope",
+        "st_envelopeaspts", "st_equals", "st_exteriorring", "st_geometries", "st_geometryfromtext",
+        "st_geometryn", "st_geometrytype", "st_geomfrombinary", "st_geomfromkml",
+        "st_interiorringn", "st_interiorrings", "st_intersection", "st_intersects", "st_isclosed",
+        "st_isempty", "st_isring", "st_issimple", "st_isvalid", "st_length", "st_linefromtext",
+        "st_linestring", "st_multipoint", "st_numgeometries", "st_numinteriorring", "st_numpoints",
+        "st_overlaps", "st_point", "st_pointn", "st_points", "st_polygon", "st_relate",
+        "st_startpoint", "st_symdifference", "st_touches", "st_union", "st_within", "st_x",
+        "st_xmax", "st_xmin", "st_y", "st_ymax", "st_ymin", "to_encoded_polyline",
+        "to_geojson_geometry", "to_geometry", "to_spherical_geography",
     }
 )  # fmt: skip
 """Functions that Trino has and the compiler has not: refused by name."""

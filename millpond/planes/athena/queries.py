@@ -7,9 +7,9 @@ every relation an alias of its own (``r1``), every output column its number (``o
 # ruff: noqa: S608 - writing SQL is what this module is for; names and texts in it are quoted
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlglot import exp
 
@@ -54,6 +54,13 @@ _GROUPING: dict[type[exp.Expr], str] = {
 }
 
 
+Listing = Callable[[Mapping[str, Sequence[str]]], Iterable[Sequence[Any]] | None]
+"""The rows of a relation that no file holds, or None if they are the partitions of its table.
+
+It is given the columns that the query compares with constants, and those; other rows need not come.
+"""
+
+
 @dataclass(frozen=True)
 class StoredTable:
     """A table of the catalog.
@@ -70,6 +77,8 @@ class StoredTable:
         What is read of an Iceberg table; None for a table of Hive's kind.
     metadata_table : str
         For ``"t$snapshots"`` and the like, the word behind the dollar sign.
+    listing : callable, optional
+        Gives the rows, where no file holds them.
     """
 
     database: str
@@ -78,6 +87,11 @@ class StoredTable:
     partition_keys: tuple[str, ...]
     iceberg: TableSnapshot | None = None
     metadata_table: str = ""
+    listing: Listing | None = None
+
+    def is_filtered_by(self, column: Column) -> bool:
+        """Whether less is to be read where a query compares this column with constants."""
+        return self.iceberg is not None or self.listing is not None or column.name in self.partition_keys
 
 
 @dataclass(frozen=True)
@@ -152,7 +166,7 @@ class Scan:
     predicates : list of str
         Conditions on partition keys alone, in DuckDB's SQL; other partitions need not be read.
     filters : list of Filter
-        Conditions by which files of an Iceberg table need not be read.
+        Conditions of one column each, by which files, partitions or databases need not be read.
     """
 
     name: str
@@ -610,15 +624,17 @@ class _QueryCompiler:
             scan.predicates.append(sql)
 
     def _offer_filters(self, node: exp.Expr, scope: Scope) -> None:
-        """Give what a condition says of one column of an Iceberg table to its scan."""
+        """Give what a condition says of one column of a table to its scan."""
         for operator, side, constants in comparisons(node):
             column = ExpressionCompiler(self, scope, clause="WHERE clause")
             value = column.compile(side)
             found = column.found[0]
             scan = next((s for s in self.scans if found.relation and s.alias == found.relation.alias), None)
-            if scan is None or scan.table.iceberg is None or found.is_outer or found.column is None:
+            if scan is None or found.is_outer or found.column is None:
                 continue
             assert found.relation is not None
+            if not scan.table.is_filtered_by(found.column):
+                continue
             is_whole = value.sql == found.value.sql and not value.type.elements
             if found.relation.is_optional or found.column.is_hidden or not is_whole:
                 continue

@@ -8,7 +8,10 @@ milliseconds (Athena user guide, "Data types", "Partition your data", "Handle sc
 # ruff: noqa: S608 - writing SQL is what this module is for; names and texts in it are quoted
 from __future__ import annotations
 
+import datetime as dt
 import posixpath
+import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,7 +25,9 @@ from millpond.planes.athena.iceberg.metadata_tables import metadata_sql
 from millpond.planes.athena.iceberg.plan import plan_files
 from millpond.planes.athena.iceberg.scan import RowReader
 from millpond.planes.athena.iceberg.tables import TableSnapshot
-from millpond.planes.athena.queries import Scan
+from millpond.planes.athena.iceberg.values import constant
+from millpond.planes.athena.projection import is_projected, location_of, projected_keys
+from millpond.planes.athena.queries import Filter, Listing, Scan
 from millpond.planes.athena.relations import Column
 from millpond.planes.athena.serdes import json_rows
 from millpond.planes.athena.types import INTEGRAL, Type, duckdb_type, literal, quote
@@ -35,6 +40,8 @@ _FILE = "file of the row"
 _FILES = "file of the partition"
 _TEXT_INPUT = "org.apache.hadoop.mapred.TextInputFormat"
 _LONGEST_LINE = 16 << 20
+_LISTED_ALONE = 8
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _INTEGERS = {"TINYINT": 3, "SMALLINT": 5, "INTEGER": 10, "BIGINT": 19, "UTINYINT": 5, "USMALLINT": 10}
 _TIMES = {"TIMESTAMP", "TIMESTAMP_NS", "TIMESTAMP_MS", "TIMESTAMP_S", "TIMESTAMP WITH TIME ZONE"}
 
@@ -75,6 +82,8 @@ class Scanner:
         """
         if scan.table.iceberg is not None:
             sql = self._iceberg(scan, scan.table.iceberg)
+        elif scan.table.listing is not None:
+            sql = self._listed(scan, scan.table.listing)
         else:
             table = self._catalog.get_table(scan.table.database, scan.table.name)
             assert table is not None
@@ -92,11 +101,40 @@ class Scanner:
         if not scan.table.partition_keys:
             location = table.get("StorageDescriptor", {}).get("Location", "")
             return [StoredFile(path, ()) for path in list_files(self._s3, location)]
-        partitions = self._wanted(scan)
-        return [StoredFile(path, p.values) for p in partitions for path in list_files(self._s3, p.location)]
+        partitions = self._wanted(scan, table)
+        listed = list_directories(self._s3, [partition.location for partition in partitions])
+        return [
+            StoredFile(path, partition.values)
+            for partition, paths in zip(partitions, listed, strict=True)
+            for path in paths
+        ]
 
-    def _wanted(self, scan: Scan) -> list[Partition]:
+    def _listed(self, scan: Scan, listing: Listing) -> str:
+        """The rows of a relation that no file holds."""
+        known = {one.column: self._constants(one) for one in scan.filters if one.operator in ("=", "in")}
+        rows = listing(known)
+        if rows is None:
+            table = self._catalog.get_table(scan.table.database, scan.table.name)
+            assert table is not None
+            partitions = self._wanted(scan, table)
+            found = [_typed_values(partition.values, scan.table.columns) for partition in partitions]
+        else:
+            found = [", ".join(map(constant, row, (c.type for c in scan.table.columns))) for row in rows]
+        if not found:
+            return _empty(scan.table.columns)
+        names = ", ".join(quote(column.sql_name) for column in scan.table.columns)
+        return f"SELECT * FROM (VALUES {', '.join(f'({row})' for row in found)}) AS listed ({names})"
+
+    def _constants(self, one: Filter) -> list[str]:
+        """The texts of the constants that a column is compared with."""
+        values = ", ".join(f"CAST({value} AS VARCHAR)" for value in one.values)
+        found = self._connection.execute(f"SELECT {values}").fetchone() or ()
+        return [str(value) for value in found if value is not None]
+
+    def _wanted(self, scan: Scan, table: dict[str, Any]) -> list[Partition]:
         """The partitions that the query's conditions on partition keys leave."""
+        if is_projected(table.get("Parameters") or {}):
+            return self._projected(scan, table)
         every = list(self._catalog.partitions(scan.table.database, scan.table.name))
         if not scan.predicates or not every:
             return every
@@ -107,6 +145,50 @@ class Scanner:
         relation = f'(VALUES {rows}) AS {quote(scan.alias)} ("number", {names})'
         found = self._connection.execute(f'SELECT "number" FROM {relation} WHERE {condition}').fetchall()
         return [every[index] for (index,) in found]
+
+    def _projected(self, scan: Scan, table: dict[str, Any]) -> list[Partition]:
+        """The partitions that the table's properties tell, whatever is registered."""
+        keys, parameters = _key_columns(scan), table.get("Parameters") or {}
+        now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
+        told = projected_keys([key.name for key in keys], parameters, now)
+        values = [self._injected(scan, one.name) if one.values is None else one.values for one in told]
+        for key, known in zip(keys, values, strict=True):
+            _check_projected(key, known)
+        texts = [f"k{number}" for number in range(len(keys))]
+        typed = ", ".join(
+            f"CAST({text} AS {duckdb_type(key.type)}) AS {quote(key.sql_name)}"
+            for text, key in zip(texts, keys, strict=True)
+        )
+        lists = (f"[{', '.join(map(literal, known))}]" for known in values)
+        every = " CROSS JOIN ".join(
+            f"(SELECT unnest(CAST({listed} AS VARCHAR[])) AS {text})"
+            for listed, text in zip(lists, texts, strict=True)
+        )
+        condition = " AND ".join(["true", *(f"({predicate})" for predicate in scan.predicates)])
+        relation = f"(SELECT {', '.join(texts)}, {typed} FROM {every}) AS {quote(scan.alias)}"
+        chosen = f"SELECT {', '.join(texts)} FROM {relation} WHERE {condition}"
+        found = self._connection.execute(f"{chosen} ORDER BY {', '.join(texts)}").fetchall()
+        template = str(parameters.get("storage.location.template", ""))
+        default = str((table.get("StorageDescriptor") or {}).get("Location", ""))
+        named = [dict(zip([key.name for key in keys], row, strict=True)) for row in found]
+        return [Partition(tuple(one.values()), location_of(one, template, default)) for one in named]
+
+    def _injected(self, scan: Scan, key: str) -> tuple[str, ...]:
+        """The values that the query itself has for a key.
+
+        Raises
+        ------
+        QueryFailed
+            ``CONSTRAINT_VIOLATION``, in Athena's words, if it has none.
+        """
+        given = [one for one in scan.filters if one.column == key and one.operator in ("=", "in")]
+        if not given:
+            message = (
+                f"For the injected projected partition column {key}, the WHERE clause must contain only "
+                "static equality conditions, and at least one such condition must be present."
+            )
+            raise QueryFailed("CONSTRAINT_VIOLATION", message)
+        return tuple(dict.fromkeys(self._constants(given[0])))
 
     def _reader(self, scan: Scan, table: dict[str, Any], files: Sequence[StoredFile]) -> str:
         paths = list(dict.fromkeys(file.path for file in files))
@@ -161,6 +243,43 @@ def list_files(s3: S3Client, location: str) -> list[str]:
     return [f"s3://{bucket}/{key}" for key in keys]
 
 
+def list_directories(s3: S3Client, locations: Sequence[str]) -> list[list[str]]:
+    """The data files below each of several locations, in order.
+
+    Many that begin alike are listed together, unless much else begins so too.
+
+    Raises
+    ------
+    QueryFailed
+        If a location is no place in S3.
+    """
+    places = [split_location(location) for location in locations]
+    buckets, start = {bucket for bucket, _ in places}, _common_beginning([prefix for _, prefix in places])
+    if len(places) <= _LISTED_ALONE or len(buckets) > 1 or not start:
+        return [list_files(s3, location) for location in locations]
+    bucket, known = buckets.pop(), {prefix for _, prefix in places}
+    below: dict[str, list[str]] = defaultdict(list)
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=start)
+    for number, page in enumerate(pages):
+        if number > len(places):
+            return [list_files(s3, location) for location in locations]
+        for item in page.get("Contents", []):
+            for prefix in _directories(str(item["Key"])) & known if item["Size"] > 0 else ():
+                if not is_hidden(str(item["Key"])[len(prefix) :]):
+                    below[prefix].append(f"s3://{bucket}/{item['Key']}")
+    return [below[prefix] for _, prefix in places]
+
+
+def _common_beginning(texts: Sequence[str]) -> str:
+    least, most = min(texts, default=""), max(texts, default="")
+    return least[: next((i for i, (a, b) in enumerate(zip(least, most, strict=False)) if a != b), len(least))]
+
+
+def _directories(key: str) -> set[str]:
+    """Every prefix of a key that ends with a slash."""
+    return {key[: position + 1] for position, sign in enumerate(key) if sign == "/"}
+
+
 def split_location(location: str) -> tuple[str, str]:
     """Bucket and prefix of a directory in S3; the prefix is empty or ends with a slash."""
     scheme, _, rest = location.partition("://")
@@ -208,6 +327,13 @@ def _partition_value(value: str, type_: Type) -> str:
     if type_.name == "char":
         return f"rpad({literal(value)}, {type_.precision}, ' ')"
     return f"CAST({literal(value)} AS {duckdb_type(type_)})"
+
+
+def _check_projected(key: Column, values: Sequence[str]) -> None:
+    """Refuse values that are written otherwise than those of the key's type are read."""
+    is_read = key.type.is_text or key.type.is_integral
+    if not is_read and not (key.type.name == "date" and all(map(_DAY.fullmatch, values))):
+        raise NotSupported(f"The projected partition key {key.name} of type {key.type}")
 
 
 def _empty(columns: Sequence[Column]) -> str:

@@ -24,6 +24,7 @@ from millpond.planes.athena.exceptions import (
     table_exists,
     too_many_partitions,
 )
+from millpond.planes.athena.projection import is_projected
 from millpond.planes.athena.queries import CompiledQuery, StoredTable, compile_query
 from millpond.planes.athena.relations import Column, Typed
 from millpond.planes.athena.scans import Scanner, list_files, split_location
@@ -110,6 +111,8 @@ class Writer:
         storage = table["StorageDescriptor"]
         if "parquet" not in str(storage.get("InputFormat", "")).lower():
             raise NotSupported("INSERT INTO a table that is not Parquet")
+        if is_projected(table.get("Parameters") or {}):
+            raise NotSupported("INSERT INTO a table with partition projection")
         targets = [c for c in stored.columns if not c.is_hidden]
         sql = aligned(self._compile(statement.node), targets, statement.columns)
         written = self._copy(sql, str(storage["Location"]), list(stored.partition_keys), "")
