@@ -29,10 +29,10 @@ help: ## List the verbs
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup:
-	@$(PYTHON) millpond/toolchain/bootstrap.py --quiet --plugin=lake
+	@$(PYTHON) -m millpond.toolchain.bootstrap --quiet --plugin=lake
 
 setup-dev:
-	@$(PYTHON) millpond/toolchain/bootstrap.py --quiet --plugin=lake --dev
+	@$(PYTHON) -m millpond.toolchain.bootstrap --quiet --plugin=lake --dev
 
 toolchain: setup-dev
 	@$(MILLPOND) doctor --quiet

@@ -6,8 +6,8 @@ uv=${UV:-.millpond/uv/bin/uv}
 compile() {
     "$uv" pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url "$@"
 }
-compile --python-version 3.13 --extra build pyproject.toml requirements/lake.in -o requirements/harness.txt
-compile --python-version 3.13 --extra build --extra dev pyproject.toml requirements/lake.in -o requirements/dev.txt
+compile --python-version 3.13 --extra harness --extra build pyproject.toml requirements/lake.in -o requirements/harness.txt
+compile --python-version 3.13 --extra harness --extra build --extra dev pyproject.toml requirements/lake.in -o requirements/dev.txt
 # The settings for uv in pyproject.toml narrow the harness to its own Python: not meant for these.
 compile --no-config --python-version 3.11 requirements/glue-spark.in -o requirements/glue-spark.txt
 # Glue versions beside 5.1, and the modules that Glue provides: exactly what is documented, which does not always

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tomllib
 from functools import cached_property
 from pathlib import Path
@@ -17,9 +16,9 @@ from pydantic_settings import (
 )
 
 from millpond.base.errors import MillpondError
+from millpond.base.places import CHECKOUT, HIDDEN, IS_CHECKOUT, default_cache, default_home
 
-# Where Millpond itself is, with what it brings beside its code.
-CHECKOUT = Path(__file__).resolve().parents[2]
+__all__ = ["CHECKOUT", "Settings", "load_settings"]
 PROJECT_FILE = "millpond.toml"
 ACCOUNT_ID = "000000000000"
 # Where docker-compose.yml mounts the repository that builds read.
@@ -100,10 +99,11 @@ class Settings(BaseSettings):
     Parameters
     ----------
     home : Path
-        Everything Millpond makes lives below it: toolchain, state and logs.
+        Where the toolchain is: ``.millpond`` of a checkout; ``millpond`` in the user's directory of data
+        where Millpond is installed.
     state_dir : Path, optional
-        State of one running stack; ``home/state`` unless set, or ``home/compose`` in that tier. Two stacks
-        need two of them.
+        State of one running stack; ``.millpond/state`` of the project unless set, or ``.millpond/compose`` in
+        that tier. Two stacks need two of them.
     gateway_port : int
         Port of the AWS endpoint on 127.0.0.1.
     onprem_port : int
@@ -145,7 +145,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="MILLPOND_", extra="forbid")
 
-    home: Path = CHECKOUT / ".millpond"
+    home: Path = Field(default_factory=default_home)
     state_dir: Path | None = None
     gateway_port: int = Field(4566, ge=1, le=65535)
     onprem_port: int = Field(55432, ge=1, le=65535)
@@ -163,7 +163,7 @@ class Settings(BaseSettings):
     glue_container_mode: Literal["warm", "per-run"] = "warm"
     glue_memory: str = "4g"
     lambda_executor: Literal["process", "docker"] = "process"
-    cache: Path = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "millpond"
+    cache: Path = Field(default_factory=default_cache)
     maven_mirror: str = ""
     onprem: OnPrem = OnPrem()
     athena: Athena = Athena()
@@ -189,14 +189,24 @@ class Settings(BaseSettings):
 
     @property
     def project_dir(self) -> Path:
-        """The directory of ``millpond.toml``, or Millpond's own where there is none."""
+        """What :func:`find_project` finds."""
         return find_project()
+
+    @cached_property
+    def project_home(self) -> Path:
+        """What Millpond keeps of this project."""
+        return self.home if self.project_dir == CHECKOUT else self.project_dir / HIDDEN
+
+    @property
+    def has_onprem(self) -> bool:
+        """Whether the project asks for an on-premises database: by a table ``[onprem]``, if an empty one."""
+        return "onprem" in self.model_fields_set or self.tier == "compose"
 
     @cached_property
     def state(self) -> Path:
         """Where the state of this stack is."""
-        home = self.home if self.project_dir == CHECKOUT else self.project_dir / ".millpond"
-        return (self.state_dir or home / ("state" if self.tier == "embedded" else self.tier)).resolve()
+        usual = self.project_home / ("state" if self.tier == "embedded" else self.tier)
+        return (self.state_dir or usual).resolve()
 
     @property
     def onprem_address(self) -> tuple[str, int]:
@@ -232,9 +242,13 @@ class Settings(BaseSettings):
 
 
 def find_project() -> Path:
-    """The nearest directory from here upwards with a ``millpond.toml``; Millpond's own where none has one."""
+    """The nearest directory from here upwards with a ``millpond.toml``.
+
+    Where none has one, it is Millpond's checkout, or the directory that we are in if Millpond is installed.
+    """
     here = Path.cwd()
-    return next((one for one in (here, *here.parents) if (one / PROJECT_FILE).is_file()), CHECKOUT)
+    found = (one for one in (here, *here.parents) if (one / PROJECT_FILE).is_file())
+    return next(found, CHECKOUT if IS_CHECKOUT else here)
 
 
 def read_project_file() -> dict[str, Any]:

@@ -11,10 +11,10 @@ from millpond.stack import open_stack
 
 
 def clean() -> None:
-    """Stop everything and remove all that Millpond made in this checkout."""
+    """Stop everything and remove all that Millpond made in this project."""
     settings = load_settings()
     with exclusive(settings), console.step("Stopping the stack"):
         open_stack(settings).remove(shared=True)
-    with console.step(f"Removing {settings.home}"):
-        for directory in (settings.state, settings.home):
+    with console.step(f"Removing {settings.project_home}"):
+        for directory in (settings.state, settings.project_home):
             shutil.rmtree(directory, ignore_errors=True)

@@ -34,6 +34,7 @@ from millpond.cli.snapshot import snapshot
 from millpond.cli.start import start
 from millpond.cli.status import status
 from millpond.cli.trino import trino
+from millpond.cli.uninstall import uninstall
 from millpond.cli.up import up
 
 VERBS = (
@@ -57,6 +58,7 @@ VERBS = (
     snapshot,
     reset,
     clean,
+    uninstall,
 )
 # A package that is installed beside Millpond names here a sequence of functions, each of them a verb.
 PLUGINS = "millpond.verbs"
@@ -122,7 +124,7 @@ def _options(
 def main() -> None:
     """Run a verb; whatever goes wrong is told in words."""
     try:
-        make_app((*VERBS, *plugged_in()))()
+        make_app((*VERBS, *plugged_in()))(prog_name="millpond")
     except MillpondError as error:
         console.show_error(error)
         sys.exit(1)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
@@ -17,6 +18,9 @@ from millpond.cli.trino import install
 from millpond.client.aws import AccountAws, Aws
 from millpond.stack import open_stack
 from millpond.toolchain import components
+
+# A part of the toolchain that took longer was installed.
+LONG_SECONDS = 3.0
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Target = Annotated[Literal["local", "aws"], typer.Option(help="The local stack, or an AWS account.")]
@@ -49,13 +53,37 @@ def exclusive(settings: Settings) -> Iterator[None]:
 def bring_up(settings: Settings) -> None:
     """Start the stack, with the toolchain that it needs."""
     if settings.tier == "embedded":
-        with console.step("Toolchain"):
-            components.ensure(settings)
+        with console.step("Toolchain") as say:
+            components.ensure(settings, _Teller(say))
         if settings.athena.engine == "trino":
             install(settings)
     with console.step("Starting the stack") as say:
         open_stack(settings).up(say)
     components.offer_terraform(settings)
+
+
+class _Teller:
+    """Says which part of the toolchain is there; of one that took long, how long and how large it is."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._since = time.monotonic()
+
+    def __call__(self, component: components.Component) -> None:
+        seconds = time.monotonic() - self._since
+        self._say(component.name)
+        if seconds > LONG_SECONDS:
+            size = f", {size_of(component.path) >> 20:,} MiB" if component.path else ""
+            console.note(f"{component.name}: {component.version}, {console.duration(seconds)}{size}")
+        self._since = time.monotonic()
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all below a directory; of an interpreter, all of its environment."""
+    if path.parent.name == "bin" and (path.parents[1] / "pyvenv.cfg").exists():
+        path = path.parents[1]
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(one.lstat().st_size for one in files if one.is_file() and not one.is_symlink())
 
 
 def require_running(settings: Settings) -> None:

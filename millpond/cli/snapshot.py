@@ -75,6 +75,8 @@ def _load(settings: Settings, snapshots: Snapshots, name: str) -> None:
     with console.step(f"Unpacking {found.name}"):
         dump = snapshots.unpack(found, stack)
     bring_up(settings)
+    if dump is None:
+        return
     with console.step("Bringing back the database"):
         secrets = snapshots.settle(found, dump, stack.onprem)
     for secret in secrets:

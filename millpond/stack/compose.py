@@ -22,9 +22,9 @@ from millpond.base.containers import OF_PROJECT, OF_WORKER, remove_labelled
 from millpond.base.errors import MillpondError
 from millpond.base.waiting import SCALE, DeadlinePassed, scaled, wait_until
 from millpond.stack import Service, StepCallback
-from millpond.stack.engine import listener_on
 from millpond.stack.images import Image, context_directory, images, is_localstacks_own, stage
 from millpond.stack.onprem import OnPremDatabase
+from millpond.stack.ports import listener_on, taken
 from millpond.toolchain.components import find_deployer
 
 COMPOSE_FILE = CHECKOUT / "docker-compose.yml"
@@ -155,16 +155,12 @@ class ComposeStack:
     def _refuse_taken_ports(self, running: set[str]) -> None:
         settings = self._settings
         wanted = {
-            "engine": (settings.gateway_port, "MILLPOND_GATEWAY_PORT"),
-            "onprem": (settings.onprem_port, "MILLPOND_ONPREM_PORT"),
+            "engine": (settings.gateway_port, "gateway_port"),
+            "onprem": (settings.onprem_port, "onprem_port"),
         }
-        for service, (port, variable) in wanted.items():
+        for service, (port, setting) in wanted.items():
             if service not in running and (holder := listener_on(port)) is not None:
-                raise MillpondError(
-                    f"Port {port} is taken{holder}.",
-                    where=f"127.0.0.1:{port}",
-                    next_step=f"stop what holds it, or set {variable} to a free port",
-                )
+                raise taken(port, holder, setting)
 
     def _write_secrets(self) -> None:
         """The administrator's password, for the container's user; only its owner enters the directory."""

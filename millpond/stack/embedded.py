@@ -16,7 +16,7 @@ MINIMUM_FREE_BYTES = 500 * 1024 * 1024
 
 
 class EmbeddedStack:
-    """Engine and on-premises database of one checkout.
+    """Engine and, where the project asks for one, on-premises database of one project.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class EmbeddedStack:
         self.onprem = OnPremDatabase(settings)
 
     def up(self, on_step: StepCallback | None = None) -> None:
-        """Start the database and the engine.
+        """Start the database, if the project asks for one, and the engine.
 
         Raises
         ------
@@ -41,7 +41,9 @@ class EmbeddedStack:
             had started is stopped again, also when it is interrupted.
         """
         _require_free_disk(self._settings)
-        parts = (("on-premises PostgreSQL", self.onprem), ("engine", self.engine))
+        parts: list[tuple[str, Engine | OnPremDatabase]] = [("engine", self.engine)]
+        if self._settings.has_onprem:
+            parts.insert(0, ("on-premises PostgreSQL", self.onprem))
         started: list[Engine | OnPremDatabase] = []
         try:
             for name, part in parts:
@@ -64,17 +66,18 @@ class EmbeddedStack:
             child.stop()
 
     def services(self) -> list[Service]:
-        """The engine and the database, and every Trino that Athena has started."""
+        """The engine, the database where there is one, and every Trino that Athena has started."""
         started = process.find_all(self._settings.state / "pids" / "athena" / "trino")
         log = str(self._settings.state / "logs" / "trino.log")
+        database = Service(
+            "onprem",
+            self.onprem.is_running,
+            f"127.0.0.1:{self._settings.onprem_port}",
+            str(self.onprem.log_file),
+        )
         return [
             Service("engine", self.engine.is_running, self._settings.endpoint_url, str(self.engine.log_file)),
-            Service(
-                "onprem",
-                self.onprem.is_running,
-                f"127.0.0.1:{self._settings.onprem_port}",
-                str(self.onprem.log_file),
-            ),
+            *([database] if self._settings.has_onprem or database.is_running else []),
             *(Service("trino", one.is_running, one.pid_file.stem, log) for one in started),
         ]
 

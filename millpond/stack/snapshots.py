@@ -64,12 +64,12 @@ class Snapshot:
 
 
 class Snapshots:
-    """The snapshots that a checkout keeps.
+    """The snapshots that a project keeps.
 
     Parameters
     ----------
     settings : Settings
-        The stack that is saved and loaded; snapshots are in ``home/snapshots``.
+        The stack that is saved and loaded; snapshots are in ``.millpond/snapshots`` of its project.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -80,7 +80,7 @@ class Snapshots:
                 next_step="millpond --tier embedded up",
             )
         self._settings = settings
-        self._directory = settings.home / "snapshots"
+        self._directory = settings.project_home / "snapshots"
 
     def all(self) -> list[Snapshot]:
         """All of them, by name."""
@@ -121,7 +121,8 @@ class Snapshots:
                 zipfile.ZipFile(_private(beside), "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
             ):
                 archive.writestr(ABOUT, json.dumps(about))
-                stack.onprem.dump(held / DUMP)
+                if self._settings.has_onprem:
+                    stack.onprem.dump(held / DUMP)
                 for file in sorted(one for one in held.rglob("*") if one.is_file()):
                     # Objects of a lake and the dump are compressed already.
                     kind = zipfile.ZIP_DEFLATED if file.is_relative_to(held / "saved") else zipfile.ZIP_STORED
@@ -131,13 +132,19 @@ class Snapshots:
             beside.unlink(missing_ok=True)
         return _read(path)
 
-    def unpack(self, snapshot: Snapshot, stack: EmbeddedStack) -> Path:
-        """Put a snapshot in the place of what a stack has saved, and stop its engine first; its dump's file.
+    def unpack(self, snapshot: Snapshot, stack: EmbeddedStack) -> Path | None:
+        """Put a snapshot in the place of what a stack has saved, and stop its engine first.
+
+        Returns
+        -------
+        Path or None
+            The file of its dump, if it has one.
 
         Raises
         ------
         MillpondError
-            If other versions have saved it. Nothing is changed then.
+            If other versions have saved it, or the project asks for no database and it has one. Nothing is
+            changed then.
         """
         state = self._settings.state
         fresh = state / "loading"
@@ -153,15 +160,24 @@ class Snapshots:
                 where=str(snapshot.path),
                 next_step="load it with that version, or save one with this",
             ) from error
+        has_dump = (fresh / DUMP).exists()
+        if has_dump and not self._settings.has_onprem:
+            shutil.rmtree(fresh)
+            raise MillpondError(
+                "The snapshot has an on-premises database, and this project asks for none.",
+                where=str(snapshot.path),
+                next_step="write a table [onprem] into millpond.toml, then load it again",
+            )
         stack.engine.stop()
         for name in ("saved", "objects"):
             shutil.rmtree(state / name, ignore_errors=True)
             if (fresh / name).exists():
                 (fresh / name).rename(state / name)
         dump = state / DUMP
-        (fresh / DUMP).rename(dump)
+        if has_dump:
+            (fresh / DUMP).rename(dump)
         shutil.rmtree(fresh)
-        return dump
+        return dump if has_dump else None
 
     def settle(self, snapshot: Snapshot, dump: Path, database: OnPremDatabase) -> list[str]:
         """Bring back the database of a stack that runs, and tell its secrets where it is; which they were."""

@@ -65,6 +65,8 @@ def millpond_stack(request: pytest.FixtureRequest) -> Iterator[Settings]:
         settings = Settings(
             state_dir=Path(directory), gateway_port=_free_port(), onprem_port=_free_port(), **chosen
         )
+        if not settings.has_onprem:
+            settings = settings.model_copy(update={"onprem": settings.onprem})
         if settings.tier == "compose":
             from millpond.testing.containers import ContainerStack
 

@@ -1,23 +1,30 @@
 """Make the Python environment of the harness, from nothing but a Python 3 and pip.
 
-Run as a file (``python3 millpond/toolchain/bootstrap.py``) by any Python from 3.8 on, so only the standard
-library is imported here. What it makes lies below ``.millpond/`` in the checkout. A second run finds its own
-stamps and returns at once.
+``python3 -m millpond.toolchain.bootstrap`` runs it in a checkout, :mod:`millpond.cli.launcher` in an
+installed Millpond: any Python from 3.8 on, with the standard library alone. What it makes lies below
+:func:`~millpond.base.places.default_home`. A second run finds its own stamps and returns at once.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import pwd
 import shutil
 import subprocess
 import sys
+import tempfile
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Sequence
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-REQUIREMENTS = CHECKOUT / "requirements"
+from millpond.base.places import CHECKOUT, IS_CHECKOUT, RESOURCES, default_home
+from millpond.toolchain import carried
+
+REQUIREMENTS = RESOURCES / "requirements"
+# In an environment: that it is one of the harness, made whole.
+COMPLETE = ".millpond-complete"
 SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
@@ -25,8 +32,30 @@ class BootstrapError(Exception):
     """What could not be had, and what to install."""
 
 
-def default_home() -> Path:
-    return Path(os.environ.get("MILLPOND_HOME") or CHECKOUT / ".millpond")
+@contextmanager
+def alone(home: Path) -> Iterator[None]:
+    """Keep every other process from installing below ``home`` meanwhile; the system ends it with the process.
+
+    Raises
+    ------
+    BootstrapError
+        If nothing can be written there.
+    """
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        lock = (home / ".setup.lock").open("w")
+    except OSError as error:
+        raise BootstrapError(
+            f"{home} cannot be written: {error.strerror}. "
+            "Set MILLPOND_HOME to a directory that can, then run again."
+        ) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"Waiting for another Millpond that sets itself up in {home}", file=sys.stderr, flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def python_version(executable: Path) -> Optional[str]:
@@ -109,7 +138,9 @@ def ensure_uv(home: Path) -> Path:
 def find_pip(home: Path) -> List[str]:
     """The command of a pip that runs: this Python's, else that of another one on the machine."""
     others = (find_python(version, home) for version in ("3.13", "3.12", "3.11", "3.10", "3.9"))
-    for python in (Path(sys.executable), *(p for p in others if p)):
+    # An environment that uv made has no pip, but the Python that it is of has.
+    base = Path(getattr(sys, "_base_executable", "") or sys.executable)
+    for python in (Path(sys.executable), base, *(p for p in others if p)):
         command = [str(python), "-m", "pip"]
         if subprocess.run([*command, "--version"], capture_output=True, check=False).returncode == 0:
             return command
@@ -171,34 +202,53 @@ def ensure_environment(name: str, python: Path, requirements: Path, home: Path, 
 def ensure_harness(home: Path, *, dev: bool, plugins: Sequence[Path] = ()) -> Path:
     """The harness environment with Millpond itself and plug-ins in it; returns its interpreter.
 
-    A plug-in is the directory of a Python project. What it needs beside Millpond is in the harness's lock.
+    A plug-in is the directory of a Python project. What it needs beside Millpond is in the harness's lock. A
+    checkout and its plug-ins are installed in place, an installed Millpond as the wheel that it came from.
     """
-    uv = ensure_uv(home)
-    directory = home / "venvs" / "harness"
-    interpreter = directory / "bin" / "python"
-    locks = [REQUIREMENTS / "dev.txt"] if dev else [REQUIREMENTS / "harness.txt"]
-    projects = [CHECKOUT, *plugins]
-    sources = [*locks, *(project / "pyproject.toml" for project in projects)]
-    stamp = Stamp(directory / (".millpond-dev" if dev else ".millpond-harness"), sources)
+    interpreter, stamp = harness(home, dev=dev, plugins=plugins)
     if stamp.is_current and interpreter.exists():
         return interpreter
-    print(f"Setting up the Python environment of the harness in {directory}", flush=True)
-    if not (directory / ".millpond-complete").exists():
+    with alone(home):
+        if not (stamp.is_current and interpreter.exists()):
+            _make_harness(home, interpreter, dev=dev, plugins=plugins)
+            stamp.write()
+    return interpreter
+
+
+def harness(home: Path, *, dev: bool = False, plugins: Sequence[Path] = ()) -> Tuple[Path, Stamp]:
+    """Where the interpreter of the harness is or will be, and what says that it is whole and up to date."""
+    directory = home / "venvs" / "harness"
+    if IS_CHECKOUT:
+        itself = [project / "pyproject.toml" for project in (CHECKOUT, *plugins)]
+    else:
+        itself = [carried.record()]
+    name = ".millpond-dev" if dev else ".millpond-harness"
+    return directory / "bin" / "python", Stamp(directory / name, [_harness_lock(dev), *itself])
+
+
+def _harness_lock(dev: bool) -> Path:
+    return REQUIREMENTS / ("dev.txt" if dev else "harness.txt")
+
+
+def _make_harness(home: Path, interpreter: Path, *, dev: bool, plugins: Sequence[Path]) -> None:
+    directory = interpreter.parent.parent
+    print(f"Setting up the Python environment of the harness in {directory}", file=sys.stderr, flush=True)
+    uv = ensure_uv(home)
+    if not (directory / COMPLETE).exists():
         python = ensure_python("3.13", home, uv)
         run(
             [str(uv), "venv", "--quiet", "--clear", "--python", str(python), str(directory)],
             "The environment of the harness could not be made",
         )
-    install(uv, interpreter, ["--require-hashes", "-r", str(locks[0])], "The packages of the harness")
-    install(
-        uv,
-        interpreter,
-        ["--no-deps", "--no-build-isolation"] + [f"--editable={project}" for project in projects],
-        "Millpond itself",
-    )
-    (directory / ".millpond-complete").touch()
-    stamp.write()
-    return interpreter
+    lock = _harness_lock(dev)
+    install(uv, interpreter, ["--require-hashes", "-r", str(lock)], "The packages of the harness")
+    with tempfile.TemporaryDirectory(dir=home, prefix="wheel-") as made:
+        if IS_CHECKOUT:
+            itself = ["--no-build-isolation", *(f"--editable={project}" for project in (CHECKOUT, *plugins))]
+        else:
+            itself = ["--reinstall", str(carried.wheel(Path(made)))]
+        install(uv, interpreter, ["--no-deps", *itself], "Millpond itself")
+    (directory / COMPLETE).touch()
 
 
 def install(uv: Path, interpreter: Path, arguments: Sequence[str], what: str) -> None:
@@ -210,7 +260,9 @@ def install(uv: Path, interpreter: Path, arguments: Sequence[str], what: str) ->
             "install",
             "--quiet",
             "--no-config",
-            "--compile-bytecode",
+            # Whoever works on Millpond starts it often. A person's first start is sooner without: modules are
+            # compiled as they are imported, and most never are.
+            *(["--compile-bytecode"] if IS_CHECKOUT else []),
             "--python",
             str(interpreter),
         ]

@@ -22,8 +22,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from millpond.base.config import CHECKOUT, Settings
+from millpond.base.config import Settings
 from millpond.base.errors import MillpondError
+from millpond.base.places import RESOURCES
 from millpond.base.terraform import install_terraform
 from millpond.planes.common.context import Tools
 from millpond.planes.glue.environments import INSTALLED
@@ -93,7 +94,7 @@ def find_harness(settings: Settings) -> Component:
         raise MillpondError(
             "The Python environment of the harness is missing.",
             where=str(python.parent.parent),
-            next_step="python3 millpond/toolchain/bootstrap.py",
+            next_step="python3 -m millpond.toolchain.bootstrap",
         )
     return Component("harness", f"Python {platform.python_version()}", python)
 
@@ -265,11 +266,15 @@ def find_all(settings: Settings) -> Iterator[tuple[str, Component | MillpondErro
     settings.home.mkdir(parents=True, exist_ok=True)
     for name, finder in FINDERS.items():
         try:
-            yield name, finder(settings)
+            # Projects share the toolchain, and two of them may start at once.
+            with bootstrap.alone(settings.home):
+                found = finder(settings)
         except MillpondError as error:
             yield name, error
         except bootstrap.BootstrapError as error:
             yield name, MillpondError(str(error), next_step="millpond doctor")
+        else:
+            yield name, found
 
 
 def ensure(settings: Settings, on_component: Callable[[Component], None] | None = None) -> Toolchain:
@@ -314,7 +319,7 @@ def record(settings: Settings, components: Mapping[str, Component]) -> Toolchain
         shell_python=_required(paths, "python shell"),
         harness_python=_required(paths, "harness"),
         jars_dir=_required(paths, "jars"),
-        glue_runtime=CHECKOUT / "glue_runtime",
+        glue_runtime=RESOURCES / "glue_runtime",
         lambda_python={"python3.13": _required(paths, "lambda")},
         terraform=_required(paths, "terraform"),
         terraform_mirror=paths["aws provider"],

@@ -247,4 +247,4 @@ def test_a_database_that_is_not_there_says_what_to_type(tmp_path: Path) -> None:
     settings = onprem_settings(tmp_path).model_copy(update={"onprem_port": free_port()})
     with pytest.raises(MillpondError) as failure:
         OnPremDatabase(settings).connection()
-    assert failure.value.next_step == "make up"
+    assert failure.value.next_step == "millpond up"

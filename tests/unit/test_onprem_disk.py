@@ -41,4 +41,4 @@ def test_a_log_that_tells_of_a_full_disk_is_put_in_words() -> None:
 def test_load_without_a_database_says_what_to_type(tmp_path: Path) -> None:
     with pytest.raises(MillpondError) as failure:
         load(Settings(state_dir=tmp_path, onprem_port=1))
-    assert failure.value.next_step == "make up"
+    assert failure.value.next_step == "millpond up"

@@ -7,8 +7,8 @@ import threading
 from pathlib import Path
 
 from millpond.localstack_ext.engine import planes
+from millpond.localstack_ext.engine.service_index import VARIABLE
 from millpond.planes.functions import FunctionError, Interpreter, runtime_named
-from millpond.toolchain.bootstrap import REQUIREMENTS
 from millpond.toolchain.runtimes import interpreter_elsewhere
 
 _lock = threading.Lock()
@@ -32,11 +32,12 @@ def interpreter_for(name: str) -> Interpreter:
 
 
 def _installed(name: str) -> Interpreter:
-    if not REQUIREMENTS.exists():
+    home = os.environ.get(VARIABLE)
+    if home is None:
         known = ", ".join(sorted(planes.context().tools.lambda_python))
         raise FunctionError(
             "InvalidParameterValueException",
             f"The runtime {name} is not in this container, which has {known}. Run the stack without "
             "containers: there it is installed on first use.",
         )
-    return interpreter_elsewhere(name, Path(os.environ["MILLPOND_ENGINE_CACHE"]).parent)
+    return interpreter_elsewhere(name, Path(home).parent)

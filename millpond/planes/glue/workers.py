@@ -11,13 +11,14 @@ from pathlib import Path
 import psutil
 
 from millpond.base import process
+from millpond.base.places import default_cache
 from millpond.planes.common.context import PlaneContext
 from millpond.planes.glue import spark
 from millpond.planes.glue.containers import ContainerSettings, ContainerWorkers
 from millpond.planes.glue.environments import Environments
 from millpond.planes.glue.jvms import JvmPool
 
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "millpond"
+CACHE = default_cache()
 """Where environments of Glue versions are, unless told: one for all stacks of a user."""
 
 
