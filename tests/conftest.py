@@ -17,6 +17,8 @@ from millpond.base.waiting import SCALE, scaled
 os.environ.setdefault(SCALE, "3")
 # A stack of a test ends with it; tests of what survives say so.
 os.environ.setdefault("MILLPOND_KEEP_STATE", "false")
+# Spark runs of tests have few rows: optimized code would be ready when they end.
+os.environ.setdefault("MILLPOND_GLUE_JVM_OPTIONS", "-XX:TieredStopAtLevel=1")
 
 DURATIONS = Path(__file__).with_name("durations.json")
 # A file that has not been timed yet starts among the first, for it may be long.

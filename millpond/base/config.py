@@ -116,6 +116,9 @@ class Settings(BaseSettings):
         Builds that run at once; others wait.
     glue_warm_jvms : int
         JVMs that wait for the next Spark runs, about 250 MB of memory each; 0 starts every run cold.
+    glue_jvm_options : str
+        What every Spark run's JVM is started with besides. ``-XX:TieredStopAtLevel=1`` takes two fifths
+        of the processor's time off runs of few rows; long ones want the compiler that it turns off.
     iam_mode : {"off", "audit", "enforce"}
         What becomes of a call that IAM's policies deny: nobody asks them; it is done and kept for
         ``millpond iam``; it is refused.
@@ -154,6 +157,7 @@ class Settings(BaseSettings):
     environment: str = "dev"
     codebuild_max_running: int = Field(4, ge=1)
     glue_warm_jvms: int = Field(1, ge=0)
+    glue_jvm_options: str = ""
     iam_mode: Literal["off", "audit", "enforce"] = "audit"
     keep_state: bool = True
     tier: Literal["embedded", "compose"] = "embedded"

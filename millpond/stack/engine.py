@@ -166,6 +166,7 @@ class Engine:
             INSTALLER_ENVIRONMENT: json.dumps(installer_environment(os.environ)),
             "MILLPOND_CODEBUILD_MAX_RUNNING": str(settings.codebuild_max_running),
             "MILLPOND_GLUE_WARM_JVMS": str(settings.glue_warm_jvms),
+            "MILLPOND_GLUE_JVM_OPTIONS": settings.glue_jvm_options,
             "MILLPOND_IAM_MODE": settings.iam_mode,
             **({VARIABLE: str(self.saved.directory)} if settings.keep_state else {}),
             "MILLPOND_GLUE_VERSIONS": json.dumps(settings.glue.versions),

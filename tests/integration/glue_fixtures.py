@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from millpond.planes.glue import GluePlane, GlueSettings, serve
 
 BUCKET = "glue-tests"
 # Timeouts of these tests are in minutes that last a second.
-SETTINGS = GlueSettings(warm_jvms=1, seconds_per_timeout_minute=1.0)
+SETTINGS = replace(GlueSettings.from_environment(), warm_jvms=1, seconds_per_timeout_minute=1.0)
 RUN_SECONDS = 180.0
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
+from waiting import wait_until
 
 from millpond.planes.common.context import PlaneContext, Tools
 from millpond.planes.common.telemetry import Telemetry, datum
@@ -22,6 +23,7 @@ class Client:
     def __init__(self, refuses: Exception | None = None) -> None:
         self.may_go_on = threading.Event()
         self.taken: list[Any] = []
+        self.metrics: list[Any] = []
         self.is_done = threading.Event()
         self.refuses = refuses
 
@@ -33,7 +35,7 @@ class Client:
         return {"FailedEntryCount": 0, "Entries": []}
 
     def put_metric_data(self, Namespace: str, MetricData: list[dict[str, Any]]) -> None:  # noqa: N803
-        self.taken.append((Namespace, len(MetricData), {"Timestamp"} <= MetricData[0].keys()))
+        self.metrics.append((Namespace, len(MetricData), {"Timestamp"} <= MetricData[0].keys()))
         if Namespace == "Last":
             self.is_done.set()
 
@@ -44,19 +46,20 @@ def context(tmp_path: Path) -> PlaneContext:
     return PlaneContext("http://127.0.0.1:9", "eu-west-1", "000000000000", tmp_path, tools)
 
 
-def test_what_is_told_does_not_wait_and_arrives_in_order(context: PlaneContext) -> None:
+def test_what_is_told_does_not_wait_and_events_arrive_in_order(context: PlaneContext) -> None:
     client = Client()
     telemetry = Telemetry(context, lambda *_: client)
     for number in range(3):
         telemetry.event({"Detail": str(number)})
     for _ in range(3):
         telemetry.metrics("Lake", [datum("Rows", 1, "Count")] * 500)
-    assert client.taken == []
-    client.may_go_on.set()
     telemetry.metrics("Last", [datum("Rows", 1, "Count")])
+    assert client.taken == client.metrics == []
+    client.may_go_on.set()
     assert client.is_done.wait(DEADLINE)
+    assert client.metrics == [("Lake", 1000, True), ("Lake", 500, True), ("Last", 1, True)]
+    wait_until("the events", lambda: client.taken == ["0", "1", "2"])
     telemetry.close()
-    assert client.taken == ["0", "1", "2", ("Lake", 1000, True), ("Lake", 500, True), ("Last", 1, True)]
 
 
 def test_what_is_not_delivered_is_logged_with_the_reason(
@@ -69,9 +72,9 @@ def test_what_is_not_delivered_is_logged_with_the_reason(
         telemetry.event({"Detail": "lost"})
         telemetry.metrics("Last", [datum("Rows", 1, "Count")])
         assert client.is_done.wait(DEADLINE)
+        wait_until("the reason", lambda: "http://nowhere" in caplog.text)
     telemetry.close()
     assert "lost" in caplog.text
-    assert "http://nowhere" in caplog.text
 
 
 def test_region_and_account_choose_the_client(context: PlaneContext) -> None:

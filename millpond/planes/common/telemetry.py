@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,6 +26,8 @@ _CONFIG = Config(retries={"total_max_attempts": 2, "mode": "standard"})
 
 # "PutMetricData" in the CloudWatch API Reference.
 MOST_METRICS = 1000
+# So long data waits for more of its namespace: one request in place of many, far sooner than on AWS.
+GATHERING_SECONDS = 0.5
 
 
 class Reporter:
@@ -75,15 +77,17 @@ class Telemetry:
         self._clients: dict[tuple[str, str, str], Any] = {}
         self._lock = threading.Lock()
         self._waiting: dict[tuple[str, str, str], list[Shape]] = {}
-        self._is_closed = False
+        self._is_closed = threading.Event()
         # One thread: a state's event never overtakes that of the state before.
-        self._sender = ThreadPoolExecutor(1, thread_name_prefix="telemetry")
+        self._event_sender = ThreadPoolExecutor(1, thread_name_prefix="telemetry-events")
+        self._metric_sender = ThreadPoolExecutor(1, thread_name_prefix="telemetry-metrics")
 
     def event(self, entry: Shape, *, account_id: str = "", region: str = "") -> None:
         """Send an entry of ``PutEvents``."""
         stamped = {"Time": datetime.now(UTC), **entry}
         with self._lock:
-            self._submit(f"the event {stamped}", self._put_event, stamped, account_id, region)
+            what = f"the event {stamped}"
+            self._submit(self._event_sender, what, self._put_event, stamped, account_id, region)
 
     def metrics(
         self, namespace: str, data: Sequence[Shape], *, account_id: str = "", region: str = ""
@@ -91,25 +95,25 @@ class Telemetry:
         """Send data of ``PutMetricData``; what has no time has this one."""
         now = datetime.now(UTC)
         with self._lock:
-            waiting = self._waiting.setdefault((namespace, account_id, region), [])
-            is_first = not waiting
-            waiting.extend({"Timestamp": now, **one} for one in data)
-            # What waits for the same namespace goes together.
-            if is_first and waiting:
-                what = f"metrics of {namespace}"
-                self._submit(what, self._put_metrics, namespace, account_id, region)
+            is_first = not self._waiting
+            if data:
+                waiting = self._waiting.setdefault((namespace, account_id, region), [])
+                waiting.extend({"Timestamp": now, **one} for one in data)
+            if is_first and self._waiting:
+                self._submit(self._metric_sender, "metrics", self._put_waiting_metrics)
 
     def close(self) -> None:
         """Send nothing more."""
         with self._lock:
-            self._is_closed = True
-            self._sender.shutdown(wait=False, cancel_futures=True)
+            self._is_closed.set()
+            for sender in (self._event_sender, self._metric_sender):
+                sender.shutdown(wait=False, cancel_futures=True)
 
-    def _submit(self, what: str, send: Callable[..., None], *arguments: Any) -> None:
-        if self._is_closed:
+    def _submit(self, sender: Executor, what: str, send: Callable[..., None], *arguments: Any) -> None:
+        if self._is_closed.is_set():
             _LOG.info("the stack is stopping: not sent: %s", what)
             return
-        self._sender.submit(self._attempt, what, send, *arguments)
+        sender.submit(self._attempt, what, send, *arguments)
 
     def _attempt(self, what: str, send: Callable[..., None], *arguments: Any) -> None:
         try:
@@ -124,9 +128,16 @@ class Telemetry:
         if answer["FailedEntryCount"]:
             _LOG.warning("EventBridge refused %s: %s", entry, answer["Entries"])
 
-    def _put_metrics(self, namespace: str, account_id: str, region: str) -> None:
+    def _put_waiting_metrics(self) -> None:
+        if self._is_closed.wait(GATHERING_SECONDS):
+            return
         with self._lock:
-            data = self._waiting.pop((namespace, account_id, region), [])
+            gathered, self._waiting = self._waiting, {}
+        for (namespace, account_id, region), data in gathered.items():
+            what = f"metrics of {namespace}"
+            self._attempt(what, self._put_metrics, namespace, account_id, region, data)
+
+    def _put_metrics(self, namespace: str, account_id: str, region: str, data: list[Shape]) -> None:
         client = self._client("cloudwatch", account_id, region)
         for start in range(0, len(data), MOST_METRICS):
             client.put_metric_data(Namespace=namespace, MetricData=data[start : start + MOST_METRICS])

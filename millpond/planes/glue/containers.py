@@ -32,7 +32,7 @@ from millpond.planes.common.context import PlaneContext
 from millpond.planes.glue import modules, spark
 from millpond.planes.glue.arguments import Parameters
 from millpond.planes.glue.exceptions import LaunchError
-from millpond.planes.glue.jvms import ENGINE_OPTIONS, JvmSpec
+from millpond.planes.glue.jvms import ENGINE_OPTIONS, JvmSpec, jvm_options
 from millpond.planes.glue.launch import Launch
 from millpond.planes.glue.staging import RunFolder, Staged
 
@@ -60,10 +60,13 @@ class ContainerSettings:
         Name of the worker's container.
     mode : {"warm", "per-run"}
         In it, or each in a container of its own.
+    jvm_options : tuple of str
+        What each Spark run's JVM is started with besides.
     """
 
     worker: str
     mode: Literal["warm", "per-run"] = "warm"
+    jvm_options: tuple[str, ...] = ()
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> ContainerSettings | None:
@@ -81,7 +84,7 @@ class ContainerSettings:
             return None
         match mode:
             case "warm" | "per-run":
-                return cls(worker, mode)
+                return cls(worker, mode, jvm_options(env))
             case _:
                 raise ValueError(f"MILLPOND_GLUE_CONTAINER_MODE is {mode}; it is warm or per-run")
 
@@ -152,7 +155,8 @@ class ContainerWorkers:
                     "MILLPOND_GLUE_STDERR": str(folder.stderr),
                     "SPARK_LOCAL_IP": "127.0.0.1",
                 }
-                interpreter = spark_submit(spark.jvm_spec(size, launch.parameters, jars), folder.tmp)
+                spec = spark.jvm_spec(size, launch.parameters, jars)
+                interpreter = spark_submit(spec, folder.tmp, self._settings.jvm_options)
             command = [*interpreter, str(staged.script), *launch.script_arguments()]
             full = [_RUN_SCRIPT, str(folder.path), *command]
             if self._settings.mode == "warm":
@@ -259,7 +263,7 @@ def ask(worker: Container, command: Sequence[str], **options: Any) -> tuple[int 
     raise LaunchError(f"LAUNCH ERROR | {_of_worker(worker.name)} does not tell what {command[0]} prints.")
 
 
-def spark_submit(spec: JvmSpec, tmp: Path) -> list[str]:
+def spark_submit(spec: JvmSpec, tmp: Path, options: Sequence[str] = ()) -> list[str]:
     """The command that starts a Spark script; its other properties come with the run's ``spark-defaults``.
 
     Parameters
@@ -268,14 +272,17 @@ def spark_submit(spec: JvmSpec, tmp: Path) -> list[str]:
         What the JVM must be started with.
     tmp : Path
         Where the JVM unpacks its native libraries; the container's own directory forbids to execute.
+    options : sequence of str, optional
+        What every JVM is started with besides.
     """
-    options = [
+    all_options = [
         f"-Djava.io.tmpdir={tmp}",
         f"-Dlog4j2.configurationFile={_INSTALLED / 'runtime' / 'log4j2.properties'}",
         *ENGINE_OPTIONS,
+        *options,
         *spec.options,
     ]
-    command = ["spark-submit", "--driver-memory", spec.heap, "--driver-java-options", shlex.join(options)]
+    command = ["spark-submit", "--driver-memory", spec.heap, "--driver-java-options", shlex.join(all_options)]
     if spec.class_path:
         command += ["--driver-class-path", ":".join(spec.class_path)]
     for key, value in spec.submit_conf:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import shlex
 import shutil
 import struct
 import subprocess
@@ -176,6 +177,8 @@ class JvmPool:
         The stack.
     capacity : int
         How many wait at most for each Glue version; 0 for none. A waiting one takes about 150 MB.
+    options : tuple of str
+        What each is started with besides.
 
     Notes
     -----
@@ -183,10 +186,11 @@ class JvmPool:
     between two worker types gain nothing. JVMs wait for the two versions that were last asked for.
     """
 
-    def __init__(self, context: PlaneContext, capacity: int) -> None:
+    def __init__(self, context: PlaneContext, capacity: int, options: tuple[str, ...] = ()) -> None:
         self._context = context
         self._directory = context.state_dir / "glue" / "jvms"
         self._capacity = capacity
+        self._options = options
         self._lock = threading.Lock()
         self._waiting: list[Jvm] = []
         self._asked_for: list[Path | None] = []
@@ -283,6 +287,7 @@ class JvmPool:
         command = [
             str(java_home / "bin" / "java"),
             *_OPTIONS,
+            *self._options,
             *archive_option,
             f"-Xmx{spec.heap}",
             f"-Djava.io.tmpdir={folder / 'tmp'}",
@@ -342,6 +347,11 @@ class JvmPool:
         archive.parent.mkdir(exist_ok=True)
         partial = archive.with_name(f"{archive.stem}-{uuid.uuid4().hex}.partial")
         return [f"-XX:ArchiveClassesAtExit={partial}"], partial
+
+
+def jvm_options(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """What the setting says that every JVM is started with."""
+    return tuple(shlex.split(environment.get("MILLPOND_GLUE_JVM_OPTIONS", "")))
 
 
 def spark_home(python: Path) -> Path:

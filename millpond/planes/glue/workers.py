@@ -16,7 +16,7 @@ from millpond.planes.common.context import PlaneContext
 from millpond.planes.glue import spark
 from millpond.planes.glue.containers import ContainerSettings, ContainerWorkers
 from millpond.planes.glue.environments import Environments
-from millpond.planes.glue.jvms import JvmPool
+from millpond.planes.glue.jvms import JvmPool, jvm_options
 
 CACHE = default_cache()
 """Where environments of Glue versions are, unless told: one for all stacks of a user."""
@@ -30,6 +30,8 @@ class GlueSettings:
     ----------
     warm_jvms : int
         How many JVMs wait for a Spark run; 0 for none.
+    jvm_options : tuple of str
+        What each JVM is started with besides.
     seconds_per_timeout_minute : float
         How many seconds a minute of a job's ``Timeout`` lasts.
     containers : ContainerSettings, optional
@@ -43,6 +45,7 @@ class GlueSettings:
     """
 
     warm_jvms: int = 1
+    jvm_options: tuple[str, ...] = ()
     seconds_per_timeout_minute: float = 60.0
     containers: ContainerSettings | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -55,6 +58,7 @@ class GlueSettings:
         env = os.environ if environment is None else environment
         return cls(
             warm_jvms=int(env.get("MILLPOND_GLUE_WARM_JVMS", cls.warm_jvms)),
+            jvm_options=jvm_options(env),
             containers=ContainerSettings.from_environment(env),
             versions=json.loads(env.get("MILLPOND_GLUE_VERSIONS", "{}")),
             cache=Path(env.get("MILLPOND_GLUE_CACHE", CACHE)),
@@ -80,7 +84,7 @@ class Workers:
         where = self.settings.containers
         self.containers = ContainerWorkers(context, where) if where else None
         # A worker's container has JVMs of its own.
-        self.jvms = JvmPool(context, 0 if where else self.settings.warm_jvms)
+        self.jvms = JvmPool(context, 0 if where else self.settings.warm_jvms, self.settings.jvm_options)
         self.environments = Environments(context.tools, self.settings.cache, self.settings.maven_mirror)
 
     def local_size(self, settings: Mapping[str, object]) -> spark.LocalSize:
