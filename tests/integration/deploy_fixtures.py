@@ -32,25 +32,18 @@ PACKAGING = (
     "lake/package.py",
 )
 
+# What a build does with it is the same as with a platform; a provider would take most of the time.
 SMALL_CONFIGURATION = """
 terraform {
-  required_providers {
-    aws = { source = "hashicorp/aws" }
-  }
   backend "s3" {}
 }
-provider "aws" { region = var.region }
 variable "region" { type = string }
 variable "project" { type = string }
 variable "environment" { type = string }
-resource "aws_ssm_parameter" "greeting" {
-  name           = "/${var.project}/${var.environment}/greeting"
-  type           = "String"
-  insecure_value = "hello"
-}
-output "greeting" { value = aws_ssm_parameter.greeting.name }
+resource "terraform_data" "greeting" { input = "hello ${var.project} ${var.environment}" }
+output "greeting" { value = terraform_data.greeting.output }
 output "hidden" {
-  value     = aws_ssm_parameter.greeting.arn
+  value     = terraform_data.greeting.id
   sensitive = true
 }
 """
@@ -155,7 +148,7 @@ def copy_checkout(directory: Path) -> Path:
 
 
 def small_checkout(directory: Path) -> Path:
-    """The template, and a configuration of one parameter."""
+    """The template, and a configuration of one resource."""
     shutil.copytree(CHECKOUT / "CFN", directory / "CFN")
     (directory / "terraform").mkdir()
     (directory / "terraform/main.tf").write_text(SMALL_CONFIGURATION)

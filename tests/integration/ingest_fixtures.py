@@ -39,7 +39,8 @@ spark.driver.memory 1g
 spark.driver.host 127.0.0.1
 spark.driver.bindAddress 127.0.0.1
 spark.driver.extraClassPath {jars}/*:{jars}/iceberg/*
-spark.driver.extraJavaOptions -Duser.timezone=America/New_York -Djava.io.tmpdir={directory} \
+spark.driver.extraJavaOptions -XX:TieredStopAtLevel=1 -Duser.timezone=America/New_York \
+-Djava.io.tmpdir={directory} \
 -Daws.accessKeyId=test -Daws.secretAccessKey=test -Daws.region=eu-west-1 -Daws.endpointUrl={endpoint}
 spark.ui.enabled false
 spark.local.dir {directory}

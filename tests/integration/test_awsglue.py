@@ -43,6 +43,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict
             "TZ": "UTC",
             "JAVA_HOME": str(tools.java_home),
             "SPARK_LOCAL_IP": "127.0.0.1",
+            "SPARK_SUBMIT_OPTS": os.environ["MILLPOND_GLUE_JVM_OPTIONS"],
             "PYSPARK_PYTHON": str(tools.spark_python),
             "PYTHONPATH": os.pathsep.join([str(tools.glue_runtime), str(borrowed(directory))]),
             "MILLPOND_TEST_CLASS_PATH": f"{tools.jars_dir}/*",

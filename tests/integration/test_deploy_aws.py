@@ -94,7 +94,7 @@ def test_the_same_stack_and_build_deploy_there_and_keep_their_parameters(
     first = millpond(account, "deploy", "--yes", "--parameters", str(parameters))
     assert first.returncode == 0, first.stderr
     assert "Apply complete! Resources: 1 added" in first.stderr
-    assert "/millpond/dev/greeting" in first.stdout
+    assert "hello millpond dev" in first.stdout
 
     again = millpond(account, "deploy", "--yes")
     assert again.returncode == 0, again.stderr

@@ -20,15 +20,21 @@ from millpond.project.targets import Target
 pytestmark = pytest.mark.long
 
 LOCK_ID = "0f0e0d0c-0b0a-0908-0706-050403020100"
+SECOND = 'resource "terraform_data" "second" { input = "second greeting" }\n'
+# What the condition is about is known only when the second has been made.
 CANNOT_BE_MADE = """
-resource "aws_sqs_queue_policy" "broken" {
-  queue_url = "http://127.0.0.1:1/000000000000/nope"
-  policy    = "{}"
+resource "terraform_data" "broken" {
+  lifecycle {
+    precondition {
+      condition     = terraform_data.second.id == "never"
+      error_message = "It is not to be."
+    }
+  }
 }
 """
 SLOW = """
 resource "terraform_data" "slow" {
-  depends_on = [aws_ssm_parameter.greeting]
+  depends_on = [terraform_data.greeting]
   provisioner "local-exec" { command = "sleep 300" }
 }
 """
@@ -50,7 +56,6 @@ def configuration(stack: Stack) -> Iterator[Path]:
     yield path
     path.write_text(SMALL_CONFIGURATION)
     stack.deploy()
-    assert stack.plan().changes.total == 0
 
 
 def refusal(stack: Stack, **options: Any) -> MillpondError:
@@ -69,8 +74,8 @@ def with_parameters(stack: Stack, **parameters: str) -> Deployer:
 
 
 def test_outputs_are_those_of_terraform_without_its_secrets(stack: Stack) -> None:
-    assert stack.deploy().outputs == {"greeting": "/millpond/dev/greeting"}
-    assert "/millpond/dev/greeting" in stack.terraform_state
+    assert stack.deploy().outputs == {"greeting": "hello millpond dev"}
+    assert "hello millpond dev" in stack.terraform_state
     assert stack.aws.dynamodb.scan(TableName="tf-state-lock-bootstrap")["Items"][0]["LockID"]["S"].endswith(
         "-md5"
     )
@@ -93,7 +98,6 @@ def test_a_branch_that_is_not_there_is_named_and_whoever_listens_is_told(stack: 
     event = json.loads(json.loads(wait_for("message", message)[0]["Body"])["Message"])
     assert event["detail"]["build-status"] == "FAILED"
     assert event["detail"]["project-name"] == "millpond-dev-deploy"
-    stack.deploy()
 
 
 @pytest.mark.parametrize("url", ["file:///there/is/nothing", "ssh://git@127.0.0.1:1/lake.git"])
@@ -101,7 +105,6 @@ def test_a_repository_that_cannot_be_read_is_said_to_be_so(stack: Stack, url: st
     with pytest.raises(MillpondError, match="cannot read the repository") as raised:
         with_parameters(stack, ConfigRepoURL=url).deploy()
     assert "ConfigRepoURL" in raised.value.next_step
-    stack.deploy()
 
 
 def test_a_key_that_is_none_is_refused_and_never_shown(stack: Stack, tmp_path: Path) -> None:
@@ -114,7 +117,6 @@ def test_a_key_that_is_none_is_refused_and_never_shown(stack: Stack, tmp_path: P
     pages = stack.aws.logs.get_paginator("filter_log_events").paginate(logGroupName=group)
     assert not [event for page in pages for event in page["events"] if "sesame" in event["message"]]
     assert "sesame" not in str(stack.client("cloudformation").describe_stacks())
-    stack.deploy()
 
 
 def test_a_syntax_error_is_shown_with_its_place(stack: Stack, configuration: Path) -> None:
@@ -125,16 +127,15 @@ def test_a_syntax_error_is_shown_with_its_place(stack: Stack, configuration: Pat
 
 
 def test_after_an_apply_that_fails_half_way_the_next_one_goes_on(stack: Stack, configuration: Path) -> None:
-    added = SMALL_CONFIGURATION.replace('"greeting" {', '"second" {').split("resource ")[1].split("output")[0]
-    added = "\nresource " + added.replace("/greeting", "/second")
-    configuration.write_text(SMALL_CONFIGURATION + added + CANNOT_BE_MADE)
+    configuration.write_text(SMALL_CONFIGURATION + SECOND + CANNOT_BE_MADE)
     error = refusal(stack)
-    assert "aws_sqs_queue_policy.broken" in error.where
+    assert error.what == "Terraform: Resource precondition failed"
+    assert error.where.startswith("terraform/main.tf:")
 
-    configuration.write_text(SMALL_CONFIGURATION + added)
+    configuration.write_text(SMALL_CONFIGURATION + SECOND)
     # What was made by then is known.
     assert stack.plan().changes.total == 0
-    assert stack.aws.ssm.get_parameter(Name="/millpond/dev/second")
+    assert "second greeting" in stack.terraform_state
 
 
 def test_a_lock_that_was_left_behind_is_named_with_the_command_that_removes_it(stack: Stack) -> None:
@@ -157,13 +158,12 @@ def test_a_lock_that_was_left_behind_is_named_with_the_command_that_removes_it(s
     assert f"millpond deploy --unlock terraform={LOCK_ID}" in error.next_step
 
     assert stack.deployer().deploy(unlock=f"terraform={LOCK_ID}").changes.total == 0
-    assert stack.deploy().changes.total == 0
 
 
 def test_a_build_that_is_stopped_half_way_leaves_a_state_that_the_next_one_goes_on_with(
     stack: Stack, configuration: Path
 ) -> None:
-    configuration.write_text(SMALL_CONFIGURATION.replace('"hello"', '"hello again"') + SLOW)
+    configuration.write_text(SMALL_CONFIGURATION.replace('"hello ', '"hello again ') + SLOW)
     heard, errors = Lines(), []
 
     def deploy_it() -> None:
@@ -181,8 +181,7 @@ def test_a_build_that_is_stopped_half_way_leaves_a_state_that_the_next_one_goes_
 
     assert [error.what.startswith("The build was stopped.") for error in errors] == [True]
     assert "millpond deploy" in errors[0].next_step
-    value = stack.aws.ssm.get_parameter(Name="/millpond/dev/greeting")["Parameter"]["Value"]
-    assert value == "hello again"
+    assert "hello again millpond dev" in stack.terraform_state
 
 
 def test_a_stack_that_was_never_made_can_only_be_deleted_and_is(tmp_path: Path, stack: Stack) -> None:
@@ -197,7 +196,7 @@ def test_a_stack_that_was_never_made_can_only_be_deleted_and_is(tmp_path: Path, 
 
     stack.aws.ssm.delete_parameter(Name=taken)
     deployer.destroy()
-    assert deployer.deploy().outputs == {"greeting": "/millpond/int/greeting"}
+    assert deployer.deploy().outputs == {"greeting": "hello millpond int"}
     assert deployer.destroy().remove == 1
 
 
@@ -226,17 +225,26 @@ def test_a_plan_for_production_waits_until_somebody_approves_it(stack: Stack) ->
     parameters = stack.deployer()._parameters | {"Environment": "prod", "CreateStateLockTable": "false"}
     target = Target.local(stack.settings)
     heard = Lines(answer=False)
+    proposed = Deployer(target, parameters, stack.checkout / TEMPLATE, watcher=heard.watcher)
     with pytest.raises(MillpondError, match="Not approved"):
-        Deployer(target, parameters, stack.checkout / TEMPLATE, watcher=heard.watcher).deploy()
+        proposed.deploy()
     assert any("Plan: 1 to add" in line for line in heard.asked[0].lines)
-    names = [one["Name"] for one in stack.aws.ssm.describe_parameters()["Parameters"]]
-    assert "/millpond/prod/greeting" not in names
+    made = stack.aws.s3.list_objects_v2(Bucket=proposed.stack.outputs["StateBucket"])
+    assert "terraform/terraform.tfstate" not in [one["Key"] for one in made.get("Contents", [])]
 
     heard.answer = True
     approved = Deployer(target, parameters, stack.checkout / TEMPLATE, watcher=heard.watcher)
-    assert approved.deploy().changes.add == 1
-    assert stack.aws.ssm.get_parameter(Name="/millpond/prod/greeting")
+    deployment = approved.deploy()
+    assert (deployment.changes.add, deployment.outputs) == (1, {"greeting": "hello millpond prod"})
     assert approved.destroy().remove == 1
+
+
+def test_a_stack_is_deployed_anew_after_its_engine_lost_everything(stack: Stack) -> None:
+    stack.engine.stop()
+    stack.engine.start()
+    assert stack.client("s3").list_buckets()["Buckets"] == []
+    again = stack.deploy()
+    assert (again.changes.add, again.outputs) == (1, {"greeting": "hello millpond dev"})
 
 
 def test_an_engine_that_does_not_run_says_to_start_it(stack: Stack, tmp_path: Path) -> None:

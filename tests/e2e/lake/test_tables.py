@@ -176,9 +176,12 @@ def test_a_table_of_many_small_changes_is_compacted_when_it_is_due(demo):
         return len(list(takewhile(lambda commit: commit[0] != "replace" and commit[1] == "0", commits)))
 
     before, commits = maintenance(), commits_since_files_were_written_anew()
-    assert commits < COMMITS
-    for number in range(commits + 1, COMMITS):
-        ingest_a_change(number)
+    assert commits < COMMITS - 2
+    for _ in range(commits + 2, COMMITS):
+        # A commit that changes nothing costs less than an ingest, and counts as much.
+        demo.query("UPDATE erp.products SET title = title WHERE product_id = 1")
+    assert commits_since_files_were_written_anew() == COMMITS - 2
+    ingest_a_change(COMMITS - 1)
     assert maintenance() == before
     ingest_a_change(COMMITS)
     assert maintenance()[len(before) :] == [("OPTIMIZE", "SUCCEEDED"), ("VACUUM", "SUCCEEDED")]
