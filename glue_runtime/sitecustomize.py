@@ -18,6 +18,8 @@ import os
 import sys
 from typing import Any
 
+import endpoint_of_the_stack
+
 
 def _record_failures(path: str) -> None:
     import json
@@ -98,6 +100,8 @@ def _configure_jvm() -> None:
     gateway.close()
 
 
+if os.environ.get(endpoint_of_the_stack.VARIABLE):
+    endpoint_of_the_stack.install()
 _failure_file = os.environ.pop("MILLPOND_GLUE_FAILURE_FILE", "")
 if _failure_file:
     _record_failures(_failure_file)

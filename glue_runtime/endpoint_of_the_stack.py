@@ -1,0 +1,66 @@
+"""Older versions of botocore find the stack, too.
+
+``AWS_ENDPOINT_URL`` is read by botocore from version 1.31 on. Glue 4.0 and Python shell's modules have an older
+one; where it is imported, its clients are made with that address unless the script gives another.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.machinery
+import os
+import sys
+from typing import Any
+
+VARIABLE = "AWS_ENDPOINT_URL"
+_READS_IT = (1, 31)
+# Module to its class of sessions and the method that makes a client; both take the address as a keyword.
+_SESSIONS = {
+    "botocore.session": ("Session", "create_client"),
+    "aiobotocore.session": ("AioSession", "_create_client"),
+}
+# Where ``endpoint_url`` is among the positional arguments after the name of the service.
+_POSITION = 4
+
+
+class SessionFinder:
+    """Finds the modules of sessions as Python does, and changes their class once they are there."""
+
+    @staticmethod
+    def find_spec(name: str, path: Any = None, target: Any = None) -> Any:
+        """See ``importlib.abc.MetaPathFinder``."""
+        if name not in _SESSIONS:
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
+        if spec is not None and spec.loader is not None:
+            execute = spec.loader.exec_module
+
+            def executed(module: Any) -> None:
+                execute(module)
+                _change(module)
+
+            spec.loader.exec_module = executed  # type: ignore[method-assign]
+        return spec
+
+
+def _change(module: Any) -> None:
+    version = getattr(sys.modules.get("botocore"), "__version__", "")
+    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+    if numbers >= _READS_IT:
+        return
+    kind, method = _SESSIONS[module.__name__]
+    session = getattr(module, kind)
+    make = getattr(session, method)
+
+    @functools.wraps(make)
+    def made(self: Any, service_name: str, *arguments: Any, **options: Any) -> Any:
+        if len(arguments) <= _POSITION and options.get("endpoint_url") is None and os.environ.get(VARIABLE):
+            options["endpoint_url"] = os.environ[VARIABLE]
+        return make(self, service_name, *arguments, **options)
+
+    setattr(session, method, made)
+
+
+def install() -> None:
+    """Look at the modules that are imported from here on."""
+    sys.meta_path.insert(0, SessionFinder)
