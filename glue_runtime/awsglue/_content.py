@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import reduce
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
 from awsglue import _columns, _paths, _schema
 from awsglue import gluetypes as glue
+
+_CASE_SENSITIVE = "spark.sql.caseSensitive"
 
 # A column, its name and its type.
 Part = Tuple[str, Column, glue.DataType]
@@ -66,6 +69,31 @@ class Content:
     def failing(self, *errors: DataFrame) -> Content:
         """The same, with more records that could not be processed."""
         return replace(self, errors=(*self.errors, *errors))
+
+
+@contextmanager
+def exact_names(*contents: Content) -> Iterator[None]:
+    """Let Spark tell names apart that differ by case only, where records have such names.
+
+    A record of a ``DynamicFrame`` may have ``serialNumber`` beside ``serialnumber``, as a join of files with a
+    table of the Data Catalog makes them. Spark looks at names when an expression is made and when files are
+    written; elsewhere it is left as the script has it.
+    """
+    if not any(_collide(one.schema) for one in contents):
+        yield
+        return
+    conf = contents[0].df.sparkSession.conf
+    before = conf.get(_CASE_SENSITIVE, "false")
+    conf.set(_CASE_SENSITIVE, "true")
+    try:
+        yield
+    finally:
+        conf.set(_CASE_SENSITIVE, before)
+
+
+def _collide(schema: glue.StructType) -> bool:
+    names = [one.name.lower() for one in schema]
+    return len(set(names)) < len(names)
 
 
 def settle(content: Content) -> Content:

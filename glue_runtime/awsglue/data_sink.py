@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, Mapping, Optional
 
 from awsglue import _files
-from awsglue._content import Content, settle
+from awsglue._content import Content, exact_names, settle
 from awsglue._refuse import refuse
 from awsglue._sinks import catalog as catalog_sink
 from awsglue._sinks import files as file_sink
@@ -95,6 +95,10 @@ class DataSink:
         return dynamic_frame_or_dfc
 
     def _write(self, content: Content) -> None:
+        with exact_names(content):
+            self._write_exactly(content)
+
+    def _write_exactly(self, content: Content) -> None:
         kind = self._connection_type.lower()
         if kind == "dynamodb":
             dynamodb.write(content, self._options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -208,6 +209,23 @@ def test_frames_are_joined_merged_united_and_split(frame: Frame) -> None:
         left.split_rows({"id": {"~": 1}}, "a", "b")["a"].count()
 
 
+def test_names_that_differ_by_case_alone_stay_apart(frame: Frame, tmp_path: Any) -> None:
+    from awsglue.transforms import ApplyMapping, DropFields, Join
+
+    left = frame({"serialNumber": "a", "distance": 1})
+    right = frame({"serialnumber": "a", "name": "x"})
+    both = Join.apply(left, right, keys1=["serialNumber"], keys2=["serialnumber"])
+    assert names(both) == ["serialNumber", "distance", "serialnumber", "name"]
+    assert shown(DropFields.apply(both, paths=["serialnumber", "name"])) == [{"serialNumber": "a", "distance": 1}]
+    mapped = ApplyMapping.apply(both, mappings=[("serialnumber", "string", "s", "string")], case_sensitive=True)
+    assert shown(mapped) == [{"s": "a"}]
+    assert both.toDF().columns == names(both)
+    both.write("s3", {"path": f"{tmp_path}/both"}, "json")
+    (written,) = (tmp_path / "both").glob("part-*")
+    assert json.loads(written.read_text()) == shown(both)[0]
+    assert frame({"a": 1}).toDF().select("A").columns == ["A"]
+
+
 def test_nested_records_become_tables_that_join(frame: Frame) -> None:
     from awsglue.transforms import Relationalize, SelectFromCollection, UnnestFrame
 
@@ -241,6 +259,18 @@ def test_texts_are_unboxed(frame: Frame) -> None:
     assert shown(frame({"d": "1|x"}).unbox("d", "csv", separator="|")) == [{"d": {"col0": "1", "col1": "x"}}]
     with pytest.raises(NotImplementedError, match="format avro"):
         boxed.unbox("d", "avro").count()
+
+
+def test_texts_that_are_no_json_are_error_records(frame: Frame) -> None:
+    from awsglue.transforms import ErrorsAsDynamicFrame, Unbox
+
+    texts = frame({"k": 1, "t": '{"a": 1}'}, {"k": 2, "t": '{"a": "x}'})
+    unboxed = Unbox.apply(frame=texts, path="t", format="json", totalThreshold=1)
+    assert shown(unboxed) == [{"k": 1, "t": {"a": 1}}]
+    (error,) = shown(ErrorsAsDynamicFrame.apply(unboxed))
+    assert json.loads(error["error"]["record"])["k"] == 2
+    with pytest.raises(RuntimeError, match="2 error records"):
+        frame({"t": "{"}, {"t": "{"}).unbox("t", "json", stageThreshold=1).toDF()
 
 
 def test_json_of_dynamodb_is_made_simple(frame: Frame) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, List, Mapping
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F  # noqa: N812
@@ -25,7 +25,11 @@ def unbox(content: Content, path: str, form: str, options: Mapping[str, Any]) ->
     if found is None or not isinstance(found[1], glue.StringType):
         raise ValueError(f"{path} is no field of texts to unbox")
     if form == "json":
-        kind = _given_schema(options) or _json_kind(content, found[0])
+        kind = _given_schema(options)
+        if kind is None:
+            kind, broken = _json_kind(content, found[0])
+            if broken:
+                content = _without_broken(content, found[0])
         if isinstance(kind, glue.NullType):
             return content
         return fields.change(
@@ -41,16 +45,45 @@ def _given_schema(options: Mapping[str, Any]) -> Any:
     return glue.from_json_value(json.loads(given)) if given else None
 
 
-def _json_kind(content: Content, column: Column) -> glue.DataType:
+def _json_kind(content: Content, column: Column) -> Tuple[glue.DataType, int]:
+    """The type of the texts, and how many of them are no JSON."""
+
     def observed(rows: Any) -> Any:
         seen: _infer.Seen = {}
+        broken = 0
         for (text,) in rows:
-            if text is not None and text.strip():
+            if _is_broken(text):
+                broken += 1
+            elif text is not None and text.strip():
                 _infer.observe(json.loads(text), seen)
-        yield seen
+        yield seen, broken
+
+    def both(left: Any, right: Any) -> Any:
+        return _infer.merge(left[0], right[0]), left[1] + right[1]
 
     texts = content.df.select(column.alias("text")).rdd.map(tuple)
-    return _infer.to_type(texts.mapPartitions(observed).fold({}, _infer.merge))
+    seen, broken = texts.mapPartitions(observed).fold(({}, 0), both)
+    return _infer.to_type(seen), broken
+
+
+def _is_broken(text: Optional[str]) -> bool:
+    if text is None or not text.strip():
+        return False
+    try:
+        json.loads(text)
+    except ValueError:
+        return True
+    return False
+
+
+def _without_broken(content: Content, column: Column) -> Content:
+    """The records whose text is JSON; the others are error records."""
+    broken = F.udf(_is_broken, "boolean")(column)
+    records = F.to_json(F.struct(*(F.col(_paths.quote(name)) for name in content.df.columns)))
+    errors = content.df.filter(broken).select(
+        F.lit("unbox: the text is no JSON").alias("msg"), records.alias("record")
+    )
+    return content.having(content.df.filter(~broken)).failing(errors)
 
 
 def _from_json(column: Column, kind: glue.DataType) -> Column:
