@@ -74,7 +74,9 @@ class DynamicFrame:
     # Construction
 
     @classmethod
-    def fromDF(cls, dataframe: DataFrame, glue_ctx: Any, name: str) -> DynamicFrame:
+    def fromDF(
+        cls, dataframe: DataFrame, glue_ctx: Any, name: str = "", transformation_ctx: str = ""
+    ) -> DynamicFrame:
         """The rows of a data frame as records.
 
         Parameters
@@ -82,7 +84,9 @@ class DynamicFrame:
         dataframe : DataFrame
         glue_ctx : GlueContext
         name : str
-            Of the new frame.
+            Of the new frame; many scripts give none.
+        transformation_ctx : str
+            Taken without effect: nothing is read here.
         """
         return cls(dataframe, glue_ctx, name)
 
@@ -100,7 +104,8 @@ class DynamicFrame:
             If more records failed than a threshold allows.
         """
         self.assertErrorThreshold()
-        return choices.to_data_frame(self._settled(), options or ())  # type: ignore[no-any-return]
+        with _content.exact_names(self._get()):
+            return choices.to_data_frame(self._settled(), options or ())  # type: ignore[no-any-return]
 
     @property
     def _jdf(self) -> Any:
@@ -515,7 +520,8 @@ class DynamicFrame:
         staging_path : str, optional
             Taken without effect: what is staged stays with Spark.
         """
-        tables = relations.relationalize(self._settled(), root_table_name)
+        with _content.exact_names(self._get()):
+            tables = relations.relationalize(self._settled(), root_table_name)
         frames = {
             name: self._new(lambda one=one: one, name, (stageThreshold, totalThreshold), (self,))
             for name, one in tables.items()
@@ -586,7 +592,8 @@ class DynamicFrame:
     def _settled(self) -> Content:
         content = self._get()
         if content.pending:
-            self._content = content = _content.settle(content)
+            with _content.exact_names(content):
+                self._content = content = _content.settle(content)
         return content
 
     def _new(
@@ -609,8 +616,11 @@ class DynamicFrame:
         total: int,
         *others: DynamicFrame,
     ) -> DynamicFrame:
-        name = transformation_ctx or self.name
-        return self._new(lambda: what(self._get()), name, (stage, total), (self, *others))
+        def made() -> Content:
+            with _content.exact_names(self._get(), *(one._get() for one in others)):
+                return what(self._get())
+
+        return self._new(made, transformation_ctx or self.name, (stage, total), (self, *others))
 
     def _two(
         self,
@@ -620,8 +630,12 @@ class DynamicFrame:
         stage: int,
         total: int,
     ) -> DynamicFrameCollection:
+        def made(number: int) -> Content:
+            with _content.exact_names(self._get()):
+                return what(self._get())[number]
+
         frames = {
-            name: self._new(lambda n=number: what(self._get())[n], name, (stage, total), (self,))
+            name: self._new(lambda n=number: made(n), name, (stage, total), (self,))
             for number, name in enumerate((name1, name2))
         }
         return DynamicFrameCollection(frames, self.glue_ctx)

@@ -48,13 +48,12 @@ class Job:
     def commit(cls) -> None:
         """End the job: what its sources read is not read again by a run with bookmarks.
 
-        Raises
-        ------
-        RuntimeError
-            If :meth:`init` was not called.
+        Without :meth:`init` no bookmark was begun, so that there is nothing to keep; scripts that only end
+        with ``commit`` are many, and run.
         """
-        if not cls._initialized or cls._bookmarks is None:
-            raise RuntimeError("Job.commit was called before Job.init")
+        if cls._bookmarks is None:
+            print("Job.commit: no bookmark is kept, since Job.init was not called", file=sys.stderr)
+            return
         cls._bookmarks.commit()
 
     @classmethod
