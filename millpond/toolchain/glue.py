@@ -22,6 +22,7 @@ from filelock import FileLock
 from millpond.base.errors import MillpondError
 from millpond.planes.glue.versions import VERSIONS, GlueVersion
 from millpond.toolchain import bootstrap, maven
+from millpond.toolchain.ivy import Ivy
 
 TELL_EVERY_SECONDS = 20.0
 
@@ -150,8 +151,7 @@ def ensure_jars(
     MillpondError
         If one cannot be had.
     """
-    (spark_jars,) = spark_python.parent.parent.glob("lib/python*/site-packages/pyspark/jars")
-    maven.fetch(sets, places.jars, maven.Ivy(places.java, spark_jars, places.mirror), tell)
+    maven.fetch(sets, places.jars, Ivy.of(places.java, spark_python, places.mirror), tell)
     return maven.jars_of(sets, places.jars)
 
 

@@ -1,11 +1,10 @@
 """Files of a Maven repository, fetched by the Ivy that PySpark brings.
 
-Which repository is Ivy's own default, Maven Central; ``MILLPOND_MAVEN_MIRROR`` names another.
+Which repository is Ivy's own default, Maven Central, unless the setting ``maven_mirror`` names another.
 """
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,51 +33,67 @@ class Artifact:
         return f"{self.name}-{self.version}.{self.extension}"
 
 
-def retrieve(wanted: Sequence[Artifact], directory: Path, java: Path, python: Path) -> None:
-    """Bring files, without what they depend on, into a directory.
+@dataclass(frozen=True)
+class Ivy:
+    """The Ivy of a PySpark.
 
     Parameters
     ----------
-    wanted : sequence of Artifact
-        Which.
-    directory : Path
-        Where to; each is called by its ``file_name``.
-    java, python : Path
-        The program ``java``, and the interpreter of an environment with PySpark.
-
-    Raises
-    ------
-    MillpondError
-        If one cannot be had.
+    java : Path
+        The program ``java``.
+    jars : Path
+        The directory of PySpark's jars.
+    mirror : str
+        Address of a Maven repository that stands in for Maven Central; empty for that itself.
     """
-    (jar,) = python.parent.parent.glob("lib/python*/site-packages/pyspark/jars/ivy-*.jar")
-    (directory / "settings.xml").write_text(_settings(os.environ.get(MIRROR, "")))
-    (directory / "ivy.xml").write_text(_module(wanted))
-    command = [str(java), "-cp", str(jar), "org.apache.ivy.Main"]
-    command += ["-settings", str(directory / "settings.xml"), "-ivy", str(directory / "ivy.xml")]
-    command += ["-cache", str(directory / "cache"), "-confs", "default"]
-    command += ["-retrieve", str(directory / "[artifact]-[revision].[ext]")]
-    for _ in range(_TRIES):
-        try:
-            run = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)
-            told = run.stdout
-        except subprocess.TimeoutExpired as error:
-            told = str(error)
-        missing = [one.file_name for one in wanted if not (directory / one.file_name).exists()]
-        if not missing:
-            return
-    lines = [line.strip() for line in told.splitlines() if "not found" in line or "rror" in line]
-    raise MillpondError(
-        f"{missing[0]} could not be fetched from the Maven repository.",
-        where=os.environ.get(MIRROR, "Maven Central"),
-        next_step=f"check the network, or name a mirror of Maven Central by {MIRROR}; then run again",
-        detail="\n".join(lines[:10]),
-    )
+
+    java: Path
+    jars: Path
+    mirror: str = ""
+
+    @classmethod
+    def of(cls, java: Path, spark_python: Path, mirror: str) -> Ivy:
+        """That of an environment with PySpark, by its interpreter."""
+        (jars,) = spark_python.parent.parent.glob("lib/python*/site-packages/pyspark/jars")
+        return cls(java, jars, mirror)
+
+    def retrieve(self, wanted: Sequence[Artifact], directory: Path) -> None:
+        """Bring files, without what they depend on, into a directory; each is called by its ``file_name``.
+
+        Raises
+        ------
+        MillpondError
+            If one cannot be had; the lines of Ivy that say why are in it.
+        """
+        (jar,) = self.jars.glob("ivy-*.jar")
+        (directory / "settings.xml").write_text(_settings(self.mirror))
+        (directory / "ivy.xml").write_text(_module(wanted))
+        command = [str(self.java), "-cp", str(jar), "org.apache.ivy.Main"]
+        command += ["-settings", str(directory / "settings.xml"), "-ivy", str(directory / "ivy.xml")]
+        command += ["-cache", str(directory / "cache"), "-confs", "default"]
+        command += ["-retrieve", str(directory / "[artifact]-[revision].[ext]")]
+        for _ in range(_TRIES):
+            try:
+                run = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)
+                told = run.stdout + run.stderr
+            except subprocess.TimeoutExpired as error:
+                told = str(error)
+            missing = [one.file_name for one in wanted if not (directory / one.file_name).exists()]
+            if not missing:
+                return
+        lines = (line.strip() for line in told.splitlines())
+        raise MillpondError(
+            f"{missing[0]} could not be fetched from the Maven repository.",
+            where=self.mirror or "Maven Central",
+            next_step=f"check the network, or name a mirror of Maven Central by {MIRROR}; then run again",
+            detail="\n".join([line for line in lines if "not found" in line or "rror" in line][:12]),
+        )
 
 
 def _settings(mirror: str) -> str:
     root = f" root={quoteattr(mirror)}" if mirror else ""
-    # Neither the description of a file nor its SHA-1 is asked for: its SHA-256 is in a lock.
+    # Neither the description of a file nor its SHA-1 is asked for: a lock has its SHA-256, and whatever else
+    # it needs.
     resolver = f'name="central" m2compatible="true" usepoms="false" useMavenMetadata="false"{root}'
     return (
         '<ivysettings><property name="ivy.checksums" value=""/><settings defaultResolver="central"/>'

@@ -1,7 +1,7 @@
 """Jars from Maven Central, each with its locked size and SHA-256.
 
 They are fetched by Ivy, which PySpark brings: Java and PySpark are there before any of them is wanted. Where
-the repository is stands in Ivy; ``MILLPOND_MAVEN_MIRROR`` names another. What Ivy brought is taken only if it
+the repository is stands in Ivy, or in the setting ``maven_mirror``. What Ivy brought is taken only if it
 is the file of the lock, ``requirements/maven.lock``, which ``python -m millpond.toolchain.maven`` writes.
 """
 
@@ -9,22 +9,21 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from xml.sax.saxutils import quoteattr
 
 from filelock import FileLock
 
 from millpond.base.errors import MillpondError
 from millpond.toolchain.bootstrap import REQUIREMENTS
+from millpond.toolchain.ivy import Artifact as File
+from millpond.toolchain.ivy import Ivy
 
 LOCK = REQUIREMENTS / "maven.lock"
 WANTED = REQUIREMENTS / "maven.in"
-_IVY_SECONDS = 900
 
 
 @dataclass(frozen=True)
@@ -55,52 +54,12 @@ class Artifact:
         return f"{self.group}:{self.name}:{self.version}"
 
     @property
+    def file(self) -> File:
+        return File(self.group, self.name, self.version)
+
+    @property
     def file_name(self) -> str:
-        return f"{self.name}-{self.version}.jar"
-
-
-@dataclass(frozen=True)
-class Ivy:
-    """The Ivy of a PySpark.
-
-    Parameters
-    ----------
-    java : Path
-        The program ``java``.
-    jars : Path
-        The directory of PySpark's jars.
-    mirror : str
-        Address of a Maven repository that stands in for Maven Central; empty for that itself.
-    """
-
-    java: Path
-    jars: Path
-    mirror: str = ""
-
-    def retrieve(self, wanted: Sequence[Artifact], directory: Path) -> None:
-        """Bring jars, without what they depend on, into a directory.
-
-        Raises
-        ------
-        MillpondError
-            If one cannot be had; the lines of Ivy that say why are in it.
-        """
-        (ivy,) = self.jars.glob("ivy-*.jar")
-        settings = directory / "settings.xml"
-        settings.write_text(_settings(self.mirror))
-        described = directory / "ivy.xml"
-        described.write_text(_described(wanted))
-        command = [str(self.java), "-cp", str(ivy), "org.apache.ivy.Main", "-settings", str(settings)]
-        command += ["-ivy", str(described), "-cache", str(directory / "cache"), "-confs", "default"]
-        command += ["-retrieve", str(directory / "[artifact]-[revision].[ext]"), "-types", "jar", "bundle"]
-        try:
-            said = subprocess.run(command, capture_output=True, text=True, timeout=_IVY_SECONDS, check=False)
-        except subprocess.TimeoutExpired as error:
-            raise _unreached(wanted, str(error)) from error
-        if said.returncode or not all((directory / one.file_name).exists() for one in wanted):
-            lines = (said.stdout + said.stderr).splitlines()
-            told = [line.strip() for line in lines if "not found" in line or "rror" in line or "::" in line]
-            raise _unreached(wanted, "\n".join(told[:12]))
+        return self.file.file_name
 
 
 def read_lock(lock: Path = LOCK) -> dict[str, tuple[Artifact, ...]]:
@@ -121,7 +80,7 @@ def jars_of(sets: Iterable[str], directory: Path) -> list[Path]:
     return [directory / name / one.file_name for name in sets for one in locked[name]]
 
 
-def fetch(sets: Iterable[str], directory: Path, ivy: Ivy, tell: Callable[[str], None]) -> None:
+def fetch(sets: Iterable[str], directory: Path, source: Ivy, tell: Callable[[str], None]) -> None:
     """Have every jar of sets below a directory, in one of each set's name.
 
     Parameters
@@ -130,7 +89,7 @@ def fetch(sets: Iterable[str], directory: Path, ivy: Ivy, tell: Callable[[str], 
         Names of the lock.
     directory : Path
         Where the jars of this user are.
-    ivy : Ivy
+    source : Ivy
         Fetches what is not there.
     tell : callable
         Takes a line for whoever waits.
@@ -155,17 +114,17 @@ def fetch(sets: Iterable[str], directory: Path, ivy: Ivy, tell: Callable[[str], 
             f"{len(missing)} files, {sum(one.size for one in missing) / 1e6:.1f} MB"
         )
         with tempfile.TemporaryDirectory(dir=directory, prefix=".fetching-") as fetched:
-            ivy.retrieve(missing, Path(fetched))
+            source.retrieve([one.file for one in missing], Path(fetched))
             for one in missing:
                 _take(one, Path(fetched) / one.file_name, directory)
 
 
-def lock(ivy: Ivy) -> None:
+def lock(source: Ivy) -> None:
     """Write the lock anew: fetch everything that is wanted, and note what came."""
     wanted = [one for found in read_lock(WANTED).values() for one in found]
     header = "# Made from maven.in by `make lock`: what it asks for, its size in bytes and its SHA-256.\n"
     with tempfile.TemporaryDirectory() as fetched:
-        ivy.retrieve(wanted, Path(fetched))
+        source.retrieve([one.file for one in wanted], Path(fetched))
         lines = [_locked(one, Path(fetched) / one.file_name) for one in wanted]
     LOCK.write_text(header + "".join(lines))
 
@@ -197,43 +156,6 @@ def _sha256(file: Path) -> str:
 
 def _lines(lock: Path) -> list[str]:
     return [line for line in lock.read_text().splitlines() if line and not line.startswith("#")]
-
-
-def _settings(mirror: str) -> str:
-    root = f" root={quoteattr(mirror)}" if mirror else ""
-    # Neither the description of a jar nor its SHA-1 is asked for: what it depends on is in the lock, and so
-    # is its SHA-256.
-    return (
-        '<ivysettings><property name="ivy.checksums" value=""/>'
-        '<settings defaultResolver="central"/><resolvers>'
-        f'<ibiblio name="central" m2compatible="true" usepoms="false" useMavenMetadata="false"{root}/>'
-        "</resolvers></ivysettings>\n"
-    )
-
-
-def _described(wanted: Iterable[Artifact]) -> str:
-    dependencies = "".join(
-        f"<dependency org={quoteattr(one.group)} name={quoteattr(one.name)} rev={quoteattr(one.version)} "
-        'transitive="false" conf="default->default"/>'
-        for one in wanted
-    )
-    # Several versions of one jar may be wanted, each by another set.
-    return (
-        '<ivy-module version="2.0"><info organisation="millpond" module="jars"/>'
-        '<configurations><conf name="default"/></configurations>'
-        f'<dependencies>{dependencies}<conflict org="*" module="*" manager="all"/></dependencies>'
-        "</ivy-module>\n"
-    )
-
-
-def _unreached(wanted: Sequence[Artifact], detail: str) -> MillpondError:
-    names = ", ".join(dict.fromkeys(one.set_name for one in wanted))
-    return MillpondError(
-        f"The jars of {names} could not be fetched from the Maven repository.",
-        where="requirements/maven.lock",
-        next_step="check the network, or name a mirror of Maven Central by MILLPOND_MAVEN_MIRROR",
-        detail=detail,
-    )
 
 
 if __name__ == "__main__":

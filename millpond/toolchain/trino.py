@@ -103,7 +103,8 @@ def install_trino(settings: Settings, on_progress: Progress | None = None) -> In
         assert java is not None
         assert spark is not None
         with _watched(Path(fetched), archive.size, on_progress):
-            ivy.retrieve([archive.artifact], Path(fetched), java / "bin" / "java", spark)
+            source = ivy.Ivy.of(java / "bin" / "java", spark, settings.maven_mirror)
+            source.retrieve([archive.artifact], Path(fetched))
         path = Path(fetched) / archive.artifact.file_name
         _check(path, archive.sha256)
         shutil.rmtree(home, ignore_errors=True)

@@ -449,11 +449,12 @@ def offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[bool],
         monkeypatch.setattr(trino.components, "find_java", lambda _settings: found)
         monkeypatch.setattr(trino.components, "find_spark", lambda _settings: found)
 
-        def retrieve(wanted: list[ivy.Artifact], directory: Path, *_: Path) -> None:
+        def retrieve(_: ivy.Ivy, wanted: list[ivy.Artifact], directory: Path) -> None:
             (one,) = wanted
             (directory / one.file_name).write_bytes(archive.read_bytes())
 
-        monkeypatch.setattr(ivy, "retrieve", retrieve)
+        monkeypatch.setattr(ivy.Ivy, "of", lambda *_: ivy.Ivy(tmp_path, tmp_path))
+        monkeypatch.setattr(ivy.Ivy, "retrieve", retrieve)
         return Settings(home=tmp_path / "home")
 
     return offer

@@ -20,6 +20,7 @@ from millpond.planes.glue.environments import Environments, Stopped
 from millpond.planes.glue.exceptions import InvalidInputException, LaunchError
 from millpond.planes.glue.versions import VERSIONS
 from millpond.toolchain import bootstrap, glue, maven, runtimes
+from millpond.toolchain.ivy import Ivy
 
 
 @pytest.mark.parametrize("version", VERSIONS.values(), ids=VERSIONS)
@@ -107,7 +108,7 @@ def test_sources_are_those_of_modules_and_of_what_is_zipped(tmp_path: Path) -> N
     assert versions.sources([tmp_path / "a.py", tmp_path / "b.zip"]) == ["import a", "import c"]
 
 
-class FakeIvy(maven.Ivy):
+class FakeIvy(Ivy):
     """Brings files of a content."""
 
     def retrieve(self, wanted, directory):  # type: ignore[no-untyped-def]
