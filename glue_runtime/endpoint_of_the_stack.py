@@ -1,7 +1,7 @@
 """Older versions of botocore find the stack, too.
 
-``AWS_ENDPOINT_URL`` is read by botocore from version 1.31 on. Glue 4.0 and Python shell's modules have an older
-one; where it is imported, its clients are made with that address unless the script gives another.
+``AWS_ENDPOINT_URL`` is read by botocore from version 1.31 on. Glue 4.0 and Python shell's modules have an
+older one; where it is imported, its clients are made with that address unless the script gives another.
 """
 
 from __future__ import annotations

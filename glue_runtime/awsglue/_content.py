@@ -75,9 +75,9 @@ class Content:
 def exact_names(*contents: Content) -> Iterator[None]:
     """Let Spark tell names apart that differ by case only, where records have such names.
 
-    A record of a ``DynamicFrame`` may have ``serialNumber`` beside ``serialnumber``, as a join of files with a
-    table of the Data Catalog makes them. Spark looks at names when an expression is made and when files are
-    written; elsewhere it is left as the script has it.
+    A record of a ``DynamicFrame`` may have ``serialNumber`` beside ``serialnumber``, as a join of files with
+    a table of the Data Catalog makes them. Spark looks at names when an expression is made and when files
+    are written; elsewhere it is left as the script has it.
     """
     if not any(_collide(one.schema) for one in contents):
         yield

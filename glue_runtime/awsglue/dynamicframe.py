@@ -75,7 +75,11 @@ class DynamicFrame:
 
     @classmethod
     def fromDF(
-        cls, dataframe: DataFrame, glue_ctx: Any, name: str = "", transformation_ctx: str = ""
+        cls,
+        dataframe: DataFrame,
+        glue_ctx: Any,
+        name: str = "",
+        transformation_ctx: str = "",  # noqa: ARG003
     ) -> DynamicFrame:
         """The rows of a data frame as records.
 

@@ -52,7 +52,7 @@ class Job:
         with ``commit`` are many, and run.
         """
         if cls._bookmarks is None:
-            print("Job.commit: no bookmark is kept, since Job.init was not called", file=sys.stderr)
+            sys.stderr.write("Job.commit: no bookmark is kept, since Job.init was not called\n")
             return
         cls._bookmarks.commit()
 

@@ -216,8 +216,12 @@ def test_names_that_differ_by_case_alone_stay_apart(frame: Frame, tmp_path: Any)
     right = frame({"serialnumber": "a", "name": "x"})
     both = Join.apply(left, right, keys1=["serialNumber"], keys2=["serialnumber"])
     assert names(both) == ["serialNumber", "distance", "serialnumber", "name"]
-    assert shown(DropFields.apply(both, paths=["serialnumber", "name"])) == [{"serialNumber": "a", "distance": 1}]
-    mapped = ApplyMapping.apply(both, mappings=[("serialnumber", "string", "s", "string")], case_sensitive=True)
+    assert shown(DropFields.apply(both, paths=["serialnumber", "name"])) == [
+        {"serialNumber": "a", "distance": 1}
+    ]
+    mapped = ApplyMapping.apply(
+        both, mappings=[("serialnumber", "string", "s", "string")], case_sensitive=True
+    )
     assert shown(mapped) == [{"s": "a"}]
     assert both.toDF().columns == names(both)
     both.write("s3", {"path": f"{tmp_path}/both"}, "json")

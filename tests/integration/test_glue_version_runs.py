@@ -12,6 +12,14 @@ from millpond.planes.glue.versions import VERSIONS
 __all__ = ["glue"]
 
 pytestmark = pytest.mark.foreign
+# The first run of a version makes its environment and fetches its jars.
+FIRST_RUN_SECONDS = 900.0
+
+
+@pytest.fixture(autouse=True)
+def patience(glue: GlueStack) -> None:
+    glue.run_seconds = FIRST_RUN_SECONDS
+
 
 READS_AND_WRITES = """
 import json, sys
@@ -48,6 +56,110 @@ print(json.dumps({
     "counts": counts,
 }))
 """
+
+
+GENERATED = """
+import sys
+import boto3
+from awsglue.transforms import *
+from awsglue.utils import getResolvedOptions
+from pyspark.context import SparkContext
+from awsglue.context import GlueContext
+from awsglue.job import Job
+
+args = getResolvedOptions(sys.argv, ["JOB_NAME", "database", "target"])
+glueContext = GlueContext(SparkContext())
+job = Job(glueContext)
+job.init(args["JOB_NAME"], args)
+orders = glueContext.create_dynamic_frame.from_catalog(
+    database=args["database"], table_name="orders", transformation_ctx="orders"
+)
+mapped = ApplyMapping.apply(
+    frame=orders,
+    mappings=[("id", "long", "id", "long"), ("amount", "string", "amount", "decimal(12,2)")],
+    transformation_ctx="mapped",
+)
+sink = glueContext.getSink(
+    path=args["target"], connection_type="s3", updateBehavior="UPDATE_IN_DATABASE",
+    enableUpdateCatalog=True, transformation_ctx="sink",
+)
+sink.setCatalogInfo(catalogDatabase=args["database"], catalogTableName="curated")
+sink.setFormat("glueparquet", compression="snappy")
+sink.writeFrame(mapped)
+tables = boto3.client("glue").get_tables(DatabaseName=args["database"])["TableList"]
+print(sorted(row.id for row in mapped.toDF().collect()), sorted(table["Name"] for table in tables))
+job.commit()
+"""
+
+
+@pytest.mark.parametrize("name", list(VERSIONS))
+def test_a_generated_job_goes_on_from_its_bookmark_and_updates_the_catalog(
+    glue: GlueStack, name: str
+) -> None:
+    database, prefix = f"generated_{name.replace('.', '')}", f"generated/{name}"
+    catalog = glue.engine.client("glue")
+    catalog.create_database(DatabaseInput={"Name": database})
+    location = f"s3://{BUCKET}/{prefix}/orders/"
+    columns = [{"Name": "id", "Type": "bigint"}, {"Name": "amount", "Type": "string"}]
+    table = {
+        "Name": "orders",
+        "Parameters": {"classification": "json"},
+        "StorageDescriptor": {"Columns": columns, "Location": location},
+    }
+    catalog.create_table(DatabaseName=database, TableInput=table)
+    job = glue.job(
+        GENERATED,
+        command="glueetl",
+        GlueVersion=name,
+        DefaultArguments={
+            "--job-bookmark-option": "job-bookmark-enable",
+            "--database": database,
+            "--target": f"s3://{BUCKET}/{prefix}/curated/",
+        },
+    )
+    for number, expected in ((1, "[1]"), (2, "[2]")):
+        glue.put(f"{prefix}/orders/{number}.json", json.dumps({"id": number, "amount": "1.5"}) + "\n")
+        run = glue.finish(job, glue.start(job))
+        assert run["JobRunState"] == "SUCCEEDED", run.get("ErrorMessage")
+        assert glue.output(run).splitlines()[-1] == f"{expected} ['curated', 'orders']"
+
+
+HUDI = """
+import sys
+from pyspark.sql import SparkSession
+
+target = dict(zip(sys.argv[1::2], sys.argv[2::2]))["--target"]
+spark = SparkSession.builder.getOrCreate()
+options = {
+    "hoodie.table.name": "orders",
+    "hoodie.datasource.write.recordkey.field": "id",
+    "hoodie.datasource.write.precombine.field": "ts",
+    "hoodie.datasource.write.operation": "upsert",
+    "hoodie.datasource.write.keygenerator.class": "org.apache.hudi.keygen.NonpartitionedKeyGenerator",
+    "hoodie.upsert.shuffle.parallelism": "1",
+}
+for first, mode in ((0, "overwrite"), (5, "append")):
+    frame = spark.range(first, first + 10).selectExpr("id", f"{first} AS ts")
+    frame.write.format("hudi").options(**options).mode(mode).save(target)
+rows = spark.read.format("hudi").load(target)
+print(rows.count(), rows.where("ts = 5").count())
+"""
+
+
+@pytest.mark.parametrize("name", [name for name, version in VERSIONS.items() if "hudi" in version.formats])
+def test_a_job_upserts_a_table_of_hudi(glue: GlueStack, name: str) -> None:
+    run = glue.run(
+        HUDI,
+        command="glueetl",
+        GlueVersion=name,
+        DefaultArguments={
+            "--target": f"s3://{BUCKET}/hudi/{name}",
+            "--datalake-formats": "hudi",
+            "--conf": "spark.serializer=org.apache.spark.serializer.KryoSerializer",
+        },
+    )
+    assert run["JobRunState"] == "SUCCEEDED", run.get("ErrorMessage")
+    assert glue.output(run).splitlines()[-1] == "15 10"
 
 
 @pytest.mark.parametrize("name", list(VERSIONS))
