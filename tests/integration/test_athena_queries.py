@@ -199,6 +199,23 @@ def test_execution_tells_its_life(lake: Lake, orders: str) -> None:
     assert statistics["QueryRuntimeStatistics"]["Rows"]["OutputRows"] == 1
 
 
+def test_a_result_is_reused_where_the_same_was_asked_before(lake: Lake) -> None:
+    by_age = {"ResultReuseConfiguration": {"ResultReuseByAgeConfiguration": {"Enabled": True}}}
+    first, second = (lake.ask("SELECT 'reused'", **by_age) for _ in range(2))
+    assert not first.execution["Statistics"]["ResultReuseInformation"]["ReusedPreviousResult"]
+    assert second.execution["Statistics"]["ResultReuseInformation"]["ReusedPreviousResult"]
+    assert (second.location, second.rows, second.scanned) == (first.location, first.rows, 0)
+    told = second.execution["ResultReuseConfiguration"]["ResultReuseByAgeConfiguration"]
+    assert told == {"Enabled": True, "MaxAgeInMinutes": 60}
+    for again in ({}, by_age):
+        # Who does not ask for it, and who finds the result removed, has the query run.
+        answer = lake.ask("SELECT 'reused'", **again)
+        assert not answer.execution["Statistics"]["ResultReuseInformation"]["ReusedPreviousResult"]
+        assert answer.rows == [("reused",)]
+        for one in (first, answer):
+            lake.s3.delete_object(Bucket=BUCKET, Key=one.location.removeprefix(f"s3://{BUCKET}/"))
+
+
 def test_failed_query_says_why_and_has_no_results(lake: Lake) -> None:
     answer = lake.ask("SELECT * FROM lake.nope")
     assert answer.state == "FAILED"
@@ -338,6 +355,8 @@ def test_tables_partitions_and_views_are_made_by_statements(lake: Lake, upload: 
     lake.rows("CREATE OR REPLACE VIEW seen AS SELECT d FROM made WHERE x = 3")
     assert lake.rows("SELECT * FROM seen") == [("2",)]
     assert {("made",), ("seen",)} <= set(lake.rows("SHOW TABLES"))
+    lake.rows("ALTER TABLE made PARTITION (d = 2) RENAME TO PARTITION (d = 20)")
+    assert lake.rows("SELECT x, d FROM made ORDER BY x") == [("1", "1"), ("2", "1"), ("3", "20")]
     lake.rows("ALTER TABLE made DROP PARTITION (d = 1)")
     assert lake.rows("SELECT count(*) FROM made") == [("1",)]
     lake.rows("DROP VIEW seen")

@@ -93,6 +93,8 @@ def failure(query: str) -> str:
 
 
 VALUES = [
+    ("normalize('e' || chr(769)) = chr(233)", True, "boolean"),
+    ("to_hex(to_utf8(normalize(chr(233), NFKD)))", "65CC81", "varchar"),
     # Numbers
     ("7 / 2", 3, "integer"),
     ("-7 / 2", -3, "integer"),

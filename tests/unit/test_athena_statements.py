@@ -44,6 +44,18 @@ def test_create_external_table_is_read_with_all_its_clauses() -> None:
         ("insert into t select 1", "INSERT", "DML"),
         ("create or replace view v as select 1 x", "CREATE_VIEW", "DDL"),
         ("alter table t add if not exists partition (d='1')", "ALTER_TABLE_ADD_PARTITION", "DDL"),
+        (
+            "alter table t partition (d='1') rename to partition (d='2')",
+            "ALTER_TABLE_RENAME_PARTITION",
+            "DDL",
+        ),
+        ("alter table db.t rename to u", "ALTER_TABLE_RENAME", "DDL"),
+        ("alter schema db set dbproperties ('a'='b')", "ALTER_DATABASE", "DDL"),
+        (
+            "create external table t location 's3://b/t' tblproperties ('table_type'='delta')",
+            "CREATE_TABLE",
+            "DDL",
+        ),
         ("msck repair table t", "MSCK_REPAIR_TABLE", "DDL"),
         ("show tables in db", "SHOW_TABLES", "UTILITY"),
         ("describe t", "DESCRIBE_TABLE", "UTILITY"),
@@ -65,6 +77,7 @@ def test_statement_is_named_as_the_api_names_it(text: str, kind: str, type_: str
         ("select 1; select 2", "Only one sql statement is allowed. Got: select 1; select 2"),
         ("vacuum", "SYNTAX_ERROR: line 1:7: mismatched input '<EOF>'"),
         ("optimize t", "SYNTAX_ERROR: line 1:11: mismatched input '<EOF>'"),
+        ("create external table t location 's3://b/t'", "FAILED: SemanticException A table without columns"),
         ("rename t", "SYNTAX_ERROR: line 1:1: mismatched input 'rename'"),
     ],
 )

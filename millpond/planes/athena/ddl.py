@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from botocore.exceptions import ClientError
 
+from millpond.planes.athena import delta
 from millpond.planes.athena import statements as st
 from millpond.planes.athena.catalog import GlueCatalog
 from millpond.planes.athena.exceptions import NotSupported, QueryFailed
@@ -27,12 +28,47 @@ if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
     from mypy_boto3_s3 import S3Client
 
-_PARQUET_SERDE = "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"
-_PARQUET_INPUT = "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat"
-_PARQUET_OUTPUT = "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat"
-_TEXT_SERDE = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe"
-_TEXT_INPUT = "org.apache.hadoop.mapred.TextInputFormat"
-_TEXT_OUTPUT = "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat"
+_HIVE = "org.apache.hadoop.hive"
+_LAZY_SIMPLE = f"{_HIVE}.serde2.lazy.LazySimpleSerDe"
+_STORED = {
+    "textfile": (
+        _LAZY_SIMPLE,
+        "org.apache.hadoop.mapred.TextInputFormat",
+        f"{_HIVE}.ql.io.HiveIgnoreKeyTextOutputFormat",
+    ),
+    "parquet": (
+        f"{_HIVE}.ql.io.parquet.serde.ParquetHiveSerDe",
+        f"{_HIVE}.ql.io.parquet.MapredParquetInputFormat",
+        f"{_HIVE}.ql.io.parquet.MapredParquetOutputFormat",
+    ),
+    "orc": (
+        f"{_HIVE}.ql.io.orc.OrcSerde",
+        f"{_HIVE}.ql.io.orc.OrcInputFormat",
+        f"{_HIVE}.ql.io.orc.OrcOutputFormat",
+    ),
+    "avro": (
+        f"{_HIVE}.serde2.avro.AvroSerDe",
+        f"{_HIVE}.ql.io.avro.AvroContainerInputFormat",
+        f"{_HIVE}.ql.io.avro.AvroContainerOutputFormat",
+    ),
+    "rcfile": (
+        f"{_HIVE}.serde2.columnar.LazyBinaryColumnarSerDe",
+        f"{_HIVE}.ql.io.RCFileInputFormat",
+        f"{_HIVE}.ql.io.RCFileOutputFormat",
+    ),
+    "sequencefile": (
+        _LAZY_SIMPLE,
+        "org.apache.hadoop.mapred.SequenceFileInputFormat",
+        f"{_HIVE}.ql.io.HiveSequenceFileOutputFormat",
+    ),
+    "ion": (
+        "com.amazon.ionhiveserde.IonHiveSerDe",
+        "com.amazon.ionhiveserde.formats.IonInputFormat",
+        "com.amazon.ionhiveserde.formats.IonOutputFormat",
+    ),
+}
+"""SerDe, input and output format of each word behind ``STORED AS``: "CREATE TABLE" of the user guide."""
+_SELF_DESCRIBED = ("parquet", "orc", "avro", "ion")
 _BATCH = 100
 
 
@@ -159,6 +195,18 @@ def _matching(names: Sequence[str], pattern: str) -> list[str]:
     return [name for name in names if re.fullmatch(expression, name, re.IGNORECASE)]
 
 
+def _alter_database(statement: st.CreateDatabase, session: Session) -> None:
+    """``ALTER DATABASE … SET DBPROPERTIES``: properties that are not named stay."""
+    try:
+        found = session.glue.get_database(Name=statement.name)["Database"]
+    except ClientError as error:
+        raise _translated(error) from error
+    kept = ("Name", "Description", "LocationUri", "CreateTableDefaultPermissions")
+    given: dict[str, Any] = {key: value for key, value in found.items() if key in kept}
+    given["Parameters"] = {**(found.get("Parameters") or {}), **statement.properties}
+    session.glue.update_database(Name=statement.name, DatabaseInput=cast(Any, given))
+
+
 # Tables
 
 
@@ -187,16 +235,36 @@ def _create_table(statement: st.CreateTable, session: Session) -> None:
         )
     split_location(statement.location)
     _check_types([*statement.columns, *statement.partition_keys])
-    session.glue.create_table(DatabaseName=database, TableInput=cast(Any, _table_input(statement)))
+    is_delta = delta.is_delta_statement(statement)
+    given = delta.table_input(statement, session.s3) if is_delta else _table_input(statement)
+    session.glue.create_table(DatabaseName=database, TableInput=cast(Any, given))
+
+
+def _rename_table(statement: st.AlterTable, session: Session) -> None:
+    """``ALTER TABLE … RENAME TO`` of an Iceberg table, which keeps its files.
+
+    Glue has no operation for it: the table is made under its new name, and then the old one goes.
+    """
+    table, database = session.table(statement.name), session.database_of(statement.name)
+    if not is_iceberg(table):
+        raise QueryFailed("NOT_SUPPORTED", f"ALTER TABLE RENAME is not supported for table {table['Name']}")
+    (new,) = statement.names
+    given = {**updatable(table), "Name": new}
+    try:
+        session.glue.create_table(DatabaseName=database, TableInput=cast(Any, given))
+        session.glue.delete_table(DatabaseName=database, Name=table["Name"])
+    except ClientError as error:
+        raise _translated(error) from error
 
 
 def _table_input(statement: st.CreateTable) -> dict[str, Any]:
     serde, input_format, output_format = _formats(statement)
+    parameters = {"EXTERNAL": "TRUE", **statement.properties}
     given = {
         "Name": statement.name.table,
         "TableType": "EXTERNAL_TABLE",
         "PartitionKeys": [_column(c) for c in statement.partition_keys],
-        "Parameters": {"EXTERNAL": "TRUE", **statement.properties},
+        "Parameters": parameters,
         "StorageDescriptor": {
             "Columns": [_column(c) for c in statement.columns],
             "Location": statement.location,
@@ -207,18 +275,25 @@ def _table_input(statement: st.CreateTable) -> dict[str, Any]:
     }
     if statement.comment:
         given["Description"] = statement.comment
+        # Hive has it among the properties, where Trino and Athena's API find it.
+        parameters["comment"] = statement.comment
     return given
 
 
 def _formats(statement: st.CreateTable) -> tuple[str, str, str]:
-    stored = statement.stored_as
-    if stored == "parquet" or (not stored and statement.serde == _PARQUET_SERDE):
-        return _PARQUET_SERDE, _PARQUET_INPUT, _PARQUET_OUTPUT
+    """SerDe, input and output format; a file that describes itself needs no more than one of them."""
     if statement.input_format:
-        return statement.serde or _TEXT_SERDE, statement.input_format, statement.output_format
-    if stored in ("", "textfile"):
-        return statement.serde or _TEXT_SERDE, _TEXT_INPUT, _TEXT_OUTPUT
-    raise NotSupported(f"STORED AS {stored.upper()}")
+        return statement.serde or _LAZY_SIMPLE, statement.input_format, statement.output_format
+    named = (word for word in _SELF_DESCRIBED if statement.serde == _STORED[word][0])
+    stored = statement.stored_as or next(named, "textfile")
+    if stored not in _STORED:
+        raise QueryFailed(
+            "", f"FAILED: SemanticException Unrecognized file format in STORED AS clause: '{stored}'"
+        )
+    serde, input_format, output_format = _STORED[stored]
+    if statement.serde and not (stored in _SELF_DESCRIBED and statement.serde == _LAZY_SIMPLE):
+        serde = statement.serde
+    return serde, input_format, output_format
 
 
 def _column(column: st.HiveColumn) -> dict[str, str]:
@@ -349,8 +424,8 @@ def _show_create_table(statement: st.Show, session: Session) -> Shown:
     serde = storage.get("SerdeInfo", {})
     lines = [f"CREATE EXTERNAL TABLE `{session.database_of(name)}.{name.table}`("]
     lines += _listed(storage.get("Columns", []))
-    if table.get("Description"):
-        lines += ["COMMENT", f"  {_quoted(table['Description'])}"]
+    if comment := table.get("Description") or (table.get("Parameters") or {}).get("comment"):
+        lines += ["COMMENT", f"  {_quoted(comment)}"]
     if table.get("PartitionKeys"):
         lines += ["PARTITIONED BY ( ", *_listed(table["PartitionKeys"])]
     lines += ["ROW FORMAT SERDE ", f"  {_quoted(serde.get('SerializationLibrary', ''))} "]
@@ -359,7 +434,9 @@ def _show_create_table(statement: st.Show, session: Session) -> Shown:
     lines += ["STORED AS INPUTFORMAT ", f"  {_quoted(storage.get('InputFormat', ''))} "]
     lines += ["OUTPUTFORMAT ", f"  {_quoted(storage.get('OutputFormat', ''))}"]
     lines += ["LOCATION", f"  {_quoted(storage.get('Location', ''))}"]
-    parameters = {k: v for k, v in (table.get("Parameters") or {}).items() if k != "EXTERNAL"}
+    parameters = {
+        k: v for k, v in (table.get("Parameters") or {}).items() if k not in ("EXTERNAL", "comment")
+    }
     if parameters:
         lines += ["TBLPROPERTIES (", *_listed_properties(parameters)]
     return Shown(text_columns("createtab_stmt"), lines)
@@ -511,6 +588,22 @@ def _set_location(statement: st.Statement, session: Session) -> None:
         )
 
 
+def _rename_partition(statement: st.AlterPartitions, session: Session) -> None:
+    """Give a partition other values; its files stay where they are."""
+    table = session.table(statement.name)
+    _refuse_iceberg(table, "ALTER TABLE RENAME PARTITION")
+    keys = [key["Name"] for key in table.get("PartitionKeys", [])]
+    old, new = (_values(spec, keys) for spec in statement.partitions)
+    names: Any = {"DatabaseName": session.database_of(statement.name), "TableName": statement.name.table}
+    try:
+        found = session.glue.get_partition(**names, PartitionValues=old)["Partition"]
+        renamed = {"Values": new, "StorageDescriptor": found["StorageDescriptor"]}
+        renamed["Parameters"] = found.get("Parameters") or {}
+        session.glue.update_partition(**names, PartitionValueList=old, PartitionInput=cast(Any, renamed))
+    except ClientError as error:
+        raise _translated(error) from error
+
+
 def _repair(statement: st.Repair, session: Session) -> Shown:
     """Register every directory ``key=value/…`` below the location that holds a file."""
     table = session.table(statement.name)
@@ -546,11 +639,14 @@ def _kept(_statement: st.Statement, _session: Session) -> None:
 
 
 _ACTIONS: dict[str, Callable[[Any, Session], Shown | None]] = {
+    "ALTER_DATABASE": _alter_database,
     "ALTER_TABLE_ADD_COLUMNS": _alter_table,
     "ALTER_TABLE_ADD_PARTITION": _add_partitions,
     "ALTER_TABLE_CHANGE_COLUMN": _alter_table,
     "ALTER_TABLE_DROP_COLUMN": _alter_table,
     "ALTER_TABLE_DROP_PARTITION": _drop_partitions,
+    "ALTER_TABLE_RENAME": _rename_table,
+    "ALTER_TABLE_RENAME_PARTITION": _rename_partition,
     "ALTER_TABLE_REPLACE_COLUMNS": _alter_table,
     "ALTER_TABLE_SET_LOCATION": _set_location,
     "ALTER_TABLE_SET_TBLPROPERTIES": _alter_table,

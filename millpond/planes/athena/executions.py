@@ -49,6 +49,10 @@ class QueryExecution:
         ``ExecutionParameters``.
     publishes_metrics : bool
         Whether its workgroup reports to CloudWatch.
+    reuse_minutes : int, optional
+        How old a result may be that is taken instead of running it; None if it is to run.
+    is_reused : bool
+        Whether its result is that of an execution before.
     """
 
     query: str
@@ -59,6 +63,8 @@ class QueryExecution:
     result_configuration: dict[str, Any]
     parameters: list[str]
     publishes_metrics: bool = False
+    reuse_minutes: int | None = None
+    is_reused: bool = False
     state: str = "QUEUED"
     outcome: Outcome | None = None
     submitted: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
@@ -88,7 +94,7 @@ class QueryExecution:
             "StatementType": self.statement.statement_type,
             "SubstatementType": self.statement.kind,
             "ResultConfiguration": self.result_configuration,
-            "ResultReuseConfiguration": {"ResultReuseByAgeConfiguration": {"Enabled": False}},
+            "ResultReuseConfiguration": {"ResultReuseByAgeConfiguration": self._reuse()},
             "QueryExecutionContext": self.context,
             "Status": self._status(),
             "Statistics": self.statistics(),
@@ -96,6 +102,40 @@ class QueryExecution:
             "EngineVersion": {"SelectedEngineVersion": "AUTO", "EffectiveEngineVersion": ENGINE_VERSION},
         }
         return described | ({"ExecutionParameters": self.parameters} if self.parameters else {})
+
+    def _reuse(self) -> dict[str, Any]:
+        if self.reuse_minutes is None:
+            return {"Enabled": False}
+        return {"Enabled": True, "MaxAgeInMinutes": self.reuse_minutes}
+
+    def is_answered_by(self, other: QueryExecution) -> bool:
+        """Whether the result of another one may be taken: "Reuse query results" of the user guide."""
+        if self.reuse_minutes is None or self.statement.kind != "SELECT" or other.state != "SUCCEEDED":
+            return False
+        mine, others = (
+            (
+                e.job.query,
+                e.job.database,
+                e.job.results_prefix,
+                e.job.upload_arguments,
+                e.work_group,
+                e.context,
+            )
+            for e in (self, other)
+        )
+        oldest = self.submitted - dt.timedelta(minutes=self.reuse_minutes)
+        return mine == others and not other.is_reused and other.submitted >= oldest
+
+    def take_result(self, other: QueryExecution) -> None:
+        """Have the result of another one, and have read nothing for it."""
+        assert other.outcome is not None
+        self.is_reused = True
+        self.job = replace(self.job, output_location=other.job.output_location)
+        self.result_configuration = {
+            **self.result_configuration,
+            "OutputLocation": other.job.output_location,
+        }
+        self.outcome = replace(other.outcome, scanned_bytes=0, planning_ms=0, execution_ms=0, publishing_ms=0)
 
     def _status(self) -> dict[str, Any]:
         status: dict[str, Any] = {"State": self.state, "SubmissionDateTime": self.submitted}
@@ -129,7 +169,7 @@ class QueryExecution:
             ),
             "QueryPlanningTimeInMillis": outcome.planning_ms,
             "ServiceProcessingTimeInMillis": outcome.publishing_ms,
-            "ResultReuseInformation": {"ReusedPreviousResult": False},
+            "ResultReuseInformation": {"ReusedPreviousResult": self.is_reused},
         }
         manifest = {"DataManifestLocation": outcome.manifest_location} if outcome.manifest_location else {}
         return statistics | manifest
@@ -197,7 +237,16 @@ class QueryExecutions:
         self._executions[execution.query_id] = execution
         with self._lock:
             self._tell(execution, None)
+            if execution.is_reused and execution.outcome is not None:
+                execution.started = dt.datetime.now(dt.UTC)
+                self._end(execution, execution.outcome)
+                return
         self._workers.run(lambda: self._run(execution))
+
+    def answered(self, execution: QueryExecution) -> QueryExecution | None:
+        """The newest execution whose result another one may take."""
+        every = reversed(list(self._executions.values()))
+        return next((other for other in every if execution.is_answered_by(other)), None)
 
     def find(self, query_id: str) -> QueryExecution:
         """An execution.

@@ -185,6 +185,8 @@ class ExpressionCompiler:
                 self.found.append(found)
                 return found, parts[end:]
         name = ".".join(parts)
+        if parts[-1] in _HIDDEN_ELSEWHERE:
+            raise NotSupported(f"The column {name}", *position(node))
         raise QueryFailed(
             "COLUMN_NOT_FOUND",
             f"Column '{name}' cannot be resolved "
@@ -506,6 +508,16 @@ class ExpressionCompiler:
 
     def _named(self, name: str, node: exp.Expr, *arguments: exp.Expr | None) -> Typed:
         return call(name, [self.compile(a) for a in arguments if a is not None], position(node))
+
+    def _normalize(self, node: exp.Anonymous) -> Typed:
+        """``normalize(text)`` and ``normalize(text, NFD)``, whose form is a word of the grammar."""
+        place, (value, *rest) = position(node), node.expressions or [exp.Null()]
+        form = rest[0].name.upper() if rest else "NFC"
+        if len(rest) > 1 or form not in _FORMS or (rest and not isinstance(rest[0], exp.Column)):
+            raise QueryFailed(
+                "SYNTAX_ERROR", f"mismatched input '{rest[0].sql('trino')}'", *position(rest[0])
+            )
+        return call("normalize", [self.compile(value), Typed(literal(form), VARCHAR, Constant(form))], place)
 
     def _extract(self, node: exp.Extract) -> Typed:
         name = node.name.lower()
@@ -1216,6 +1228,8 @@ _COMPARISONS: dict[type[exp.Expr], str] = {
     exp.NullSafeEQ: "IS NOT DISTINCT FROM",
     exp.NullSafeNEQ: "IS DISTINCT FROM",
 }
+_FORMS = ("NFC", "NFD", "NFKC", "NFKD")
+_HIDDEN_ELSEWHERE = ("$bucket", "$file_modified_time", "$file_size", "$partition")
 _FIELDS = {
     name: name
     for name in (
@@ -1290,6 +1304,7 @@ _SPECIAL: dict[str, Callable[..., Typed]] = {
     "grouping": _C._grouping,
     "map_filter": _C._map_values,
     "none_match": _C._matches,
+    "normalize": _C._normalize,
     "reduce": _C._reduce,
     "row": _C._tuple,
     "transform": _C._transform,

@@ -115,7 +115,7 @@ UNSUPPORTED = frozenset(
         # Text, times, lists and vectors.
         "cosine_distance", "dot_product", "euclidean_distance", "fail",
         "from_iso8601_timestamp_nanos", "from_unixtime_nanos", "map_union", "map_zip_with",
-        "normalize", "shuffle", "timezone", "word_stem",
+        "shuffle", "timezone", "word_stem",
         # JSON of the SQL standard.
         "json_array", "json_exists", "json_object", "json_query", "json_table", "json_value",
         # The session.

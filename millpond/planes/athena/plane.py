@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _LONGEST_QUERY = 262144
 _PIECE = 1 << 20
 _ROWS = 1000
+_OLDEST_RESULT = 7 * 24 * 60
 
 
 class AthenaPlane:
@@ -139,6 +140,8 @@ class AthenaPlane:
                     )
                 return {"QueryExecutionId": query_id}
             execution = self._execution(request)
+            if (answered := self._executions.answered(execution)) and self._is_there(answered):
+                execution.take_result(answered)
             if token:
                 self._tokens[token] = dict(request), execution.query_id
         self._executions.submit(execution)
@@ -233,6 +236,15 @@ class AthenaPlane:
             ) from error
         return [], None
 
+    def _is_there(self, execution: QueryExecution) -> bool:
+        """Whether the result of an execution has not been removed."""
+        bucket, _, key = execution.job.output_location.removeprefix("s3://").partition("/")
+        try:
+            self._s3().head_object(Bucket=bucket, Key=key)
+        except ClientError:
+            return False
+        return True
+
     def _execution(self, request: dict[str, Any]) -> QueryExecution:
         query = str(request.get("QueryString") or "").strip()
         if not query:
@@ -272,6 +284,7 @@ class AthenaPlane:
             result_configuration={**result, "OutputLocation": location},
             parameters=parameters,
             publishes_metrics=group.publishes_metrics,
+            reuse_minutes=_reuse_minutes(request),
         )
 
     def _resolved(self, query: str, parameters: list[str], group: WorkGroup) -> tuple[str, st.Statement]:
@@ -355,3 +368,14 @@ def _upload_arguments(result: dict[str, Any]) -> dict[str, str]:
     if option:
         raise InvalidRequestException(f"The encryption {option} is not supported by Millpond's Athena")
     return {}
+
+
+def _reuse_minutes(request: dict[str, Any]) -> int | None:
+    """``MaxAgeInMinutes`` of a request that takes a result from before; an hour unless told."""
+    given = (request.get("ResultReuseConfiguration") or {}).get("ResultReuseByAgeConfiguration") or {}
+    if not given.get("Enabled"):
+        return None
+    minutes = int(given.get("MaxAgeInMinutes", 60))
+    if not 0 <= minutes <= _OLDEST_RESULT:
+        raise InvalidRequestException(f"MaxAgeInMinutes must be between 0 and {_OLDEST_RESULT}")
+    return minutes

@@ -482,12 +482,16 @@ def _create_table_as(reader: _Reader, name: TableName, if_not_exists: bool) -> C
 
 
 def _create_table(reader: _Reader, name: TableName, if_not_exists: bool, is_external: bool) -> CreateTable:
-    parts: dict[str, Any] = {"columns": reader.columns()}
+    # A table whose own log has its columns is made without.
+    is_described = is_external and reader.peek().upper() in ("LOCATION", "TBLPROPERTIES", "COMMENT")
+    parts: dict[str, Any] = {"columns": () if is_described else reader.columns()}
     while reader.peek() not in ("", ";"):
         if not is_external and reader.accept("PARTITIONED", "BY"):
             parts["partitions"] = reader.expressions()
         else:
             parts |= _table_clause(reader)
+    if is_described and parts.get("properties", {}).get("table_type", "").upper() != "DELTA":
+        raise QueryFailed("", "FAILED: SemanticException A table without columns must be of table_type DELTA")
     return CreateTable("CREATE_TABLE", name, if_not_exists, is_external=is_external, **parts)
 
 
@@ -551,20 +555,31 @@ def _drop(reader: _Reader) -> Drop:
 
 
 def _alter(reader: _Reader) -> Statement:
+    if reader.accept("DATABASE") or reader.accept("SCHEMA"):
+        return _alter_database(reader)
     reader.expect("TABLE")
     name = reader.table()
+    if changed := _alter_table(reader, name):
+        return changed
+    if reader.accept("ADD"):
+        tolerant = reader.accept("IF", "NOT", "EXISTS")
+        return AlterPartitions("ALTER_TABLE_ADD_PARTITION", name, _partitions(reader), tolerant)
+    if reader.accept("DROP"):
+        tolerant = reader.accept("IF", "EXISTS")
+        return AlterPartitions("ALTER_TABLE_DROP_PARTITION", name, _partitions(reader), tolerant)
+    return _alter_partition(reader, name)
+
+
+def _alter_table(reader: _Reader, name: TableName) -> AlterTable | None:
+    """What changes the table itself, rather than its partitions."""
+    if reader.accept("RENAME", "TO"):
+        return AlterTable("ALTER_TABLE_RENAME", name, names=(reader.table().table,))
     if reader.accept("ADD", "COLUMNS"):
         return AlterTable("ALTER_TABLE_ADD_COLUMNS", name, columns=reader.columns())
     if reader.accept("REPLACE", "COLUMNS"):
         return AlterTable("ALTER_TABLE_REPLACE_COLUMNS", name, columns=reader.columns())
-    if reader.accept("ADD"):
-        tolerant = reader.accept("IF", "NOT", "EXISTS")
-        return AlterPartitions("ALTER_TABLE_ADD_PARTITION", name, _partitions(reader), tolerant)
     if reader.accept("DROP", "COLUMN"):
         return AlterTable("ALTER_TABLE_DROP_COLUMN", name, names=(reader.identifier(),))
-    if reader.accept("DROP"):
-        tolerant = reader.accept("IF", "EXISTS")
-        return AlterPartitions("ALTER_TABLE_DROP_PARTITION", name, _partitions(reader), tolerant)
     if reader.accept("CHANGE"):
         reader.accept("COLUMN")
         old = reader.identifier()
@@ -575,8 +590,21 @@ def _alter(reader: _Reader) -> Statement:
         return AlterTable("ALTER_TABLE_SET_TBLPROPERTIES", name, properties=reader.properties())
     if reader.accept("SET", "LOCATION"):
         return AlterTable("ALTER_TABLE_SET_LOCATION", name, location=reader.string())
+    return None
+
+
+def _alter_database(reader: _Reader) -> CreateDatabase:
+    database = reader.identifier()
+    reader.expect("SET", "DBPROPERTIES")
+    return CreateDatabase("ALTER_DATABASE", database, properties=reader.properties())
+
+
+def _alter_partition(reader: _Reader, name: TableName) -> AlterPartitions:
     reader.expect("PARTITION")
     values = reader.partition()
+    if reader.accept("RENAME", "TO", "PARTITION"):
+        renamed = PartitionSpec(values), PartitionSpec(reader.partition())
+        return AlterPartitions("ALTER_TABLE_RENAME_PARTITION", name, renamed)
     reader.expect("SET", "LOCATION")
     moved = PartitionSpec(values, reader.string())
     return AlterPartitions("ALTER_TABLE_SET_LOCATION", name, (moved,))

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
+from typing import Literal
 
 from millpond.planes.athena.kernels import fail
 
@@ -199,6 +200,10 @@ def soundex(text: str) -> str:
             code += str(digit)
         last = digit
     return code[:4].ljust(4, "0")
+
+
+def normalize(text: str, form: Literal["NFC", "NFD", "NFKC", "NFKD"]) -> str:
+    return unicodedata.normalize(form, text)
 
 
 def luhn_check(text: str) -> bool:

@@ -188,6 +188,7 @@ TEXTS: dict[str, list[Overload]] = {
         Overload((VARBINARY, BIGINT, VARBINARY), VARBINARY, kernel(text.rpad_bytes)),
     ],
     "rtrim": _trimmed("rtrim", text.rtrim),
+    "normalize": one([VARCHAR, VARCHAR], VARCHAR, kernel(text.normalize)),
     "soundex": one([VARCHAR], varchar(4), kernel(text.soundex)),
     "split": [
         Overload(

@@ -157,7 +157,9 @@ class TrinoRunner:
     def _explain(self, job: Job) -> Outcome:
         started = time.monotonic()
         with self._statement(job, Rewritten(job.query)) as asked:
-            lines = [line for (text,) in asked.rows() for line in str(text).splitlines()]
+            rows = list(asked.rows())
+            write = writer(columns_of(asked.answer.columns)[0].type)
+            lines = [line for (value,) in rows for line in write(value).splitlines()]
         return self._publisher.text(job, text_columns("Query Plan"), lines, started)
 
     def _create_view(self, job: Job, statement: st.CreateView) -> Outcome:
