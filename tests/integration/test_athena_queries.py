@@ -457,6 +457,7 @@ def test_the_catalog_is_read_as_tables(lake: Lake, orders: str) -> None:
         "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = 'lake'"
     )
     assert ("orders", "BASE TABLE") in tables
+    assert lake.rows("SELECT * FROM information_schema.tables WHERE table_schema = 'LAKE'") == []
     schemas = "SELECT schema_name FROM awsdatacatalog.information_schema.schemata"
     assert {("lake",), ("information_schema",)} <= set(lake.rows(schemas))
     assert lake.reason("SELECT * FROM information_schema.nothing").startswith("TABLE_NOT_FOUND: ")

@@ -101,7 +101,9 @@ class _Schema:
 
     def _every(self, known: Known) -> Iterator[tuple[str, dict[str, Any]]]:
         databases = known["table_schema"] if "table_schema" in known else self._databases()
-        for database in sorted(set(databases) - {INFORMATION_SCHEMA}):
+        # Glue finds a database by any spelling; the rows have the one that it is kept in.
+        asked = {database for database in databases if database == database.lower()}
+        for database in sorted(asked - {INFORMATION_SCHEMA}):
             for table in self._tables(database):
                 if _asks_for(known, table["Name"], "table_name"):
                     yield database, table
