@@ -67,18 +67,28 @@ class Deploy(BaseModel, extra="forbid"):
 
     Parameters
     ----------
+    kind : str
+        ``terraform``, ``cdk``, ``sam`` or ``cloudformation``: what is applied to the stack as it is.
+        ``build``: a stack whose build runs Terraform. Not set: what is found in ``directory``.
     template : str
-        CloudFormation template of the stack whose build runs Terraform, from the project's directory.
+        CloudFormation template, from the project's directory; for ``build`` that of the stack with the build.
     directory : str
-        Where the configuration of Terraform is, unless the stack names other directories.
+        Where the configuration of Terraform or the app of CDK is; for ``build`` unless the stack says.
+    stack : str
+        Name of the stack of a template; project and template unless set.
     variables : mapping
         What Terraform is told in the local stack. ``$onprem_host``, ``$onprem_port`` and ``$onprem_database``
         in a text become what they name.
+    parameters : mapping
+        Values of a template's parameters.
     """
 
+    kind: Literal["", "build", "terraform", "cdk", "sam", "cloudformation"] = ""
     template: str = "template.yaml"
     directory: str = "."
+    stack: str = Field("", pattern=r"^([A-Za-z][A-Za-z0-9-]{0,127})?$")
     variables: dict[str, Any] = {}
+    parameters: dict[str, str] = {}
 
 
 class Glue(BaseModel, extra="forbid"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -16,11 +16,30 @@ from millpond.base.errors import MillpondError
 from millpond.cli import console
 from millpond.cli.session import terraform_of
 from millpond.project import deployment
+from millpond.project.discovery import Deployable
 from millpond.project.stacks import StackChange
+from millpond.project.ways import Way, deployable, parsed, way
+from millpond.toolchain import components
 
 Branch = Annotated[str | None, typer.Option(help="Branch to deploy; the work tree when not given.")]
 GitKey = Annotated[Path | None, typer.Option(help="Private key that may read the repository.")]
+Directory = Annotated[
+    Path | None, typer.Argument(help="A directory or a template; what millpond.toml says when not given.")
+]
+Variables = Annotated[
+    list[str] | None, typer.Option(help="A variable or parameter, NAME=VALUE; may be repeated.")
+]
 Parameters = Annotated[Path | None, typer.Option(help="JSON file of the template's parameters, for aws.")]
+
+
+def way_of(
+    settings: Settings, directory: Path | None, variables: list[str], say: Callable[[str], None]
+) -> tuple[Deployable, Way]:
+    """What is deployed to the stack as it is, and what does it."""
+    what = deployable(settings, directory)
+    watcher = deployment.Watcher(progress=say, event=lambda event: say(str(event)))
+    terraform = components.offer_terraform(settings) / "terraform"
+    return what, way(settings, what, terraform, parsed(variables), watcher)
 
 
 def narrator(*, is_approved: bool) -> deployment.Watcher:

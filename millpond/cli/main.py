@@ -24,6 +24,7 @@ from millpond.cli.down import down
 from millpond.cli.env import env
 from millpond.cli.exec_ import exec_, shell
 from millpond.cli.iam import iam
+from millpond.cli.init import init
 from millpond.cli.logs import logs
 from millpond.cli.ls import ls
 from millpond.cli.plan import plan
@@ -38,6 +39,7 @@ from millpond.cli.uninstall import uninstall
 from millpond.cli.up import up
 
 VERBS = (
+    init,
     up,
     down,
     status,

@@ -38,6 +38,9 @@ def exclusive(settings: Settings) -> Iterator[None]:
         If another command works on it.
     """
     settings.state.mkdir(parents=True, exist_ok=True)
+    # Nothing in it is meant for Git.
+    if settings.state.is_relative_to(settings.project_home):
+        (settings.project_home / ".gitignore").write_text("*\n")
     try:
         held = FileLock(settings.state / ".lock").acquire(timeout=0)
     except Timeout as error:

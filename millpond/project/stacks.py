@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     )
 
 TIMEOUT = 1800.0
-CAPABILITIES: Sequence[Literal["CAPABILITY_NAMED_IAM"]] = ("CAPABILITY_NAMED_IAM",)
+CAPABILITIES: Sequence[Literal["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]] = (
+    "CAPABILITY_NAMED_IAM",
+    "CAPABILITY_AUTO_EXPAND",
+)
 # The state of Terraform is in it: another bucket would be empty.
 KEEPS_STATE = "StateBucket"
 # A stack in one of these was never made, and can only be deleted.

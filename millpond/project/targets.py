@@ -80,17 +80,17 @@ def local_parameters(settings: Settings, target: Target, terraform: Path) -> dic
         "ProjectName": settings.project,
         "Environment": settings.environment,
         "TerraformVersion": terraform_version(terraform),
-        "TerraformVariables": json.dumps(_filled(settings.deploy.variables, settings), sort_keys=True),
+        "TerraformVariables": json.dumps(filled(settings.deploy.variables, settings), sort_keys=True),
         **target.default_network(),
     }
 
 
-def _filled(value: Any, settings: Settings) -> Any:
+def filled(value: Any, settings: Settings) -> Any:
     """A value of ``[deploy.variables]`` with what its ``$`` names stand for."""
     if isinstance(value, Mapping):
-        return {name: _filled(inner, settings) for name, inner in value.items()}
+        return {name: filled(inner, settings) for name, inner in value.items()}
     if isinstance(value, list):
-        return [_filled(inner, settings) for inner in value]
+        return [filled(inner, settings) for inner in value]
     if not isinstance(value, str):
         return value
     host, port = settings.onprem_address

@@ -137,16 +137,23 @@ def ensure_uv(home: Path) -> Path:
 
 def find_pip(home: Path) -> List[str]:
     """The command of a pip that runs: this Python's, else that of another one on the machine."""
-    others = (find_python(version, home) for version in ("3.13", "3.12", "3.11", "3.10", "3.9"))
-    # An environment that uv made has no pip, but the Python that it is of has.
-    base = Path(getattr(sys, "_base_executable", "") or sys.executable)
-    for python in (Path(sys.executable), base, *(p for p in others if p)):
+    for python in _pythons(home):
         command = [str(python), "-m", "pip"]
         if subprocess.run([*command, "--version"], capture_output=True, check=False).returncode == 0:
             return command
     raise BootstrapError(
         "No Python on this machine has pip. Install it (Debian, Ubuntu: apt-get install python3-pip)."
     )
+
+
+def _pythons(home: Path) -> Iterator[Path]:
+    yield Path(sys.executable)
+    # An environment that uv made has no pip, but the Python that it is of has.
+    yield Path(getattr(sys, "_base_executable", "") or sys.executable)
+    for version in ("3.13", "3.12", "3.11", "3.10", "3.9"):
+        found = find_python(version, home)
+        if found:
+            yield found
 
 
 class Stamp:

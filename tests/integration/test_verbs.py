@@ -25,6 +25,39 @@ MACHINE = {
         "Broken": {"Type": "Fail", "Error": "Lab.Broken", "Cause": "as asked"},
     },
 }
+CONFIGURATION = """
+terraform {
+  required_providers { aws = { source = "hashicorp/aws" } }
+  backend "s3" {
+    bucket         = "their-state"
+    key            = "lake/terraform.tfstate"
+    region         = "us-east-1"
+    dynamodb_table = "their-locks"
+    profile        = "theirs"
+  }
+}
+provider "aws" {
+  region  = "eu-west-1"
+  profile = "theirs"
+}
+variable "name" { type = string }
+resource "aws_s3_bucket" "data" { bucket = var.name }
+resource "aws_glue_catalog_database" "data" { name = var.name }
+"""
+TEMPLATE = """
+Parameters:
+  Name: {Type: String}
+Resources:
+  Role:
+    Type: AWS::IAM::Role
+    Properties:
+      AssumeRolePolicyDocument:
+        Statement: [{Effect: Allow, Principal: {Service: states.amazonaws.com}, Action: "sts:AssumeRole"}]
+  Machine:
+    Type: AWS::Serverless::StateMachine
+    Properties: {Name: !Ref Name, DefinitionUri: machine.asl.json, Role: !GetAtt Role.Arn}
+Transform: AWS::Serverless-2016-10-31
+"""
 SCRIPT = """
 import sys
 print("day", sys.argv[sys.argv.index("--day") + 1])
@@ -50,7 +83,9 @@ def engine(running_engine: RunningEngine) -> RunningEngine:  # noqa: F811
     return running_engine
 
 
-def millpond(engine: RunningEngine, *arguments: str) -> subprocess.CompletedProcess[str]:
+def millpond(
+    engine: RunningEngine, *arguments: str, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     settings = engine.settings
     environment = {
         **os.environ,
@@ -58,7 +93,7 @@ def millpond(engine: RunningEngine, *arguments: str) -> subprocess.CompletedProc
         "MILLPOND_STATE_DIR": str(settings.state),
     }
     return subprocess.run(
-        [MILLPOND, *arguments], env=environment, capture_output=True, text=True, check=False
+        [MILLPOND, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False
     )
 
 
@@ -110,3 +145,38 @@ def test_a_program_behind_exec_reaches_the_stack(engine):
     result = millpond(engine, "exec", "--", sys.executable, "-c", ask)
     assert result.stdout == "['scripts']\n", result.stderr
     assert "There is no program nosuch" in millpond(engine, "exec", "--", "nosuch").stderr
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project of somebody's: Terraform that keeps its state where theirs is, and a template of SAM."""
+    (tmp_path / "millpond.toml").write_text('project = "theirs"\n')
+    (tmp_path / "infra").mkdir()
+    (tmp_path / "infra" / "main.tf").write_text(CONFIGURATION)
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "template.yaml").write_text(TEMPLATE)
+    (tmp_path / "app" / "machine.asl.json").write_text(json.dumps(MACHINE))
+    return tmp_path
+
+
+def test_terraform_is_applied_as_it_is_and_leaves_nothing_in_the_project(engine, project):
+    missing = millpond(engine, "deploy", "infra", cwd=project)
+    assert "No value for required variable" in missing.stderr
+    assert "--var NAME=VALUE" in missing.stderr
+    made = millpond(engine, "deploy", "infra", "--var", "name=sales", "--check", cwd=project)
+    assert made.returncode == 0, made.stderr
+    assert "2 added, 0 changed, 0 removed" in made.stderr
+    assert "their-state" in {one["Name"] for one in engine.client("s3").list_buckets()["Buckets"]}
+    assert [one.name for one in (project / "infra").iterdir()] == ["main.tf"]
+    other = millpond(engine, "plan", "infra", "--var", "name=other", cwd=project)
+    assert "Plan: 2 to add, 0 to change, 2 to destroy." in other.stdout
+    gone = millpond(engine, "destroy", "infra", "--var", "name=sales", cwd=project)
+    assert "2 removed" in gone.stderr, gone.stderr
+
+
+def test_a_template_is_deployed_with_the_files_that_it_names(engine, project):
+    made = millpond(engine, "deploy", "app", "--var", "Name=from-a-file", "--check", cwd=project)
+    assert made.returncode == 0, made.stderr
+    assert "2 added" in made.stderr
+    assert json.loads(millpond(engine, "start", "from-a-file", cwd=project).stdout) == {"doubled": 4}
+    assert "2 removed" in millpond(engine, "destroy", "app", cwd=project).stderr
