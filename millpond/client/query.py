@@ -61,7 +61,9 @@ class QueryResult:
         }
 
 
-def run_query(athena: AthenaClient, sql: str, *, workgroup: str, database: str = "default") -> QueryResult:
+def run_query(
+    athena: AthenaClient, sql: str, *, workgroup: str, database: str = "default", output_location: str = ""
+) -> QueryResult:
     """Run one statement to its end.
 
     Parameters
@@ -72,6 +74,8 @@ def run_query(athena: AthenaClient, sql: str, *, workgroup: str, database: str =
         One statement in Athena's dialect.
     workgroup, database : str
         Where it runs, and what unqualified names belong to.
+    output_location : str
+        Where results go, for a workgroup that has no place of its own.
 
     Raises
     ------
@@ -82,7 +86,10 @@ def run_query(athena: AthenaClient, sql: str, *, workgroup: str, database: str =
     """
     try:
         started = athena.start_query_execution(
-            QueryString=sql, WorkGroup=workgroup, QueryExecutionContext={"Database": database}
+            QueryString=sql,
+            WorkGroup=workgroup,
+            QueryExecutionContext={"Database": database},
+            ResultConfiguration={"OutputLocation": output_location} if output_location else {},
         )
     except athena.exceptions.InvalidRequestException as error:
         raise _failure(error.response["Error"].get("Message", str(error)), sql) from error
@@ -104,6 +111,8 @@ def run_query(athena: AthenaClient, sql: str, *, workgroup: str, database: str =
 
 def _failure(reason: str, sql: str) -> QueryFailedError:
     next_step = 'correct the statement; `millpond query "SHOW DATABASES"` lists what is there'
+    if "WorkGroup" in reason:
+        next_step = "name one that is there: aws athena list-work-groups, or none for primary"
     return QueryFailedError(reason, where=sql, next_step=next_step)
 
 

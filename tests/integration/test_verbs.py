@@ -174,6 +174,13 @@ def test_terraform_is_applied_as_it_is_and_leaves_nothing_in_the_project(engine,
     assert "2 removed" in gone.stderr, gone.stderr
 
 
+def test_a_query_needs_no_workgroup_of_the_project(engine, project):
+    asked = millpond(engine, "query", "SELECT 1 AS one, 'a,b' AS two", "--format", "csv", cwd=project)
+    assert asked.stdout == 'one,two\n1,"a,b"\n', asked.stderr
+    unknown = millpond(engine, "query", "SELECT 1", "--workgroup", "theirs", cwd=project)
+    assert "name one that is there: aws athena list-work-groups" in unknown.stderr
+
+
 def test_a_template_is_deployed_with_the_files_that_it_names(engine, project):
     made = millpond(engine, "deploy", "app", "--var", "Name=from-a-file", "--check", cwd=project)
     assert made.returncode == 0, made.stderr
