@@ -23,7 +23,7 @@ BIN := $(dir $(MILLPOND))
 PYTEST = $(BIN)pytest -n $(if $(IN_COMPOSE),2,3) --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev toolchain doctor up down status deploy plan destroy package load workload ingest replay approve reject verify cost query logs demo dev test test-long test-all test-chaos test-foreign unit lint checkov format pictures coverage-docs lock clean
+.PHONY: help setup setup-dev toolchain doctor up down status deploy plan destroy package load workload ingest replay approve reject verify cost query logs demo dev test test-long test-all test-chaos test-foreign unit coverage lint checkov format pictures coverage-docs lock clean
 
 help: ## List the verbs
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,12 @@ test-all: setup-dev ## make test and make test-long as one session, as continuou
 
 test-chaos: toolchain ## A fault at 40 points of the ingest, each one mended by the next run
 	@$(BIN)pytest -m chaos
+
+coverage: toolchain ## Which lines and branches tests run, in every process of the harness; fails below the floor
+	@$(BIN)coverage erase
+	@$(BIN)coverage run -m pytest -q -n 2 --dist loadscope --no-loadscope-reorder -m "not long and not chaos and not foreign" tests/unit tests/integration
+	@$(BIN)coverage combine -q
+	@$(BIN)coverage report --skip-covered --sort=cover
 
 test-foreign: toolchain ## Suites of other projects and long sweeps, by hand
 	@$(PYTEST) -m foreign

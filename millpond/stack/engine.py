@@ -161,6 +161,8 @@ class Engine:
             "PATH": os.environ.get("PATH", os.defpath),
             "LANG": "C.UTF-8",
             SCALE: os.environ.get(SCALE, "1"),
+            # Tests that measure what they run measure the engine too.
+            **{name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")},
             # What LocalStack makes of the installed packages, and not of this stack's state.
             "MILLPOND_ENGINE_CACHE": str(settings.home / "engine"),
             INSTALLER_ENVIRONMENT: json.dumps(installer_environment(os.environ)),

@@ -71,10 +71,13 @@ class Checkout:
     def database(self) -> OnPremDatabase:
         return OnPremDatabase(self.settings)
 
-    def popen(self, *arguments: str, extra: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+    def popen(
+        self, *arguments: str, extra: Mapping[str, str] | None = None, is_aws: bool = False
+    ) -> subprocess.Popen[str]:
+        environment = aws_environment(self.settings) if is_aws else self.environment
         return subprocess.Popen(
-            [MILLPOND, *arguments],
-            env={**self.environment, **(extra or {})},
+            [MILLPOND, *arguments, *(["--target", "aws"] if is_aws else [])],
+            env={**environment, **(extra or {})},
             cwd=CHECKOUT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -84,9 +87,13 @@ class Checkout:
         )
 
     def run(
-        self, *arguments: str, extra: Mapping[str, str] | None = None, timeout: float = 1500
+        self,
+        *arguments: str,
+        extra: Mapping[str, str] | None = None,
+        timeout: float = 1500,
+        is_aws: bool = False,
     ) -> subprocess.CompletedProcess[str]:
-        child, timeout = self.popen(*arguments, extra=extra), scaled(timeout)
+        child, timeout = self.popen(*arguments, extra=extra, is_aws=is_aws), scaled(timeout)
         try:
             stdout, stderr = child.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
@@ -95,9 +102,9 @@ class Checkout:
             pytest.fail(f"millpond {' '.join(arguments)} did not end in {timeout} s\n{stdout}\n{stderr}")
         return subprocess.CompletedProcess(list(arguments), child.returncode, stdout, stderr)
 
-    def must(self, *arguments: str, timeout: float = 1500) -> str:
+    def must(self, *arguments: str, timeout: float = 1500, is_aws: bool = False) -> str:
         """Run a verb that has to succeed; its stdout."""
-        result = self.run(*arguments, timeout=timeout)
+        result = self.run(*arguments, timeout=timeout, is_aws=is_aws)
         assert result.returncode == 0, f"millpond {' '.join(arguments)}\n{result.stdout}\n{result.stderr}"
         return result.stdout
 
@@ -112,6 +119,17 @@ class Checkout:
             Key=f"drop/erp.warehouses/{name}.jsonl",
             Body=json.dumps(WAREHOUSE).encode(),
         )
+
+
+def aws_environment(settings: Settings) -> dict[str, str]:
+    """What a shell has that works in an AWS account; only the SDK is told that the account is this stack."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MILLPOND_"))}
+    return others | {
+        "AWS_ENDPOINT_URL": settings.endpoint_url,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": settings.region,
+    }
 
 
 def differing(comparisons: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -223,7 +223,7 @@ def ingest_what_changed_and_what_fails(platform: Platform) -> None:
 
     def is_approved() -> bool:
         assert ingest.poll() is None, ingest.communicate()
-        return platform.checkout.run("approve", STRICT_TABLE).returncode == 0
+        return platform.checkout.run("approve", STRICT_TABLE, is_aws=True).returncode == 0
 
     wait_for("question", is_approved, 600)
     _, stderr = ingest.communicate(timeout=scaled(600))

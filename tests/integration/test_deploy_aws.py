@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from checkouts import aws_environment
 from deploy_fixtures import Stack, small_checkout, started_stack
 
 from millpond.project.repository import Mirror
@@ -47,18 +48,9 @@ def parameters(account: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def millpond(account: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MILLPOND_"))
-    }
-    environment |= {
-        "AWS_ENDPOINT_URL": account.settings.endpoint_url,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_REGION": "eu-west-1",
-    }
     return subprocess.run(
         [MILLPOND, *arguments, "--target", "aws"],
-        env=environment,
+        env=aws_environment(account.settings),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -78,4 +78,4 @@ def test_logs_of_a_job_that_is_not_there_name_the_jobs_that_are(demo):
 
 
 def test_logs_show_what_the_last_run_of_a_job_wrote(demo):
-    assert re.search(r"\w+\.\w+", demo.must("logs", "millpond-dev-ingest-spark"))
+    assert re.search(r"\w+\.\w+", demo.must("logs", "millpond-dev-ingest-spark", is_aws=True))
