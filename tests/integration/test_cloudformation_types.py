@@ -382,6 +382,18 @@ EXAMPLES: dict[str, Example] = {
         {"InvocationEndpoint": "https://example.com/second"},
         {"Name": "other-destination"},
     ),
+    "LakeLocation": Example(
+        "AWS::LakeFormation::Resource",
+        {"ResourceArn": "arn:aws:s3:::lake/first", "RoleArn": ROLE, "UseServiceLinkedRole": False},
+        {},
+        {"ResourceArn": "arn:aws:s3:::lake/second"},
+    ),
+    "LakeTag": Example(
+        "AWS::LakeFormation::Tag",
+        {"CatalogId": ACCOUNT, "TagKey": "class", "TagValues": ["open", "secret"]},
+        {},
+        {"TagKey": "rank"},
+    ),
     "ScheduleGroup": Example(
         "AWS::Scheduler::ScheduleGroup", {"Tags": tags("first")}, {}, {"Name": "other-schedules"}
     ),

@@ -772,6 +772,26 @@ BUILDS: Mapping[str, Row] = {
     ),
 }
 
+LAKE_FORMATION: Mapping[str, Row] = {
+    "AWS::LakeFormation::Resource": Row(
+        "lakeformation",
+        ref=("ResourceArn",),
+        create=Call("RegisterResource"),
+        read=Call("DescribeResource"),
+        found="ResourceInfo",
+        delete=Call("DeregisterResource"),
+        untold=("UseServiceLinkedRole",),
+    ),
+    "AWS::LakeFormation::Tag": Row(
+        "lakeformation",
+        ref=("CatalogId", "TagKey"),
+        create=Call("CreateLFTag"),
+        read=Call("GetLFTag"),
+        delete=Call("DeleteLFTag"),
+        replaces=("/properties/TagValues",),
+    ),
+}
+
 TABLE: Mapping[str, Row] = {
     **GLUE,
     **ATHENA,
@@ -782,4 +802,5 @@ TABLE: Mapping[str, Row] = {
     **IDENTITY,
     **NETWORK,
     **BUILDS,
+    **LAKE_FORMATION,
 }

@@ -8,6 +8,7 @@ from itertools import takewhile
 
 import pytest
 from checkouts import differing
+from iceberg_fixtures import iceberg_catalog
 from waiting import scaled, wait_until
 
 from millpond.base.config import CHECKOUT
@@ -182,9 +183,10 @@ def test_a_table_of_many_small_changes_is_compacted_when_it_is_due(demo):
 
     before, commits = maintenance(), commits_since_files_were_written_anew()
     assert commits < COMMITS - 2
+    products = iceberg_catalog(demo.settings, demo.aws.glue).load_table("erp.products")
     for _ in range(commits + 2, COMMITS):
-        # A commit that changes nothing costs less than an ingest, and counts as much.
-        demo.query("UPDATE erp.products SET title = title WHERE product_id = 1")
+        # A commit of no rows costs less than an ingest, and counts as much.
+        products.append(products.schema().as_arrow().empty_table())
     assert commits_since_files_were_written_anew() == COMMITS - 2
     ingest_a_change(COMMITS - 1)
     assert maintenance() == before
