@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from telemetry_fakes import RecordedTelemetry
+from waiting import wait_until
 
 from millpond.planes.common.context import PlaneContext, Tools
 from millpond.planes.glue import GluePlane, GlueSettings, serve
 from millpond.planes.glue.exceptions import (
     AlreadyExistsException,
+    ConcurrentRunsExceededException,
     EntityNotFoundException,
     IdempotentParameterMismatchException,
     InvalidInputException,
 )
+from millpond.planes.glue.runs import State
+from millpond.planes.glue.supervisor import ActiveRun, Outcome, Supervisor
 
 JOB = {
     "Name": "ingest",
@@ -113,7 +118,6 @@ def test_capacity_follows_from_the_workers(
             "'glueray' is not available here",
         ),
         ({"Command": {"Name": "glueetl"}}, "ScriptLocation"),
-        ({"JobRunQueuingEnabled": True}, "queuing is not available"),
         ({"Command": SHELL["Command"]}, "not supported for Job Command pythonshell"),
     ],
 )
@@ -220,3 +224,62 @@ def test_tags_of_a_job_are_kept_changed_and_removed(plane: GluePlane) -> None:
     plane.tag_resource({"ResourceArn": JOB_ARN, "TagsToAdd": {"a": "1"}})
     plane.untag_resource({"ResourceArn": JOB_ARN, "TagsToRemove": ["team"]})
     assert plane.get_tags({"ResourceArn": JOB_ARN}) == {"Tags": {"a": "1"}}
+
+
+def test_runs_that_may_wait_get_their_turn_one_after_the_other(
+    plane: GluePlane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on = {name: threading.Event() for name in "abcd"}
+
+    def execute(_: Supervisor, active: ActiveRun) -> Outcome:
+        plane._mark_running(active.run)
+        assert goes_on[active.run.arguments["--name"]].wait(30)
+        return Outcome(State.SUCCEEDED)
+
+    monkeypatch.setattr(Supervisor, "execute", execute)
+    plane.create_job({**JOB, "JobRunQueuingEnabled": True})
+
+    def start(name: str, **given: Any) -> str:
+        request = {"JobName": "ingest", "Arguments": {"--name": name}, **given}
+        return str(plane.start_job_run(request)["JobRunId"])
+
+    def state(run_id: str) -> str:
+        return str(plane.get_job_run({"JobName": "ingest", "RunId": run_id})["JobRun"]["JobRunState"])
+
+    def reaches(run_id: str, wanted: str) -> None:
+        wait_until(f"{run_id} is {wanted}", lambda: state(run_id) == wanted, 30)
+
+    first, second, third = (start(name) for name in "abc")
+    reaches(first, "RUNNING")
+    assert (state(second), state(third)) == ("WAITING", "WAITING")
+    with pytest.raises(ConcurrentRunsExceededException):
+        start("d", JobRunQueuingEnabled=False)
+    goes_on["a"].set()
+    reaches(second, "RUNNING")
+    assert state(third) == "WAITING"
+    plane.batch_stop_job_run({"JobName": "ingest", "JobRunIds": [third]})
+    reaches(third, "STOPPED")
+    fourth = start("d")
+    assert state(fourth) == "WAITING"
+    goes_on["b"].set()
+    reaches(fourth, "RUNNING")
+    goes_on["d"].set()
+    reaches(fourth, "SUCCEEDED")
+
+
+def test_a_run_that_waits_too_long_fails(plane: GluePlane, monkeypatch: pytest.MonkeyPatch) -> None:
+    ends = threading.Event()
+
+    def execute(_: Supervisor, active: ActiveRun) -> Outcome:
+        plane._mark_running(active.run)
+        assert ends.wait(30)
+        return Outcome(State.SUCCEEDED)
+
+    monkeypatch.setattr(Supervisor, "execute", execute)
+    plane._seconds_per_minute = 0.01
+    plane.create_job({**JOB, "JobRunQueuingEnabled": True})
+    runs = [plane.start_job_run({"JobName": "ingest"})["JobRunId"] for _ in range(2)]
+    late = {"JobName": "ingest", "RunId": runs[1]}
+    wait_until("its end", lambda: plane.get_job_run(late)["JobRun"]["JobRunState"] == "FAILED", 30)
+    assert "Concurrent runs exceeded" in plane.get_job_run(late)["JobRun"]["ErrorMessage"]
+    ends.set()

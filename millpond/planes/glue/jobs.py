@@ -206,7 +206,3 @@ def _check_flags(command: str, glue_version: str, request: Mapping[str, Any]) ->
             "Jobs in Scala are not available here: Millpond runs the scripts of Glue jobs in Python only. "
             "Set --job-language to python"
         )
-    if request.get("JobRunQueuingEnabled"):
-        raise InvalidInputException(
-            "Job run queuing is not available here: set JobRunQueuingEnabled to false"
-        )

@@ -43,7 +43,7 @@ from millpond.planes.glue.requests import required as _required
 from millpond.planes.glue.runs import JobRun, Shape, State
 from millpond.planes.glue.schemas import SchemaRegistry
 from millpond.planes.glue.sessions import SessionOperations, Sessions
-from millpond.planes.glue.supervisor import ActiveRun, Supervisor
+from millpond.planes.glue.supervisor import ActiveRun, Outcome, Supervisor
 from millpond.planes.glue.tags import Tags
 from millpond.planes.glue.workers import Workers
 from millpond.planes.glue.workflows import Automation, Ended, Origin, Work
@@ -56,6 +56,7 @@ _LOG = logging.getLogger(__name__)
 
 _RUNS_PAGE = 200
 _STOP_SECONDS = 20.0
+_WAITING_MINUTES = 15
 
 
 class Part(Protocol):
@@ -102,6 +103,7 @@ class GluePlane(SessionOperations):
         self._context = context
         self._seconds_per_minute = workers.settings.seconds_per_timeout_minute
         self._lock = threading.RLock()
+        self._turns = threading.Condition(self._lock)
         self._jobs: dict[str, Shape] = {}
         self._job_requests: dict[str, Shape] = {}
         self._connections: dict[str, Shape] = {}
@@ -252,13 +254,10 @@ class GluePlane(SessionOperations):
             job = self._job(name)
             if self._is_closed:
                 raise InvalidInputException("The stack is stopping: no run can be started")
-            if request.get("JobRunQueuingEnabled"):
-                raise InvalidInputException("Job run queuing is not available here")
             given = _checked_arguments(request.get("Arguments") or {}) | (
                 origin.arguments() if origin else {}
             )
             settings = runs.settings_of(job, request)
-            self._check_concurrency(job)
             repeated = self._run(name, request["JobRunId"]) if request.get("JobRunId") else None
             run = JobRun(
                 id=runs.new_id(),
@@ -270,6 +269,10 @@ class GluePlane(SessionOperations):
                 previous_run_id=repeated.id if repeated else None,
                 origin=origin,
             )
+            if self._is_full(job):
+                if not run.may_wait:
+                    raise ConcurrentRunsExceededException(f"Concurrent runs exceeded for {name}")
+                run.state = State.WAITING
             self._begin(run)
         return run.id
 
@@ -434,10 +437,29 @@ class GluePlane(SessionOperations):
             # The job is as good as any; a run of it will say what is wrong with this machine.
             _LOG.warning("no JVM could be started ahead of a run", exc_info=True)
 
-    def _check_concurrency(self, job: Shape) -> None:
-        going = sum(not run.state.is_final for run in self._runs.get(job["Name"], []))
-        if going >= job["ExecutionProperty"]["MaxConcurrentRuns"]:
-            raise ConcurrentRunsExceededException(f"Concurrent runs exceeded for {job['Name']}")
+    def _is_full(self, job: Shape) -> bool:
+        going = sum(run.has_a_place for run in self._runs.get(job["Name"], []))
+        return bool(going >= job["ExecutionProperty"]["MaxConcurrentRuns"])
+
+    def _takes_its_turn(self, active: ActiveRun) -> bool:
+        """Wait for a place among the runs of the job, if the run has none; whether it has one now.
+
+        The first that waits is the next. It waits for 15 minutes at most ("AWS Glue job run statuses").
+        """
+        run = active.run
+
+        def is_next() -> bool:
+            waiting = (one for one in self._runs.get(run.job_name, []) if one.state is State.WAITING)
+            return run.state is not State.WAITING or (
+                next(waiting, None) is run and not self._is_full(run.job)
+            )
+
+        with self._turns:
+            if self._turns.wait_for(is_next, _WAITING_MINUTES * self._seconds_per_minute):
+                if run.state is State.WAITING:
+                    run.advance(State.STARTING, _now())
+                return run.state is State.STARTING
+            return False
 
     def _begin(self, run: JobRun) -> None:
         active = ActiveRun(run, self._bookmarks)
@@ -450,8 +472,11 @@ class GluePlane(SessionOperations):
         self._watch_delay(active)
 
     def _work(self, active: ActiveRun) -> None:
-        outcome = self._supervisor.execute(active)
         run = active.run
+        if self._takes_its_turn(active):
+            outcome = self._supervisor.execute(active)
+        else:
+            outcome = Outcome(State.FAILED, f"Concurrent runs exceeded for {run.job_name}")
         with self._lock:
             if run.state is State.STOPPING:
                 run.advance(State.STOPPED, _now())
@@ -466,6 +491,7 @@ class GluePlane(SessionOperations):
             )
             if is_repeated:
                 self._begin(_retry(run))
+            self._turns.notify_all()
         if not is_repeated:
             self._automation.ended(Ended("Job", run.job_name, _first_id(run), str(run.state), run.origin))
 
@@ -513,6 +539,7 @@ class GluePlane(SessionOperations):
         if active.run.state is not State.STOPPING:
             active.run.advance(State.STOPPING, _now())
             self._tell_status(active)
+            self._turns.notify_all()
         active.stop.set()
 
 

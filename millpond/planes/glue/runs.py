@@ -19,6 +19,7 @@ Shape = dict[str, Any]
 class State(StrEnum):
     """``JobRunState`` of the Glue API."""
 
+    WAITING = "WAITING"
     STARTING = "STARTING"
     RUNNING = "RUNNING"
     STOPPING = "STOPPING"
@@ -34,6 +35,7 @@ class State(StrEnum):
 
 # "AWS Glue job run statuses" in the Developer Guide.
 _NEXT: Mapping[State, frozenset[State]] = {
+    State.WAITING: frozenset({State.STARTING, State.FAILED, State.STOPPING}),
     State.STARTING: frozenset({State.RUNNING, State.FAILED, State.STOPPING}),
     State.RUNNING: frozenset({State.SUCCEEDED, State.FAILED, State.TIMEOUT, State.STOPPING}),
     State.STOPPING: frozenset({State.STOPPED}),
@@ -109,6 +111,16 @@ class JobRun:
         if self.running_since is None or self.completed_on is None:
             return 0
         return round((self.completed_on - self.running_since).total_seconds())
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether it waits for a place: a job that is configured to retry does not (same page)."""
+        return bool(self.settings.get("JobRunQueuingEnabled")) and not self.job["MaxRetries"]
+
+    @property
+    def has_a_place(self) -> bool:
+        """Whether it is one of the runs that go on at once."""
+        return self.state is not State.WAITING and not self.state.is_final
 
     def advance(self, state: State, now: datetime, error_message: str | None = None) -> None:
         """Enter the next state.
@@ -202,4 +214,7 @@ def settings_of(job: Shape, request: Mapping[str, Any]) -> Shape:
     for key in ("ExecutionClass", "SecurityConfiguration", "NotificationProperty"):
         if value := request.get(key) or job.get(key):
             settings[key] = value
+    queues = request.get("JobRunQueuingEnabled")
+    if job.get("JobRunQueuingEnabled", False) if queues is None else queues:
+        settings["JobRunQueuingEnabled"] = True
     return settings
