@@ -16,7 +16,7 @@ from millpond.base.errors import MillpondError
 from millpond.planes.common.context import Tools
 from millpond.planes.glue import environments, spark, versions
 from millpond.planes.glue.arguments import parse
-from millpond.planes.glue.environments import Environments, Stopped
+from millpond.planes.glue.environments import Environment, Environments, Stopped
 from millpond.planes.glue.exceptions import InvalidInputException, LaunchError
 from millpond.planes.glue.versions import VERSIONS
 from millpond.toolchain import bootstrap, glue, maven, runtimes
@@ -241,3 +241,9 @@ def test_the_set_of_libraries_is_one_of_two() -> None:
     assert (parse({}).library_set, parse({"--library-set": "analytics"}).library_set) == ("none", "analytics")
     with pytest.raises(LaunchError, match="--library-set: pandas is not analytics or none"):
         parse({"--library-set": "pandas"})
+
+
+def test_jars_that_hold_python_modules_are_among_the_libraries() -> None:
+    jars = tuple(map(Path, ("a/delta-spark_2.12-3.3.2.jar", "a/delta-storage-3.3.2.jar", "b/x.jar")))
+    environment = Environment(versions.VERSIONS["5.1"], Path("python"), jars)
+    assert environment.libraries == jars[:1]

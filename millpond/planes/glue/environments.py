@@ -39,6 +39,9 @@ class Stopped(Exception):  # noqa: N818 - no error: somebody stopped the run
     """The run was stopped while it waited."""
 
 
+_WITH_PYTHON = ("delta-core_", "delta-spark_")
+
+
 @dataclass(frozen=True)
 class Environment:
     """What is there for a run.
@@ -59,6 +62,11 @@ class Environment:
     python: Path
     jars: tuple[Path, ...]
     modules: Path | None = None
+
+    @property
+    def libraries(self) -> tuple[Path, ...]:
+        """Jars that hold Python modules: Delta's ("Using the Delta Lake framework in AWS Glue")."""
+        return tuple(jar for jar in self.jars if jar.name.startswith(_WITH_PYTHON))
 
 
 def installer_environment(environment: Mapping[str, str]) -> dict[str, str]:

@@ -271,6 +271,9 @@ class Supervisor:
         try:
             python = environment_of_version.python
             command, environment = self._stage(launch, staged, python, environment_of_version.modules)
+            environment["PYTHONPATH"] = os.pathsep.join(
+                [environment["PYTHONPATH"], *map(str, environment_of_version.libraries)]
+            )
             launch.make_event_log_directory()
             launch.write_spark_conf(size, has_sdk_2=environment_of_version.version.has_sdk_2)
             if not jvm.wait():
