@@ -406,6 +406,7 @@ SECTIONS: Tuple[Tuple[str, Tuple[Row, ...]], ...] = (
                 "Job.init, Job.commit",
                 EXACT,
                 "test_awsglue_records::test_nothing_is_kept_before_commit_and_then_all_of_it",
+                "`commit` alone keeps nothing, and says so in the log",
             ),
             Row(
                 "Bookmarks of S3 sources",

@@ -41,7 +41,8 @@ def _connector(session: Any, catalog: Any, options: Mapping[str, Any]) -> Tuple[
     properties: Mapping[str, str] = {}
     if options.get("connectionName"):
         properties = catalog.connection(options["connectionName"])["ConnectionProperties"]
-    if properties.get("CONNECTOR_URL"):
+    # That of a connector of the Marketplace is an image of containers, which holds its jars on AWS.
+    if properties.get("CONNECTOR_URL", "").startswith("s3"):
         session.sql(f"ADD JAR '{properties['CONNECTOR_URL']}'")
     name = options.get("className") or properties.get("CONNECTOR_CLASS_NAME")
     if not name:
@@ -55,7 +56,7 @@ def _named(kind: str, name: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if "DATA_SOURCE_NOT_FOUND" in str(error) or "Failed to find" in str(error):
+        if "DATA_SOURCE_NOT_FOUND" in str(error) or "ailed to find" in str(error):
             jars = "which is not among this run's jars (--extra-jars, or CONNECTOR_URL of its connection)"
             refuse(f"connection_type {kind}", f"{name}, {jars},")
         raise
