@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,9 +18,13 @@ _EXTENSION = (
     Path(duckdb_extension_httpfs.__file__).parent
     / f"extensions/v{duckdb.__version__}/httpfs.duckdb_extension"
 )
+_LOG = logging.getLogger(__name__)
 _THREADS = 2
 _MEMORY = "1GB"
 _OUR_ERROR = re.compile("\x02([A-Z][A-Z_]+): (.*?)\x03", re.DOTALL)
+
+_PYTHON = re.compile(r"Python exception occurred while executing the UDF: (\w+)")
+NO_MEMORY = "EXCEEDED_LOCAL_MEMORY_LIMIT", "Query exceeded per-node memory limit"
 
 _NARROWED = re.compile(
     r"Type INT(\d+) with value (-?\d+) can't be cast .* destination type INT(\d+)", re.DOTALL
@@ -120,6 +125,11 @@ def translated(error: duckdb.Error) -> QueryFailed:
             return QueryFailed("NUMERIC_VALUE_OUT_OF_RANGE", "bigint addition overflow")
         target = {"8": "tinyint", "16": "smallint", "32": "integer", "64": "bigint"}[match[3]]
         return QueryFailed("NUMERIC_VALUE_OUT_OF_RANGE", f"Out of range for {target}: {match[2]}")
+    if match := _PYTHON.search(text):
+        _LOG.error("a function of a query failed: %s", text)
+        if match[1] == "MemoryError":
+            return QueryFailed(*NO_MEMORY)
+        return QueryFailed("GENERIC_INTERNAL_ERROR", f"a function of the query failed with {match[1]}")
     message = text.partition(": ")[2].split("\n")[0] or text
     if "More than one row returned by a subquery" in text:
         return QueryFailed("SUBQUERY_MULTIPLE_ROWS", "Scalar sub-query has returned multiple rows")

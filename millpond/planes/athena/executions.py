@@ -13,7 +13,7 @@ from typing import Any
 
 from millpond.planes.athena.exceptions import InvalidRequestException, QueryFailed
 from millpond.planes.athena.jobs import DUCKDB, TRINO, Job, Outcome
-from millpond.planes.athena.pool import Worker, WorkerDied, WorkerPool
+from millpond.planes.athena.pool import NotTakenError, Worker, WorkerDied, WorkerPool
 from millpond.planes.athena.statements import Statement
 from millpond.planes.athena.trino.server import TrinoServers
 from millpond.planes.athena.workgroups import ENGINE_VERSION
@@ -313,6 +313,13 @@ class QueryExecutions:
             return Outcome("FAILED", error.state_change_reason, engine=TRINO)
 
     def _ask_worker(self, execution: QueryExecution, job: Job) -> Outcome:
+        try:
+            return self._ask(execution, job)
+        except NotTakenError:
+            # It was killed while it waited: another one is none the worse for it.
+            return self._ask(execution, job)
+
+    def _ask(self, execution: QueryExecution, job: Job) -> Outcome:
         if execution.is_stopped:
             return Outcome("CANCELLED")
         worker = self._workers.take()
@@ -329,7 +336,8 @@ class QueryExecutions:
             if not worker.wait(_TIMEOUT):
                 return Outcome("FAILED", "Query timeout", is_user_error=True)
             if (outcome := worker.outcome()) is None:
-                raise WorkerDied(worker.log())
+                _LOG.error("the process of query %s ended: %s", execution.query_id, worker.log())
+                raise WorkerDied("it was killed, or had no memory left")
             return outcome
         finally:
             self._workers.release(worker)

@@ -29,6 +29,10 @@ class WorkerDied(Exception):  # noqa: N818 - says what happened
     """A worker ended before it took its job; the message is the end of its log."""
 
 
+class NotTakenError(WorkerDied):
+    """A worker ended while it waited for its job."""
+
+
 @dataclass(frozen=True)
 class Worker:
     """A process that runs one query, or will as soon as it is there.
@@ -52,17 +56,24 @@ class Worker:
 
         Raises
         ------
-        WorkerDied
+        NotTakenError
             If it does not live to take it.
         """
         job.write(self.directory)
-        ring(self.directory / DOORBELL, "!", lambda: self._is_coming)
+        try:
+            ring(self.directory / DOORBELL, "!", lambda: self.is_coming)
+        except WorkerDied as error:
+            raise NotTakenError(str(error)) from error
 
     @property
-    def _is_coming(self) -> bool:
+    def is_coming(self) -> bool:
+        """Whether it is there, or will be."""
         # Without its directory it was stopped before it had started.
         is_wanted = self.directory.exists()
-        return is_wanted and (process.find(self.pid_file) is not None or self.parent.is_running)
+        was_there = self.pid_file.exists()
+        return is_wanted and (
+            process.find(self.pid_file) is not None if was_there else self.parent.is_running
+        )
 
     def wait(self, seconds: float) -> bool:
         """Wait until it has ended; False if it has not after so long."""
@@ -126,9 +137,12 @@ class WorkerPool:
             if self._is_closed:
                 raise WorkerDied("the engine is stopping")
             spare = self._spare
-            worker = spare if spare is not None and spare.parent.is_running else self._start()
+            is_alive = spare is not None and spare.parent.is_running and spare.is_coming
+            worker = spare if spare is not None and is_alive else self._start()
             self._spare = self._start()
             self._busy.add(worker)
+        if spare is not None and spare is not worker:
+            spare.stop()
         return worker
 
     def release(self, worker: Worker) -> None:

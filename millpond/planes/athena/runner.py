@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from millpond.planes.athena import ddl
 from millpond.planes.athena import statements as st
 from millpond.planes.athena.catalog import GlueCatalog
-from millpond.planes.athena.engine import is_translated, scanned_bytes, translated
+from millpond.planes.athena.engine import NO_MEMORY, is_translated, scanned_bytes, translated
 from millpond.planes.athena.exceptions import NotSupported, QueryFailed
 from millpond.planes.athena.iceberg.tables import is_iceberg
 from millpond.planes.athena.jobs import Job, Outcome
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 _ROWS = 4096
 _LIMIT_CHECK = 0.25
+# Trino's words.
+_TOO_DEEP = "STACK_OVERFLOW: statement is too large (stack overflow during analysis)"
 
 
 class QueryRunner:
@@ -91,6 +93,10 @@ class QueryRunner:
             outcome = replace(_failed(error), is_for_trino=isinstance(statement, KINDS))
         except QueryFailed as error:
             outcome = _failed(error)
+        except MemoryError:
+            outcome = _failed(QueryFailed(*NO_MEMORY))
+        except RecursionError:
+            outcome = Outcome("FAILED", _TOO_DEEP, True)
         except duckdb.InterruptException:
             outcome = Outcome("CANCELLED", limit.reason, True)
         except duckdb.Error as error:

@@ -11,6 +11,7 @@ threads must not fork.
 from __future__ import annotations
 
 import os
+import resource
 import select
 import signal
 import sys
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _LOOK_AROUND = 1.0
+MOST_BYTES = 3 * 2**30
+"""What the process of a query may have in memory. DuckDB's own limit is that of its buffers, which texts,
+lists and results are not part of."""
 
 
 def _wait(handle: int, parent: int) -> bytes:
@@ -75,6 +79,7 @@ def _run_one(directory: Path, parent: int, clients: _Clients) -> None:
     from millpond.planes.athena.runner import QueryRunner
 
     process.record(os.getpid(), Path((directory / PID_FILE).read_text()))
+    resource.setrlimit(resource.RLIMIT_DATA, (MOST_BYTES, MOST_BYTES))
     connection = connect(directory / "spill")
     doorbell = os.open(directory / DOORBELL, os.O_RDWR | os.O_NONBLOCK)
     if _wait(doorbell, parent):

@@ -12,6 +12,8 @@ from typing import Literal
 from millpond.planes.athena.kernels import fail
 
 _LONGEST = 2**31 - 1
+# No text of a query is longer: its process would have no memory left for it.
+_MOST_AT_ONCE = 2**28
 _MOST_COMPARED = 1_000_000
 # What Java's Character.isWhitespace says.
 WHITESPACE = (
@@ -99,6 +101,8 @@ def strpos(text: str, wanted: str, instance: int) -> int:
 def _padding(size: int, fill: str | bytes) -> None:
     if not 0 <= size <= _LONGEST:
         raise fail("INVALID_FUNCTION_ARGUMENT", f"Target length must be in the range [0..{_LONGEST}]")
+    if size > _MOST_AT_ONCE:
+        raise fail("EXCEEDED_LOCAL_MEMORY_LIMIT", "Query exceeded per-node memory limit")
     if not fill:
         raise fail(
             "INVALID_FUNCTION_ARGUMENT",
