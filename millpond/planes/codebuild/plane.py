@@ -175,9 +175,11 @@ class CodeBuildPlane:
         """Forget a project; its builds stay, and AWS answers the same when there was none."""
         name = _required(request, "name").rsplit("/", 1)[-1]
         with self._lock:
-            self._projects.pop(name, None)
+            existing = self._projects.pop(name, None)
             self._webhooks.pop(name, None)
-        cache.forget(cache.local_directory(self._context, name))
+        # What was never a project may be named like a way out of the folder.
+        if existing is not None:
+            cache.forget(cache.local_directory(self._context, name))
         return {}
 
     def invalidate_project_cache(self, request: Request) -> Shape:
