@@ -15,7 +15,7 @@ from localstack.services.moto import call_moto
 from moto.core.responses import BaseResponse
 
 from millpond.localstack_ext.engine.refusals import refusal
-from millpond.planes.common import constraints
+from millpond.localstack_ext.engine.requests import check
 from millpond.planes.common.errors import AwsError
 from millpond.planes.common.operations import Answer, Operations
 
@@ -73,11 +73,14 @@ def dispatch_table(
     ask_moto = _moto_one_at_a_time()
     table: dict[str, Handler] = dict.fromkeys(load_service(service).operation_names, ask_moto)
     if served is not None:
+        table = {operation: _checked(served.operations, operation, ask_moto) for operation in table}
         # Asked so that a mistake in the table is seen when the service starts.
         answers(service, served.operations)
         table |= dict.fromkeys(served.operations.refused, refuse)
         for operation, method in served.operations.methods().items():
-            table[operation] = _ask_plane(served, operation, method, ask_moto)
+            table[operation] = _checked(
+                served.operations, operation, _ask_plane(served, operation, method, ask_moto)
+            )
     for operation, observer in (observers or {}).items():
         table[operation] = _observed(table[operation], observer)
     return table
@@ -129,6 +132,18 @@ def refuse(context: RequestContext, _request: Any) -> NoReturn:
     raise refusal(context)
 
 
+def _checked(operations: Operations, operation: str, handler: Handler) -> Handler:
+    """A handler that sees only requests that the service's model allows, if the table wants it so."""
+    if not operations.is_checked or operation in operations.worded:
+        return handler
+
+    def handle(context: RequestContext, request: Any) -> Any:
+        check(operations.service, operation, request or {}, operations.refusal)
+        return handler(context, request)
+
+    return handle
+
+
 def _ask_plane(served: Served, operation: str, method: str, ask_moto: Handler) -> Handler:
     def handle(context: RequestContext, request: Any) -> Any:
         plane = served.plane_of(context.account_id, context.region)
@@ -136,8 +151,6 @@ def _ask_plane(served: Served, operation: str, method: str, ask_moto: Handler) -
         handles: Callable[[str, dict[str, Any]], bool] = getattr(plane, "handles", lambda *_: True)
         if not handles(operation, arguments):
             return ask_moto(context, request)
-        if served.operations.is_checked and operation not in served.operations.worded:
-            _check(served.operations.service, operation, arguments)
         try:
             return getattr(plane, method)(arguments)
         except ServiceException:
@@ -148,11 +161,6 @@ def _ask_plane(served: Served, operation: str, method: str, ask_moto: Handler) -
             raise aws_error from error
 
     return handle
-
-
-def _check(service: str, operation: str, request: Mapping[str, Any]) -> None:
-    if found := constraints.problems(service, operation, request):
-        raise CommonServiceException("ValidationException", constraints.message(found))
 
 
 def to_aws_error(error: Exception) -> CommonServiceException | None:

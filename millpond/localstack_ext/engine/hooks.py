@@ -6,7 +6,7 @@ from localstack.packages import PackageException
 from localstack.packages.api import PackageInstaller
 from localstack.runtime import hooks
 
-from millpond.localstack_ext.engine import arns, chaos, patches, planes, refusals
+from millpond.localstack_ext.engine import arns, chaos, patches, planes, refusals, requests
 from millpond.localstack_ext.iam import guard
 from millpond.localstack_ext.state import engine_state
 
@@ -35,6 +35,7 @@ complete_arns = hooks.on_infra_start()(arns.install_arns)
 install_faults = hooks.on_infra_start()(chaos.install)
 install_guard = hooks.on_infra_start()(guard.install_guard)
 stay_offline = hooks.on_infra_start()(_stay_offline)
+check_requests = hooks.on_infra_start(priority=-5)(requests.install_requests)
 refuse_by_name = hooks.on_infra_start()(refusals.install_refusals)
 # After the others, since services are made with what they install.
 keep_state = hooks.on_infra_start(priority=-10)(engine_state.start)

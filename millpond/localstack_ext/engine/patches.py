@@ -58,6 +58,13 @@ INVENTORY: tuple[Target, ...] = (
         _LOCALSTACK,
         "The same.",
     ),
+    # Requests
+    Target(
+        "localstack.aws.handlers.service:ServiceRequestParser.parse_and_enrich",
+        "(self, context)",
+        _LOCALSTACK,
+        "What cannot be read is an internal error, and values of any type are taken.",
+    ),
     # CloudFormation
     Target(
         "localstack.services.cloudformation.resource_provider:ResourceProviderExecutor.try_load_resource_provider",

@@ -9,7 +9,7 @@ import logging
 from typing import Any
 
 from localstack.aws.api import CommonServiceException, RequestContext
-from localstack.aws.handlers.service import ServiceExceptionSerializer, ServiceRequestRouter
+from localstack.aws.handlers.service import ServiceRequestRouter
 from localstack.aws.protocol.serializer import create_serializer
 from localstack.aws.skeleton import Skeleton
 
@@ -43,27 +43,22 @@ def install_refusals() -> None:
     def of_provider(
         _theirs: Any, self: Any, serializer: Any, context: RequestContext, exception: Exception
     ) -> Any:
-        return self.on_service_exception(serializer, context, _told(context, exception))
-
-    def of_gateway(theirs: Any, self: Any, exception: Exception, context: RequestContext) -> Any:
-        if isinstance(exception, NotImplementedError) and context.operation:
-            return theirs(self, _told(context, exception), context)
-        return theirs(self, exception, context)
+        return self.on_service_exception(serializer, context, told(context, exception))
 
     def of_router(_theirs: Any, _self: Any, context: RequestContext) -> Any:
         service: Any = context.service
         headers: Any = context.request.headers
         serializer = create_serializer(service, context.protocol)
         return serializer.serialize_error_to_response(
-            _told(context), context.operation, headers, context.request_id
+            told(context), context.operation, headers, context.request_id
         )
 
     patches.wrap(Skeleton, "on_not_implemented_error", of_provider)
-    patches.wrap(ServiceExceptionSerializer, "create_exception_response", of_gateway)
     patches.wrap(ServiceRequestRouter, "create_not_implemented_response", of_router)
 
 
-def _told(context: RequestContext, exception: Exception | None = None) -> CommonServiceException:
+def told(context: RequestContext, exception: Exception | None = None) -> CommonServiceException:
+    """The refusal of a call that LocalStack, or moto, has not implemented; it is logged."""
     reason = str(exception.args[0]) if exception is not None and exception.args else ""
     error = refusal(context, reason)
     _LOG.info(error.message)

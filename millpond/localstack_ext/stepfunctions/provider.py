@@ -132,6 +132,8 @@ class LakeStepFunctionsProvider(TracingStepFunctionsProvider):
         """Executions of a state machine or of a Map Run, also those that were redriven alone."""
         arguments = _arguments(request)
         if (arn := arguments.get("map_run_arn")) is None:
+            if arguments.get("state_machine_arn") is None:
+                raise ValidationException("Either a state machine ARN or a Map Run ARN is to be given")
             wanted = arguments.pop("redrive_filter", None)
             if (alias := arguments.get("state_machine_arn")) in self.get_store(context).aliases:
                 return self._of_alias(context, str(alias), wanted, arguments)

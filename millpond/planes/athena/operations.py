@@ -49,4 +49,6 @@ OPERATIONS = Operations(
         "ListCapacityReservations",
         "UpdateCapacityReservation",
     ),
+    is_checked=True,
+    refusal="InvalidRequestException",
 )

@@ -43,4 +43,5 @@ OPERATIONS = Operations(
         "UpdateReportGroup",
         "UpdateWebhook",
     ),
+    is_checked=True,
 )

@@ -53,19 +53,19 @@ def message(found: list[str]) -> str:
 
 
 def _of(shape: Shape, value: Any, path: str) -> Iterator[str]:
-    if isinstance(shape, StructureShape):
+    if isinstance(shape, StructureShape) and isinstance(value, Mapping):
         yield from _of_structure(shape, value, path)
-    elif isinstance(shape, ListShape):
+    elif isinstance(shape, ListShape) and isinstance(value, list | tuple):
         yield from _of_length(shape, value, path)
         for number, one in enumerate(value, 1):
             yield from _of(shape.member, one, f"{path}.{number}.member")
-    elif isinstance(shape, MapShape):
+    elif isinstance(shape, MapShape) and isinstance(value, Mapping):
         yield from _of_length(shape, value, path)
         for key, one in value.items():
             yield from _of(shape.value, one, f"{path}.{key}.member")
     elif shape.type_name == "string" and isinstance(value, str):
         yield from _of_text(shape, value, path)
-    elif shape.type_name in ("integer", "long", "double", "float") and not isinstance(value, str):
+    elif shape.type_name in ("integer", "long", "double", "float") and isinstance(value, int | float):
         yield from _of_number(shape, value, path)
 
 

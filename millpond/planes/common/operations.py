@@ -40,6 +40,8 @@ class Operations:
         Those that the engine would say yes to although nothing is done.
     is_checked : bool
         Whether requests are held against the service's model before the plane sees them.
+    refusal : str
+        The code of the error if they break its rules.
     worded : iterable of str
         Those whose requests are not, since the service has its own words for what is wrong with them.
 
@@ -55,6 +57,7 @@ class Operations:
     refused: Iterable[str] = ()
     held: Iterable[str] = ()
     is_checked: bool = False
+    refusal: str = "ValidationException"
     worded: Iterable[str] = ()
 
     def __post_init__(self) -> None:

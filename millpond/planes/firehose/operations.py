@@ -20,4 +20,5 @@ OPERATIONS = Operations(
     ),
     # What the engine's own Firehose would say of streams that it does not have.
     refused=("StartDeliveryStreamEncryption", "StopDeliveryStreamEncryption"),
+    is_checked=True,
 )

@@ -44,4 +44,5 @@ OPERATIONS = Operations(
     ),
     # What the engine's own Kinesis would say of streams that it does not have.
     refused=("DisableEnhancedMonitoring", "EnableEnhancedMonitoring"),
+    is_checked=True,
 )
