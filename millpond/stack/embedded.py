@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -94,6 +95,8 @@ class EmbeddedStack:
 
 def _require_free_disk(settings: Settings) -> None:
     settings.state.mkdir(parents=True, exist_ok=True)
+    # PostgreSQL does not run as root, and has its files below: it may pass through, and see nothing.
+    settings.state.chmod(0o711 if os.geteuid() == 0 else 0o700)
     free = shutil.disk_usage(settings.state).free
     if free < MINIMUM_FREE_BYTES:
         raise MillpondError(
