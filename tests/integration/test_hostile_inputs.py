@@ -68,6 +68,7 @@ def unharmed(running_engine: RunningEngine) -> Iterator[None]:
 JOB = {"Role": "arn:aws:iam::000000000000:role/a", "Command": {"Name": "pythonshell"}}
 
 
+ELSEWHERE = {"SecretId": "arn:aws:iam::000000000000:role/a", "Tags": []}
 UNREAD, INVALID = "SerializationException", "ValidationException"
 REQUEST, PARAMETER = "InvalidRequestException", "InvalidParameterException"
 
@@ -105,6 +106,7 @@ REQUEST, PARAMETER = "InvalidRequestException", "InvalidParameterException"
         ("events", "PutRule", {"Name": None}, INVALID, "'name'"),
         ("stepfunctions", "ListExecutions", {}, INVALID, "ARN"),
         ("stepfunctions", "DescribeExecution", {"executionArn": "a"}, "InvalidArn", "Invalid ARN prefix"),
+        ("secretsmanager", "TagResource", ELSEWHERE, "ResourceNotFoundException", "region"),
         ("secretsmanager", "ListSecretVersionIds", {"SecretId": None}, INVALID, "'secretId'"),
     ],
 )  # fmt: skip

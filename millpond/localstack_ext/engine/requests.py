@@ -144,24 +144,24 @@ def _of_moto(context: RequestContext, exception: Exception) -> CommonServiceExce
     request, operation = context.service_request, context.operation
     if not isinstance(exception, KeyError) or operation is None or not isinstance(request, Mapping):
         return None
-    (key,) = exception.args or ("",)
+    key = str(exception.args[0]) if exception.args else ""
+    origin = _raised_in(exception)
     shape: Any = operation.input_shape
     if shape is not None and key in shape.members and key not in request:
         return refusal(context, f"without {key}")
-    if (
-        key
-        and key in (one for one in request.values() if isinstance(one, str))
-        and _is_raised_by_moto(exception)
-    ):
+    if origin == "moto.core.base_backend":
+        return CommonServiceException("ResourceNotFoundException", f"There is no region {key!r}.")
+    if key and key in request.values() and origin.startswith("moto."):
         return CommonServiceException("ResourceNotFoundException", f"There is no {key}.")
     return None
 
 
-def _is_raised_by_moto(exception: Exception) -> bool:
+def _raised_in(exception: Exception) -> str:
+    """The module that an exception comes from."""
     trace = exception.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    return trace is not None and str(trace.tb_frame.f_globals.get("__name__", "")).startswith("moto.")
+    return "" if trace is None else str(trace.tb_frame.f_globals.get("__name__", ""))
 
 
 def _unreadable(context: RequestContext, error: RequestParserError) -> CommonServiceException:
