@@ -12,7 +12,7 @@ from millpond.base.errors import MillpondError
 from millpond.base.places import IS_CHECKOUT
 from millpond.cli import console
 from millpond.cli.session import Yes, size_of
-from millpond.stack.onprem import FOR_EVERYBODY
+from millpond.stack.onprem import programs_for_everybody
 from millpond.stack.ports import folders_of
 
 REMOVE_THE_TOOL = "uv tool uninstall millpond, pipx uninstall millpond or pip uninstall millpond"
@@ -29,7 +29,7 @@ def uninstall(yes: Yes = False) -> None:
             f"A stack still runs from it, of {running[0]}.",
             next_step=f"cd {shlex.quote(str(running[0]))} && millpond down",
         )
-    places = [place for place in (settings.home, settings.cache, FOR_EVERYBODY) if place.exists()]
+    places = [place for place in (settings.home, settings.cache, programs_for_everybody()) if place.exists()]
     for place in places:
         console.note(f"{place}, {size_of(place) >> 20:,} MiB")
     if not (yes or typer.confirm("Remove these?", err=True)):

