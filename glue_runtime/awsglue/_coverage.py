@@ -462,6 +462,7 @@ a test fails (`python tests/awsglue_docs.py` writes it anew).
   page of `Join` does not say which of the two; the legislators example shows one field only).
 - `relationalize` puts a number of the record in an array's place, the same for each array of the record.
 - An error record is a struct `error` of two texts.
+- Names that differ by case alone are those of two fields. A text that is no JSON is an error record.
 - A source without files is a frame without fields.
 """
 

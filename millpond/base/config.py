@@ -161,7 +161,7 @@ class Settings(BaseSettings):
     home: Path = Field(default_factory=default_home)
     state_dir: Path | None = None
     gateway_port: int = Field(4566, ge=1, le=65535)
-    onprem_port: int = Field(55432, ge=1, le=65535)
+    onprem_port: int = Field(25432, ge=1, le=65535)
     region: str = "eu-west-1"
     project: str = "millpond"
     environment: str = "dev"

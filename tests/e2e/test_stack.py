@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
+import stat
 
 import psutil
 import pytest
@@ -34,7 +36,11 @@ def test_a_port_in_use_is_named_with_its_setting_and_nothing_is_left_running(ano
 
 
 def test_up_is_idempotent_and_the_stack_starts_again_after_a_stop(another_checkout):
-    another_checkout.must("up")
+    first, is_root = another_checkout.run("up"), os.geteuid() == 0
+    assert first.returncode == 0, first.stderr
+    assert ("As root, so jobs, functions, builds and queries run as root too" in first.stderr) == is_root
+    mode = stat.S_IMODE(another_checkout.state_dir.stat().st_mode)
+    assert mode == (0o711 if is_root else 0o700), "nobody else sees what is in it"
     before = {p.pid for p in owned_processes(another_checkout)}
     another_checkout.must("up")
     assert before <= {p.pid for p in owned_processes(another_checkout)}
