@@ -16,19 +16,19 @@ from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Operation
 from pyiceberg.typedef import Record
 
-from millpond.base.config import Settings
 from millpond.planes.athena.iceberg.commit import FileChange, commit_files
 
 
-def iceberg_catalog(settings: Settings, glue: Any) -> GlueCatalog:
+def iceberg_catalog(lake: Lake) -> GlueCatalog:
     """Pyiceberg's own catalog and file access."""
     keys = {
-        "region": settings.region,
+        "region": lake.settings.region,
         "access-key-id": "test",
         "secret-access-key": "test",
     }
     properties = {f"{service}.{key}": value for service in ("glue", "s3") for key, value in keys.items()}
-    return GlueCatalog("test", client=glue, **properties, **{"s3.endpoint": settings.endpoint_url})
+    url = lake.settings.endpoint_url
+    return GlueCatalog("test", client=lake.glue, **properties, **{"s3.endpoint": url})
 
 
 def add_position_delete(lake: Lake, table: Table, positions: Sequence[int]) -> None:

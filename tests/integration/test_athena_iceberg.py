@@ -45,7 +45,7 @@ def lake(running_engine: RunningEngine) -> Lake:  # noqa: F811
 
 @pytest.fixture(scope="module")
 def catalog(lake: Lake) -> GlueCatalog:
-    return iceberg_catalog(lake.settings, lake.glue)
+    return iceberg_catalog(lake)
 
 
 def _create(lake: Lake, name: str, columns: str, more: str = "", **properties: str) -> None:
