@@ -10,7 +10,13 @@ from millpond.base.config import load_settings
 from millpond.base.errors import MillpondError
 from millpond.cli import console
 from millpond.cli.session import Region, Target, clients
-from millpond.client.executions import StateEvent, follow_execution, start_execution
+from millpond.client.executions import (
+    StateEvent,
+    find_machine,
+    follow_execution,
+    run_express,
+    start_execution,
+)
 
 MARKS = {"entered": "→", "exited": "✓", "failed": "✗"}
 
@@ -24,7 +30,14 @@ def start(
 ) -> None:
     """Start a state machine and show its states as they go; exit 1 unless it succeeds."""
     aws = clients(load_settings(), target, region)
-    arn = start_execution(aws, state_machine, text)
+    machine = find_machine(aws, state_machine)
+    if machine.is_express and follow:
+        # Its states cannot be asked for: they are in its log alone.
+        _show_end(
+            run_express(aws, machine, text), machine.arn, "look into the log group of the state machine"
+        )
+        return
+    arn = start_execution(aws, machine, text)
     console.note(arn)
     if not follow:
         return
@@ -32,10 +45,11 @@ def start(
     for event in follow_execution(aws, arn):
         if event.kind != "ended":
             console.note(f"{MARKS[event.kind]} {event.name} {event.detail}".rstrip())
+    _show_end(event, arn, f"aws stepfunctions get-execution-history --execution-arn {arn}")
+
+
+def _show_end(event: StateEvent, where: str, next_step: str) -> None:
     if event.name != "SUCCEEDED":
-        raise MillpondError(
-            f"The execution ended as {event.name}. {event.detail}".strip(),
-            where=arn,
-            next_step=f"aws stepfunctions get-execution-history --execution-arn {arn}",
-        )
+        what = f"The execution ended as {event.name}. {event.detail}".strip()
+        raise MillpondError(what, where=where, next_step=next_step)
     console.out.print(event.detail, markup=False, highlight=False)

@@ -50,7 +50,11 @@ class Aws:
         self.endpoint_url: str | None = settings.endpoint_url
         # A local engine answers or it is broken: a short wait shows which.
         self._config = Config(
-            connect_timeout=5, read_timeout=120, retries={"mode": "standard", "total_max_attempts": 3}
+            connect_timeout=5,
+            read_timeout=120,
+            retries={"mode": "standard", "total_max_attempts": 3},
+            # "sync-" before 127.0.0.1 is no address.
+            inject_host_prefix=False,
         )
 
     @property

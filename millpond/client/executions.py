@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,29 +34,78 @@ class StateEvent:
     detail: str = ""
 
 
-def start_execution(aws: Aws, name: str, text: str) -> str:
-    """Start an execution of a state machine, given by name or ARN; its ARN.
+@dataclass(frozen=True)
+class Machine:
+    """A state machine.
+
+    Parameters
+    ----------
+    arn : str
+        Its ARN.
+    is_express : bool
+        Whether its executions keep no history that could be asked for ("Choosing workflow type" in the Step
+        Functions Developer Guide).
+    """
+
+    arn: str
+    is_express: bool
+
+
+def find_machine(aws: Aws, name: str) -> Machine:
+    """A state machine by its name or ARN.
 
     Raises
     ------
     MillpondError
-        If the input is not JSON, or there is no such state machine; it names those that are there.
+        If there is none; it names those that are there.
     """
-    try:
-        json.loads(text)
-    except ValueError as error:
-        raise MillpondError(f"The input is not JSON: {error}.", where=text[:200]) from error
     machines = {
-        machine["name"]: machine["stateMachineArn"]
+        machine["name"]: Machine(machine["stateMachineArn"], machine["type"] == "EXPRESS")
         for machine in pages(aws.stepfunctions, "list_state_machines", "stateMachines")
     }
-    arn = name if name in machines.values() else machines.get(name)
-    if arn is None:
+    by_arn = {machine.arn: machine for machine in machines.values()}
+    if (found := machines.get(name) or by_arn.get(name)) is None:
         known = ", ".join(sorted(machines)) or "none is deployed"
         raise MillpondError(
             f"There is no state machine {name}.", next_step=f"name one of the state machines: {known}"
         )
-    return aws.stepfunctions.start_execution(stateMachineArn=arn, input=text)["executionArn"]
+    return found
+
+
+def start_execution(aws: Aws, machine: Machine, text: str) -> str:
+    """Start an execution with an input; its ARN.
+
+    Raises
+    ------
+    MillpondError
+        If the input is not JSON.
+    """
+    _check_input(text)
+    return aws.stepfunctions.start_execution(stateMachineArn=machine.arn, input=text)["executionArn"]
+
+
+def run_express(aws: Aws, machine: Machine, text: str) -> StateEvent:
+    """The end of an execution that is waited for, by ``StartSyncExecution``.
+
+    Raises
+    ------
+    MillpondError
+        If the input is not JSON.
+    """
+    _check_input(text)
+    return _end_of(aws.stepfunctions.start_sync_execution(stateMachineArn=machine.arn, input=text))
+
+
+def _check_input(text: str) -> None:
+    try:
+        json.loads(text)
+    except ValueError as error:
+        raise MillpondError(f"The input is not JSON: {error}.", where=text[:200]) from error
+
+
+def _end_of(execution: Mapping[str, Any]) -> StateEvent:
+    error = ": ".join(part for part in (execution.get("error"), execution.get("cause")) if part)
+    return StateEvent("ended", execution["status"], execution.get("output") or error)
 
 
 def follow_execution(aws: Aws, arn: str) -> Iterator[StateEvent]:
@@ -71,8 +120,7 @@ def follow_execution(aws: Aws, arn: str) -> Iterator[StateEvent]:
                 yield told
         seen = len(events)
         if execution["status"] != "RUNNING":
-            error = ": ".join(part for part in (execution.get("error"), execution.get("cause")) if part)
-            yield StateEvent("ended", execution["status"], execution.get("output") or error)
+            yield _end_of(execution)
             return
         time.sleep(POLL_SECONDS)
 

@@ -80,6 +80,9 @@ def engine(running_engine: RunningEngine) -> RunningEngine:  # noqa: F811
     running_engine.client("stepfunctions").create_state_machine(
         name="doubling", roleArn=running_engine.role(), definition=json.dumps(MACHINE)
     )
+    running_engine.client("stepfunctions").create_state_machine(
+        name="doubling-express", roleArn=running_engine.role(), definition=json.dumps(MACHINE), type="EXPRESS"
+    )
     return running_engine
 
 
@@ -121,17 +124,25 @@ def test_start_shows_the_states_of_an_execution_and_ends_as_it_ends(engine):
     assert "There is no state machine tripling." in millpond(engine, "start", "tripling").stderr
 
 
+def test_start_waits_for_an_express_execution_which_has_no_history(engine):
+    good = millpond(engine, "start", "doubling-express")
+    assert (good.returncode, json.loads(good.stdout)) == (0, {"doubled": 4}), good.stderr
+    bad = millpond(engine, "start", "doubling-express", "--input", '{"fails": true}')
+    assert bad.returncode == 1
+    assert "ended as FAILED. Lab.Broken: as asked" in bad.stderr
+
+
 @pytest.mark.parametrize(
-    ("kind", "column", "value"),
+    ("kind", "column", "values"),
     [
-        ("jobs", "name", "daily"),
-        ("buckets", "bucket", "scripts"),
-        ("state-machines", "name", "doubling"),
+        ("jobs", "name", ["daily"]),
+        ("buckets", "bucket", ["scripts"]),
+        ("state-machines", "name", ["doubling", "doubling-express"]),
     ],
 )
-def test_ls_lists_a_kind_of_thing(engine, kind, column, value):
+def test_ls_lists_a_kind_of_thing(engine, kind, column, values):
     listed = json.loads(millpond(engine, "ls", kind, "--json").stdout)
-    assert [record[column] for record in listed] == [value]
+    assert sorted(record[column] for record in listed) == values
 
 
 @pytest.mark.parametrize("kind", ["runs", "tables", "executions", "queries", "functions", "stacks"])
