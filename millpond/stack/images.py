@@ -32,7 +32,11 @@ CACHE = Path("/var/lib/millpond/cache")
 # Part of AWS's image and of the stand-in.
 OF_THE_GLUE_IMAGE = ("pyspark", "py4j", "boto3", "botocore", "s3transfer", "jmespath")
 # Beside AWS's own awsglue: what the plane needs around a script.
-OF_THE_RUNTIME = ("glue_runtime/sitecustomize.py", "glue_runtime/conf/log4j2.properties")
+OF_THE_RUNTIME = (
+    "glue_runtime/sitecustomize.py",
+    "glue_runtime/endpoint_of_the_stack.py",
+    "glue_runtime/conf/log4j2.properties",
+)
 # The Glue image is Amazon Linux 2023.
 GLUE_GLIBC = "2_34"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -218,6 +219,16 @@ def test_a_deployment_in_containers_names_what_builds_there_see(services) -> Non
     assert [repository, "ro"] in [volume[-2:] for volume in mounted]
     assert str(container.TERRAFORM) in [volume[-2] for volume in mounted]
     assert str(container.PROVIDERS) in [volume[-2] for volume in mounted]
+
+
+def test_the_runtime_in_the_image_of_glue_has_whatever_it_imports(tmp_path: Path) -> None:
+    for part in images.OF_THE_RUNTIME:
+        shutil.copy(CHECKOUT / part, tmp_path)
+    environment = {"PYTHONPATH": str(tmp_path), "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", "import sitecustomize"], env=environment, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_an_images_tag_follows_what_is_in_it(monkeypatch, tmp_path: Path) -> None:
