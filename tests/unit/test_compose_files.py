@@ -226,7 +226,10 @@ def test_the_runtime_in_the_image_of_glue_has_whatever_it_imports(tmp_path: Path
         shutil.copy(CHECKOUT / part, tmp_path)
     environment = {"PYTHONPATH": str(tmp_path), "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
     done = subprocess.run(
-        [sys.executable, "-S", "-c", "import sitecustomize"], env=environment, capture_output=True, check=False
+        [sys.executable, "-S", "-c", "import sitecustomize"],
+        env=environment,
+        capture_output=True,
+        check=False,
     )
     assert (done.returncode, done.stderr) == (0, b"")
 
