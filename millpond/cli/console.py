@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from millpond.base.errors import MillpondError
+from millpond.client.logs import LogLine
 
 out = Console(soft_wrap=True)
 if not out.is_terminal:
@@ -50,6 +51,11 @@ def duration(seconds: float) -> str:
 def note(text: str) -> None:
     """A line of progress that stays on the screen."""
     err.print(f"  [dim]{escape(text)}[/dim]")
+
+
+def log_line(line: LogLine) -> None:
+    """Show a line of a log; errors in red."""
+    out.print(line.message, style="red" if line.source == "error" else "", markup=False, highlight=False)
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str | None = None) -> None:

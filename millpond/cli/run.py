@@ -11,7 +11,6 @@ from millpond.base.errors import MillpondError
 from millpond.cli import console
 from millpond.cli.session import Region, Target, clients
 from millpond.client.job_runs import RunStep, follow_job, start_job
-from millpond.client.logs import LogLine
 
 
 def run(
@@ -32,7 +31,7 @@ def run(
     step = RunStep("STARTING", (), "", 0)
     for step in follow_job(aws, job, run_id):
         for line in step.lines:
-            _show(line)
+            console.log_line(line)
     console.note(f"{step.state} after {step.seconds:g} s")
     if step.state != "SUCCEEDED":
         raise MillpondError(
@@ -55,8 +54,3 @@ def parsed(arguments: list[str]) -> dict[str, str]:
         if not equals:
             raise MillpondError(f"The argument {name} has no value.", next_step=f"--arg {name}=VALUE")
     return {f"--{name.removeprefix('--')}": value for name, _, value in pairs}
-
-
-def _show(line: LogLine) -> None:
-    style = "red" if line.source == "error" else ""
-    console.out.print(line.message, style=style, markup=False, highlight=False)

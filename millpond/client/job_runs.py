@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from millpond.base.errors import MillpondError
 from millpond.client.aws import Aws
-from millpond.client.logs import LogLine, job_run_log
+from millpond.client.logs import POLL_SECONDS, LogLine, job_run_log, unseen
 
 ENDED = frozenset({"SUCCEEDED", "FAILED", "STOPPED", "TIMEOUT", "ERROR", "EXPIRED"})
-POLL_SECONDS = 0.3
 
 
 @dataclass(frozen=True)
@@ -69,16 +69,23 @@ def start_job(aws: Aws, name: str, arguments: Mapping[str, str]) -> str:
 
 def follow_job(aws: Aws, name: str, run_id: str) -> Iterator[RunStep]:
     """What a run does, until it has ended; the last step holds its end and the rest of its log."""
-    seen = 0
+    seen: Counter[str] = Counter()
     while True:
         # Asked before the log is read, so that what is read after the end is all there is.
         run = aws.glue.get_job_run(JobName=name, RunId=run_id)["JobRun"]
         _, lines = job_run_log(aws.glue, aws.logs, name, run_id)
         step = RunStep(
-            run["JobRunState"], tuple(lines[seen:]), run.get("ErrorMessage", ""), run.get("ExecutionTime", 0)
+            run["JobRunState"],
+            tuple(unseen(lines, seen)),
+            run.get("ErrorMessage", ""),
+            run.get("ExecutionTime", 0),
         )
-        seen = len(lines)
         yield step
         if step.has_ended:
             return
         time.sleep(POLL_SECONDS)
+
+
+def followed_lines(aws: Aws, name: str, run_id: str) -> Iterator[LogLine]:
+    """What a run has written and writes, until it has ended."""
+    return (line for step in follow_job(aws, name, run_id) for line in step.lines)

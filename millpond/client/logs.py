@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,10 +14,12 @@ from millpond.base.errors import MillpondError
 
 if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
+    from mypy_boto3_glue.type_defs import JobRunTypeDef
     from mypy_boto3_logs import CloudWatchLogsClient
 
 PYTHON_SHELL_GROUP = "/aws-glue/python-jobs"
 SPARK_GROUP = "/aws-glue/jobs"
+POLL_SECONDS = 0.3
 GROUP_PREFIX = "--custom-logGroup-prefix"
 
 
@@ -40,7 +44,7 @@ class LogLine:
 
 def job_run_log(
     glue: GlueClient, logs: CloudWatchLogsClient, job_name: str, run_id: str | None = None
-) -> tuple[str, list[LogLine]]:
+) -> tuple[JobRunTypeDef, list[LogLine]]:
     """The lines of a job run, oldest first.
 
     Parameters
@@ -55,7 +59,7 @@ def job_run_log(
     Returns
     -------
     tuple
-        The run's id with its state, and the lines.
+        The run, as ``GetJobRuns`` describes it, and the lines.
 
     Raises
     ------
@@ -82,7 +86,7 @@ def job_run_log(
     lines = [
         line for name in ("output", "error") for line in _events(logs, f"{group}/{name}", run["Id"], name)
     ]
-    return f"{run['Id']} {run['JobRunState']}", sorted(lines, key=lambda line: line.timestamp)
+    return run, sorted(lines, key=lambda line: line.timestamp)
 
 
 def lambda_log(logs: CloudWatchLogsClient, function_name: str) -> list[LogLine]:
@@ -95,6 +99,50 @@ def lambda_log(logs: CloudWatchLogsClient, function_name: str) -> list[LogLine]:
     except logs.exceptions.ResourceNotFoundException:
         return []
     return [line for stream in streams for line in _events(logs, group, stream["logStreamName"], "output")]
+
+
+def follow_function(logs: CloudWatchLogsClient, function_name: str, since: int) -> Iterator[LogLine]:
+    """What a Lambda function writes from a moment on, without an end; the source is the log stream.
+
+    Parameters
+    ----------
+    since : int
+        Milliseconds since the epoch.
+    """
+    group = f"/aws/lambda/{function_name}"
+    seen: Counter[str] = Counter()
+    paginator = logs.get_paginator("filter_log_events")
+    while True:
+        events = [
+            event
+            for page in paginator.paginate(logGroupName=group, startTime=since)
+            for event in page["events"]
+        ]
+        lines = [
+            LogLine(event["timestamp"], event["logStreamName"], event["message"].rstrip("\n"))
+            for event in events
+        ]
+        yield from unseen(lines, seen)
+        time.sleep(POLL_SECONDS)
+
+
+def unseen(lines: Sequence[LogLine], seen: Counter[str]) -> list[LogLine]:
+    """The lines beyond those that were seen of each source, which are counted as seen from now on.
+
+    A line of one stream may arrive after later ones of another: how many lines there are in all says nothing.
+
+    >>> lines = [LogLine(1, "output", "a"), LogLine(2, "error", "b"), LogLine(3, "output", "c")]
+    >>> [line.message for line in unseen(lines, Counter(output=2))]
+    ['b']
+    """
+    met: Counter[str] = Counter()
+    found = []
+    for line in lines:
+        met[line.source] += 1
+        if met[line.source] > seen[line.source]:
+            found.append(line)
+    seen |= met
+    return found
 
 
 def _events(logs: CloudWatchLogsClient, group: str, stream: str, source: str) -> Iterator[LogLine]:

@@ -113,6 +113,15 @@ def test_run_shows_the_log_of_a_job_and_ends_as_it_ends(engine):
     assert "daily" in unknown.stderr
 
 
+def test_logs_follow_a_run_until_it_has_ended(engine):
+    run_id = engine.client("glue").start_job_run(JobName="daily")["JobRunId"]
+    followed = millpond(engine, "logs", "daily", "--run-id", run_id, "--follow")
+    assert followed.returncode == 0, followed.stderr
+    assert "day today" in followed.stdout
+    state = engine.client("glue").get_job_run(JobName="daily", RunId=run_id)["JobRun"]["JobRunState"]
+    assert state == "SUCCEEDED"
+
+
 def test_start_shows_the_states_of_an_execution_and_ends_as_it_ends(engine):
     good = millpond(engine, "start", "doubling")
     assert (good.returncode, json.loads(good.stdout)) == (0, {"doubled": 4}), good.stderr
