@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from millpond.base.config import Settings
 from millpond.base.errors import MillpondError
 from millpond.client.environment import stack_environment
 from millpond.project.deployment import NO_CHANGES, PlanResult, Watcher
+from millpond.project.programs import run_heard
 from millpond.project.terraform_log import Changes
 
 
@@ -80,21 +80,14 @@ class CdkApp:
         return Changes(remove=sum(" | DELETE_COMPLETE " in line for line in lines))
 
     def _run(self, command: str, *arguments: str) -> list[str]:
-        program = self._program()
-        lines: list[str] = []
-        with subprocess.Popen(
-            [*program, command, *arguments, "--output", str(self._output), "--no-color", *self._context],
-            cwd=self._directory,
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        ) as running:
-            for line in running.stdout or ():
-                lines.append(line.rstrip("\n"))
-                self._watcher.line(lines[-1])
-        if running.returncode:
+        options = ["--output", str(self._output), "--no-color", *self._context]
+        exit_code, lines = run_heard(
+            [self._program(), command, *arguments, *options],
+            self._directory,
+            self._environment,
+            self._watcher.line,
+        )
+        if exit_code:
             raise MillpondError(
                 f"cdk {command} failed.",
                 where=str(self._directory),
@@ -103,7 +96,7 @@ class CdkApp:
             )
         return lines
 
-    def _program(self) -> list[str]:
+    def _program(self) -> str:
         """The project's own CDK, else the one on the path."""
         own = self._directory / "node_modules" / ".bin" / "cdk"
         found = str(own) if own.exists() else shutil.which("cdk")
@@ -113,4 +106,4 @@ class CdkApp:
                 where=f"{own}, or the path",
                 next_step="npm install --save-dev aws-cdk, then millpond deploy",
             )
-        return [found]
+        return found

@@ -12,7 +12,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from pathlib import Path
@@ -25,6 +24,7 @@ from millpond.base.errors import MillpondError
 from millpond.client.aws import ACCESS_KEY_ID, SECRET_ACCESS_KEY, Aws
 from millpond.client.environment import stack_environment
 from millpond.project.deployment import NO_CHANGES, PlanResult, Watcher
+from millpond.project.programs import run_heard
 from millpond.project.terraform_log import Changes, Progress, changes_of, diagnostics
 
 STATE_BUCKET = "millpond-terraform-state"
@@ -144,22 +144,14 @@ class TerraformDirectory:
     def _run(
         self, here: Path, command: list[str], progress: Progress, *, accepted: Iterable[int] = (0,)
     ) -> list[str]:
-        lines = []
-        with subprocess.Popen(
-            [str(self._program), *command, "-input=false", "-no-color"],
-            cwd=here,
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        ) as running:
-            for line in running.stdout or ():
-                lines.append(line.rstrip("\n"))
-                self._watcher.line(lines[-1])
-                if event := progress.read(lines[-1]):
-                    self._watcher.event(event)
-        if running.returncode not in accepted:
+        def hear(line: str) -> None:
+            self._watcher.line(line)
+            if event := progress.read(line):
+                self._watcher.event(event)
+
+        whole = [str(self._program), *command, "-input=false", "-no-color"]
+        exit_code, lines = run_heard(whole, here, self._environment, hear)
+        if exit_code not in accepted:
             raise self._failure(command[0], lines)
         return lines
 

@@ -144,6 +144,7 @@ def _of_moto(context: RequestContext, exception: Exception) -> CommonServiceExce
     request, operation = context.service_request, context.operation
     if not isinstance(exception, KeyError) or operation is None or not isinstance(request, Mapping):
         return None
+    _LOG.info("%s asked for what is not there", operation.name, exc_info=exception)
     key = str(exception.args[0]) if exception.args else ""
     origin = _raised_in(exception)
     shape: Any = operation.input_shape
