@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from millpond.base.config import Settings
@@ -61,9 +61,9 @@ class CdkApp:
         self._watcher.progress("cdk deploy")
         lines = self._run("deploy", "--all", "--require-approval", "never", "--progress", "events")
         return Changes(
-            add=sum(" | CREATE_COMPLETE " in line for line in lines),
-            change=sum(" | UPDATE_COMPLETE " in line for line in lines),
-            remove=sum(" | DELETE_COMPLETE " in line for line in lines),
+            add=resources_of(lines, "CREATE_COMPLETE"),
+            change=resources_of(lines, "UPDATE_COMPLETE"),
+            remove=resources_of(lines, "DELETE_COMPLETE"),
         )
 
     def plan(self) -> PlanResult:
@@ -77,7 +77,7 @@ class CdkApp:
     def destroy(self) -> Changes:
         """Delete every stack of the app."""
         lines = self._run("destroy", "--all", "--force", "--progress", "events")
-        return Changes(remove=sum(" | DELETE_COMPLETE " in line for line in lines))
+        return Changes(remove=resources_of(lines, "DELETE_COMPLETE"))
 
     def _run(self, command: str, *arguments: str) -> list[str]:
         options = ["--output", str(self._output), "--no-color", *self._context]
@@ -107,3 +107,13 @@ class CdkApp:
                 next_step="npm install --save-dev aws-cdk, then millpond deploy",
             )
         return found
+
+
+def resources_of(lines: Iterable[str], status: str) -> int:
+    """How many resources came to a status, by the events that CDK prints; the stacks themselves are none."""
+    events = ([part.strip() for part in line.split("|")] for line in lines)
+    return sum(
+        event[3] == status and (event[4], event[5].split(" ")[0]) != ("AWS::CloudFormation::Stack", event[0])
+        for event in events
+        if len(event) == 6
+    )

@@ -11,6 +11,7 @@ import pytest
 from millpond.base.config import load_settings
 from millpond.base.errors import MillpondError
 from millpond.cli import main as cli
+from millpond.project.apps import resources_of
 from millpond.project.discovery import Kind, deployables_at, look_around
 from millpond.project.initial import project_name
 from millpond.project.templates import stack_name
@@ -158,3 +159,14 @@ def test_a_variable_without_a_value_is_refused():
     assert parsed(["a=b=c", "d="]) == {"a": "b=c", "d": ""}
     with pytest.raises(MillpondError, match="a has no value"):
         parsed(["a"])
+
+
+def test_a_stack_of_cdk_is_none_of_its_resources() -> None:
+    lines = [
+        "lake | 1/3 | 10:23:54 AM | CREATE_IN_PROGRESS      | AWS::S3::Bucket            | Data (Data6) ",
+        "lake | 2/3 | 10:23:54 AM | CREATE_COMPLETE         | AWS::S3::Bucket            | Data (Data6) ",
+        "lake | 2/3 | 10:23:54 AM | CREATE_COMPLETE         | AWS::CloudFormation::Stack | Inner ",
+        "lake | 3/3 | 10:23:54 AM | CREATE_COMPLETE         | AWS::CloudFormation::Stack | lake ",
+        "Outputs: a | b",
+    ]
+    assert resources_of(lines, "CREATE_COMPLETE") == 2
