@@ -34,7 +34,7 @@ from millpond.toolchain.wheels import (
 CHECKOUT = Path(__file__).resolve().parent.parent
 LIBRARY = "ingest"
 VENDORED = Path("requirements/lambda-vendored.txt")
-SHELL_MODULES = Path("requirements/glue-shell.txt")
+SHELL_MODULES = Path("requirements/glue-shell-3.9.txt")
 SHARED = "shared"
 _NO_FUNCTION = (SHARED, "__pycache__")
 _EPOCH = (1980, 1, 1, 0, 0, 0)

@@ -19,6 +19,8 @@ for one in 6.0:3.13 5.1:3.11 5.0:3.11 4.0:3.10; do
 done
 compile --no-config --python-version 3.9 --override requirements/glue-shell-analytics.override requirements/glue-shell-analytics.in -o requirements/glue-shell-analytics.txt
 compile --no-config --python-version 3.9 requirements/glue-shell.in -o requirements/glue-shell.txt
+# The wheels that the job brings to AWS, where its Python is 3.9: pip reads this one, by whatever Python it runs on.
+"$uv" pip compile --quiet --no-config --python-version 3.9 --python-platform x86_64-manylinux_2_28 --generate-hashes --no-header --no-emit-index-url --no-annotate -c requirements/glue-shell.txt requirements/glue-shell.in -o requirements/glue-shell-3.9.txt
 compile --no-config --python-version 3.9 requirements/lambda.in -o requirements/lambda.txt
 compile --no-config --python-version 3.13 requirements/lambda-vendored.in -c requirements/lambda.txt -o requirements/lambda-vendored.txt
 compile --no-config --python-version 3.13 requirements/bench.in -o requirements/bench.txt

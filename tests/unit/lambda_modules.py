@@ -12,7 +12,7 @@ import pytest
 
 from lake.package import FUNCTIONS, VENDORED, Parts
 from millpond.base.config import CHECKOUT
-from millpond.toolchain.wheels import LAMBDA, read_lock
+from millpond.toolchain.wheels import kept_wheels
 
 WHEELS = CHECKOUT / ".millpond" / "wheels"
 
@@ -21,11 +21,10 @@ WHEELS = CHECKOUT / ".millpond" / "wheels"
 def lambda_modules(name: str, *modules: str) -> Iterator[SimpleNamespace]:
     """The named modules of a function; its parts and wheels are on the path meanwhile."""
     needs_wheels = FUNCTIONS.get(name, Parts()).has_wheels
-    locked = read_lock(CHECKOUT / VENDORED, LAMBDA) if needs_wheels else []
-    kept = sorted(WHEELS.glob("*.whl"))
-    wheels = [str(path) for path in kept if any(one.is_named_by(path.name) for one in locked)]
-    if len(wheels) < len(locked):
+    kept = kept_wheels(CHECKOUT / VENDORED, WHEELS)
+    if needs_wheels and not kept.is_dir():
         pytest.skip(f"{WHEELS} lacks wheels: millpond doctor keeps them there")
+    wheels = sorted(map(str, kept.glob("*.whl"))) if needs_wheels else []
     folders = [CHECKOUT / "lambdas" / name, CHECKOUT / "lambdas/shared", CHECKOUT / "glue_jobs"]
     before, path = set(sys.modules), list(sys.path)
     sys.path[:0] = [*map(str, folders), *wheels]
