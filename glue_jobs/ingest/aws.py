@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBServiceResource
+    from mypy_boto3_glue import GlueClient
+    from mypy_boto3_s3 import S3Client
 
 
 @dataclass(frozen=True)
@@ -18,9 +23,9 @@ class Aws:
     glue, s3, secretsmanager : boto3 clients
     """
 
-    dynamodb: Any
-    glue: Any
-    s3: Any
+    dynamodb: DynamoDBServiceResource
+    glue: GlueClient
+    s3: S3Client
     secretsmanager: Any
 
     @classmethod

@@ -10,10 +10,14 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import Any, Iterator, Mapping, Tuple
+from typing import TYPE_CHECKING, Any, Iterator, Mapping, Tuple
 
 from ingest.errors import IngestError
 from ingest.layout import split_location
+
+if TYPE_CHECKING:
+    from mypy_boto3_glue import GlueClient
+    from mypy_boto3_s3 import S3Client
 
 RUN_ID = "millpond.run-id"
 STRUCTURE_VERSION = "millpond.structure-version"
@@ -153,7 +157,7 @@ def iceberg_type(catalog_type: str) -> str:
     return _TYPES.get(catalog_type, catalog_type)
 
 
-def find_table(glue: Any, s3: Any, database: str, name: str) -> IcebergTable | None:
+def find_table(glue: GlueClient, s3: S3Client, database: str, name: str) -> IcebergTable | None:
     """Read a table of the catalog, or None when there is none.
 
     Raises

@@ -6,9 +6,12 @@ attempt. Curated: ``s3://CURATED/DATABASE/TABLE``, an Iceberg table.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ingest.errors import IngestError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 
 def raw_location(bucket: str, database: str, table: str, ingest_date: str, run_id: str) -> str:
@@ -29,7 +32,7 @@ def split_location(location: str) -> tuple[str, str]:
     return bucket, key
 
 
-def list_attempts(s3: Any, first: str) -> list[str]:
+def list_attempts(s3: S3Client, first: str) -> list[str]:
     """The attempts of a run that wrote anything, in order.
 
     Parameters
@@ -46,7 +49,7 @@ def list_attempts(s3: Any, first: str) -> list[str]:
     return [f"s3://{bucket}/{numbers[number]}" for number in sorted(numbers) if number]
 
 
-def new_attempt(s3: Any, first: str) -> str:
+def new_attempt(s3: S3Client, first: str) -> str:
     """A directory for a run that nothing was written to before, so that a retry overwrites nothing."""
     attempts = list_attempts(s3, first)
     if not attempts:

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Any, Iterator, Mapping, Tuple
+from typing import TYPE_CHECKING, Any, Iterator, Mapping, Tuple
 
 from ingest import layout
 from ingest.errors import IngestError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 FORMAT_VERSION = 1
 FILE_NAME = "_manifest.json"
@@ -157,7 +160,7 @@ class Manifest:
         return cls(files=files, **{name: content[name] for name in names if name in content})
 
 
-def find_manifests(s3: Any, attempts: str) -> Iterator[Manifest]:
+def find_manifests(s3: S3Client, attempts: str) -> Iterator[Manifest]:
     """The manifests of a run, the latest attempt first.
 
     Parameters
@@ -172,7 +175,7 @@ def find_manifests(s3: Any, attempts: str) -> Iterator[Manifest]:
             yield manifest
 
 
-def read_manifest(s3: Any, location: str) -> Manifest | None:
+def read_manifest(s3: S3Client, location: str) -> Manifest | None:
     """The manifest of a directory; None where nothing has landed."""
     bucket, key = layout.split_location(location)
     try:
@@ -182,7 +185,7 @@ def read_manifest(s3: Any, location: str) -> Manifest | None:
     return Manifest.from_json(body.read().decode())
 
 
-def write_manifest(s3: Any, manifest: Manifest) -> None:
+def write_manifest(s3: S3Client, manifest: Manifest) -> None:
     """Say that everything has landed; a manifest is never replaced (``If-None-Match`` of PutObject).
 
     When an answer was lost, the client's second try finds what the first one wrote: that is no conflict.

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from decimal import Decimal
-from typing import Any, Mapping
+from typing import TYPE_CHECKING, Any, Mapping
 
 from ingest.errors import IngestError
 from ingest.settings_schema import FIELDS, LOAD_MODES, LoadMode, completed, problems
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBServiceResource
 
 _COMPARED_COLUMNS = ("watermark_column", "split_column", "change_operation_column", "change_sequence_column")
 
@@ -111,7 +114,7 @@ def _value(name: str, value: Any) -> Any:
     return tuple(value) if "array" in kind else value
 
 
-def read_job_settings(dynamodb: Any, table_name: str, table_id: str) -> JobSettings:
+def read_job_settings(dynamodb: DynamoDBServiceResource, table_name: str, table_id: str) -> JobSettings:
     """Read the settings of one table from DynamoDB.
 
     Raises

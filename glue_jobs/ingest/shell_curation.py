@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Iterator, Sequence, Tuple
+from typing import TYPE_CHECKING, Iterator, Sequence, Tuple
 
 import pyarrow as pa
 from pyarrow.parquet import FileMetaData
@@ -21,21 +21,27 @@ from ingest.shell_files import open_parquet, read_columns
 from ingest.shell_merge import FILES_AT_ONCE, LiveFiles, Removal, find_rows, write_deletes
 from ingest.shell_table import Catalog, Files
 
+if TYPE_CHECKING:
+    from mypy_boto3_glue import GlueClient
+    from mypy_boto3_s3 import S3Client
+
 KEYS_AT_ONCE = 2_000_000
 """Keys of a batch that are looked for in one pass over the table's key columns."""
 
 
-def prepare(glue: Any, s3: Any, name: TableName, found: IcebergTable | None, evolution: Evolution) -> None:
+def prepare(
+    glue: GlueClient, s3: S3Client, name: TableName, found: IcebergTable | None, evolution: Evolution
+) -> None:
     """See :meth:`ingest.engines.Engine.prepare`."""
     shell_table.prepare(Catalog(glue, s3), name, found, evolution)
 
 
-def count_rows(glue: Any, s3: Any, table: IcebergTable) -> int:
+def count_rows(glue: GlueClient, s3: S3Client, table: IcebergTable) -> int:
     """See :meth:`ingest.engines.Engine.count_rows`."""
     return _total(table, LiveFiles(s3, shell_table.load(Catalog(glue, s3), table)))
 
 
-def curate(glue: Any, s3: Any, change: Change) -> Curated:
+def curate(glue: GlueClient, s3: S3Client, change: Change) -> Curated:
     """See :meth:`ingest.engines.Engine.curate`."""
     return _Curation(s3, Catalog(glue, s3), change).apply()
 
@@ -43,7 +49,7 @@ def curate(glue: Any, s3: Any, change: Change) -> Curated:
 class _Curation:
     """One change of one table."""
 
-    def __init__(self, s3: Any, catalog: Catalog, change: Change) -> None:
+    def __init__(self, s3: S3Client, catalog: Catalog, change: Change) -> None:
         self._s3 = s3
         self._change = change
         self._table = shell_table.load(catalog, change.table)

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -26,6 +26,9 @@ from ingest.shell_merge import LiveFiles, Removal
 from ingest.shell_partition import Partitioner
 from ingest.shell_sink import ParquetSink
 from ingest.shell_types import iceberg_type
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 PART_BYTES = 4 * 1024**2
 """Compressed size of what was landed, for each part; in memory it is some times as much."""
@@ -54,7 +57,7 @@ class Differences:
 
 
 def find_differences(
-    s3: Any, change: Change, live: LiveFiles, keys: Sequence[Field], directory: str
+    s3: S3Client, change: Change, live: LiveFiles, keys: Sequence[Field], directory: str
 ) -> Differences:
     """Compare a complete landing with the table.
 
@@ -105,7 +108,7 @@ def find_differences(
 
 
 def is_unchanged(
-    s3: Any,
+    s3: S3Client,
     files: Sequence[RawFile],
     live: LiveFiles,
     found: Removal,

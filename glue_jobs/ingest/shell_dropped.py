@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import io
 import json
-from typing import Any, Callable, Iterator, List, Mapping
+from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,6 +21,9 @@ from ingest.shell_files import S3File
 from ingest.shell_landing import land
 from ingest.source_sql import KEY_RULE, QUARANTINE
 from ingest.structures import Column
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 MAX_JSON_BYTES = 64 * 1024**2
 """A ``.json`` file is one document and read as a whole; larger ones come as JSON lines."""
@@ -45,7 +48,7 @@ class DroppedFile:
         If the format is another one.
     """
 
-    def __init__(self, s3: Any, location: str, masking_key: bytes | None) -> None:
+    def __init__(self, s3: S3Client, location: str, masking_key: bytes | None) -> None:
         self._s3 = s3
         self._location = location
         self._masking_key = masking_key

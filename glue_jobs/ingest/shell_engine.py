@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
-from typing import Any, Iterator, List, Mapping
+from typing import TYPE_CHECKING, Any, Iterator, List, Mapping
 
 import pyarrow as pa
 
@@ -22,6 +22,10 @@ from ingest.iceberg import IcebergTable
 from ingest.manifest import LandedFiles
 from ingest.secrets import Credentials
 from ingest.shell_landing import land
+
+if TYPE_CHECKING:
+    from mypy_boto3_glue import GlueClient
+    from mypy_boto3_s3 import S3Client
 
 
 class ShellEngine:
@@ -34,7 +38,7 @@ class ShellEngine:
 
     name = "shell"
 
-    def __init__(self, glue: Any, s3: Any) -> None:
+    def __init__(self, glue: GlueClient, s3: S3Client) -> None:
         self._glue = glue
         self._s3 = s3
         self._importer = ThreadPoolExecutor(max_workers=1)
@@ -89,7 +93,7 @@ class ShellSource:
     s3 : boto3 client
     """
 
-    def __init__(self, reader: Any, s3: Any) -> None:
+    def __init__(self, reader: Any, s3: S3Client) -> None:
         self._reader = reader
         self._s3 = s3
 

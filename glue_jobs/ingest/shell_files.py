@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from functools import lru_cache
-from typing import Any, Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Callable, Iterable, Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,6 +14,9 @@ from pyiceberg.io import FileIO, InputFile, InputStream, OutputFile, OutputStrea
 from ingest import layout
 from ingest.iceberg import Field
 from ingest.shell_arrow import arrow_type
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 _BATCH_ROWS = 131_072
 _READ_AT_ONCE = 8 * 1024**2
@@ -34,7 +37,7 @@ class S3FileIO(FileIO):
     s3 : boto3 client
     """
 
-    def __init__(self, s3: Any) -> None:
+    def __init__(self, s3: S3Client) -> None:
         super().__init__()
         self._s3 = s3
 
@@ -61,7 +64,7 @@ class S3File(InputFile, OutputFile):
         A file whose size is given is read by ranges; another one, as metadata is, as a whole.
     """
 
-    def __init__(self, s3: Any, location: str, size: int | None = None) -> None:
+    def __init__(self, s3: S3Client, location: str, size: int | None = None) -> None:
         super().__init__(location)
         self._s3 = s3
         self._bucket, self._key = layout.split_location(location)
@@ -94,7 +97,7 @@ class S3File(InputFile, OutputFile):
         self._size = len(content)
 
 
-def open_parquet(s3: Any, location: str, size: int) -> parquet.ParquetFile:
+def open_parquet(s3: S3Client, location: str, size: int) -> parquet.ParquetFile:
     """A Parquet file in S3 of which only what is asked for is fetched."""
     source = pa.PythonFile(S3File(s3, location, size).open(), mode="r")
     return parquet.ParquetFile(source, pre_buffer=True)
@@ -184,7 +187,7 @@ def _names_by_id(schema: pa.Schema) -> dict[int, str]:
 class _Ranges(io.RawIOBase):
     """An object that is read by ranges."""
 
-    def __init__(self, s3: Any, bucket: str, key: str, size: int) -> None:
+    def __init__(self, s3: S3Client, bucket: str, key: str, size: int) -> None:
         super().__init__()
         self._s3, self._bucket, self._key, self._size = s3, bucket, key, size
         self._position = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack
 from datetime import date, datetime
-from typing import Any, Iterable
+from typing import TYPE_CHECKING, Iterable
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,8 +18,11 @@ from ingest.shell_partition import Partitioner
 from ingest.shell_sink import ParquetSink
 from ingest.source_sql import DELETED, QUARANTINE
 
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
-def land(s3: Any, landing: Landing, tables: Iterable[pa.Table]) -> LandedFiles:
+
+def land(s3: S3Client, landing: Landing, tables: Iterable[pa.Table]) -> LandedFiles:
     """Write what was read.
 
     Parameters

@@ -9,7 +9,7 @@ from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Sequence
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,6 +24,9 @@ from ingest.manifest import RawFile
 from ingest.shell_files import numbers_from, open_parquet, read_columns
 from ingest.shell_sink import upload
 from ingest.shell_table import delete_file
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 PATH_ID, POSITION_ID = 2147483546, 2147483545
 """Reserved field ids of position delete files."""
@@ -76,7 +79,7 @@ class LiveFiles:
     table : pyiceberg Table
     """
 
-    def __init__(self, s3: Any, table: Table) -> None:
+    def __init__(self, s3: S3Client, table: Table) -> None:
         self._s3 = s3
         self._table = table
         self._deletes: Dict[str, pa.Table] = {}
@@ -196,7 +199,7 @@ def _within(keys: pa.Table, values: pa.ChunkedArray) -> pa.Table:
     return keys.filter(inside)
 
 
-def write_deletes(s3: Any, table: Table, removal: Removal, directory: str) -> list[DataFile]:
+def write_deletes(s3: S3Client, table: Table, removal: Removal, directory: str) -> list[DataFile]:
     """Position delete files, one for each partition, sorted as the specification asks.
 
     Returns

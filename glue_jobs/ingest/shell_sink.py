@@ -9,7 +9,7 @@ from collections import OrderedDict, defaultdict, deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Tuple
+from typing import TYPE_CHECKING, Any, Tuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,6 +19,9 @@ from pyarrow import parquet
 from ingest.layout import split_location
 from ingest.manifest import RawFile
 from ingest.shell_partition import Partitioner
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 COLLECTED_BYTES = 88 * 1024**2
 """Rows are collected in memory up to this size; then the largest partitions are written, each as one row
@@ -63,7 +66,7 @@ class ParquetSink:
     """
 
     def __init__(
-        self, s3: Any, location: str, stem: str, schema: pa.Schema, partitioner: Partitioner
+        self, s3: S3Client, location: str, stem: str, schema: pa.Schema, partitioner: Partitioner
     ) -> None:
         self._s3 = s3
         self._location = location
@@ -168,7 +171,7 @@ class ParquetSink:
         return RawFile(location, file.rows, size, partition)
 
 
-def upload(s3: Any, path: Path, location: str) -> None:
+def upload(s3: S3Client, path: Path, location: str) -> None:
     """Write a local file to S3. One that goes without parts goes without threads of boto3's, too."""
     bucket, key = split_location(location)
     if path.stat().st_size >= _TRANSFER.multipart_threshold:

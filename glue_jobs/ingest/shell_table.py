@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Iterable, Mapping, Sequence
 
 from pyarrow.parquet import FileMetaData
 from pyiceberg.catalog.glue import GlueCatalog
@@ -43,6 +43,10 @@ from ingest.manifest import RawFile
 from ingest.shell_files import S3FileIO, open_parquet
 from ingest.shell_types import iceberg_type
 
+if TYPE_CHECKING:
+    from mypy_boto3_glue import GlueClient
+    from mypy_boto3_s3 import S3Client
+
 _FIRST_PARTITION_ID = 1000
 _COPIES_AT_ONCE = 8
 
@@ -55,7 +59,7 @@ class Catalog(GlueCatalog):
     glue, s3 : boto3 clients
     """
 
-    def __init__(self, glue: Any, s3: Any) -> None:
+    def __init__(self, glue: GlueClient, s3: S3Client) -> None:
         super().__init__("glue", client=glue)
         self._s3 = s3
 
@@ -91,7 +95,7 @@ def load(catalog: Catalog, table: IcebergTable) -> Table:
     return loaded
 
 
-def copy_files(s3: Any, files: Sequence[RawFile], directory: str) -> list[RawFile]:
+def copy_files(s3: S3Client, files: Sequence[RawFile], directory: str) -> list[RawFile]:
     """Copy files within S3, without reading them (CopyObject, which takes objects up to 5 GB).
 
     Returns
@@ -112,7 +116,7 @@ def copy_files(s3: Any, files: Sequence[RawFile], directory: str) -> list[RawFil
 
 
 def data_files(
-    s3: Any, table: Table, files: Iterable[RawFile], footers: Mapping[str, FileMetaData]
+    s3: S3Client, table: Table, files: Iterable[RawFile], footers: Mapping[str, FileMetaData]
 ) -> list[DataFile]:
     """Manifest entries for Parquet files that carry the table's field ids, from their footers.
 

@@ -13,7 +13,7 @@ import operator
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence
 
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
@@ -29,6 +29,9 @@ from ingest.spark_files import can_copy, copy_files
 from ingest.spark_source import JdbcSession, SparkSource
 from ingest.spark_tables import SparkTables, refusing_conflicts
 from ingest.spark_types import OPEN_FILES, quoted, read_schema
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 CATALOG = "glue_catalog"
 """Spark's name of the Glue catalog; the job's ``--conf`` defines it."""
@@ -84,7 +87,7 @@ class SparkEngine:
 
     name = "spark"
 
-    def __init__(self, spark: SparkSession, s3: Any) -> None:
+    def __init__(self, spark: SparkSession, s3: S3Client) -> None:
         self._spark = spark
         self._s3 = s3
         self._tables = SparkTables(spark, CATALOG)

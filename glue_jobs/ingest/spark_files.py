@@ -9,11 +9,14 @@ from __future__ import annotations
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
-from typing import Any, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from ingest import layout
 from ingest.iceberg import IcebergTable, PartitionField
 from ingest.manifest import RawFile
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 _AT_ONCE = 8
 _EPOCH = date(1970, 1, 1)
@@ -31,7 +34,7 @@ def can_copy(table: IcebergTable) -> bool:
     )
 
 
-def copy_files(s3: Any, files: Sequence[RawFile], location: str) -> list[RawFile]:
+def copy_files(s3: S3Client, files: Sequence[RawFile], location: str) -> list[RawFile]:
     """Copy files within S3 (CopyObject, or UploadPartCopy for large ones) under new names.
 
     Returns

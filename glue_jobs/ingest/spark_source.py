@@ -14,7 +14,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from functools import reduce
 from types import MappingProxyType
-from typing import Any, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -27,6 +27,9 @@ from ingest.iceberg import Field, PartitionField
 from ingest.manifest import LandedFiles, RawFile
 from ingest.secrets import Credentials
 from ingest.spark_types import from_wire, has_few_values, partition_value, quoted, with_field_id
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 _PARQUET = {
     "compression": "zstd",
@@ -111,7 +114,7 @@ class SparkSource:
     def __init__(
         self,
         spark: SparkSession,
-        s3: Any,
+        s3: S3Client,
         catalog: str,
         own: JdbcSession,
         credentials: Credentials,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, FrozenSet, Sequence
+from typing import TYPE_CHECKING, FrozenSet, Sequence
 
 from ingest.dialect import Dialect, SourceType
 from ingest.errors import IngestError
 from ingest.items import Item
 from ingest.settings import JobSettings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBServiceResource
 
 _TRANSFORM = re.compile(r"(identity|year|month|day|bucket|truncate)(?:\[([1-9]\d*)\])?")
 IDENTITY_TYPES = ("smallint", "int", "bigint", "boolean", "date", "timestamp", "timestamptz", "string")
@@ -128,7 +131,9 @@ class Drift:
     retyped: FrozenSet[str] = frozenset()
 
 
-def read_table_structure(dynamodb: Any, table_name: str, table_id: str, dialect: Dialect) -> TableStructure:
+def read_table_structure(
+    dynamodb: DynamoDBServiceResource, table_name: str, table_id: str, dialect: Dialect
+) -> TableStructure:
     """Read the newest version of a table's structure from DynamoDB.
 
     Raises

@@ -11,7 +11,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mypy_boto3_iam import IAMClient
 
 Properties = dict[str, Any]
 Settle = Callable[[Any, Properties, Properties], None]
@@ -207,7 +210,7 @@ def role(clients: Any, model: Properties, old: Properties) -> None:
         iam.untag_role(RoleName=name, TagKeys=removed)
 
 
-def _role_policies(iam: Any, model: Properties, old: Properties) -> None:
+def _role_policies(iam: IAMClient, model: Properties, old: Properties) -> None:
     name = model["RoleName"]
     wanted, had = set(model.get("ManagedPolicyArns") or []), set(old.get("ManagedPolicyArns") or [])
     for arn in sorted(wanted - had):

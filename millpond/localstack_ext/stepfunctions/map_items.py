@@ -16,8 +16,11 @@ import io
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus, urlsplit
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 Shape = Mapping[str, Any]
 
@@ -30,7 +33,7 @@ class ItemReaderError(ValueError):
     """Input that is not what the reader is to read."""
 
 
-def listed(s3: Any, parameters: Shape) -> Iterator[Shape]:
+def listed(s3: S3Client, parameters: Shape) -> Iterator[Shape]:
     """What ``listObjectsV2`` says of each object, in the names of the developer guide."""
     for page in s3.get_paginator("list_objects_v2").paginate(**parameters):
         for found in page.get("Contents", []):
@@ -43,7 +46,7 @@ def listed(s3: Any, parameters: Shape) -> Iterator[Shape]:
             }
 
 
-def items_of_file(s3: Any, bucket: str, data: bytes, config: Shape) -> Iterable[Any]:
+def items_of_file(s3: S3Client, bucket: str, data: bytes, config: Shape) -> Iterable[Any]:
     """The items of a file.
 
     Parameters
@@ -180,7 +183,7 @@ def _as_json(value: Any) -> Any:
     return value
 
 
-def _of_inventory(s3: Any, data: bytes) -> Iterator[Shape]:
+def _of_inventory(s3: S3Client, data: bytes) -> Iterator[Shape]:
     """The objects that an inventory of S3 lists, in the columns of its schema."""
     manifest = json.loads(data)
     if manifest["fileFormat"] != "CSV":
@@ -194,7 +197,7 @@ def _of_inventory(s3: Any, data: bytes) -> Iterator[Shape]:
             yield {**item, "Key": unquote_plus(item["Key"])} if "Key" in item else item
 
 
-def _of_athena(s3: Any, bucket: str, data: bytes, config: Shape) -> Iterator[Any]:
+def _of_athena(s3: S3Client, bucket: str, data: bytes, config: Shape) -> Iterator[Any]:
     """The rows of the files that an ``UNLOAD`` wrote, which its manifest names."""
     for line in data.decode().splitlines():
         place = urlsplit(line.strip())

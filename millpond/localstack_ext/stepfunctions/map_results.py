@@ -9,7 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 Shape = Mapping[str, Any]
 
@@ -62,7 +65,7 @@ def details(execution: Any) -> Shape:
 
 
 def write(
-    s3: Any, bucket: str, prefix: str, map_run_arn: str, results: Mapping[str, list[Any]], kind: str
+    s3: S3Client, bucket: str, prefix: str, map_run_arn: str, results: Mapping[str, list[Any]], kind: str
 ) -> Shape:
     """Write the results of a Map Run; its output.
 

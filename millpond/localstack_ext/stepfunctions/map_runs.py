@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from localstack.aws.api.stepfunctions import (
     ExecutionStatus,
@@ -66,6 +66,9 @@ from millpond.localstack_ext.stepfunctions.errors import (
 from millpond.localstack_ext.stepfunctions.programs import fill, is_distributed, processor_of, read
 from millpond.localstack_ext.stepfunctions.progress import progress_of
 from millpond.localstack_ext.stepfunctions.redrive import redrive
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 Shape = Mapping[str, Any]
 
@@ -222,7 +225,7 @@ class MapRun:
             # Whatever S3 or a file's format has against it, the reader has failed.
             raise map_items.ItemReaderError(str(error)) from error
 
-    def _listed(self, s3: Any, parameters: Shape, config: Shape) -> Any:
+    def _listed(self, s3: S3Client, parameters: Shape, config: Shape) -> Any:
         for found in map_items.listed(s3, parameters):
             if config.get("Transformation") != "LOAD_AND_FLATTEN":
                 yield found

@@ -9,7 +9,7 @@ import json
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -21,6 +21,9 @@ from millpond.planes.codebuild.exceptions import (
     ResourceNotFoundException,
 )
 from millpond.planes.codebuild.sources import GitCredentials
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
 
 _SERVERS = ("GITHUB", "BITBUCKET", "GITHUB_ENTERPRISE", "GITLAB", "GITLAB_SELF_MANAGED")
 _AUTH_TYPES = ("OAUTH", "BASIC_AUTH", "PERSONAL_ACCESS_TOKEN", "CODECONNECTIONS", "SECRETS_MANAGER")
@@ -51,7 +54,7 @@ class SecretArn(str):
     __slots__ = ()
 
 
-def from_secret(secrets_manager: Any, arn: SecretArn, server: str) -> GitCredentials:
+def from_secret(secrets_manager: SecretsManagerClient, arn: SecretArn, server: str) -> GitCredentials:
     """The credentials in a secret: JSON with ``Token``, and ``Username`` if the provider has names.
 
     Raises

@@ -10,9 +10,12 @@ import io
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from millpond.planes.codebuild.builds import Shape
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -36,7 +39,7 @@ def object_key(settings: Mapping[str, Any], uuid: str, name: str = "") -> str:
     return "/".join(stripped for part in parts if (stripped := part.strip("/")))
 
 
-def upload(s3: Any, settings: Mapping[str, Any], key: str, found: Mapping[str, Path]) -> Shape:
+def upload(s3: S3Client, settings: Mapping[str, Any], key: str, found: Mapping[str, Path]) -> Shape:
     """Put files into S3; the ``BuildArtifacts`` of the API."""
     bucket = settings["location"].removeprefix("arn:aws:s3:::")
     shape: Shape = {

@@ -12,12 +12,15 @@ import shutil
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from millpond.planes.codebuild import files
 from millpond.planes.common.context import PlaneContext
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 _HOME_ON_AWS = "/root/"
 
@@ -45,7 +48,7 @@ class PathCache:
     """
 
     def __init__(
-        self, settings: Mapping[str, Any], project: str, generation: int, directory: Path, s3: Any
+        self, settings: Mapping[str, Any], project: str, generation: int, directory: Path, s3: S3Client
     ) -> None:
         self._settings = settings
         self._name = f"{project}-{generation}.tar.gz"
@@ -107,7 +110,7 @@ class PathCache:
             self._s3.put_object(**self._object, Body=content)
 
     @property
-    def _object(self) -> dict[str, str]:
+    def _object(self) -> dict[str, Any]:
         bucket, _, prefix = self._settings["location"].removeprefix("arn:aws:s3:::").partition("/")
         return {"Bucket": bucket, "Key": f"{prefix.strip('/')}/{self._name}".lstrip("/")}
 

@@ -10,13 +10,17 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from millpond.planes.codebuild.builds import Build
 from millpond.planes.codebuild.buildspec import Buildspec
 from millpond.planes.codebuild.exceptions import PhaseFailure
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_ssm import SSMClient
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -45,7 +49,7 @@ def wanted(config: Mapping[str, Any], buildspec: Buildspec) -> list[Variable]:
 
 
 def resolve(
-    variables: Sequence[Variable], ssm: Any, secrets_manager: Any
+    variables: Sequence[Variable], ssm: SSMClient, secrets_manager: SecretsManagerClient
 ) -> tuple[dict[str, str], list[str]]:
     """The values of variables, and those of them that no log may show.
 
@@ -155,7 +159,7 @@ def _sources(config: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]
         yield source["sourceIdentifier"], source
 
 
-def _parameter(ssm: Any, name: str) -> str:
+def _parameter(ssm: SSMClient, name: str) -> str:
     try:
         return str(ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"])
     except ClientError as error:
@@ -164,7 +168,7 @@ def _parameter(ssm: Any, name: str) -> str:
         raise _undecrypted(f"parameter {name}: {_words(error)}") from error
 
 
-def _secret(secrets_manager: Any, text: str) -> str:
+def _secret(secrets_manager: SecretsManagerClient, text: str) -> str:
     reference = SecretReference.parse(text)
     arguments = {"SecretId": reference.secret_id}
     if reference.version_stage:

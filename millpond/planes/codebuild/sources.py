@@ -15,13 +15,16 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
 from millpond.planes.codebuild.exceptions import BuildspecError, ClientFailure
 from millpond.planes.common.unpacking import UnsafeArchiveError, unzip
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 DEFAULT_BUILDSPEC = "buildspec.yml"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -229,7 +232,7 @@ def _reference(version: str | None) -> str:
     return f"refs/pull/{pull[1]}/head" if pull else version
 
 
-def fetch_s3(s3: Any, location: str, version: str | None, directory: Path) -> str:
+def fetch_s3(s3: S3Client, location: str, version: str | None, directory: Path) -> str:
     """Bring a ZIP file, or everything below a prefix that ends with a slash; the object's version.
 
     Raises
@@ -241,7 +244,7 @@ def fetch_s3(s3: Any, location: str, version: str | None, directory: Path) -> st
     try:
         if key.endswith("/") or not key:
             return _fetch_prefix(s3, bucket, key, directory)
-        versioned = {"VersionId": version} if version else {}
+        versioned: dict[str, Any] = {"VersionId": version} if version else {}
         answer = s3.get_object(Bucket=bucket, Key=key, **versioned)
         content = answer["Body"].read()
     except ClientError as error:
@@ -258,7 +261,7 @@ def fetch_s3(s3: Any, location: str, version: str | None, directory: Path) -> st
     return str(answer.get("VersionId") or "")
 
 
-def _fetch_prefix(s3: Any, bucket: str, prefix: str, directory: Path) -> str:
+def _fetch_prefix(s3: S3Client, bucket: str, prefix: str, directory: Path) -> str:
     for listed in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for entry in listed.get("Contents", []):
             target = directory / entry["Key"][len(prefix) :]
@@ -269,7 +272,7 @@ def _fetch_prefix(s3: Any, bucket: str, prefix: str, directory: Path) -> str:
     return ""
 
 
-def buildspec_text(s3: Any, given: str | None, directory: Path) -> str:
+def buildspec_text(s3: S3Client, given: str | None, directory: Path) -> str:
     """The buildspec: given as YAML, as the ARN of an object, as a path in the source, or found in its root.
 
     Raises

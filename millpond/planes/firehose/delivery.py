@@ -13,13 +13,17 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from millpond.planes.firehose import prefixes
 from millpond.planes.firehose.streams import DeliveryStream, Waiting
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_s3 import S3Client
 
 DEFAULT_RETRIES = 3
 FAILED = "processing-failed"
@@ -35,7 +39,9 @@ class Refused:
     attempts: int
 
 
-def deliver(stream: DeliveryStream, records: Sequence[Waiting], awslambda: Any, s3: Any) -> None:
+def deliver(
+    stream: DeliveryStream, records: Sequence[Waiting], awslambda: LambdaClient, s3: S3Client
+) -> None:
     """Put records into the bucket, and those that could not be transformed under the prefix of errors.
 
     Raises
@@ -56,7 +62,7 @@ def deliver(stream: DeliveryStream, records: Sequence[Waiting], awslambda: Any, 
 
 
 def transform(
-    stream: DeliveryStream, records: Sequence[Waiting], function: dict[str, str], awslambda: Any
+    stream: DeliveryStream, records: Sequence[Waiting], function: dict[str, str], awslambda: LambdaClient
 ) -> tuple[list[Waiting], list[Refused]]:
     """What the function makes of records, and those of which it makes nothing."""
     attempts = 1 + int(function.get("NumberOfRetries", DEFAULT_RETRIES))
@@ -133,7 +139,7 @@ def _delimiter(stream: DeliveryStream) -> bytes:
 
 
 def _put(
-    stream: DeliveryStream, arrived: float, content: bytes, s3: Any, error_type: str | None = None
+    stream: DeliveryStream, arrived: float, content: bytes, s3: S3Client, error_type: str | None = None
 ) -> None:
     settings = stream.settings
     moment = datetime.fromtimestamp(arrived, ZoneInfo(settings.get("CustomTimeZone") or "UTC"))

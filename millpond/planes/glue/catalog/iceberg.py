@@ -8,12 +8,15 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Mapping
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from millpond.planes.glue.exceptions import InvalidInputException
 from millpond.planes.glue.hive_types import HiveType, parse_type
 from millpond.planes.glue.requests import Shape
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 # Types of the Iceberg specification by Hive's; a smaller integer is an int.
 _TYPES: Mapping[str, str] = {
@@ -34,7 +37,9 @@ _TYPES: Mapping[str, str] = {
 }
 
 
-def new_table(s3: Any, name: str, table_input: Mapping[str, Any], iceberg_input: Mapping[str, Any]) -> Shape:
+def new_table(
+    s3: S3Client, name: str, table_input: Mapping[str, Any], iceberg_input: Mapping[str, Any]
+) -> Shape:
     """Write the metadata of a new table, and give the ``TableInput`` that leads to it.
 
     Parameters

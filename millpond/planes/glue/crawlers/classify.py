@@ -9,13 +9,16 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from millpond.planes.common.regexes import RegexError
 from millpond.planes.glue.crawlers.files import RangedFile, S3File, read_sample
 from millpond.planes.glue.crawlers.grok import grok_pattern
 from millpond.planes.glue.crawlers.schemas import Column, FileSchema, wider
 from millpond.planes.glue.exceptions import InvalidInputException
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 Shape = dict[str, Any]
 
@@ -27,7 +30,7 @@ _MOST_HEADER_CHARACTERS = 150
 _INT_MAX = 2**31
 
 
-def classify(s3: Any, file: S3File, classifiers: Sequence[Shape] = ()) -> FileSchema:
+def classify(s3: S3Client, file: S3File, classifiers: Sequence[Shape] = ()) -> FileSchema:
     """What a file is; ``UNKNOWN`` if no classifier knows it.
 
     Parameters
@@ -77,7 +80,7 @@ def _lower(name: str) -> str:
 # Formats that say what they are
 
 
-def _parquet(s3: Any, file: S3File, _start: bytes) -> FileSchema:
+def _parquet(s3: S3Client, file: S3File, _start: bytes) -> FileSchema:
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(RangedFile(s3, file)) as opened:
@@ -88,7 +91,7 @@ def _parquet(s3: Any, file: S3File, _start: bytes) -> FileSchema:
     return FileSchema("parquet", columns, "parquet", {}, {}, records, file.size, compression)
 
 
-def _orc(s3: Any, file: S3File, _start: bytes) -> FileSchema:
+def _orc(s3: S3Client, file: S3File, _start: bytes) -> FileSchema:
     import pyarrow.orc as po
 
     opened = po.ORCFile(RangedFile(s3, file))

@@ -6,7 +6,10 @@ import bz2
 import io
 import zlib
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 # Of a text at most so much is read to find its columns.
 SAMPLE_BYTES = 1_000_000
@@ -35,7 +38,7 @@ class S3File:
         return next((name for end, name in _COMPRESSIONS.items() if self.key.endswith(end)), "none")
 
 
-def read_sample(s3: Any, file: S3File) -> tuple[bytes, bool]:
+def read_sample(s3: S3Client, file: S3File) -> tuple[bytes, bool]:
     """The beginning of a file, uncompressed, and whether that is all of it."""
     last = min(file.size, SAMPLE_BYTES) - 1
     body = s3.get_object(Bucket=file.bucket, Key=file.key, Range=f"bytes=0-{last}")["Body"].read()
@@ -66,7 +69,7 @@ class RangedFile(io.RawIOBase):
         Which.
     """
 
-    def __init__(self, s3: Any, file: S3File) -> None:
+    def __init__(self, s3: S3Client, file: S3File) -> None:
         self._s3, self._file, self._place = s3, file, 0
 
     def readable(self) -> bool:

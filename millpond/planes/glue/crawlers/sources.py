@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from millpond.planes.common.regexes import Regex
@@ -14,6 +14,10 @@ from millpond.planes.glue.crawlers.files import S3File
 from millpond.planes.glue.crawlers.layout import Folder, FoundTable, folders_of, table_name
 from millpond.planes.glue.crawlers.schemas import FileSchema, wider
 from millpond.planes.glue.exceptions import InvalidInputException
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
 
 Shape = dict[str, Any]
 
@@ -24,7 +28,7 @@ _DYNAMODB_SAMPLES = 100
 
 
 def folders(
-    s3: Any,
+    s3: S3Client,
     target: Mapping[str, Any],
     classifiers: Sequence[Shape],
     is_stopped: Callable[[], bool],
@@ -52,13 +56,13 @@ def folders(
     return (bucket, *parts), found
 
 
-def _files(s3: Any, bucket: str, prefix: str) -> Iterator[S3File]:
+def _files(s3: S3Client, bucket: str, prefix: str) -> Iterator[S3File]:
     for answer in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for one in answer.get("Contents", []):
             yield S3File(bucket, one["Key"], one["Size"], one["ETag"])
 
 
-def _schema_of(s3: Any, folder: Folder, samples: int, classifiers: Sequence[Shape]) -> FileSchema:
+def _schema_of(s3: S3Client, folder: Folder, samples: int, classifiers: Sequence[Shape]) -> FileSchema:
     from millpond.planes.glue.crawlers.schemas import merged
 
     schema: FileSchema | None = None
@@ -146,7 +150,7 @@ def _postgresql_type(kind: str, precision: int | None, scale: int | None) -> str
     return _POSTGRESQL.get(kind, "string")
 
 
-def dynamodb_table(dynamodb: Any, name: str) -> FoundTable:
+def dynamodb_table(dynamodb: DynamoDBClient, name: str) -> FoundTable:
     """A table of DynamoDB, by the items that a scan begins with."""
     described = dynamodb.describe_table(TableName=name)["Table"]
     kinds: dict[str, str] = {}
