@@ -7,11 +7,14 @@ says of each method how far it goes.
 
 from __future__ import annotations
 
+import importlib.util
 from typing import Any
+
+# A Python shell job imports this package, too, and has no Spark.
+__all__ = ["DynamicFrame"] if importlib.util.find_spec("pyspark") else []
 
 
 def __getattr__(name: str) -> Any:
-    # A Python shell job imports this package, too, and has no Spark.
     if name in ("DynamicFrame", "DynamicFrameCollection"):
         from awsglue import dynamicframe
 

@@ -37,6 +37,7 @@ _T = "test_transforms::test_"
 _C = "test_catalog::test_"
 _Q = "test_quality::test_"
 _G = "test_studio::test_"
+_K = "test_streaming::test_"
 
 SECTIONS: Tuple[Tuple[str, Tuple[Row, ...]], ...] = (
     (
@@ -84,7 +85,8 @@ SECTIONS: Tuple[Tuple[str, Tuple[Row, ...]], ...] = (
                 "create_data_frame_from_options",
                 PARTIAL,
                 f"{_S}sample_has_so_many_records_and_a_data_frame_is_read_likewise",
-                "streams of Kafka, where its connector is among the jars: as bytes or as JSON; no Kinesis",
+                "streams of Kinesis, and of Kafka, whose connector is fetched; `classification` json, or csv with "
+                "`schema`, or none; others are refused",
             ),
             Row(
                 "create_data_frame_from_catalog",
@@ -97,8 +99,8 @@ SECTIONS: Tuple[Tuple[str, Tuple[Row, ...]], ...] = (
                 EXACT,
                 f"{_C}columns_of_a_table_are_those_of_spark",
             ),
-            Row("forEachBatch", EXACT, f"{_S}stream_is_given_batch_by_batch_with_a_second_try"),
-            Row("add_ingestion_time_columns", EXACT, f"{_S}stream_is_given_batch_by_batch_with_a_second_try"),
+            Row("forEachBatch", EXACT, f"{_K}stream_is_given_batch_by_batch_with_a_second_try"),
+            Row("add_ingestion_time_columns", EXACT, f"{_K}stream_is_given_batch_by_batch_with_a_second_try"),
             Row("getSource", EXACT, f"{_S}orc_is_written_and_read"),
             Row("getSink", EXACT, f"{_C}sink_makes_a_table_then_adds_partitions_and_columns"),
             Row(
@@ -181,7 +183,13 @@ SECTIONS: Tuple[Tuple[str, Tuple[Row, ...]], ...] = (
                 "where the class is among the jars: `--extra-jars`, or `CONNECTOR_URL` of the connection; "
                 "no `custom.athena`",
             ),
-            Row("kinesis", REFUSED, f"{_S}what_is_not_here_is_refused_by_name"),
+            Row(
+                "kinesis",
+                PARTIAL,
+                f"{_K}kinesis_run_goes_on_at_the_checkpoint_and_repeats_the_batch_that_failed",
+                "a source of `create_data_frame`; a window without records has no batch; options of fan-out, "
+                "of pauses, of retries and of metrics change nothing",
+            ),
             Row(
                 "other connectors",
                 REFUSED,

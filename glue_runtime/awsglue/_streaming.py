@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Mapping, Optional
+from typing import Any, Callable, Dict, Mapping, Sequence
 
 from pyspark.sql import functions as F  # noqa: N812
 
+from awsglue import _kinesis, _schema
 from awsglue._refuse import refuse
 
 _RETRIES = 3
 _GRANULARITIES = ("year", "month", "day", "hour", "minute")
 # The one column of a stream whose records have no schema before a batch of them is there.
 _UNREAD = "$json$data_infer_schema$_temporary$"
+# When a record came to the stream (the option addRecordTimestamp).
+_ARRIVED = "__src_timestamp"
+_PARSERS = {"json": F.from_json, "csv": F.from_csv}
 _KAFKA = {
     "bootstrap.servers": "kafka.bootstrap.servers",
     "security.protocol": "kafka.security.protocol",
@@ -33,43 +37,108 @@ def source(session: Any, catalog: Any, kind: str, options: Mapping[str, Any]) ->
     session : SparkSession
     catalog : Catalog
     kind : str
-        ``kafka``; ``kinesis`` is refused.
+        ``kafka`` or ``kinesis``.
     options : mapping
-        ``connection_options``. With ``classification`` ``json`` the values are records: of ``schema``,
-        or of what ``forEachBatch`` finds in each batch; without one they are Kafka's own columns.
+        ``connection_options``. With ``classification`` the values are records: of ``schema``, or, of JSON, of
+        what ``forEachBatch`` finds in each batch; without one they are the columns of Kafka or of Kinesis.
     """
+    form = str(options.get("classification") or "").lower()
+    if form not in ("", *_PARSERS):
+        refuse("create_data_frame", f"classification {form} of a {kind} stream")
+    schema = options.get("schema")
+    if form == "csv" and not schema:
+        refuse("create_data_frame", f"classification csv of a {kind} stream without schema")
     if kind == "kinesis":
-        refuse("create_data_frame", "connection_type kinesis")
+        frame, value = _kinesis.stream(session, options), "data"
+        arrived = F.col("approximateArrivalTimestamp")
+    else:
+        frame, value = _kafka(session, catalog, options), "value"
+        arrived = F.col("timestamp")
+    if not form:
+        return frame
+    with_time = str(options.get("addRecordTimestamp") or "").lower() == "true"
+    times = [arrived.alias(_ARRIVED)] if with_time else []
+    return records(frame, schema, form, value, times, str(options.get("delimiter") or ","))
+
+
+def catalog_options(table: Any, kind: str, given: Mapping[str, Any]) -> Dict[str, Any]:
+    """The options of a stream that is a table of the Data Catalog.
+
+    Parameters
+    ----------
+    table : Table
+    kind : str
+        ``kafka`` or ``kinesis``.
+    given : mapping
+        ``additional_options``, which win. The table's columns are the schema unless ``inferSchema`` is true.
+    """
+    options = {**table.parameters, **given}
+    form = table.classification
+    options["classification"] = "" if form == kind else form
+    if kind == "kinesis" and not (options.get("streamARN") or options.get("streamName")):
+        options["streamName"] = table.location
+    if str(options.get("inferSchema") or "").lower() != "true" and table.columns.fields:
+        options.setdefault("schema", _schema.struct_to_spark(table.columns))
+    return options
+
+
+def _kafka(session: Any, catalog: Any, options: Mapping[str, Any]) -> Any:
     given = dict(options)
     if given.get("connectionName"):
         properties = catalog.connection(given["connectionName"])["ConnectionProperties"]
         given.setdefault("bootstrap.servers", properties.get("KAFKA_BOOTSTRAP_SERVERS"))
-    form = str(given.get("classification") or "").lower()
-    if form not in ("", "json"):
-        refuse("create_data_frame", f"classification {form} of a kafka stream")
     reader = session.readStream.format("kafka")
-    for name, value in given.items():
-        if name in _KAFKA and value is not None:
-            reader = reader.option(_KAFKA[name], value)
+    for name, option in given.items():
+        if name in _KAFKA and option is not None:
+            reader = reader.option(_KAFKA[name], option)
         elif name.startswith("kafka."):
-            reader = reader.option(name, value)
-    return records(reader.load(), given.get("schema")) if form else reader.load()
+            reader = reader.option(name, option)
+    return reader.load()
 
 
-def records(frame: Any, schema: Optional[str] = None) -> Any:
-    """The values of a stream as JSON records; without a schema ``forEachBatch`` makes them so.
+def records(
+    frame: Any,
+    schema: Any = None,
+    form: str = "json",
+    value: str = "value",
+    others: Sequence[Any] = (),
+    delimiter: str = ",",
+) -> Any:
+    """The values of a stream as records; of JSON without a schema ``forEachBatch`` makes them so.
 
     Parameters
     ----------
     frame : DataFrame
-        A streaming one with a column ``value``.
-    schema : str, optional
+        A streaming one.
+    schema : str or StructType, optional
         As ``from_json`` takes it.
+    form : str
+        ``json`` or ``csv``.
+    value : str
+        The column with the values.
+    others : sequence of Column
+        Columns beside those of the records.
+    delimiter : str
+        Of CSV.
     """
-    text = F.col("value").cast("string")
-    if schema:
-        return frame.select(F.from_json(text, schema).alias("record")).select("record.*")
-    return frame.select(text.alias(_UNREAD))
+    text = F.col(value).cast("string")
+    if not schema:
+        return frame.select(text.alias(_UNREAD), *others)
+    read = _PARSERS[form]
+    return frame.select(read(text, schema, {"sep": delimiter}).alias(_UNREAD), *others).select(
+        f"`{_UNREAD}`.*", *([_ARRIVED] if others else [])
+    )
+
+
+def _inferred(frame: Any) -> Any:
+    """The records of a batch of JSON, of the fields that are found in it."""
+    session, others = frame.sparkSession, [name for name in frame.columns if name != _UNREAD]
+    texts = frame.select(_UNREAD).rdd.map(lambda row: row[0]).filter(lambda text: text is not None)
+    read = session.read.json(texts)
+    if not others:
+        return read
+    record = F.from_json(F.col(f"`{_UNREAD}`"), read.schema).alias(_UNREAD)
+    return frame.select(record, *others).select(f"`{_UNREAD}`.*", *others)
 
 
 def for_each_batch(frame: Any, function: Callable[..., Any], options: Mapping[str, Any]) -> None:
@@ -81,9 +150,8 @@ def for_each_batch(frame: Any, function: Callable[..., Any], options: Mapping[st
     tries = int(options.get("batchMaxRetries", _RETRIES))
 
     def batch(data_frame: Any, number: int) -> None:
-        if data_frame.columns == [_UNREAD]:
-            texts = data_frame.rdd.map(lambda row: row[0]).filter(lambda text: text is not None)
-            data_frame = data_frame.sparkSession.read.json(texts)
+        if _UNREAD in data_frame.columns:
+            data_frame = _inferred(data_frame)
         for left in reversed(range(tries + 1)):
             try:
                 function(data_frame, number)
@@ -93,7 +161,14 @@ def for_each_batch(frame: Any, function: Callable[..., Any], options: Mapping[st
             else:
                 return
 
-    writer.option("checkpointLocation", location).foreachBatch(batch).start().awaitTermination()
+    query = writer.option("checkpointLocation", location).foreachBatch(batch).start()
+    try:
+        query.awaitTermination()
+    except Exception as error:
+        reason = _kinesis.failed_feed(frame)
+        if reason is None:
+            raise
+        raise reason from error
 
 
 def with_ingestion_time(frame: Any, granularity: str) -> Any:

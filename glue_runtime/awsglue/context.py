@@ -282,7 +282,7 @@ class GlueContext(SQLContext):
         push_down_predicate: str = "",
         **kwargs: Any,
     ) -> DataFrame:
-        """A source as a data frame; of ``kafka``, a streaming one."""
+        """A source as a data frame; of ``kafka`` or ``kinesis``, a streaming one."""
         kind = connection_type.lower()
         if kind in ("kafka", "kinesis"):
             return _streaming.source(self.spark_session, self._catalog, kind, connection_options or {})
@@ -307,15 +307,11 @@ class GlueContext(SQLContext):
         catalog_id: Optional[str] = None,
         **kwargs: Any,
     ) -> DataFrame:
-        """A table of the Data Catalog as a data frame; of ``kafka``, a streaming one."""
+        """A table of the Data Catalog as a data frame; of ``kafka`` or ``kinesis``, a streaming one."""
         table = self._catalog.table(database, table_name, catalog_id)
         kind = table.parameters.get("typeOfData", table.classification).lower()
         if kind in ("kafka", "kinesis"):
-            options = {
-                **(table.shape["StorageDescriptor"].get("Parameters") or {}),
-                "classification": table.classification,
-                **(additional_options or {}),
-            }
+            options = _streaming.catalog_options(table, kind, additional_options or {})
             return _streaming.source(self.spark_session, self._catalog, kind, options)
         return self.create_dynamic_frame_from_catalog(
             database,

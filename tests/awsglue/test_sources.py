@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -179,7 +176,6 @@ def test_orc_is_written_and_read(glue: Any, frame: Callable[..., Any], tmp_path:
             "grokLog",
         ),
         (lambda glue: glue.create_dynamic_frame.from_options("kinesis"), "connection_type kinesis"),
-        (lambda glue: glue.create_data_frame.from_options("kinesis", {}), "connection_type kinesis"),
         (lambda glue: glue.create_dynamic_frame.from_options("mongodb"), "connection_type mongodb"),
         (
             lambda glue: glue.create_dynamic_frame.from_options(
@@ -245,59 +241,6 @@ def test_formats_of_connectors_are_refused_where_their_jars_are_not(
         assert "avro" in str(error).lower()  # noqa: PT017
     else:
         assert found == [{"b": 1}]
-
-
-@contextmanager
-def stopped(spark: Any, is_done: Callable[[], bool]) -> Iterator[None]:
-    """Stops the streams once something is done, from another thread: a batch cannot stop its own."""
-
-    def stop() -> None:
-        deadline = time.monotonic() + 300
-        while not is_done() and time.monotonic() < deadline:
-            time.sleep(0.1)
-        for query in spark.streams.active:
-            query.stop()
-
-    thread = threading.Thread(target=stop, daemon=True)
-    thread.start()
-    yield
-    thread.join()
-
-
-def test_stream_is_given_batch_by_batch_with_a_second_try(glue: Any, spark: Any, tmp_path: Any) -> None:
-    stream = spark.readStream.format("rate-micro-batch").option("rowsPerBatch", 2).load()
-    seen: list[tuple[int, list[str]]] = []
-
-    def batch(frame: Any, number: int) -> None:
-        if not seen:
-            seen.append((-1, []))
-            raise RuntimeError("once")
-        timed = glue.add_ingestion_time_columns(frame, "hour")
-        seen.append((timed.count(), timed.columns[-4:]))
-
-    options = {"windowSize": "1 second", "checkpointLocation": str(tmp_path), "batchMaxRetries": 1}
-    with stopped(spark, lambda: len(seen) > 1):
-        glue.forEachBatch(stream, batch, options)
-    assert seen[1] == (2, ["ingest_year", "ingest_month", "ingest_day", "ingest_hour"])
-
-
-@pytest.mark.parametrize(("schema", "expected"), [(None, [1, "x"]), ("b STRING", ["x"])])
-def test_records_of_a_stream_are_read_in_each_batch(
-    glue: Any, spark: Any, put: Put, tmp_path: Any, schema: str | None, expected: list[Any]
-) -> None:
-    from awsglue import _streaming
-
-    put("in/a.txt", '{"a": 1, "b": "x"}\n')
-    stream = _streaming.records(spark.readStream.text(str(tmp_path / "in")), schema)
-    seen: list[list[Any]] = []
-
-    def batch(frame: Any, number: int) -> None:
-        seen.extend(list(row) for row in frame.collect())
-
-    options = {"windowSize": "1 second", "checkpointLocation": str(tmp_path / "state"), "batchMaxRetries": 0}
-    with stopped(spark, lambda: bool(seen)):
-        glue.forEachBatch(stream, batch, options)
-    assert seen == [expected]
 
 
 @pytest.mark.parametrize(
