@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from millpond.base.config import load_settings
 from millpond.cli import console
-from millpond.cli.session import exclusive
+from millpond.cli.session import REACHED, exclusive
 from millpond.stack import open_stack
 
 
@@ -13,3 +13,4 @@ def down() -> None:
     settings = load_settings()
     with exclusive(settings), console.step("Stopping the stack"):
         open_stack(settings).down()
+        (settings.state / REACHED).unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,10 +18,13 @@ from millpond.cli import console
 from millpond.cli.trino import install
 from millpond.client.aws import AccountAws, Aws
 from millpond.stack import open_stack
+from millpond.stack.onprem import ADMIN, HOST, OnPremDatabase
 from millpond.toolchain import components
 
 # A part of the toolchain that took longer was installed.
 LONG_SECONDS = 3.0
+# In the state of a stack while it runs: how it is reached.
+REACHED = "stack.json"
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Target = Annotated[Literal["local", "aws"], typer.Option(help="The local stack, or an AWS account.")]
@@ -62,7 +66,26 @@ def bring_up(settings: Settings) -> None:
             install(settings)
     with console.step("Starting the stack") as say:
         open_stack(settings).up(say)
+    tell_others(settings)
     components.offer_terraform(settings)
+
+
+def tell_others(settings: Settings) -> None:
+    """Write where the stack is reached, for programs that shall find it without asking ``millpond``.
+
+    Passwords stay in their files.
+    """
+    told: dict[str, object] = {"endpoint_url": settings.endpoint_url, "region": settings.region}
+    if settings.has_onprem:
+        database = OnPremDatabase(settings)
+        told["onprem"] = {
+            "host": HOST,
+            "port": database.port,
+            "database": database.database,
+            "user": ADMIN,
+            "password_file": str(database.admin_password_file()),
+        }
+    (settings.state / REACHED).write_text(json.dumps(told, indent=2) + "\n")
 
 
 class _Teller:

@@ -1,6 +1,7 @@
 """Fixtures for testing Glue jobs, and whatever else speaks to AWS, on a Millpond stack.
 
-With Millpond installed, pytest finds them by itself; see ``docs/docker.md`` and ``examples/glue_job``.
+They run in the harness's own environment, ``pytest -p millpond.testing.plugin``; see
+``docs/docker.md``. What tests in any other Python have is the package ``pytest-millpond``.
 """
 
 from __future__ import annotations

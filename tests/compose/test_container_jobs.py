@@ -122,10 +122,11 @@ def test_a_job_that_uses_up_the_workers_memory_fails_and_the_next_one_runs(conta
     assert run_of(containers, script("print('well')")).state == "SUCCEEDED"
 
 
-def test_the_example_project_passes_in_containers(containers) -> None:
+def test_the_fixtures_test_a_job_in_containers(containers) -> None:
+    options = ["-p", "millpond.testing.plugin", "--rootdir", ".", "--millpond-tier", "compose"]
     result = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "--rootdir", ".", "--millpond-tier", "compose", "."],
-        cwd=CHECKOUT / "examples" / "glue_job",
+        [sys.executable, "-m", "pytest", "-q", *options, "check_job.py"],
+        cwd=CHECKOUT / "tests" / "compose" / "example",
         env=dict(os.environ),
         capture_output=True,
         text=True,

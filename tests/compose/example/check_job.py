@@ -1,4 +1,4 @@
-"""The whole job, on real PostgreSQL, Spark, S3 and Athena: `pytest examples/glue_job`."""
+"""The whole job, on real PostgreSQL, Spark, S3 and Athena: by the fixtures of millpond.testing."""
 
 from pathlib import Path
 

@@ -1,0 +1,27 @@
+"""An environment of its own with pytest-millpond, as the tests of some other project have it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from millpond.base.config import CHECKOUT, load_settings
+
+
+def make(directory: Path, python: Path) -> Path:
+    """Install the package with what is locked for it; the environment's Python."""
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", directory / "built"],
+        cwd=CHECKOUT / "pytest-millpond",
+        check=True,
+        capture_output=True,
+    )
+    wheel = next((directory / "built").glob("*.whl"))
+    uv, own = load_settings().home / "uv" / "bin" / "uv", directory / "venv" / "bin" / "python"
+    lock = CHECKOUT / "requirements" / "pytest-millpond.txt"
+    install = [uv, "pip", "install", "--quiet", "--python", own]
+    subprocess.run([uv, "venv", "--quiet", "--python", python, directory / "venv"], check=True)
+    subprocess.run([*install, "--require-hashes", "-r", lock], check=True)
+    subprocess.run([*install, "--no-deps", wheel], check=True)
+    return own
