@@ -32,7 +32,7 @@ _COLUMNS = """
     JOIN pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
     LEFT JOIN pg_constraint k ON k.conrelid = c.oid AND k.contype = 'p'
-    WHERE n.nspname = ANY (%s) AND c.relkind = 'r'
+    WHERE n.nspname = ANY (%s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition
     ORDER BY n.nspname, c.relname, a.attnum
 """
 
@@ -62,7 +62,11 @@ class SourceColumn:
 
 
 def read_columns(connection: psycopg.Connection, schemas: Sequence[str] = SCHEMAS) -> list[SourceColumn]:
-    """Every column of every table of the schemas, in table order."""
+    """Every column of every table and view of the schemas, in table order; of partitions the parents'.
+
+    Types are named as jobs see them, with an empty ``search_path``, which the connection has from now on.
+    """
+    connection.execute("SET search_path = ''")
     return [SourceColumn(*row) for row in connection.execute(_COLUMNS, (list(schemas),)).fetchall()]
 
 
@@ -161,19 +165,40 @@ def describe(
 
 def read_choices(directory: Path = FIXTURES) -> dict[str, dict[str, Any]]:
     """What a person decided for each table."""
-    choices: dict[str, dict[str, Any]] = json.loads((directory / "choices.json").read_text())
+    path = directory / "choices.json"
+    choices: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.exists() else {}
     return choices
 
 
 def write(fixtures: Mapping[str, Mapping[str, Mapping[str, Any]]], directory: Path = FIXTURES) -> None:
     """Replace the files below ``directory`` by these."""
     for folder, items in fixtures.items():
-        (directory / folder).mkdir(parents=True, exist_ok=True)
         for old in (directory / folder).glob("*.json"):
             old.unlink()
         for table_id, item in items.items():
-            text = json.dumps(item, indent=2, ensure_ascii=False) + "\n"
-            (directory / folder / f"{table_id}.json").write_text(text)
+            write_item(directory, folder, table_id, item)
+
+
+def write_item(directory: Path, folder: str, table_id: str, item: Mapping[str, Any]) -> None:
+    """Write one file."""
+    (directory / folder).mkdir(parents=True, exist_ok=True)
+    (directory / folder / f"{table_id}.json").write_text(_json(item))
+
+
+def write_choices(choices: Mapping[str, Mapping[str, Any]], directory: Path = FIXTURES) -> None:
+    """Replace what a person decided."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "choices.json").write_text(_json(choices))
+
+
+def read_settings(directory: Path = FIXTURES) -> dict[str, dict[str, Any]]:
+    """The items of ``job_settings``, by ``table_id``."""
+    paths = sorted((directory / "job_settings").glob("*.json"))
+    return {path.name.removesuffix(".json"): json.loads(path.read_text()) for path in paths}
+
+
+def _json(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
 def _table_id(columns: Sequence[SourceColumn]) -> str:
@@ -186,8 +211,16 @@ def _without(mapping: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 def main() -> None:
     """Write the fixtures from the running database."""
+    schemas = sorted({item["source_schema"] for item in read_settings().values()} | set(SCHEMAS))
     with OnPremDatabase(load_settings()).connection() as connection:
-        write(describe(read_columns(connection), read_choices()))
+        columns = read_columns(connection, schemas)
+    # Of a schema that was added by `millpond lake add`, the tables that were.
+    known = {*read_settings(), *read_choices()}
+    write(
+        describe(
+            [c for c in columns if c.schema in SCHEMAS or f"{c.schema}.{c.table}" in known], read_choices()
+        )
+    )
 
 
 if __name__ == "__main__":

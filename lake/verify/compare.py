@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from lake.scaffold import SourceColumn, read_columns
+from lake.sources import current_source
 from lake.verify.canonical import masking_settings
 from lake.verify.queries import (
     athena_side,
@@ -25,7 +26,6 @@ from millpond.base.config import Settings
 from millpond.base.errors import MillpondError
 from millpond.client.aws import Aws
 from millpond.client.query import QueryFailedError, Row, run_query
-from millpond.stack.onprem import OnPremDatabase
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -161,7 +161,7 @@ def verify(
         Names the platform, and the stack's own database.
     aws : Aws
         The stack, or an account, whose credentials may read DynamoDB and secrets and query Athena. The
-        source of an account is the database that its secret names.
+        source is the database that the jobs' secret names.
     tables : sequence of str, optional
         Only these ``table_id``.
     progress : callable, optional
@@ -179,7 +179,7 @@ def verify(
     masking: dict[str, str] = {}
     if any(_is_masked(setting) for setting, _ in items):
         masking = masking_settings(_masking_key(settings, aws.secretsmanager))
-    with closing(_source(settings, aws, masking)) as connection:
+    with closing(current_source(settings, aws).connection(masking)) as connection:
         _begin_snapshot(connection)
         columns = read_columns(connection, sorted({setting["source_schema"] for setting, _ in items}))
         for setting, structure in items:
@@ -338,32 +338,6 @@ def _masking_key(settings: Settings, secrets: SecretsManagerClient) -> bytes:
         raise MillpondError(
             f"The secret {secret_id} is not JSON with a key of hexadecimal digits.", next_step="make load"
         ) from None
-
-
-def _source(settings: Settings, aws: Aws, session: Mapping[str, str]) -> psycopg.Connection:
-    """A connection to the source: of the stack as its administrator, of an account as its secret says."""
-    if aws.is_local:
-        return OnPremDatabase(settings).connection(session=session)
-    secret_id = f"{settings.project}/{settings.environment}/onprem-db"
-    secret = json.loads(aws.secretsmanager.get_secret_value(SecretId=secret_id)["SecretString"])
-    try:
-        return psycopg.connect(
-            host=secret["host"],
-            port=secret["port"],
-            dbname=secret["dbname"],
-            user=secret["username"],
-            password=secret["password"],
-            connect_timeout=10,
-            application_name="millpond verify",
-            options=" ".join(f"-c {name}={value}" for name, value in session.items()),
-        )
-    except psycopg.OperationalError as error:
-        raise MillpondError(
-            "The on-premises database does not answer.",
-            where=f"{secret['host']}:{secret['port']}, as the secret {secret_id} says",
-            next_step="run it where that address is reached, for example over the VPN of the site",
-            detail=str(error).strip(),
-        ) from error
 
 
 def _begin_snapshot(connection: psycopg.Connection) -> None:

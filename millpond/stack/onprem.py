@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import hashlib
 import os
 import pwd
@@ -193,24 +194,56 @@ class OnPremDatabase:
         self.provision(sets_password=True)
         self._run("pg_restore", "--no-owner", "--no-acl", "--exit-on-error", str(source))
 
+    def add_dump(self, source: Path) -> list[str]:
+        """Bring what somebody's dump has into the database, beside what there is.
+
+        Owners and privileges are left out: the roles of another server are not here.
+
+        Parameters
+        ----------
+        source : Path
+            Of ``pg_dump``: a script of SQL, also compressed by gzip, or an archive.
+
+        Returns
+        -------
+        list of str
+            What the server refused, a line each; the rest is there.
+        """
+        with source.open("rb") as file:
+            beginning = file.read(5)
+        if beginning == b"PGDMP":
+            result = self._call("pg_restore", "--no-owner", "--no-acl", str(source))
+        else:
+            with gzip.open(source) if beginning[:2] == b"\x1f\x8b" else source.open("rb") as script:
+                result = self._call(
+                    "psql", "--no-psqlrc", "--quiet", "--output=/dev/null", script=script.read()
+                )
+        # How large tables are is known by statistics alone.
+        self._run("psql", "--no-psqlrc", "--quiet", "--command=ANALYZE")
+        return [line for line in result.stderr.splitlines() if "ERROR" in line or "error:" in line]
+
     def _run(self, program: str, *arguments: str) -> None:
         """Run a program of PostgreSQL's on the database."""
+        result = self._call(program, *arguments)
+        if result.returncode != 0:
+            raise _failure(f"{program} ended with {result.returncode}.", self._directory, result.stderr)
+
+    def _call(self, program: str, *arguments: str, script: bytes = b"") -> subprocess.CompletedProcess[str]:
         where = {
             "PGHOST": HOST,
             "PGPORT": str(self.port),
             "PGUSER": ADMIN,
             "PGPASSWORD": self._password(ADMIN),
         }
-        result = subprocess.run(
+        done = subprocess.run(
             [_program(program), f"--dbname={self.database}", *arguments],
             env={**_ENVIRONMENT, **where},
-            stdin=subprocess.DEVNULL,
+            input=script,
             capture_output=True,
-            text=True,
             check=False,
         )
-        if result.returncode != 0:
-            raise _failure(f"{program} ended with {result.returncode}.", self._directory, result.stderr)
+        said = done.stderr.decode(errors="replace")
+        return subprocess.CompletedProcess(done.args, done.returncode, "", said)
 
     def _wrong_password(self) -> WrongPassword:
         tier = self._settings.tier

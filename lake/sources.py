@@ -1,0 +1,161 @@
+"""The database that the lake is fed from: the stack's own, or the one that somebody has at work."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+from psycopg import conninfo
+
+from lake import load as loading
+from millpond.base.config import Settings
+from millpond.base.errors import MillpondError
+from millpond.client.aws import Aws
+from millpond.stack.onprem import OnPremDatabase
+
+SCHEMES = ("postgresql://", "postgres://")
+# What the secret of the database has a place for; docs/contracts.md.
+_OF_THE_SECRET = {"host", "port", "dbname", "user", "password"}
+_CONNECT_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Source:
+    """A database, and how jobs sign in to it.
+
+    Parameters
+    ----------
+    secret : mapping
+        What the secret of the jobs holds: engine, host, port, dbname, username, password.
+    own : OnPremDatabase, optional
+        Where it is the stack's own.
+    name : str
+        What the catalog calls a schema ``public``.
+    """
+
+    secret: Mapping[str, str | int] = field(repr=False)
+    own: OnPremDatabase | None
+    name: str
+
+    @property
+    def address(self) -> str:
+        """For a person, without the password."""
+        held = self.secret
+        return f"postgresql://{held['username']}@{held['host']}:{held['port']}/{held['dbname']}"
+
+    def connection(self, session: Mapping[str, str] | None = None) -> psycopg.Connection:
+        """A connection: to the stack's own as its administrator, to another as the jobs.
+
+        Raises
+        ------
+        MillpondError
+            If the database does not answer, or does not let the role in.
+        """
+        if self.own is not None:
+            return self.own.connection(session=session)
+        held = self.secret
+        try:
+            return psycopg.connect(
+                host=str(held["host"]),
+                port=held["port"],
+                dbname=str(held["dbname"]),
+                user=str(held["username"]),
+                password=str(held["password"]),
+                connect_timeout=_CONNECT_SECONDS,
+                application_name="millpond lake",
+                options=" ".join(f"-c {name}={value}" for name, value in (session or {}).items()),
+            )
+        except psycopg.OperationalError as error:
+            raise MillpondError(
+                "The database does not answer, or does not let this role in.",
+                where=self.address,
+                next_step="see that this machine reaches the address, for example over the VPN of the site, "
+                "and that user and password are right",
+                detail=str(error).strip(),
+            ) from error
+
+
+def own_source(settings: Settings, name: str = "") -> Source:
+    """The stack's own database."""
+    database = OnPremDatabase(settings)
+    return Source(database.secret(), database, name or database.database)
+
+
+def source_of_url(url: str) -> Source:
+    """A database by its address; ``PGPASSWORD`` stands in for a password that the address does not have.
+
+    Raises
+    ------
+    MillpondError
+        If the address says too little, or more than the jobs' secret has a place for.
+    """
+    try:
+        parts = {
+            name: str(value) for name, value in conninfo.conninfo_to_dict(url).items() if value is not None
+        }
+    except psycopg.ProgrammingError as error:
+        raise MillpondError(f"This is no address of a PostgreSQL: {error}.", next_step=_EXAMPLE) from error
+    if surplus := sorted(set(parts) - _OF_THE_SECRET):
+        raise MillpondError(
+            f"The jobs cannot be told {', '.join(surplus)}: their secret has no place for it.",
+            next_step="leave it out; jobs and functions encrypt where the server does",
+        )
+    parts.setdefault("password", os.environ.get("PGPASSWORD", ""))
+    if missing := [name for name in ("host", "dbname", "user", "password") if not parts.get(name)]:
+        raise MillpondError(
+            f"The address of the database lacks: {', '.join(missing)}.",
+            next_step=f"{_EXAMPLE}; the password can be in PGPASSWORD",
+        )
+    return Source(
+        {
+            "engine": "postgres",
+            "host": parts["host"],
+            "port": int(parts.get("port", 5432)),
+            "dbname": parts["dbname"],
+            "username": parts["user"],
+            "password": parts["password"],
+        },
+        None,
+        parts["dbname"],
+    )
+
+
+_EXAMPLE = "millpond lake add postgresql://USER:PASSWORD@HOST:5432/DATABASE"
+
+
+def current_source(settings: Settings, aws: Aws) -> Source:
+    """The database that the jobs' secret names; the stack's own, where it has no value yet."""
+    secret_id = f"{settings.project}/{settings.environment}/onprem-db"
+    secrets = aws.secretsmanager
+    try:
+        held = json.loads(secrets.get_secret_value(SecretId=secret_id)["SecretString"])
+    except secrets.exceptions.ResourceNotFoundException:
+        return own_source(settings)
+    own = OnPremDatabase(settings)
+    is_own = aws.is_local and (held["host"], held["port"], held["dbname"]) == (
+        *settings.onprem_address,
+        own.database,
+    )
+    return Source(held, own if is_own else None, held["dbname"])
+
+
+def put_secrets(settings: Settings, aws: Aws, source: Source) -> bool:
+    """Let jobs sign in to this database; whether their secret was changed.
+
+    Raises
+    ------
+    MillpondError
+        If the secrets do not exist yet: Terraform makes them.
+    """
+    changed = loading.put_secret(settings, aws.secretsmanager, dict(source.secret))
+    loading.put_masking_key(settings, aws.secretsmanager)
+    return changed
+
+
+def is_dump(text: str) -> bool:
+    """Whether it names a file, and no address."""
+    return not text.startswith(SCHEMES) and Path(text).is_file()
