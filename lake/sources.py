@@ -128,18 +128,29 @@ _EXAMPLE = "millpond lake add postgresql://USER:PASSWORD@HOST:5432/DATABASE"
 
 
 def current_source(settings: Settings, aws: Aws) -> Source:
-    """The database that the jobs' secret names; the stack's own, where it has no value yet."""
+    """The database that the jobs' secret names; the stack's own, where it has no value yet.
+
+    Raises
+    ------
+    MillpondError
+        If the secret's value is no address.
+    """
     secret_id = f"{settings.project}/{settings.environment}/onprem-db"
     secrets = aws.secretsmanager
     try:
         held = json.loads(secrets.get_secret_value(SecretId=secret_id)["SecretString"])
+        address = held["host"], held["port"], held["dbname"]
     except secrets.exceptions.ResourceNotFoundException:
         return own_source(settings)
+    except (ValueError, KeyError, TypeError):
+        # Nothing of the error is shown: it has the text of the secret.
+        raise MillpondError(
+            f"The secret {secret_id} does not name a database by host, port and dbname.",
+            where="docs/contracts.md",
+            next_step="millpond lake add, which puts it",
+        ) from None
     own = OnPremDatabase(settings)
-    is_own = aws.is_local and (held["host"], held["port"], held["dbname"]) == (
-        *settings.onprem_address,
-        own.database,
-    )
+    is_own = aws.is_local and address == (*settings.onprem_address, own.database)
     return Source(held, own if is_own else None, held["dbname"])
 
 
