@@ -9,9 +9,13 @@ from rich.markup import escape
 from millpond.base.config import load_settings
 from millpond.cli import console
 from millpond.cli.session import Json
+from millpond.client.aws import Aws
+from millpond.client.listing import counts, last_runs
 from millpond.project.deployment import deployed_outputs
 from millpond.project.targets import Target
 from millpond.stack import open_stack
+
+NOTHING = "nothing is deployed; next: millpond deploy"
 
 
 def status(as_json: Json = False) -> None:
@@ -20,6 +24,8 @@ def status(as_json: Json = False) -> None:
     services = open_stack(settings).services()
     is_running = any(service.name == "engine" and service.is_running for service in services)
     outputs = deployed_outputs(settings, Target.local(settings)) if is_running else {}
+    counted = counts(Aws(settings)) if is_running else {}
+    runs = last_runs(Aws(settings)) if is_running else []
     if as_json:
         console.show_json(
             {
@@ -30,6 +36,8 @@ def status(as_json: Json = False) -> None:
                 "endpoint_url": settings.endpoint_url,
                 "region": settings.region,
                 "outputs": outputs,
+                "counts": counted,
+                "last_runs": [{**run, "started": run["started"].isoformat()} for run in runs],
             }
         )
         return
@@ -46,8 +54,11 @@ def status(as_json: Json = False) -> None:
     if outputs:
         shown = [(name, escape(value)) for name, value in sorted(_flat(outputs))]
         console.show_table(("output", "value"), shown, title="deployed")
-    else:
-        console.note("nothing is deployed; next: millpond deploy")
+    if runs:
+        last = [(escape(run["name"]), run["state"], f"{run['started']:%Y-%m-%d %H:%M:%S}") for run in runs]
+        console.show_table(("last runs", "state", "started"), last)
+    there = ", ".join(f"{count:,} {kind}" for kind, count in counted.items() if count)
+    console.note(f"{there}; millpond ls KIND shows them" if there else NOTHING)
 
 
 def _flat(outputs: Mapping[str, object]) -> Iterator[tuple[str, str]]:

@@ -147,3 +147,23 @@ KINDS: Mapping[str, Kind] = {
     "functions": Kind(("function", "runtime", "state", "handler"), _functions),
     "stacks": Kind(("stack", "status", "created"), _stacks),
 }
+
+# What is deployed, not what has happened.
+OF_A_DEPLOYMENT = ("jobs", "state-machines", "functions", "tables", "buckets", "stacks")
+# What has happened, for a glance at it.
+LAST = 5
+
+
+def counts(aws: Aws) -> dict[str, int]:
+    """How many there are of each kind that is deployed."""
+    return {kind: sum(1 for _ in KINDS[kind].list(aws)) for kind in OF_A_DEPLOYMENT}
+
+
+def last_runs(aws: Aws) -> list[Record]:
+    """The newest runs of jobs and state machines: name, state and start, the newest first."""
+    runs = [{"name": one["job"], "state": one["state"], "started": one["started"]} for one in _runs(aws)]
+    runs += [
+        {"name": one["state machine"], "state": one["status"], "started": one["started"]}
+        for one in _executions(aws)
+    ]
+    return sorted(runs, key=lambda run: run["started"], reverse=True)[:LAST]

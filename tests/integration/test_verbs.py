@@ -160,6 +160,21 @@ def test_ls_of_every_other_kind_ends_well(engine, kind):
     assert result.returncode == 0, result.stderr
 
 
+def test_status_counts_what_is_there_and_shows_the_last_runs(engine):
+    run_id = engine.client("glue").start_job_run(JobName="daily")["JobRunId"]
+    told = json.loads(millpond(engine, "status", "--json").stdout)
+    assert {kind: told["counts"][kind] for kind in ("jobs", "state-machines", "buckets")} == {
+        "jobs": 1,
+        "state-machines": 2,
+        "buckets": 1,
+    }
+    assert told["last_runs"][0]["name"] == "daily"
+    shown = millpond(engine, "status")
+    assert "1 jobs, 2 state-machines, 1 buckets; millpond ls KIND shows them" in shown.stderr
+    assert "daily" in shown.stdout
+    engine.client("glue").batch_stop_job_run(JobName="daily", JobRunIds=[run_id])
+
+
 def test_a_program_behind_exec_reaches_the_stack(engine):
     ask = "import boto3; print([b['Name'] for b in boto3.client('s3').list_buckets()['Buckets']])"
     result = millpond(engine, "exec", "--", sys.executable, "-c", ask)
