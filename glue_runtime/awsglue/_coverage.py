@@ -187,7 +187,7 @@ SECTIONS: Tuple[Tuple[str, Tuple[Row, ...]], ...] = (
                 "kinesis",
                 PARTIAL,
                 f"{_K}kinesis_run_goes_on_at_the_checkpoint_and_repeats_the_batch_that_failed",
-                "a source of `create_data_frame`; a window without records has no batch; options of fan-out, "
+                "a source of `create_data_frame` and a format of `spark.readStream`; a window without records has no batch; options of fan-out, "
                 "of pauses, of retries and of metrics change nothing",
             ),
             Row(

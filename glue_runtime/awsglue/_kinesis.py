@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import sys
 import tempfile
 import threading
@@ -325,10 +326,22 @@ def _directory(stream_name: str) -> Path:
     return Path(tempfile.mkdtemp(prefix="kinesis-")) / f"{stream_name}-{number}"
 
 
+def region_of(endpoint: Optional[str]) -> Optional[str]:
+    """The region of one of AWS's endpoints; of another, none.
+
+    Examples
+    --------
+    >>> region_of("https://kinesis.eu-west-1.amazonaws.com")
+    'eu-west-1'
+    """
+    found = re.match(r"(?:https://)?kinesis\.([a-z0-9-]+)\.amazonaws\.com", endpoint or "")
+    return found.group(1) if found else None
+
+
 def _client(arn: str, options: Mapping[str, Any]) -> Any:
     import boto3
 
-    region = arn.split(":")[3] if arn else options.get("region") or None
+    region = arn.split(":")[3] if arn else options.get("region") or region_of(options.get("endpointUrl"))
     given: Dict[str, Any] = {}
     if options.get("awsSTSRoleARN"):
         answer = boto3.client("sts").assume_role(

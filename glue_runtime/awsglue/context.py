@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, Mapping, Optional
 from pyspark.context import SparkContext
 from pyspark.sql import DataFrame, SparkSession, SQLContext
 
-from awsglue import _lifecycle, _streaming, gluetypes
+from awsglue import _kinesis_format, _lifecycle, _streaming, gluetypes
 from awsglue._catalog import Catalog
 from awsglue._content import Content
 from awsglue._ops.records import from_records
@@ -57,6 +57,7 @@ class GlueContext(SQLContext):
         self._jvm = sparkContext._jvm
         self.spark_session = session
         self._catalog = Catalog(session)
+        _kinesis_format.serve()
         self.create_dynamic_frame = DynamicFrameReader(self)
         self.create_sample_dynamic_frame = DynamicFrameSampleReader(self)
         self.create_data_frame = DataFrameReader(self)

@@ -181,6 +181,20 @@ def test_kinesis_columns_and_times_of_records(stream: Stream, run: Callable[...,
     assert row["approximateArrivalTimestamp"].year >= 2020
 
 
+def test_kinesis_is_a_format_of_spark(
+    glue: Any, spark: Any, stream: Stream, run: Callable[..., list[Any]]
+) -> None:
+    stream.put("text")
+
+    def source() -> Any:
+        reader = spark.readStream.option("streamName", stream.name).format("kinesis")
+        return (
+            reader.options(startingposition="TRIM_HORIZON").load().selectExpr("CAST(data AS STRING) AS text")
+        )
+
+    assert run({}, 1, source=source) == [{"text": "text"}]
+
+
 def test_kinesis_table_of_the_catalog_gives_schema_and_stream(
     glue: Any, stream: Stream, run: Callable[..., list[Any]]
 ) -> None:

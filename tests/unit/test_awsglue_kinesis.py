@@ -66,3 +66,18 @@ def test_starting_positions(text: str, expected: object) -> None:
     from awsglue._kinesis import starting_position
 
     assert starting_position(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "expected"),
+    [
+        ("https://kinesis.eu-central-1.amazonaws.com", "eu-central-1"),
+        ("kinesis.us-east-1.amazonaws.com", "us-east-1"),
+        ("http://127.0.0.1:4566", None),
+        (None, None),
+    ],
+)
+def test_region_of_an_endpoint(endpoint: str | None, expected: str | None) -> None:
+    from awsglue._kinesis import region_of
+
+    assert region_of(endpoint) == expected
