@@ -76,6 +76,37 @@ def test_a_condition_on_the_partition_key_reads_less(lake: Lake, orders: str) ->
     assert none.scanned == 0
 
 
+def test_objects_are_read_as_files_unless_they_must_be_asked_for(lake: Lake, upload: Any) -> None:
+    log = lake.settings.state_dir / "logs/engine.log"
+
+    def read(table: str) -> int:
+        """How many requests reading a table took; the rows and their locations are the same by either way."""
+        before = log.read_text().count("s3.GetObject")
+        found = lake.rows(f'SELECT x, "$path" FROM {table}')
+        requests = log.read_text().count("s3.GetObject") - before
+        assert [x for x, _ in found] == ["1", "2"]
+        assert {str(path).rpartition("/")[2] for _, path in found} == {"a b.parquet"}
+        # One of them read the result.
+        return requests - 1
+
+    lake.table("plain", {"x": "bigint"}, upload("plain/a b.parquet", x=[1, 2]))
+    lake.table("odd", {"x": "bigint"}, upload("odd//a b.parquet", x=[1, 2]))
+    assert read("plain") == 0
+    assert read("odd") > 0
+    statement = {
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": f"arn:aws:s3:::{BUCKET}/*",
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    lake.s3.put_bucket_policy(Bucket=BUCKET, Policy=policy)
+    try:
+        assert read("plain") > 0
+    finally:
+        lake.s3.delete_bucket_policy(Bucket=BUCKET)
+
+
 def test_columns_are_found_by_name_and_have_the_types_of_the_catalog(lake: Lake, upload: Any) -> None:
     location = upload(
         "typed/a.parquet",

@@ -16,7 +16,7 @@ from millpond.planes.athena.engine import connect, scanned_bytes, sign_in
 @pytest.fixture
 def connection(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     address = "http://127.0.0.1:1"
-    with connect(tmp_path / "spill", memory="60MB") as connection:
+    with connect(tmp_path / "spill", tmp_path / "objects", memory="60MB") as connection:
         sign_in(connection, address, "eu-west-1", "key", "secret")
         yield connection
 
@@ -54,7 +54,22 @@ def test_what_does_not_fit_into_memory_is_spilled(
 
 def test_nothing_is_scanned_before_a_query(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("SELECT 1").fetchall()
-    assert scanned_bytes(connection) == 0
+    assert scanned_bytes(connection, "/objects/") == 0
+
+
+def test_what_was_linked_for_a_query_is_read_and_counted(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    linked, other = tmp_path / "objects/bucket/a.csv", tmp_path / "other.csv"
+    linked.parent.mkdir(parents=True)
+    for path in (linked, other):
+        path.write_text("1\n2\n")
+    assert connection.execute(f"SELECT sum(column0) FROM read_csv('{linked}')").fetchone() == (3,)
+    assert scanned_bytes(connection, f"{tmp_path}/objects/") >= 4
+    with pytest.raises(duckdb.PermissionException):
+        connection.execute(f"FROM read_csv('{other}')")
+    with pytest.raises(duckdb.PermissionException):
+        connection.execute(f"FROM read_csv('{tmp_path}/objects/../other.csv')")
 
 
 def test_process_that_forks_workers_has_one_thread() -> None:

@@ -22,6 +22,7 @@ from millpond.base.errors import MillpondError
 from millpond.planes.athena import statements as st
 from millpond.planes.athena.exceptions import NotSupported, QueryFailed
 from millpond.planes.athena.executions import QueryExecution, QueryExecutions
+from millpond.planes.athena.files import Linker, link_nothing
 from millpond.planes.athena.jobs import Job, Outcome
 from millpond.planes.athena.trino import rewriting
 from millpond.planes.athena.trino.protocol import Coordinator, ScanLimitExceeded, Statement, TrinoFailed
@@ -364,6 +365,7 @@ class Workers:
     def __init__(self, *outcomes: Outcome) -> None:
         self.outcomes = list(outcomes)
         self.jobs: list[Job] = []
+        self.link = link_nothing
 
     def run(self, work: Callable[[], None]) -> None:
         work()
@@ -374,10 +376,8 @@ class Workers:
     def release(self, _worker: object) -> None:
         pass
 
-    def give(self, job: Job) -> None:
+    def answer(self, job: Job, _link: Linker, _seconds: float) -> bool:
         self.jobs.append(job)
-
-    def wait(self, _seconds: float) -> bool:
         return True
 
     def outcome(self) -> Outcome:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
-from localstack.services.s3.models import S3Object
+from localstack.services.s3.models import S3Bucket, S3Object, s3_stores
 
+from millpond.localstack_ext.s3.files import link_objects
 from millpond.localstack_ext.s3.objects import DiskObjectStore
 from millpond.localstack_ext.state.saver import is_change
 
@@ -132,3 +134,51 @@ def test_objects_without_their_files_are_not_loaded(tmp_path: Path) -> None:
 )
 def test_what_may_change_something_is_saved(operation: str, changes: bool) -> None:
     assert is_change(operation) is changes
+
+
+ACCOUNT = "111122223333"
+
+
+@pytest.fixture
+def bucket() -> Iterator[S3Bucket]:
+    buckets = s3_stores[ACCOUNT]["us-east-1"].buckets
+    buckets["b"] = S3Bucket("b", ACCOUNT, "eu-west-1", {"ID": ACCOUNT})
+    yield buckets["b"]
+    del buckets["b"]
+
+
+def test_what_was_linked_stays_as_it_was_when_the_object_is_replaced_and_gone(
+    store: DiskObjectStore, bucket: S3Bucket, tmp_path: Path
+) -> None:
+    bucket.objects.set("t/k", put(store, b"first"))
+    link_objects(store, ACCOUNT, ["s3://b/t/k", "s3://b/t/none", "s3://c/k"], tmp_path / "linked")
+    bucket.objects.set("t/k", put(store, b"second"))
+    link_objects(store, ACCOUNT, ["s3://b/t/k"], tmp_path / "linked")
+    assert [path.name for path in (tmp_path / "linked").rglob("*") if path.is_file()] == ["k"]
+    assert (tmp_path / "linked/b/t/k").read_bytes() == b"first"
+    bucket.objects.pop("t/k")
+    assert (tmp_path / "linked/b/t/k").read_bytes() == b"first"
+
+
+def test_what_is_not_read_by_everybody_in_the_account_is_not_linked(
+    store: DiskObjectStore, bucket: S3Bucket, tmp_path: Path
+) -> None:
+    for key, given in {
+        "customer": {"sse_key_hash": "x"},
+        "kms": {"kms_key_id": "key"},
+        "archive": {"storage_class": "GLACIER"},
+        "plain": {},
+    }.items():
+        one = put(store, b"x", key)
+        vars(one).update(given)
+        bucket.objects.set(key, one)
+    every = [f"s3://b/{key}" for key in ("customer", "kms", "archive", "plain")]
+
+    def linked(account: str, name: str) -> list[str]:
+        link_objects(store, account, every, tmp_path / name)
+        return [path.name for path in (tmp_path / name).rglob("*") if path.is_file()]
+
+    assert linked("444455556666", "others") == []
+    assert linked(ACCOUNT, "own") == ["plain"]
+    bucket.policy = "{}"
+    assert linked(ACCOUNT, "by policy") == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from millpond.planes.common.context import PlaneContext
@@ -38,9 +38,10 @@ def glue() -> Planes[GluePlane]:
 
 @cache
 def athena() -> Planes[AthenaPlane]:
+    from millpond.localstack_ext.s3.files import link_objects, object_store
     from millpond.planes.athena import serve
 
-    return serve(context(), telemetry())
+    return serve(context(), telemetry(), partial(link_objects, object_store()))
 
 
 @cache

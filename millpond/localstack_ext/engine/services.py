@@ -23,13 +23,12 @@ def _service(
 
 def _s3() -> Service:
     from millpond.localstack_ext.s3.events import install_events
-    from millpond.localstack_ext.s3.objects import DiskObjectStore, DiskS3Provider
+    from millpond.localstack_ext.s3.files import object_store
+    from millpond.localstack_ext.s3.objects import DiskS3Provider
     from millpond.localstack_ext.state import engine_state
 
     install_events()
-    state = planes.context().state_dir
-    keeps = engine_state.keeps()
-    store = DiskObjectStore(state / "objects" if keeps else state / "engine" / "s3", keeps=keeps)
+    store = object_store()
     engine_state.before_save("s3", store.begin_save)
     return Service.for_provider(DiskS3Provider(store))
 

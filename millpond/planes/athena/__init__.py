@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from millpond.planes.athena.files import Linker, link_nothing
 from millpond.planes.athena.operations import OPERATIONS
 from millpond.planes.athena.plane import AthenaPlane
 from millpond.planes.athena.pool import WorkerPool
@@ -14,9 +15,9 @@ from millpond.planes.common.trino import EngineSettings
 __all__ = ["OPERATIONS", "AthenaPlane", "WorkerPool", "serve"]
 
 
-def serve(context: PlaneContext, telemetry: Telemetry) -> Planes[AthenaPlane]:
-    """Athena in every account and region of a stack."""
-    workers, trino = WorkerPool(context), TrinoServers(EngineSettings.from_environment())
+def serve(context: PlaneContext, telemetry: Telemetry, link: Linker = link_nothing) -> Planes[AthenaPlane]:
+    """Athena in every account and region of a stack, with what links the objects that are files here."""
+    workers, trino = WorkerPool(context, link), TrinoServers(EngineSettings.from_environment())
 
     def close() -> None:
         workers.close()

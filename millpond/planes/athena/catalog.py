@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from pyiceberg.types import IcebergType
 
 from millpond.planes.athena.exceptions import CATALOG, NotSupported, Place, QueryFailed
+from millpond.planes.athena.files import ObjectFiles
 from millpond.planes.athena.iceberg.metadata_tables import METADATA_TABLES
 from millpond.planes.athena.iceberg.scan import PATH
 from millpond.planes.athena.iceberg.schemas import to_sql
@@ -56,10 +57,15 @@ class GlueCatalog:
         Where Iceberg tables have their metadata.
     evaluate : callable
         The value of a constant, given in DuckDB's SQL.
+    files : ObjectFiles
+        Where what tables hold is read.
     """
 
-    def __init__(self, glue: GlueClient, s3: S3Client, evaluate: Callable[[str], Any]) -> None:
+    def __init__(
+        self, glue: GlueClient, s3: S3Client, evaluate: Callable[[str], Any], files: ObjectFiles
+    ) -> None:
         self.glue = glue
+        self.files = files
         self.iceberg = IcebergTables(glue, s3)
         self._evaluate = evaluate
         self._tables: dict[tuple[str, str], dict[str, Any]] = {}

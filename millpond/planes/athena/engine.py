@@ -1,9 +1,12 @@
 """The DuckDB connection of a worker: S3 and nothing else, configuration locked."""
 
+# ruff: noqa: S608 - texts in what is written here are quoted
+
 from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -31,8 +34,8 @@ _NARROWED = re.compile(
 )
 
 
-def connect(spill: Path, *, memory: str = _MEMORY) -> duckdb.DuckDBPyConnection:
-    """Open DuckDB so that a query can reach objects in S3 once it has signed in, and no file of this machine.
+def connect(spill: Path, objects: Path, *, memory: str = _MEMORY) -> duckdb.DuckDBPyConnection:
+    """Open DuckDB so that a query can reach objects in S3 once it has signed in, and those linked for it.
 
     ``enable_external_access`` is off with S3 excepted, rather than the local file system disabled: DuckDB
     could not spill to its temporary directory otherwise.
@@ -41,6 +44,8 @@ def connect(spill: Path, *, memory: str = _MEMORY) -> duckdb.DuckDBPyConnection:
     ----------
     spill : Path
         Directory for what does not fit into memory.
+    objects : Path
+        Directory of the objects that are read as files.
     memory : str
         What one query may use, as DuckDB writes it.
     """
@@ -55,8 +60,8 @@ def connect(spill: Path, *, memory: str = _MEMORY) -> duckdb.DuckDBPyConnection:
         f"SET memory_limit = {literal(memory)}",
         f"SET temp_directory = {literal(str(spill))}",
         "SET parquet_metadata_cache = true",
-        "CALL enable_logging('HTTP')",
-        "SET allowed_directories = ['s3://']",
+        "CALL enable_logging(['HTTP', 'FileSystem'])",
+        f"SET allowed_directories = ['s3://', {literal(f'{objects}/')}]",
         "SET enable_external_access = false",
         "SET lock_configuration = true",
     ):
@@ -97,11 +102,18 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(statement)
 
 
-def scanned_bytes(connection: duckdb.DuckDBPyConnection) -> int:
-    """What was read from S3 so far: the lengths of all answers with file content."""
-    found = connection.execute(
-        "SELECT coalesce(sum(TRY_CAST(response.headers['Content-Length'] AS BIGINT)), 0) "
+def scanned_bytes(connection: duckdb.DuckDBPyConnection, objects: str) -> int:
+    """What was read of objects so far: all answers with file content, and of files below a directory."""
+    answers = (
+        "SELECT TRY_CAST(response.headers['Content-Length'] AS BIGINT) AS bytes "
         "FROM duckdb_logs_parsed('HTTP') WHERE request.type = 'GET' AND request.headers['Range'] IS NOT NULL"
+    )
+    readings = (
+        "SELECT bytes FROM duckdb_logs_parsed('FileSystem') "
+        f"WHERE op = 'READ' AND starts_with(path, {literal(objects)})"
+    )
+    found = connection.execute(
+        f"SELECT CAST(coalesce(sum(bytes), 0) AS BIGINT) FROM ({answers} UNION ALL {readings})"
     ).fetchone()
     assert found is not None
     return int(found[0])
@@ -114,9 +126,9 @@ def is_translated(error: duckdb.Error) -> bool:
     return bool(is_known) or "More than one row returned by a subquery" in text
 
 
-def translated(error: duckdb.Error) -> QueryFailed:
-    """DuckDB's error as Trino names it."""
-    text = str(error)
+def translated(error: duckdb.Error, named: Callable[[str], str] = str) -> QueryFailed:
+    """DuckDB's error as Trino names it, with the names of objects for paths of this machine."""
+    text = named(str(error))
     if match := _OUR_ERROR.search(text):
         return QueryFailed(match[1], match[2])
     if match := _NARROWED.search(text):

@@ -332,8 +332,7 @@ class QueryExecutions:
                 if execution.started is None:
                     execution.state, execution.started = "RUNNING", dt.datetime.now(dt.UTC)
                     self._tell(execution, previous)
-            worker.give(job)
-            if not worker.wait(_TIMEOUT):
+            if not worker.answer(job, self._workers.link, _TIMEOUT):
                 return Outcome("FAILED", "Query timeout", is_user_error=True)
             if (outcome := worker.outcome()) is None:
                 _LOG.error("the process of query %s ended: %s", execution.query_id, worker.log())

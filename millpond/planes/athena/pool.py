@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import select
 import shutil
 import threading
 import time
@@ -12,11 +14,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from millpond.base import process
 from millpond.base.waiting import scaled
-from millpond.planes.athena.jobs import DOORBELL, PID_FILE, WORKER_LOG, Job, Outcome
+from millpond.planes.athena import files
+from millpond.planes.athena.jobs import (
+    ANSWERS,
+    DOORBELL,
+    PID_FILE,
+    WANTS,
+    WORKER_LOG,
+    Job,
+    Outcome,
+)
 from millpond.planes.common.context import PlaneContext
 
 _START_DEADLINE = 60.0
@@ -51,8 +60,8 @@ class Worker:
     pid_file: Path
     parent: process.OwnedProcess
 
-    def give(self, job: Job) -> None:
-        """Hand it its job.
+    def answer(self, job: Job, link: files.Linker, seconds: float) -> bool:
+        """Hand it its job, link what it wants to read, and wait; False if it is not done after so long.
 
         Raises
         ------
@@ -60,10 +69,38 @@ class Worker:
             If it does not live to take it.
         """
         job.write(self.directory)
+        # Open before the worker takes the job: the pipe ends when the worker does.
+        answers = os.open(self.directory / ANSWERS, os.O_RDONLY | os.O_NONBLOCK)
         try:
-            ring(self.directory / DOORBELL, "!", lambda: self.is_coming)
-        except WorkerDied as error:
-            raise NotTakenError(str(error)) from error
+            try:
+                self._ring()
+            except WorkerDied as error:
+                raise NotTakenError(str(error)) from error
+            return self._serve(answers, lambda: self._link(job, link), seconds)
+        finally:
+            os.close(answers)
+
+    def _serve(self, answers: int, link: Callable[[], None], seconds: float) -> bool:
+        poll = select.poll()
+        poll.register(answers, select.POLLIN)
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            if poll.poll(left * 1000):
+                told = os.read(answers, select.PIPE_BUF)
+                if told != WANTS:
+                    return True
+                link()
+        return False
+
+    def _link(self, job: Job, link: files.Linker) -> None:
+        """Link what it has written down that it wants, and tell it."""
+        link(job.account_id, files.wanted(self.directory), self.directory / files.OBJECTS)
+        # Where it has gone, the pipe says so next.
+        with contextlib.suppress(WorkerDied):
+            self._ring()
+
+    def _ring(self) -> None:
+        ring(self.directory / DOORBELL, "!", lambda: self.is_coming)
 
     @property
     def is_coming(self) -> bool:
@@ -74,19 +111,6 @@ class Worker:
         return is_wanted and (
             process.find(self.pid_file) is not None if was_there else self.parent.is_running
         )
-
-    def wait(self, seconds: float) -> bool:
-        """Wait until it has ended; False if it has not after so long."""
-        owned = process.find(self.pid_file)
-        if owned is None:
-            return True
-        try:
-            psutil.Process(owned.pid).wait(timeout=seconds)
-        except psutil.NoSuchProcess:
-            return True
-        except psutil.TimeoutExpired:
-            return False
-        return True
 
     def outcome(self) -> Outcome | None:
         return Outcome.read(self.directory)
@@ -109,10 +133,13 @@ class WorkerPool:
     ----------
     context : PlaneContext
         The stack they serve.
+    link : callable
+        Links the objects that are files here.
     """
 
-    def __init__(self, context: PlaneContext) -> None:
+    def __init__(self, context: PlaneContext, link: files.Linker = files.link_nothing) -> None:
         self._context = context
+        self.link = link
         self._lock = threading.Lock()
         self._home = context.state_dir / "athena"
         self._parent: process.OwnedProcess | None = None
@@ -170,7 +197,8 @@ class WorkerPool:
         worker = Worker(self._home / name, self._context.pid_dir / "athena" / f"{name}.pid", parent)
         worker.directory.mkdir(parents=True)
         (worker.directory / PID_FILE).write_text(str(worker.pid_file))
-        os.mkfifo(worker.directory / DOORBELL)
+        for pipe in (DOORBELL, ANSWERS):
+            os.mkfifo(worker.directory / pipe)
         ring(self._home / DOORBELL, f"{name}\n", lambda: parent.is_running)
         return worker
 

@@ -18,6 +18,7 @@ from millpond.planes.athena import statements as st
 from millpond.planes.athena.catalog import GlueCatalog
 from millpond.planes.athena.engine import NO_MEMORY, is_translated, scanned_bytes, translated
 from millpond.planes.athena.exceptions import NotSupported, QueryFailed
+from millpond.planes.athena.files import ObjectFiles
 from millpond.planes.athena.iceberg.tables import is_iceberg
 from millpond.planes.athena.jobs import Job, Outcome
 from millpond.planes.athena.kernels import Installer, installed_in, raise_refused
@@ -53,17 +54,25 @@ class QueryRunner:
         See :func:`millpond.planes.athena.engine.connect`.
     s3, glue : client
         The stack's API.
+    files : ObjectFiles
+        What of it is read as files.
     """
 
     def __init__(
-        self, directory: Path, connection: duckdb.DuckDBPyConnection, s3: S3Client, glue: GlueClient
+        self,
+        directory: Path,
+        connection: duckdb.DuckDBPyConnection,
+        s3: S3Client,
+        glue: GlueClient,
+        files: ObjectFiles,
     ) -> None:
         self._directory = directory
         self._connection = connection
         self._kernels = Installer(connection)
         self._s3 = s3
         self._publisher = Publisher(directory, s3)
-        self._catalog = GlueCatalog(glue, s3, self._evaluate)
+        self._files = files
+        self._catalog = GlueCatalog(glue, s3, self._evaluate, files)
 
     def _evaluate(self, sql: str) -> Any:
         found = self._connection.execute(f"SELECT {sql}").fetchone()
@@ -84,7 +93,7 @@ class QueryRunner:
         return self._compiled(statement, job)
 
     def _compiled(self, statement: st.Statement, job: Job) -> Outcome:
-        limit = _ScanLimit(self._connection, job.scan_limit)
+        limit = _ScanLimit(self._connection, job.scan_limit, self._files.home)
         try:
             with limit, installed_in(self._kernels):
                 outcome = self._run(statement, job)
@@ -101,12 +110,14 @@ class QueryRunner:
             outcome = Outcome("CANCELLED", limit.reason, True)
         except duckdb.Error as error:
             traceback.print_exc()
-            outcome = replace(_failed(translated(error)), is_for_trino=_is_for_trino(statement, error))
+            outcome = replace(
+                _failed(translated(error, self._files.named)), is_for_trino=_is_for_trino(statement, error)
+            )
         except FileNotFoundError as error:
             outcome = Outcome("FAILED", f"ICEBERG_CANNOT_OPEN_SPLIT: Error opening Iceberg split {error}")
         except (ClientError, BotoCoreError) as error:
             outcome = _failed(QueryFailed("GENERIC_INTERNAL_ERROR", str(error)))
-        return replace(outcome, scanned_bytes=scanned_bytes(self._connection))
+        return replace(outcome, scanned_bytes=scanned_bytes(self._connection, self._files.home))
 
     def _run(self, statement: st.Statement, job: Job) -> Outcome:
         if isinstance(statement, st.Query):
@@ -205,8 +216,9 @@ def _makes_iceberg(statement: st.CreateTableAs) -> bool:
 class _ScanLimit:
     """Interrupts a query that has read more than it may."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, limit: int | None) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, limit: int | None, objects: str) -> None:
         self._connection = connection
+        self._objects = objects
         self._limit = limit
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -221,14 +233,14 @@ class _ScanLimit:
         if self._limit is None:
             return
         self._thread.join()
-        if kind is None and scanned_bytes(self._connection) > self._limit:
+        if kind is None and scanned_bytes(self._connection, self._objects) > self._limit:
             raise duckdb.InterruptException(self.reason)
 
     def _watch(self) -> None:
         assert self._limit is not None
         cursor = self._connection.cursor()
         while not self._is_over.wait(_LIMIT_CHECK):
-            if scanned_bytes(cursor) > self._limit:
+            if scanned_bytes(cursor, self._objects) > self._limit:
                 self._connection.interrupt()
                 return
 

@@ -95,7 +95,7 @@ class Scanner:
         if scan.table.metadata_table:
             return metadata_sql(scan.table.metadata_table, snapshot)
         files = plan_files(snapshot, row_filter(self._connection, snapshot, scan.filters))
-        return RowReader(self._connection, snapshot).sql(files)
+        return RowReader(self._connection, snapshot, self._catalog.files).sql(files)
 
     def _files(self, scan: Scan, table: dict[str, Any]) -> list[StoredFile]:
         if not scan.table.partition_keys:
@@ -191,7 +191,8 @@ class Scanner:
         return tuple(dict.fromkeys(self._constants(given[0])))
 
     def _reader(self, scan: Scan, table: dict[str, Any], files: Sequence[StoredFile]) -> str:
-        paths = list(dict.fromkeys(file.path for file in files))
+        places = self._catalog.files.readable(file.path for file in files)
+        paths = list(places.values())
         storage = table.get("StorageDescriptor", {})
         keys = _key_columns(scan)
         data = [c for c in scan.table.columns if c not in keys and not c.is_hidden]
@@ -206,19 +207,19 @@ class Scanner:
             if column in keys:
                 value = f"p.{quote(column.sql_name)}"
             elif column.name == HIDDEN_PATH:
-                value = f"f.{quote(_FILE)}"
+                value = self._catalog.files.location(f"f.{quote(_FILE)}")
             elif column.name in present:
                 name, stored = present[column.name]
                 value = f"f.{quote(name)}"
                 if is_typed:
-                    _check_type(stored, column, paths[0])
+                    _check_type(stored, column, files[0].path)
                 value = _converted(value, stored, column.type)
             else:
                 value = f"CAST(NULL AS {duckdb_type(column.type)})"
             selected.append(f"{value} AS {quote(column.sql_name)}")
         sql = f"SELECT {', '.join(selected)} FROM {read} AS f"
         return (
-            f"{sql} JOIN {_partition_table(files, keys)} ON f.{quote(_FILE)} = p.{quote(_FILES)}"
+            f"{sql} JOIN {_partition_table(files, places, keys)} ON f.{quote(_FILE)} = p.{quote(_FILES)}"
             if keys
             else sql
         )
@@ -311,8 +312,8 @@ def _key_columns(scan: Scan) -> list[Column]:
     return [column for column in scan.table.columns if column.name in scan.table.partition_keys]
 
 
-def _partition_table(files: Iterable[StoredFile], keys: Sequence[Column]) -> str:
-    rows = ", ".join(f"({literal(f.path)}, {_typed_values(f.values, keys)})" for f in files)
+def _partition_table(files: Iterable[StoredFile], places: Mapping[str, str], keys: Sequence[Column]) -> str:
+    rows = ", ".join(f"({literal(places[f.path])}, {_typed_values(f.values, keys)})" for f in files)
     names = ", ".join(quote(name) for name in (_FILES, *(k.sql_name for k in keys)))
     return f"(VALUES {rows}) AS p ({names})"
 

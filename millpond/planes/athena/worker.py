@@ -24,7 +24,8 @@ from botocore.config import Config
 
 from millpond.base import process
 from millpond.planes.athena import ddl, writes  # noqa: F401 - loaded once, for every child
-from millpond.planes.athena.jobs import DOORBELL, PID_FILE, WORKER_LOG, Job
+from millpond.planes.athena.files import OBJECTS, ObjectFiles
+from millpond.planes.athena.jobs import ANSWERS, DOORBELL, IS_DONE, PID_FILE, WANTS, WORKER_LOG, Job
 
 if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
@@ -80,14 +81,22 @@ def _run_one(directory: Path, parent: int, clients: _Clients) -> None:
 
     process.record(os.getpid(), Path((directory / PID_FILE).read_text()))
     resource.setrlimit(resource.RLIMIT_DATA, (MOST_BYTES, MOST_BYTES))
-    connection = connect(directory / "spill")
+    connection = connect(directory / "spill", directory / OBJECTS)
+    answers = os.open(directory / ANSWERS, os.O_RDWR | os.O_NONBLOCK)
     doorbell = os.open(directory / DOORBELL, os.O_RDWR | os.O_NONBLOCK)
+
+    def ask() -> None:
+        os.write(answers, WANTS)
+        _wait(doorbell, parent)
+
     if _wait(doorbell, parent):
         job, environment = Job.read(directory), os.environ
         endpoint_url, secret_key = environment["AWS_ENDPOINT_URL"], environment["AWS_SECRET_ACCESS_KEY"]
         sign_in(connection, endpoint_url, job.region, job.account_id, secret_key)
         s3, glue = clients.of(job.account_id, job.region)
-        QueryRunner(directory, connection, s3, glue).run(job).write(directory)
+        files = ObjectFiles(directory, ask)
+        QueryRunner(directory, connection, s3, glue, files).run(job).write(directory)
+        os.write(answers, IS_DONE)
 
 
 def _child(directory: Path, parent: int, clients: _Clients) -> NoReturn:

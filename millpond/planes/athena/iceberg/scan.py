@@ -3,12 +3,13 @@
 # ruff: noqa: S608 - writing SQL is what this module is for; names and texts in it are quoted
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pyiceberg import types as ice
 from pyiceberg.manifest import DataFile
 
+from millpond.planes.athena.files import ObjectFiles
 from millpond.planes.athena.iceberg import parquet
 from millpond.planes.athena.iceberg.plan import PlannedFile
 from millpond.planes.athena.iceberg.tables import TableSnapshot
@@ -32,14 +33,22 @@ class RowReader:
         Looks at the files.
     snapshot : TableSnapshot
         What is read.
+    files : ObjectFiles, optional
+        Where files are read; over HTTP unless told.
     """
 
-    def __init__(self, connection: DuckDBPyConnection, snapshot: TableSnapshot) -> None:
+    def __init__(
+        self, connection: DuckDBPyConnection, snapshot: TableSnapshot, files: ObjectFiles | None = None
+    ) -> None:
+        self._files = files
+        self._places: Mapping[str, str] = {}
         self._shapes = parquet.Shapes(connection)
         self._snapshot = snapshot
 
     def sql(self, files: Sequence[PlannedFile]) -> str:
         """Every column of the schema by its name in lower case, with ``$path`` and ``$pos``."""
+        if self._files is not None:
+            self._places = self._files.readable(_paths(files))
         parts = [self._branch(group, members) for group, members in self._groups(files).items()]
         if not parts:
             nulls = [(parquet.column(parquet.Node("", None), f), f.name.lower()) for f in self._fields()]
@@ -47,15 +56,19 @@ class RowReader:
             return f"SELECT {', '.join(f'{e} AS {quote(n)}' for e, n in nulls)} WHERE false"
         return " UNION ALL ".join(parts)
 
+    def _place(self, path: str) -> str:
+        """Where a file is read."""
+        return self._places.get(path, path)
+
     def _fields(self) -> tuple[ice.NestedField, ...]:
         return self._snapshot.schema.fields
 
     def _groups(self, files: Sequence[PlannedFile]) -> dict[_Group, list[PlannedFile]]:
         """Files that one reading can do: of one shape, with the same deletes and the same constants."""
-        shapes = self._shapes(file.path for file in files)
+        shapes = self._shapes(self._place(file.path) for file in files)
         groups: dict[_Group, list[PlannedFile]] = {}
         for file in files:
-            root = shapes[file.path]
+            root = shapes[self._place(file.path)]
             group = (
                 root,
                 bool(file.own_deletes),
@@ -86,14 +99,16 @@ class RowReader:
         root, _, shared, equality, constants = group
         known = dict(constants)
         columns = [(parquet.column(root, f, known.get(f.field_id)), f.name.lower()) for f in self._fields()]
-        columns += [(f"f.{quote(parquet.FILE)}", PATH), (f"f.{quote(parquet.POSITION)}", POSITION)]
+        path = f"f.{quote(parquet.FILE)}"
+        path = path if self._files is None else self._files.location(path)
+        columns += [(path, PATH), (f"f.{quote(parquet.POSITION)}", POSITION)]
         outer = ", ".join(f"r.{quote(name)}" for _, name in columns)
         compared = sorted({number for delete in equality for number in delete.equality_ids or []})
         for number in compared:
             wanted = self._field(number)
             assert wanted is not None
             columns.append((parquet.column(root, wanted, known.get(number)), f"field {number}"))
-        sql = parquet.read([file.path for file in files], columns)
+        sql = parquet.read([self._place(file.path) for file in files], columns)
         position_deletes = shared.union(*(file.own_deletes for file in files))
         if not position_deletes and not equality:
             return sql
@@ -101,7 +116,7 @@ class RowReader:
         return f"SELECT {outer} FROM ({sql}) AS r {' '.join(joins)}"
 
     def _position_join(self, deletes: Iterable[DataFile]) -> Iterable[str]:
-        paths = sorted(delete.file_path for delete in deletes)
+        paths = sorted(self._place(delete.file_path) for delete in deletes)
         if paths:
             listed = parquet.listed(paths)
             yield (
@@ -120,7 +135,7 @@ class RowReader:
 
     def _deleted_values(self, numbers: Sequence[int], files: Sequence[DataFile]) -> str:
         parts = []
-        for path, root in self._shapes(sorted(file.file_path for file in files)).items():
+        for path, root in self._shapes(sorted(self._place(file.file_path) for file in files)).items():
             columns = []
             for number in numbers:
                 wanted = self._field(number)
@@ -128,3 +143,10 @@ class RowReader:
                 columns.append((parquet.column(root, wanted), f"field {number}"))
             parts.append(parquet.read([path], columns))
         return " UNION ALL ".join(parts)
+
+
+def _paths(files: Iterable[PlannedFile]) -> Iterator[str]:
+    """Every file that is read for the rows of some."""
+    for file in files:
+        yield file.path
+        yield from (delete.file_path for delete in file.deletes)

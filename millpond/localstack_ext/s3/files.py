@@ -1,0 +1,65 @@
+"""The files of objects, for planes that read them where they are."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+from localstack.services.s3.constants import ARCHIVES_STORAGE_CLASSES
+from localstack.services.s3.models import S3Object, s3_stores
+
+from millpond.localstack_ext.engine import planes
+from millpond.localstack_ext.s3.objects import DiskObjectStore
+from millpond.localstack_ext.state import engine_state
+
+
+@cache
+def object_store() -> DiskObjectStore:
+    """Where this engine keeps its objects."""
+    state = planes.context().state_dir
+    keeps = engine_state.keeps()
+    return DiskObjectStore(state / "objects" if keeps else state / "engine" / "s3", keeps=keeps)
+
+
+def link_objects(store: DiskObjectStore, account_id: str, locations: Iterable[str], directory: Path) -> None:
+    """Give the files of objects a second name below a directory; those that must be asked for are left out.
+
+    Parameters
+    ----------
+    store : DiskObjectStore
+        Knows the file of an object.
+    account_id : str
+        Who reads them. Its root may read what is in its own buckets, unless a policy says otherwise.
+    locations : iterable of str
+        ``s3://bucket/key``, each a path below a directory.
+    directory : Path
+        On the same file system.
+    """
+    made = set()
+    for location in locations:
+        bucket, _, key = location.removeprefix("s3://").partition("/")
+        if (found := _plain_object(account_id, bucket, key)) is None:
+            continue
+        path = directory / bucket / key
+        # What has gone meanwhile, or lies on another file system, is asked for like the others.
+        with contextlib.suppress(OSError):
+            if path.parent not in made:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                made.add(path.parent)
+            os.link(store.path(found), path)
+
+
+def _plain_object(account_id: str, bucket_name: str, key: str) -> S3Object | None:
+    """An object that reading answers with its content, whoever in its account asks."""
+    # Buckets are those of every region.
+    buckets = s3_stores[account_id]["us-east-1"].buckets
+    bucket = buckets.get(bucket_name)
+    if bucket is None or bucket.policy:
+        return None
+    found = bucket.objects.get(key)
+    if not isinstance(found, S3Object) or found.sse_key_hash or found.kms_key_id:
+        return None
+    return None if found.storage_class in ARCHIVES_STORAGE_CLASSES else found
