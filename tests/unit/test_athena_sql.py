@@ -214,6 +214,9 @@ VALUES = [
     ("element_at(MAP(ARRAY[CAST('ab' AS char(4))], ARRAY[1]), 'ab')", 1, "integer"),
     ("element_at(MAP(ARRAY[CAST('ab' AS char(2))], ARRAY[1]), 'abc')", None, "integer"),
     ("typeof(1.50)", "decimal(3,2)", "varchar"),
+    ("typeof(current_timestamp(6))", "timestamp(6) with time zone", "varchar"),
+    ("typeof(localtimestamp(0))", "timestamp(0)", "varchar"),
+    ("abs(date_diff('second', current_timestamp(6), current_timestamp)) < 2", True, "boolean"),
     # JSON
     ("""json_extract_scalar('{"a": {"b": 1}}', '$.a.b')""", "1", "varchar(15)"),
     ("""json_extract_scalar('{"a": {"b": 1}}', '$.a')""", None, "varchar(15)"),

@@ -555,6 +555,17 @@ class ExpressionCompiler:
     def _local_timestamp(self, _node: exp.Localtimestamp) -> Typed:
         return Typed("date_trunc('millisecond', timezone('UTC', now()))", TIMESTAMP)
 
+    def _precise_now(self, node: exp.Anonymous) -> Typed:
+        """``current_timestamp(p)`` and ``localtimestamp(p)``, with so many digits of a second."""
+        place, digits = _own_position(node), [self.compile(one).number for one in node.expressions]
+        if len(digits) != 1 or digits[0] is None:
+            raise QueryFailed("SYNTAX_ERROR", f"mismatched input '{node.name}'", *place)
+        is_local = node.name.lower() == "localtimestamp"
+        kind = exp.DType.TIMESTAMP if is_local else exp.DType.TIMESTAMPTZ
+        target = _moment_type(kind, (digits[0],), place)
+        sql = "timezone('UTC', now())" if is_local else "now()"
+        return cast(Typed(sql, _moment_type(kind, (MOST_DIGITS,), place)), target)
+
     def _array(self, node: exp.Array) -> Typed:
         values = [self.compile(value) for value in node.expressions]
         element: Type | None = UNKNOWN
@@ -1300,8 +1311,10 @@ _SPECIAL: dict[str, Callable[..., Typed]] = {
     "all_match": _C._matches,
     "array_sort": _C._sorted,
     "any_match": _C._matches,
+    "current_timestamp": _C._precise_now,
     "filter": _C._filter_list,
     "grouping": _C._grouping,
+    "localtimestamp": _C._precise_now,
     "map_filter": _C._map_values,
     "none_match": _C._matches,
     "normalize": _C._normalize,
