@@ -21,6 +21,7 @@ from millpond.toolchain import bootstrap
 VERSIONS = (("3.9",), ("3.14", "3.13"))
 JOIN_SECONDS = 2.0
 SCRIPT = """
+import sys
 print("day", sys.argv[sys.argv.index("--day") + 1])
 if "never" in sys.argv:
     raise ValueError("no such day")
