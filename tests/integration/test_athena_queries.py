@@ -546,6 +546,11 @@ def test_metadata_is_glues(lake: Lake, orders: str) -> None:
         lake.athena.get_database(**catalog, DatabaseName="nope")
     names = [c["CatalogName"] for c in lake.athena.list_data_catalogs()["DataCatalogsSummary"]]
     assert names == ["AwsDataCatalog"]
+    refused = pytest.raises(lake.athena.exceptions.InvalidRequestException, match="DataCatalog other was not")
+    with refused:
+        lake.ask("SELECT 1", QueryExecutionContext={"Database": "lake", "Catalog": "other"})
+    named = {"Database": "lake", "Catalog": "AWSDataCatalog"}
+    assert lake.rows("SELECT 1", QueryExecutionContext=named) == [("1",)]
 
 
 def test_engine_answers_while_queries_run(lake: Lake, running_query: str) -> None:

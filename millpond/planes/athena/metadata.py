@@ -37,7 +37,7 @@ class Metadata:
         return {"DataCatalogsSummary": found, **more}
 
     def get_catalog(self, request: dict[str, Any]) -> dict[str, Any]:
-        self._check(request["Name"])
+        self.check(request["Name"])
         parameters = {"catalog-id": self._account_id}
         return {"DataCatalog": {"Name": CATALOG, "Type": "GLUE", "Parameters": parameters}}
 
@@ -46,7 +46,7 @@ class Metadata:
         raise InvalidRequestException(f"Data catalog {request['Name']} is not supported: only {CATALOG} is")
 
     def get_database(self, request: dict[str, Any]) -> dict[str, Any]:
-        self._check(request["CatalogName"])
+        self.check(request["CatalogName"])
         name = request["DatabaseName"]
         try:
             database = self._glue().get_database(Name=name)["Database"]
@@ -55,14 +55,14 @@ class Metadata:
         return {"Database": _database(dict(database))}
 
     def list_databases(self, request: dict[str, Any]) -> dict[str, Any]:
-        self._check(request["CatalogName"])
+        self.check(request["CatalogName"])
         pages = self._glue().get_paginator("get_databases").paginate()
         every = [_database(dict(database)) for found in pages for database in found["DatabaseList"]]
         databases, more = page(sorted(every, key=lambda d: str(d["Name"])), request)
         return {"DatabaseList": databases, **more}
 
     def get_table(self, request: dict[str, Any]) -> dict[str, Any]:
-        self._check(request["CatalogName"])
+        self.check(request["CatalogName"])
         database, name = request["DatabaseName"], request["TableName"]
         try:
             table = self._glue().get_table(DatabaseName=database, Name=name)["Table"]
@@ -71,7 +71,7 @@ class Metadata:
         return {"TableMetadata": _table(dict(table))}
 
     def list_tables(self, request: dict[str, Any]) -> dict[str, Any]:
-        self._check(request["CatalogName"])
+        self.check(request["CatalogName"])
         pages = self._glue().get_paginator("get_tables").paginate(DatabaseName=request["DatabaseName"])
         try:
             every = [_table(dict(table)) for found in pages for table in found["TableList"]]
@@ -82,7 +82,14 @@ class Metadata:
         tables, more = page(sorted(every, key=lambda t: str(t["Name"])), request)
         return {"TableMetadataList": tables, **more}
 
-    def _check(self, name: str) -> None:
+    def check(self, name: str) -> None:
+        """Refuse a catalog that there is not.
+
+        Raises
+        ------
+        InvalidRequestException
+            If it is another one than Glue's.
+        """
         if name.lower() != CATALOG.lower():
             raise InvalidRequestException(f"DataCatalog {name} was not found")
 

@@ -255,6 +255,7 @@ class AthenaPlane:
         if group.state != "ENABLED":
             raise InvalidRequestException(f"WorkGroup {group.name} is disabled.")
         context = request.get("QueryExecutionContext") or {}
+        self._metadata.check(context.get("Catalog", CATALOG))
         parameters = [str(value) for value in request.get("ExecutionParameters") or []]
         text, statement = self._resolved(query, parameters, group)
         result = _result_configuration(request, group)
