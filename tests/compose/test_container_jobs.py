@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -122,11 +123,13 @@ def test_a_job_that_uses_up_the_workers_memory_fails_and_the_next_one_runs(conta
     assert run_of(containers, script("print('well')")).state == "SUCCEEDED"
 
 
-def test_the_fixtures_test_a_job_in_containers(containers) -> None:
-    options = ["-p", "millpond.testing.plugin", "--rootdir", ".", "--millpond-tier", "compose"]
+def test_the_fixtures_test_a_job_in_containers(containers, tmp_path: Path) -> None:
+    # Away from this repository's own settings of pytest.
+    project = shutil.copytree(CHECKOUT / "tests" / "compose" / "example", tmp_path / "project")
+    options = ["-p", "millpond.testing.plugin", "--millpond-tier", "compose"]
     result = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", *options, "check_job.py"],
-        cwd=CHECKOUT / "tests" / "compose" / "example",
+        cwd=project,
         env=dict(os.environ),
         capture_output=True,
         text=True,
