@@ -397,7 +397,8 @@ def test_tables_partitions_and_views_are_made_by_statements(lake: Lake, upload: 
 
 def test_results_become_tables_and_rows_of_tables(lake: Lake, orders: str) -> None:
     lake.rows(
-        "CREATE TABLE copied WITH (format = 'PARQUET', partitioned_by = ARRAY['part']) AS "
+        "CREATE TABLE copied WITH (format = 'PARQUET', partitioned_by = ARRAY['part'], table_type = 'hive', "
+        "is_external = true) AS "
         "SELECT order_id, amount, order_id % 2 AS part FROM orders WHERE order_id < 10"
     )
     assert lake.rows("SHOW PARTITIONS copied") == [("part=0",), ("part=1",)]

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 _COMPRESSION = {"": "snappy", "snappy": "snappy", "gzip": "gzip", "zstd": "zstd", "none": "uncompressed"}
 _CTAS_OPTIONS = {"format", "external_location", "partitioned_by", "write_compression", "parquet_compression"}
+_SAID_ANYWAY = {"table_type": "HIVE", "is_external": "TRUE"}
+"""Properties of CTAS with the values that they have unless given (User Guide, "CREATE TABLE AS")."""
 _UNLOAD_OPTIONS = {"format", "compression", "partitioned_by"}
 
 
@@ -76,7 +78,8 @@ class Writer:
 
     def create_table_as(self, statement: st.CreateTableAs, default_location: str) -> Written:
         """Write a query's result and make a table of it."""
-        options = statement.properties
+        given = statement.properties.items()
+        options = {name: value for name, value in given if str(value).upper() != _SAID_ANYWAY.get(name)}
         _refuse_options(options, _CTAS_OPTIONS)
         database, name = statement.name.database or self._database, statement.name.table
         if is_taken(self._catalog, database, name, if_not_exists=statement.if_not_exists):
