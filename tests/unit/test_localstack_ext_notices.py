@@ -111,3 +111,20 @@ def test_object_is_told_with_its_own_key_and_the_name_of_the_operation(reason: s
     assert first["reason"] == shown
     later = s3_events.corrected(detail, "000000000000", 99_000_000_000_000)
     assert first["object"]["sequencer"] < later["object"]["sequencer"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "is_awaited"),
+    [
+        ({"source": ["aws.s3"], "detail": {"bucket": {"name": ["raw"]}}}, True),
+        ({"source": [{"prefix": "aws."}], "detail": {"bucket": {"name": ["other", {"prefix": "r"}]}}}, True),
+        ({"detail-type": ["Object Created"], "detail": {"object": {"key": [{"prefix": "a/"}]}}}, True),
+        ({"$or": [{"source": ["aws.s3"]}, {"source": ["mine"]}]}, True),
+        ({"source": ["aws.glue", "aws.states"]}, False),
+        ({"source": ["aws.s3"], "detail": {"bucket": {"name": ["other"]}}}, False),
+    ],
+)
+def test_events_of_objects_are_sent_where_a_rule_may_wait_for_them(pattern: Any, is_awaited: bool) -> None:
+    others = [None, json.dumps({"source": ["aws.glue"]})]
+    assert s3_events.is_awaited([*others, json.dumps(pattern)], "raw") is is_awaited
+    assert not s3_events.is_awaited(others, "raw")

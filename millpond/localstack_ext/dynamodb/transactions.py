@@ -6,6 +6,7 @@ the same token within ten minutes changes nothing more, another request is refus
 
 from __future__ import annotations
 
+import copy
 import json
 import threading
 import time
@@ -13,7 +14,9 @@ from collections.abc import Callable
 from typing import Any
 
 from localstack.aws.api import CommonServiceException, RequestContext
+from moto.dynamodb.models.dynamo_type import LimitedSizeDict
 
+from millpond.localstack_ext.engine import patches
 from millpond.localstack_ext.engine.dispatch import Handler
 
 REMEMBERED_SECONDS = 600.0
@@ -53,3 +56,19 @@ def once_for_each_token(handler: Handler, clock: Callable[[], float] = time.mono
         return answer
 
     return handle
+
+
+def install_copies() -> None:
+    """Let a table be copied without measuring its items anew.
+
+    moto copies the tables of a transaction, to put them back where it fails. What it changes of them is
+    measured when it is changed.
+    """
+
+    def copied(attributes: LimitedSizeDict, memo: dict[int, Any]) -> LimitedSizeDict:
+        new = LimitedSizeDict()
+        memo[id(attributes)] = new
+        dict.update(new, {name: copy.deepcopy(value, memo) for name, value in attributes.items()})
+        return new
+
+    patches.add(LimitedSizeDict, "__deepcopy__", copied)

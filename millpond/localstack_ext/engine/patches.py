@@ -112,6 +112,12 @@ INVENTORY: tuple[Target, ...] = (
         "It makes text of booleans and of binary data, and drops NULL.",
     ),
     Target(
+        "moto.dynamodb.models.dynamo_type:LimitedSizeDict.__deepcopy__",
+        None,
+        _MOTO,
+        "A transaction copies its tables, and measures each item as often as it has attributes.",
+    ),
+    Target(
         "moto.dynamodb.models.table:StreamShard.add",
         "(self, old, new)",
         _MOTO,
@@ -273,6 +279,12 @@ INVENTORY: tuple[Target, ...] = (
         _LOCALSTACK,
         "Keys are URL-encoded, events have no order, and reason and requester are not AWS's.",
     ),
+    Target(
+        "localstack.services.s3.notifications:EventBridgeNotifier.notify",
+        "(self, ctx, config)",
+        _LOCALSTACK,
+        "Each object that a job writes is a request to EventBridge, whether or not anybody waits for it.",
+    ),
     # Secrets Manager
     Target(
         "moto.secretsmanager.models:SecretsManagerBackend.rotate_secret",
@@ -282,6 +294,12 @@ INVENTORY: tuple[Target, ...] = (
         "The steps run within the call, and what goes wrong in them is hidden.",
     ),
     # Step Functions
+    Target(
+        "localstack.services.stepfunctions.asl.eval.event.logging:CloudWatchLoggingSession.publish_history_log",
+        "(self, history_log)",
+        _LOCALSTACK,
+        "Each event of a history is a request to CloudWatch Logs, for which the execution waits.",
+    ),
     Target(
         "localstack.services.stepfunctions.backend.state_machine:StateMachineInstance.describe",
         "(self)",
@@ -572,6 +590,11 @@ USED: tuple[Target, ...] = (
         "asl.eval.event.event_manager:EventManager._history_event_list",
         "Final[HistoryEventList]",
         "How long the history is.",
+    ),
+    _of_states(
+        "asl.eval.event.logging:CloudWatchLoggingSession._publish_history_log_or_setup",
+        "(self, log_events)",
+        "Sends several events at once.",
     ),
     _of_states("asl.eval.environment:Environment._program_state", "ProgramState | None", "Runs it again."),
     _of_states(

@@ -56,8 +56,9 @@ def _cloudwatch() -> Service:
 def _dynamodb() -> Service:
     from millpond.localstack_ext.dynamodb.items import install_typed_updates
     from millpond.localstack_ext.dynamodb.streams import install_records
-    from millpond.localstack_ext.dynamodb.transactions import once_for_each_token
+    from millpond.localstack_ext.dynamodb.transactions import install_copies, once_for_each_token
 
+    install_copies()
     install_typed_updates()
     install_records()
     table = dispatch_table("dynamodb")

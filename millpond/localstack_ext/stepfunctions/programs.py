@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from localstack.services.stepfunctions.asl.component.state.state_execution.state_map.state_map import StateMap
@@ -168,6 +169,9 @@ def _check_parameters(state: StateTask, name: str, definition: Shape) -> None:
 def install_programs() -> None:
     """Let LocalStack's parser read what it is to see of a definition."""
 
+    # Each execution asks for it, and reading a long one takes longer than its first states. A program holds
+    # nothing of a run: the iterations of a Map share theirs.
+    @lru_cache(maxsize=64)
     def parse(theirs: Any, definition: str) -> Any:
         machine = json.loads(definition)
         program, tree = theirs(json.dumps(reduced(machine), ensure_ascii=False))

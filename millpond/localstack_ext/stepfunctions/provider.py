@@ -26,6 +26,7 @@ from millpond.localstack_ext.stepfunctions import standstill
 from millpond.localstack_ext.stepfunctions.definitions import Problem, problems, problems_of_state
 from millpond.localstack_ext.stepfunctions.errors import install_errors
 from millpond.localstack_ext.stepfunctions.executions import install_notices
+from millpond.localstack_ext.stepfunctions.history_logs import install_history_logs
 from millpond.localstack_ext.stepfunctions.language import install_language
 from millpond.localstack_ext.stepfunctions.map_runs import install_map_runs
 from millpond.localstack_ext.stepfunctions.programs import install_programs
@@ -277,6 +278,7 @@ def install() -> None:
     install_errors()
     install_language()
     install_programs()
+    install_history_logs()
     install_progress()
     install_map_runs()
     install_redrive()

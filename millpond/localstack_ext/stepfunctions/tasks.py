@@ -69,7 +69,7 @@ from localstack.services.stepfunctions.asl.eval.program_state import ProgramStop
 from localstack.services.stepfunctions.asl.utils.boto_client import boto_client_for
 from localstack.services.stepfunctions.asl.utils.encoding import to_json_str
 
-from millpond.localstack_ext.engine import patches
+from millpond.localstack_ext.engine import patches, planes
 from millpond.localstack_ext.stepfunctions.errors import HEARTBEAT_TIMEOUT
 from millpond.localstack_ext.stepfunctions.http_task import HttpTask
 
@@ -190,7 +190,15 @@ class GlueTask(StateTaskServiceGlue):
         resolve = super()._sync_to_start_job_run(
             env, resource_runtime_part, normalised_parameters, state_credentials
         )
-        return _Job(resolve, lambda: glue.batch_stop_job_run(JobName=job_name, JobRunIds=[run_id]))
+
+        def resolve_once_it_ended() -> Any | None:
+            # Asked of the plane while the run goes on; the answer that counts is GetJobRun's, by the role.
+            plane = planes.glue().of(resource_runtime_part.account, resource_runtime_part.region)
+            return resolve() if plane.has_ended(job_name, run_id) else None
+
+        return _Job(
+            resolve_once_it_ended, lambda: glue.batch_stop_job_run(JobName=job_name, JobRunIds=[run_id])
+        )
 
     def _eval_sync(self, env: Environment, sync_resolver: _Job, **arguments: Any) -> Any:  # type: ignore[override]
         outcome = super()._eval_sync(env=env, sync_resolver=sync_resolver, **arguments)

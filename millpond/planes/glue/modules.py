@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from importlib import metadata
 from pathlib import Path
 
@@ -46,9 +46,22 @@ def missing(
     is_stand_in : bool
         Whether it stands in for another Python, which has the same distributions at other versions.
     """
+    moments = tuple(_last_change(folder) for folder in search_path)
+    return unsatisfied(requirements, _installed(tuple(search_path), moments), is_stand_in=is_stand_in)
+
+
+@lru_cache(maxsize=32)
+def _installed(search_path: tuple[str, ...], _moments: tuple[int, ...]) -> Mapping[str, str]:
+    """What is installed, read once for as long as no folder has another entry."""
     found = metadata.distributions(path=list(search_path))
-    installed = named_versions(f"{one.metadata['Name']}=={one.version}" for one in found)
-    return unsatisfied(requirements, installed, is_stand_in=is_stand_in)
+    return named_versions(f"{one.metadata['Name']}=={one.version}" for one in found)
+
+
+def _last_change(folder: str) -> int:
+    try:
+        return Path(folder).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def unsatisfied(

@@ -281,6 +281,11 @@ class GluePlane(SessionOperations):
             run = self._run(_required(request, "JobName"), _required(request, "RunId"))
             return {"JobRun": run.to_api()}
 
+    def has_ended(self, name: str, run_id: str) -> bool:
+        """Whether a run has ended, or is not there (any more)."""
+        with self._lock:
+            return all(run.id != run_id or run.state.is_final for run in self._runs.get(name, []))
+
     def get_job_runs(self, request: Request) -> Shape:
         name = _required(request, "JobName")
         with self._lock:

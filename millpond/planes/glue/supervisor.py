@@ -34,7 +34,7 @@ from millpond.planes.glue.staging import RunFolder, Staged
 from millpond.planes.glue.workers import Workers
 
 _LOG = logging.getLogger(__name__)
-_SHIP_SECONDS = 0.25
+_SHIP_SECONDS = 0.5
 _SHELL_VERSION = "3.9"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 
 Context = Mapping[str, Sequence[str]]
 """Condition keys in lower case with their values in a request."""
@@ -26,6 +26,7 @@ _WITH_DEFAULT = re.compile(r"(?P<key>[^,]+?)\s*,\s*'(?P<default>[^']*)'")
 _WILD = {wild.value: wild for wild in Wild}
 
 
+@lru_cache(maxsize=16384)
 def matches(pattern: str, text: str) -> bool:
     """Whether a pattern without variables is of a text, which is compared letter by letter."""
     head, star, tail = pattern.partition("*")
