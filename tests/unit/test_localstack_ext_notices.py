@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from localstack.services.events.models import EventBus, Rule, events_stores
 
 from millpond.localstack_ext.glue import catalog_events
 from millpond.localstack_ext.s3 import events as s3_events
@@ -117,14 +118,29 @@ def test_object_is_told_with_its_own_key_and_the_name_of_the_operation(reason: s
     ("pattern", "is_awaited"),
     [
         ({"source": ["aws.s3"], "detail": {"bucket": {"name": ["raw"]}}}, True),
-        ({"source": [{"prefix": "aws."}], "detail": {"bucket": {"name": ["other", {"prefix": "r"}]}}}, True),
-        ({"detail-type": ["Object Created"], "detail": {"object": {"key": [{"prefix": "a/"}]}}}, True),
-        ({"$or": [{"source": ["aws.s3"]}, {"source": ["mine"]}]}, True),
+        ({"account": ["123456789012"], "region": ["eu-west-1"], "detail-type": [{"prefix": "Object"}]}, True),
+        ({"$or": [{"source": ["mine"]}, {"resources": ["arn:aws:s3:::raw"]}]}, True),
         ({"source": ["aws.glue", "aws.states"]}, False),
-        ({"source": ["aws.s3"], "detail": {"bucket": {"name": ["other"]}}}, False),
+        ({"source": ["aws.s3"], "detail": {"object": {"key": [{"prefix": "b/"}]}}}, False),
+        (None, False),
     ],
 )
-def test_events_of_objects_are_sent_where_a_rule_may_wait_for_them(pattern: Any, is_awaited: bool) -> None:
-    others = [None, json.dumps({"source": ["aws.glue"]})]
-    assert s3_events.is_awaited([*others, json.dumps(pattern)], "raw") is is_awaited
-    assert not s3_events.is_awaited(others, "raw")
+def test_events_of_objects_are_sent_where_a_rule_waits_for_them(pattern: Any, is_awaited: bool) -> None:
+    account = "123456789012"
+    bus = EventBus("default", "eu-west-1", account)
+    text = None if pattern is None else json.dumps(pattern)
+    bus.rules["one"] = Rule("one", "eu-west-1", account, "rate(1 day)" if text is None else None, text)
+    entry = {
+        "Source": "aws.s3",
+        "DetailType": "Object Created",
+        "Resources": ["arn:aws:s3:::raw"],
+        "Time": NOW,
+        "Detail": json.dumps({"bucket": {"name": "raw"}, "object": {"key": "a/1"}}),
+    }
+    buses = events_stores[account]["eu-west-1"].event_buses
+    try:
+        assert not s3_events.is_awaited(entry, account, "eu-west-1")
+        buses["default"] = bus
+        assert s3_events.is_awaited(entry, account, "eu-west-1") is is_awaited
+    finally:
+        buses.pop("default", None)

@@ -616,6 +616,12 @@ USED: tuple[Target, ...] = (
         "The program of a child execution, and of one that is redriven.",
     ),
     Target(
+        "localstack.services.s3.notifications:EventBridgeNotifier._get_event_payload",
+        "(ctx, config_id=None)",
+        _LOCALSTACK,
+        "Whether a rule waits for the event.",
+    ),
+    Target(
         "twisted.web.wsgi:_WSGIResponse._requestFinished",
         "bool",
         "localstack-twisted 25.5.0",

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 from urllib.parse import quote_plus, unquote_plus
 
 from localstack.services.events.models import events_stores
+from localstack.services.events.utils import format_event
 from localstack.services.s3 import notifications
 from localstack.services.s3.notifications import EventBridgeNotifier
 
 from millpond.localstack_ext.engine import patches
+from millpond.localstack_ext.events import patterns
 
+DEFAULT_BUS = "default"
 _REASON_PREFIX = "s3:ObjectCreated:"
 
 
@@ -32,36 +34,23 @@ def corrected(detail: dict[str, Any], account_id: str, moment_ns: int) -> dict[s
     return {**detail, "object": thing, "requester": account_id, **reason}
 
 
-def is_awaited(patterns: Iterable[str | None], bucket: str) -> bool:
-    """Whether one of some rules' patterns may be of an event of a bucket.
+def is_awaited(entry: Any, account_id: str, region: str) -> bool:
+    """Whether the pattern of a rule of the default event bus is of an event.
 
-    A job writes hundreds of objects, and most rules wait for other events: those are told apart by the source
-    and the bucket that a pattern names. What it says beyond that is EventBridge's to decide.
+    A job writes hundreds of objects; a request to EventBridge for each would take longer than their writing.
     """
-    event = (("source", "aws.s3"), ("detail", "bucket", "name", bucket))
-    return any(
-        all(_may_be(json.loads(pattern), path, value) for *path, value in event)
-        for pattern in patterns
-        if pattern
-    )
-
-
-def _may_be(pattern: Any, path: Sequence[str], value: str) -> bool:
-    for name in path:
-        if not isinstance(pattern, dict) or name not in pattern:
-            return True
-        pattern = pattern[name]
-    is_plain = isinstance(pattern, list) and all(isinstance(one, str) for one in pattern)
-    return not is_plain or value in pattern
+    bus = events_stores[account_id][region].event_buses.get(DEFAULT_BUS)
+    rules = list(bus.rules.values()) if bus else []
+    event = format_event(entry, region, account_id, DEFAULT_BUS)
+    return any(rule.event_pattern and patterns.parse(rule.event_pattern).matches(event) for rule in rules)
 
 
 def install_events() -> None:
-    """Let LocalStack's notifier send the above, where a rule may be waiting for it."""
+    """Let LocalStack's notifier send the above, where a rule waits for it."""
 
     def notify(theirs: Any, notifier: Any, ctx: Any, config: Any) -> None:
-        buses = events_stores[ctx.bucket_account_id][ctx.bucket_location].event_buses
-        rules = [rule for bus in list(buses.values()) for rule in list(bus.rules.values())]
-        if is_awaited((rule.event_pattern for rule in rules), ctx.bucket_name):
+        entry = notifier._get_event_payload(ctx)
+        if is_awaited(entry, ctx.bucket_account_id, ctx.bucket_location):
             theirs(notifier, ctx, config)
 
     def payload(make: Any, ctx: Any, config_id: Any = None) -> Any:
