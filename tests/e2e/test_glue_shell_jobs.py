@@ -1,4 +1,4 @@
-"""Python shell jobs on either tier: what a script sees, and what a caller of the API sees of its runs."""
+"""Python shell jobs: what a script sees, on either tier, and what a caller of the API sees of its runs."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from job_runs import GlueJobs
 from waiting import wait_until
 
 from millpond.testing.jobs import BUCKET, ROLE
-
-pytestmark = pytest.mark.both_tiers
 
 SLEEPER = """
 import time
@@ -30,6 +28,7 @@ def start_sleeper(glue: GlueJobs, job: str) -> str:
     return run_id
 
 
+@pytest.mark.both_tiers
 def test_script_gets_its_arguments_the_documented_python_and_its_roles_credentials(glue: GlueJobs) -> None:
     run = glue.run(
         """
@@ -82,6 +81,7 @@ def test_run_reports_what_aws_reports(glue: GlueJobs) -> None:
     assert run["ExecutionTime"] <= (run["CompletedOn"] - run["StartedOn"]).total_seconds() + 1
 
 
+@pytest.mark.both_tiers
 def test_syntax_error_fails_the_run_and_its_traceback_is_in_the_error_log(glue: GlueJobs) -> None:
     run = glue.run("def broken(:\n    pass\n")
     assert run["JobRunState"] == "FAILED"
@@ -131,6 +131,7 @@ def test_role_that_glue_cannot_assume_fails_the_run(glue: GlueJobs, role: str) -
     assert run["ErrorMessage"].endswith("should be given assume role permissions for Glue Service.")
 
 
+@pytest.mark.both_tiers
 def test_stopped_run_ends_as_STOPPED_and_cannot_be_stopped_again(glue: GlueJobs) -> None:  # noqa: N802
     job = glue.job(SLEEPER)
     run_id = start_sleeper(glue, job)
@@ -172,6 +173,7 @@ def test_failed_run_is_tried_again_as_often_as_MaxRetries_says(glue: GlueJobs) -
     assert (oldest["Attempt"], oldest["JobRunState"]) == (0, "FAILED")
 
 
+@pytest.mark.both_tiers
 def test_libraries_files_and_wheels_from_s3_are_there(glue: GlueJobs) -> None:
     libraries = [
         glue.put("lib/single.py", "NAME = 'a module'"),
@@ -194,6 +196,7 @@ def test_libraries_files_and_wheels_from_s3_are_there(glue: GlueJobs) -> None:
     assert glue.output(run) == "a module|a package in a zip|a wheel|a file"
 
 
+@pytest.mark.both_tiers
 def test_module_that_cannot_be_installed_fails_the_run(glue: GlueJobs) -> None:
     broken = glue.put(f"broken/{WHEEL}", b"this is not a wheel")
     for parameter in ("--extra-py-files", "--additional-python-modules"):

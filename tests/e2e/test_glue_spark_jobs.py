@@ -15,8 +15,6 @@ from job_runs import GlueJobs
 from millpond.client.query import run_query
 from millpond.testing.jobs import BUCKET, ROLE, make_bucket
 
-pytestmark = pytest.mark.both_tiers
-
 WRITES_AND_READS = """
 import json, sys
 import boto3
@@ -210,6 +208,7 @@ def run_with_settings(glue: GlueJobs, run_with_iceberg: Run) -> Run:
     )
 
 
+@pytest.mark.both_tiers
 def test_spark_writes_partitions_to_s3_and_reads_them_back(glue: GlueJobs, said: dict[str, Any]) -> None:
     assert (said["rows"], said["parts"], said["sum"]) == (1000, [0, 1, 2], 499500)
     listing = glue.aws.s3.list_objects_v2(Bucket=BUCKET, Prefix="out/")["Contents"]
@@ -218,6 +217,7 @@ def test_spark_writes_partitions_to_s3_and_reads_them_back(glue: GlueJobs, said:
     assert not [item["Key"] for item in listing if "_temporary" in item["Key"]]
 
 
+@pytest.mark.both_tiers
 def test_spark_script_gets_its_arguments_and_what_glue_adds(run_of_spark: Run, said: dict[str, Any]) -> None:
     arguments = dict(zip(said["argv"][::2], said["argv"][1::2], strict=True))
     assert arguments == {
@@ -231,23 +231,27 @@ def test_spark_script_gets_its_arguments_and_what_glue_adds(run_of_spark: Run, s
     assert arguments["--JOB_ID"].startswith("j_")
 
 
+@pytest.mark.both_tiers
 def test_spark_and_its_python_have_the_versions_of_glue_and_the_time_zone_utc(said: dict[str, Any]) -> None:
     assert (said["spark"], said["python"]) == ("3.5.6", "3.11")
     assert (said["time zone"], said["at"]) == ("UTC", "1970-01-01 00:01:00")
 
 
+@pytest.mark.both_tiers
 def test_driver_and_workers_of_spark_have_the_role(said: dict[str, Any]) -> None:
     driver, worker = said["callers"]
     assert driver == worker
     assert f":assumed-role/{ROLE}/GlueJobRunnerSession-" in driver
 
 
+@pytest.mark.both_tiers
 def test_logs_have_the_names_and_the_content_they_have_on_aws(glue: GlueJobs, run_of_spark: Run) -> None:
     assert run_of_spark["LogGroupName"] == "/aws-glue/jobs"
     assert "INFO GlueLogger: a message for the error log" in glue.errors(run_of_spark)
     assert '"rows": 1000' in glue.output(run_of_spark)
 
 
+@pytest.mark.both_tiers
 def test_script_uses_iceberg_tables_of_the_glue_catalog_with_awss_own_settings(
     glue: GlueJobs, run_with_iceberg: Run
 ) -> None:
@@ -262,7 +266,6 @@ def test_script_uses_iceberg_tables_of_the_glue_catalog_with_awss_own_settings(
     assert table["StorageDescriptor"]["Location"] == f"s3://{BUCKET}/warehouse/lake.db/orders"
 
 
-@pytest.mark.skipif(not IS_EMBEDDED, reason="refused by name in containers")
 def test_the_data_catalog_is_the_metastore_of_spark_where_a_job_asks_for_it(glue: GlueJobs) -> None:
     glue.put("text/a.csv", "1,x\n2,y\n")
     run = glue.run(USES_THE_CATALOG, command="glueetl", DefaultArguments={"--enable-glue-datacatalog": ""})
@@ -297,6 +300,7 @@ def test_the_data_catalog_is_the_metastore_of_spark_where_a_job_asks_for_it(glue
     assert asked.rows == tuple((day, n, "2") for day in ("2026-01-01", "2026-02-01") for n in ("0", "1"))
 
 
+@pytest.mark.both_tiers
 def test_conf_and_extra_py_files_of_a_run_reach_its_jvm_and_its_workers(
     glue: GlueJobs, run_with_settings: Run
 ) -> None:
@@ -306,6 +310,7 @@ def test_conf_and_extra_py_files_of_a_run_reach_its_jvm_and_its_workers(
     assert said == {"flavour": "own", "partitions": "5", "ansi": "true", "doubled": "aa"}
 
 
+@pytest.mark.both_tiers
 def test_iceberg_is_there_when_it_is_asked_for_and_in_the_image_always(
     glue: GlueJobs, run_with_settings: Run
 ) -> None:
@@ -316,6 +321,7 @@ def test_iceberg_is_there_when_it_is_asked_for_and_in_the_image_always(
         assert tables == ["orders"]
 
 
+@pytest.mark.both_tiers
 def test_spark_error_is_reported_as_glue_reports_it(glue: GlueJobs, run_with_settings: Run) -> None:
     assert run_with_settings["JobRunState"] == "FAILED"
     assert run_with_settings["ErrorMessage"].startswith("AnalysisException: [PATH_NOT_FOUND]")
@@ -330,7 +336,7 @@ def test_spark_script_that_exits_is_reported_as_SystemExit(glue: GlueJobs) -> No
 @pytest.mark.parametrize(
     ("arguments", "version", "what"),
     [
-        ({"--datalake-formats": "iceberg,hudi"}, "6.0" if IS_EMBEDDED else "5.1", "--datalake-formats hudi"),
+        ({"--datalake-formats": "iceberg,hudi"}, "6.0", "--datalake-formats hudi"),
         ({"--job-language": "scala"}, "5.1", "--job-language scala"),
     ],
 )
