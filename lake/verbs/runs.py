@@ -10,7 +10,7 @@ import typer
 from lake import ingest as ingestion
 from millpond.base.config import Settings, load_settings
 from millpond.cli import console
-from millpond.cli.session import Region, Target, clients, opened
+from millpond.cli.session import Region, Target, clients, going_on, opened, stop_execution
 from millpond.client.aws import Aws
 
 Question = Annotated[str, typer.Argument(help="A table that waits, or the token of its question.")]
@@ -63,8 +63,13 @@ def reject(
 def follow(aws: Aws, settings: Settings, start: Callable[[], str]) -> None:
     """Start an execution and tell what becomes of each table."""
     latest: dict[str, ingestion.TableEvent] = {}
-    with console.step("Ingesting") as say:
-        for event in ingestion.follow(aws, settings, start()):
+    started = ""
+    with (
+        going_on("The ingest", lambda: stop_execution(aws, started) if started else ""),
+        console.step("Ingesting") as say,
+    ):
+        started = start()
+        for event in ingestion.follow(aws, settings, started):
             latest[event.table_id] = event
             ended = [table for table in latest.values() if table.status in ingestion.FINAL]
             say(f"{len(ended)}/{len(latest)} tables, {event.table_id} {event.status}")

@@ -9,7 +9,7 @@ import typer
 from millpond.base.config import load_settings
 from millpond.base.errors import MillpondError
 from millpond.cli import console
-from millpond.cli.session import Region, Target, clients
+from millpond.cli.session import Region, Target, clients, going_on, stop_run
 from millpond.client.job_runs import RunStep, follow_job, start_job
 
 
@@ -29,9 +29,10 @@ def run(
     if not follow:
         return
     step = RunStep("STARTING", (), "", 0)
-    for step in follow_job(aws, job, run_id):
-        for line in step.lines:
-            console.log_line(line)
+    with going_on("The run", lambda: stop_run(aws, job, run_id)):
+        for step in follow_job(aws, job, run_id):
+            for line in step.lines:
+                console.log_line(line)
     console.note(f"{step.state} after {step.seconds:g} s")
     if step.state != "SUCCEEDED":
         raise MillpondError(

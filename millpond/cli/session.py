@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import Annotated, Literal
 
 import typer
 from filelock import FileLock, Timeout
+from rich.markup import escape
 
 from millpond.base.config import Settings
 from millpond.base.errors import MillpondError
@@ -55,6 +57,39 @@ def exclusive(settings: Settings) -> Iterator[None]:
         ) from error
     with held:
         yield
+
+
+@contextmanager
+def going_on(what: str, stop_command: Callable[[], str]) -> Iterator[None]:
+    """Follow what goes on without whoever follows it: Ctrl-C says so, and how to stop it.
+
+    Parameters
+    ----------
+    what : str
+        For example ``The ingest``.
+    stop_command : callable
+        The command that ends it; empty as long as it was not started.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        if command := stop_command():
+            console.err.print(f"\n{what} goes on; to stop it:  {escape(command)}", soft_wrap=True)
+        raise
+
+
+def stop_execution(aws: Aws, arn: str) -> str:
+    """The command that stops an execution of a state machine."""
+    return _with_aws(aws, f"aws stepfunctions stop-execution --execution-arn {arn}")
+
+
+def stop_run(aws: Aws, job: str, run_id: str) -> str:
+    """The command that stops a run of a job."""
+    return _with_aws(aws, f"aws glue batch-stop-job-run --job-name {shlex.quote(job)} --job-run-ids {run_id}")
+
+
+def _with_aws(aws: Aws, command: str) -> str:
+    return f"millpond exec -- {command}" if aws.is_local else f"{command} --region {aws.region}"
 
 
 def bring_up(settings: Settings) -> None:

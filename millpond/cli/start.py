@@ -9,7 +9,7 @@ import typer
 from millpond.base.config import load_settings
 from millpond.base.errors import MillpondError
 from millpond.cli import console
-from millpond.cli.session import Region, Target, clients
+from millpond.cli.session import Region, Target, clients, going_on, stop_execution
 from millpond.client.executions import (
     StateEvent,
     find_machine,
@@ -42,9 +42,10 @@ def start(
     if not follow:
         return
     event = StateEvent("entered", "")
-    for event in follow_execution(aws, arn):
-        if event.kind != "ended":
-            console.note(f"{MARKS[event.kind]} {event.name} {event.detail}".rstrip())
+    with going_on("The execution", lambda: stop_execution(aws, arn)):
+        for event in follow_execution(aws, arn):
+            if event.kind != "ended":
+                console.note(f"{MARKS[event.kind]} {event.name} {event.detail}".rstrip())
     _show_end(event, arn, f"aws stepfunctions get-execution-history --execution-arn {arn}")
 
 

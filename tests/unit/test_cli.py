@@ -13,6 +13,7 @@ from millpond.base.errors import MillpondError
 from millpond.cli import console
 from millpond.cli import main as cli
 from millpond.cli.run import parsed
+from millpond.cli.session import going_on
 
 
 def run(monkeypatch, *arguments: str) -> int:
@@ -53,6 +54,13 @@ def test_a_plug_in_that_cannot_be_loaded_is_named(monkeypatch):
     monkeypatch.setattr(cli, "entry_points", lambda group: [broken])
     with pytest.raises(MillpondError, match="plug-in theirs"):
         cli.plugged_in()
+
+
+@pytest.mark.parametrize(("command", "said"), [("millpond exec -- stop it", 1), ("", 0)])
+def test_ctrl_c_says_that_what_is_followed_goes_on_and_how_to_stop_it(capsys, command, said):
+    with pytest.raises(KeyboardInterrupt), going_on("The ingest", lambda: command):
+        raise KeyboardInterrupt
+    assert capsys.readouterr().err.count(f"The ingest goes on; to stop it:  {command}") == said
 
 
 def test_the_environment_is_printed_for_a_shell(monkeypatch, capsys):
