@@ -135,6 +135,13 @@ class Settings(BaseSettings):
     keep_state : bool
         Whether what is deployed is there again after ``millpond down`` and ``up``; in the tier ``compose`` it
         never is.
+    keep_run_folders : bool
+        Whether the folder of a job run (script, libraries, configuration, output) stays when the run has
+        ended, for somebody to look into; below ``glue/runs`` of the state directory.
+    isolation : {"auto", "off"}
+        Whether code of jobs, functions, builds and queries is kept from the home, the state directory and the
+        processes of others, where the kernel can do so: ``docs/isolation.md``. In the tier ``compose`` the
+        containers do.
     tier : {"embedded", "compose"}
         What the stack is made of: processes on this machine, or the containers of docker-compose.yml.
     localstack_image, glue_image, postgres_image : str
@@ -170,6 +177,8 @@ class Settings(BaseSettings):
     glue_jvm_options: str = ""
     iam_mode: Literal["off", "audit", "enforce"] = "audit"
     keep_state: bool = True
+    keep_run_folders: bool = False
+    isolation: Literal["auto", "off"] = "auto"
     tier: Literal["embedded", "compose"] = "embedded"
     localstack_image: str = "localstack/localstack:4.14.0"
     glue_image: str = "public.ecr.aws/glue/aws-glue-libs:5"

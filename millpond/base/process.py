@@ -2,6 +2,9 @@
 
 Each one runs in its own process group, writes to a log file, and is found again by a pid file
 that also holds its start time, so a recycled pid is never mistaken for ours.
+
+What runs code of others also has a mark in its environment, which everything that it starts inherits: a
+daemon that left its group, its session and its parent is still found by it.
 """
 
 from __future__ import annotations
@@ -15,6 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+MARK = "MILLPOND_OWNER"
+_ROUNDS = 50
 
 
 @dataclass(frozen=True)
@@ -141,6 +147,51 @@ def find_all(pid_dir: Path) -> list[OwnedProcess]:
     """Every running process recorded below a directory."""
     found = (find(path) for path in sorted(pid_dir.rglob("*.pid")))
     return [process for process in found if process is not None]
+
+
+def marked(folder: Path) -> dict[str, str]:
+    """The variable that marks a process, and all that it starts, as one of a folder."""
+    return {MARK: str(folder)}
+
+
+def end_marked(folder: Path) -> int:
+    """End every process that is marked with a folder, or with one below it; how many there were.
+
+    Notes
+    -----
+    A process that starts others in an environment without the mark, and then leaves its group, escapes.
+    """
+    ended = set()
+    for _ in range(_ROUNDS):
+        # They may be starting others just now: it is over when none is found.
+        found = [one for one in _marked_with(folder) if one not in ended]
+        if not found:
+            break
+        for pid in found:
+            _kill_pid(pid)
+        ended.update(found)
+    return len(ended)
+
+
+def _marked_with(folder: Path) -> list[int]:
+    wanted = f"\0{MARK}={folder}".encode()
+    found = []
+    for directory in Path("/proc").glob("[0-9]*"):
+        try:
+            environment = b"\0" + (directory / "environ").read_bytes() + b"\0"
+        except OSError:
+            # It ended, or is somebody else's.
+            continue
+        if wanted + b"\0" in environment or wanted + b"/" in environment:
+            found.append(int(directory.name))
+    return found
+
+
+def _kill_pid(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return
 
 
 def last_lines(log_file: Path, count: int = 20) -> str:

@@ -169,6 +169,8 @@ class Engine:
             "MILLPOND_CODEBUILD_MAX_RUNNING": str(settings.codebuild_max_running),
             "MILLPOND_GLUE_WARM_JVMS": str(settings.glue_warm_jvms),
             "MILLPOND_GLUE_JVM_OPTIONS": settings.glue_jvm_options,
+            "MILLPOND_KEEP_RUN_FOLDERS": str(int(settings.keep_run_folders)),
+            "MILLPOND_ISOLATION": settings.isolation,
             "MILLPOND_IAM_MODE": settings.iam_mode,
             **({VARIABLE: str(self.saved.directory)} if settings.keep_state else {}),
             "MILLPOND_GLUE_VERSIONS": json.dumps(settings.glue.versions),
@@ -235,3 +237,4 @@ class Engine:
         for plane in ("glue", "athena", "functions", "codebuild"):
             for child in process.find_all(self._settings.state / "pids" / plane):
                 child.stop()
+        process.end_marked(self._settings.state)

@@ -26,6 +26,7 @@ from millpond.base.config import Settings
 from millpond.base.errors import MillpondError
 from millpond.base.places import RESOURCES
 from millpond.base.terraform import install_terraform
+from millpond.planes.common import isolation
 from millpond.planes.common.context import Tools
 from millpond.planes.glue.environments import INSTALLED
 from millpond.planes.glue.versions import STAND_INS, VERSIONS
@@ -247,6 +248,19 @@ def find_provider(_settings: Settings) -> Component:
     return Component("aws provider", "5.100 or later", None, "from the Terraform registry, when deploying")
 
 
+def find_isolation(settings: Settings) -> Component:
+    """What keeps the code of jobs, functions, builds and queries apart from everything else."""
+    if settings.tier == "compose":
+        return Component("isolation", "containers", None, "jobs run in one of their own")
+    level = isolation.level({isolation.SETTING: settings.isolation})
+    return Component("isolation", level, None, _ISOLATION.get(level, "own folder, interpreter, /tmp"))
+
+
+_ISOLATION = {
+    "off": "user code reaches all that you do, by your setting: docs/isolation.md",
+    "none": "user code reaches all that you do: this kernel has no Landlock (5.19 and later have)",
+}
+
 FINDERS: dict[str, Finder] = {
     "harness": find_harness,
     "java": find_java,
@@ -258,6 +272,7 @@ FINDERS: dict[str, Finder] = {
     "glue versions": find_glue_versions,
     "terraform": find_terraform,
     "aws provider": find_provider,
+    "isolation": find_isolation,
 }
 
 

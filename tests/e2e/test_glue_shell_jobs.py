@@ -63,6 +63,7 @@ def test_script_gets_its_arguments_the_documented_python_and_its_roles_credentia
         "AWS_SECRET_ACCESS_KEY",
         "AWS_SESSION_TOKEN",
         "MILLPOND_GLUE_BOOKMARK_FILE",
+        *(["MILLPOND_OWNER"] if IS_EMBEDDED else []),
     ]
     assert said["TZ"] == "UTC"
     # The image has AWS's Python; a machine may have another one, and then the run says so.

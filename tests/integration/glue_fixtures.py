@@ -18,7 +18,9 @@ from millpond.planes.glue import GluePlane, GlueSettings, serve
 
 BUCKET = "glue-tests"
 # Timeouts of these tests are in minutes that last a second.
-SETTINGS = replace(GlueSettings.from_environment(), warm_jvms=1, seconds_per_timeout_minute=1.0)
+SETTINGS = replace(
+    GlueSettings.from_environment(), warm_jvms=1, seconds_per_timeout_minute=1.0, keep_run_folders=True
+)
 RUN_SECONDS = 180.0
 
 

@@ -28,6 +28,7 @@ from codebuild_fixtures import (
 )
 from engine_fixtures import RunningEngine, running_engine, wait_for
 
+from millpond.base import landlock
 from millpond.planes.codebuild import CodeBuildPlane, CodeBuildSettings
 
 __all__ = ["running_engine"]
@@ -270,6 +271,15 @@ def test_build_acts_as_its_role_and_sees_nothing_of_the_engine(codebuild: CodeBu
         "/sbin",
         "/bin",
     ]
+
+
+def test_a_build_sees_neither_the_home_nor_the_state_of_others(
+    running_engine: RunningEngine, codebuild: CodeBuild
+) -> None:
+    places = (Path("~").expanduser(), running_engine.settings.state, "/usr")
+    look = [f"if ls {place} > /dev/null; then echo seen; else echo denied; fi" for place in places]
+    fenced = "denied" if landlock.version() else "seen"
+    assert codebuild.printed(codebuild.run("fenced", spec(build=look)))[-3:] == [fenced, fenced, "seen"]
 
 
 def test_run_as_is_accepted_for_the_own_user_and_refused_for_one_that_is_not_there(

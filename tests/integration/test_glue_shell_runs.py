@@ -6,12 +6,13 @@ import json
 import stat
 import sys
 from importlib import metadata
+from pathlib import Path
 
 import psutil
 from glue_fixtures import BUCKET, GlueStack, glue
 from waiting import wait_until
 
-from millpond.base import process
+from millpond.base import landlock, process
 from millpond.planes.glue.modules import interpreter_facts
 
 __all__ = ["glue"]
@@ -62,6 +63,7 @@ def test_script_runs_on_the_python_of_the_tools_without_the_variables_of_the_eng
         "HOME",
         "LANG",
         "MILLPOND_GLUE_BOOKMARK_FILE",
+        "MILLPOND_OWNER",
         "PATH",
         "PYTHONPATH",
         "PYTHONUNBUFFERED",
@@ -94,11 +96,13 @@ def test_what_a_script_leaves_running_ends_with_the_run(glue: GlueStack) -> None
     run = glue.run(
         """
         import subprocess, sys
-        print(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]).pid)
+        sleeper = [sys.executable, "-c", "import time; time.sleep(600)"]
+        for leaves in (False, True):
+            print(subprocess.Popen(sleeper, start_new_session=leaves).pid)
         """
     )
     assert run["JobRunState"] == "SUCCEEDED"
-    assert not is_alive(int(glue.output(run)))
+    assert not any(is_alive(int(pid)) for pid in glue.output(run).split())
 
 
 def test_wheels_that_the_environment_has_are_not_even_brought(glue: GlueStack) -> None:
@@ -126,6 +130,22 @@ def test_credentials_are_in_no_file_and_the_folder_is_its_owners(glue: GlueStack
     ]
     assert holders == ["stdout.log"]
     assert not (folder / "tmp").exists()
+
+
+def test_a_job_sees_neither_the_home_nor_the_state_of_others(glue: GlueStack) -> None:
+    others = [str(Path("~").expanduser()), str(glue.context.state_dir)]
+    run = glue.run(
+        f"""
+        import os
+        for path in (*{others}, os.environ["HOME"], "/usr"):
+            try:
+                print("seen" if os.listdir(path) else "empty")
+            except PermissionError:
+                print("denied")
+        """
+    )
+    fenced = ["denied", "denied"] if landlock.version() else ["seen", "seen"]
+    assert glue.output(run).split() == [*fenced, "seen", "seen"]
 
 
 def test_shell_runs_leave_no_process_behind(glue: GlueStack) -> None:

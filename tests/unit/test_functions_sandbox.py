@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ import psutil
 import pytest
 from waiting import wait_until
 
+from millpond.base import landlock
 from millpond.planes.common.context import PlaneContext, Tools
 from millpond.planes.functions import (
     FunctionError,
@@ -172,14 +174,15 @@ def test_broken_function_is_reported_under_lambdas_name(
 
 
 def test_function_over_its_timeout_is_killed_with_its_children_and_starts_anew(
-    sandbox: Callable[..., Sandbox], tmp_path: Path
+    sandbox: Callable[..., Sandbox],
 ) -> None:
     box = sandbox(
-        "import pathlib, subprocess, time\n"
+        "import subprocess, time\n"
         "def handler(event, context):\n"
         "    if event == 'fast':\n        return 'fine'\n"
-        "    child = subprocess.Popen(['sleep', '600'])\n"
-        f"    pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(child.pid))\n"
+        "    for leaves in (False, True):\n"
+        "        child = subprocess.Popen(['sleep', '600'], start_new_session=leaves)\n"
+        "        print('child', child.pid)\n"
         "    print('begun')\n    time.sleep(600)",
         timeout=1.0,
     )
@@ -190,7 +193,8 @@ def test_function_over_its_timeout_is_killed_with_its_children_and_starts_anew(
     }
     assert "begun\n" in outcome.log
     assert "Z req-1 Task timed out after 1.00 seconds\n" in outcome.log
-    wait_until_gone(int((tmp_path / "pid").read_text()))
+    for pid in re.findall(r"child (\d+)", outcome.log):
+        wait_until_gone(int(pid))
     assert json.loads(invoke(box, "fast").payload) == "fine"
 
 
@@ -292,10 +296,26 @@ def test_function_over_its_tmp_is_ended(sandbox: Callable[..., Sandbox]) -> None
     assert error_of(invoke(box))["errorMessage"] == message
 
 
-def test_stop_ends_a_running_invocation_and_leaves_nothing(
-    sandbox: Callable[..., Sandbox], context: PlaneContext, tmp_path: Path
+@pytest.mark.skipif(not landlock.version(), reason="this kernel has no Landlock")
+def test_a_function_sees_neither_the_home_nor_the_state_of_others(
+    sandbox: Callable[..., Sandbox], context: PlaneContext
 ) -> None:
-    marker = tmp_path / "running"
+    box = sandbox(
+        "import os\ndef handler(event, context):\n"
+        "    seen = []\n"
+        "    for path in event:\n"
+        "        try:\n            os.listdir(path)\n            seen.append(path)\n"
+        "        except PermissionError:\n            pass\n"
+        "    return seen"
+    )
+    asked = [str(Path("~").expanduser()), str(context.state_dir), "/usr"]
+    assert json.loads(invoke(box, asked).payload) == ["/usr"]
+
+
+def test_stop_ends_a_running_invocation_and_leaves_nothing(
+    sandbox: Callable[..., Sandbox], context: PlaneContext
+) -> None:
+    marker = context.state_dir / "functions" / "box0" / "tmp" / "running"
     box = sandbox(
         "import os, pathlib, time\ndef handler(event, context):\n"
         f"    path = pathlib.Path({str(marker)!r})\n"
@@ -307,10 +327,11 @@ def test_stop_ends_a_running_invocation_and_leaves_nothing(
     thread = threading.Thread(target=lambda: outcomes.append(invoke(box)))
     thread.start()
     wait_until("change", marker.exists)
+    pid = int(marker.read_text())
     box.stop()
     thread.join(5)
     assert error_of(outcomes[0])["errorType"] == "Runtime.ExitError"
-    wait_until_gone(int(marker.read_text()))
+    wait_until_gone(pid)
     assert [*context.pid_dir.rglob("*.pid"), *(context.state_dir / "functions").iterdir()] == []
     with pytest.raises(RuntimeError, match="stopped"):
         invoke(box)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -39,6 +40,21 @@ def test_a_recycled_pid_is_not_taken_for_ours_and_the_stale_file_goes(tmp_path):
     pid_file.write_text(json.dumps({"pid": os.getpid(), "created": 1.0}))
     assert process.find(pid_file) is None
     assert not pid_file.exists()
+
+
+def test_a_daemon_that_left_its_group_is_found_by_its_mark_and_that_of_another_folder_lives(tmp_path):
+    daemon = (
+        "import os, subprocess, sys;"
+        "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'], start_new_session=True)"
+        ".pid and os._exit(0)"
+    )
+    environment = {"PATH": os.environ["PATH"]}
+    for name in ("run-1", "run-10"):
+        marks = {**environment, **process.marked(tmp_path / name)}
+        subprocess.run([sys.executable, "-c", daemon], env=marks, check=True)
+    assert process.end_marked(tmp_path / "run-1") == 1
+    assert process.end_marked(tmp_path / "run-1") == 0
+    assert process.end_marked(tmp_path) == 1
 
 
 def test_a_half_written_pid_file_names_no_process(tmp_path):

@@ -26,6 +26,7 @@ from millpond.planes.athena.jobs import (
     Job,
     Outcome,
 )
+from millpond.planes.common import isolation
 from millpond.planes.common.context import PlaneContext
 
 _START_DEADLINE = 60.0
@@ -222,6 +223,7 @@ class WorkerPool:
             "HOME": str(self._home),
             "TMPDIR": str(self._home),
             "PYTHONUNBUFFERED": "1",
+            isolation.SETTING: os.environ.get(isolation.SETTING, ""),
             "AWS_ENDPOINT_URL": self._context.endpoint_url,
             # Region and account of a query come with it; these are the ones that clients are kept ready for.
             "AWS_DEFAULT_REGION": self._context.region,

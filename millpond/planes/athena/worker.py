@@ -26,6 +26,8 @@ from millpond.base import process
 from millpond.planes.athena import ddl, writes  # noqa: F401 - loaded once, for every child
 from millpond.planes.athena.files import OBJECTS, ObjectFiles
 from millpond.planes.athena.jobs import ANSWERS, DOORBELL, IS_DONE, PID_FILE, WANTS, WORKER_LOG, Job
+from millpond.planes.common import isolation
+from millpond.planes.common.isolation import Fence
 
 if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
@@ -74,6 +76,12 @@ class _Clients:
         return self._session.client("s3", **common), self._session.client("glue", **common)
 
 
+def fence_of(directory: Path) -> Fence:
+    """What the process of a query sees: the harness's own code, and its directory in the state directory."""
+    code = (*isolation.own_interpreter(), *map(Path, filter(None, sys.path)))
+    return Fence(isolation.hidden(directory.parents[1]), code, (directory,))
+
+
 def _run_one(directory: Path, parent: int, clients: _Clients) -> None:
     """Be the process of one query."""
     from millpond.planes.athena.engine import connect, sign_in
@@ -81,6 +89,7 @@ def _run_one(directory: Path, parent: int, clients: _Clients) -> None:
 
     process.record(os.getpid(), Path((directory / PID_FILE).read_text()))
     resource.setrlimit(resource.RLIMIT_DATA, (MOST_BYTES, MOST_BYTES))
+    fence_of(directory).enter()
     connection = connect(directory / "spill", directory / OBJECTS)
     answers = os.open(directory / ANSWERS, os.O_RDWR | os.O_NONBLOCK)
     doorbell = os.open(directory / DOORBELL, os.O_RDWR | os.O_NONBLOCK)

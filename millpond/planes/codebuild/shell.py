@@ -23,6 +23,7 @@ import psutil
 
 from millpond.base import process
 from millpond.planes.codebuild.exceptions import ClientFailure
+from millpond.planes.common.isolation import Fence
 
 _TICK_SECONDS = 0.2
 _WORKER = Path(__file__).parent / "worker.py"
@@ -138,22 +139,35 @@ class CommandRunner:
         Where the leader is recorded.
     tick : callable
         Called several times a second while a command runs; what it raises interrupts the build.
+    fence : Fence, optional
+        What commands see of the machine; everything, unless given.
     """
 
-    def __init__(self, python: Path, folder: BuildFolder, pid_file: Path, tick: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        python: Path,
+        folder: BuildFolder,
+        pid_file: Path,
+        tick: Callable[[], None],
+        fence: Fence | None = None,
+    ) -> None:
         self._folder = folder
         self._tick = tick
         with folder.log.open("ab") as log:
-            self._leader = subprocess.Popen(
-                [python, "-I", "-S", _WORKER],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                cwd=folder.path,
-                env={},
-                text=True,
-                start_new_session=True,
-            )
+
+            def start() -> subprocess.Popen[str]:
+                return subprocess.Popen(
+                    [python, "-I", "-S", _WORKER],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    cwd=folder.path,
+                    env={},
+                    text=True,
+                    start_new_session=True,
+                )
+
+            self._leader = fence.start(start) if fence else start()
         self._owned = process.record(self._leader.pid, pid_file)
 
     def run(

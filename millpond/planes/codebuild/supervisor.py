@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -32,8 +34,10 @@ from millpond.planes.codebuild.exceptions import ClientFailure, Interrupted, Pha
 from millpond.planes.codebuild.logs import BuildLog
 from millpond.planes.codebuild.shell import BuildFolder, BuildShell, CommandRunner, User, find_user
 from millpond.planes.codebuild.sources import GitCredentials, GitDownload, GitSource
+from millpond.planes.common import isolation
 from millpond.planes.common.context import PlaneContext
 from millpond.planes.common.credentials import Clients, Credentials, RoleNotTrustingError
+from millpond.planes.common.isolation import Fence
 from millpond.planes.common.regexes import Regex
 from millpond.planes.common.telemetry import Reporter
 
@@ -253,9 +257,13 @@ class Execution:
         self._say_begin(Phase.PROVISIONING)
         self._credentials = self._assume(self._build.config["serviceRole"])
         self._log.hidden += [self._credentials.secret_access_key, self._credentials.session_token]
+        # Git brings the sources from wherever this machine can reach them.
+        self._start_runner(None)
+
+    def _start_runner(self, fence: Fence | None) -> None:
         pid_file = self._context.pid_dir / "codebuild" / f"{self._build.uuid}.pid"
         python = self._context.tools.harness_python
-        self._runner = CommandRunner(python, self._folder, pid_file, self._tick)
+        self._runner = CommandRunner(python, self._folder, pid_file, self._tick, fence)
 
     def _download(self) -> None:
         build, folder = self._build, self._folder
@@ -276,6 +284,8 @@ class Execution:
         self._say_found()
         for name in (None, *buildspec.PHASES):
             find_user(self._spec.run_as_of(name or ""), folder)
+        self._end_runner()
+        self._start_runner(self._fence())
         self._shell = self._make_shell(directories)
         if self._cache().restore(folder.source(""), folder.home):
             self._say("Restored the cache")
@@ -361,6 +371,25 @@ class Execution:
         if found is not None and self._log is not None:
             self._log.hidden.append(found.token)
         return found
+
+    def _fence(self) -> Fence:
+        """What the commands of the buildspec see: also the repository that they may push to or fetch from."""
+        tools = self._context.tools
+        sources = (self._build.config["source"], *self._build.config["secondarySources"])
+        local = [url2pathname(urlsplit(one["location"]).path) for one in sources if _is_local(one)]
+        terraform = [*isolation.installation(tools.terraform)] if tools.terraform else []
+        mirror = [tools.terraform_mirror] if tools.terraform_mirror else []
+        providers = tools.jars_dir.parent / "terraform" / "providers"
+        return isolation.fence(
+            self._context,
+            readable=[*isolation.installation(tools.harness_python), *terraform, *mirror, self._local_cache],
+            writable=[
+                *(self._folder.path, self._folder.tmp, providers, *map(Path, local)),
+                # Where commands like "pip install" put what they install, for the builds that use it.
+                *(path for one in tools.lambda_python.values() for path in isolation.installation(one)),
+            ],
+            installs=True,
+        )
 
     def _make_shell(self, directories: Mapping[str, Path]) -> BuildShell:
         assert self._log is not None
@@ -546,6 +575,10 @@ class Execution:
         self._say(f"Phases found in YAML: {len(spec.phases)}")
         for name, phase in spec.phases.items():
             self._say(f" {name.upper()}: {len(phase.commands) + len(phase.finally_commands)} commands")
+
+
+def _is_local(source: Mapping[str, Any]) -> bool:
+    return str(source.get("location") or "").startswith("file://")
 
 
 def _context(status_code: str, message: str) -> Shape:

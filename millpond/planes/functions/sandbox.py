@@ -7,7 +7,9 @@ import threading
 import time
 from dataclasses import dataclass
 
+from millpond.planes.common import isolation
 from millpond.planes.common.context import PlaneContext
+from millpond.planes.common.isolation import Fence
 from millpond.planes.functions.function import (
     FunctionVersion,
     Invocation,
@@ -63,6 +65,7 @@ class Sandbox:
     def __init__(
         self, context: PlaneContext, function: FunctionVersion, interpreter: Interpreter, sandbox_id: str
     ) -> None:
+        self._context = context
         self._function = function
         self._interpreter = interpreter
         self._pid_file = context.pid_dir / "functions" / f"{sandbox_id}.pid"
@@ -134,7 +137,21 @@ class Sandbox:
             cwd=self._function.code_dir,
             directory=self._directory,
             pid_file=self._pid_file,
-            limits=Limits(self._function.memory_mb, self._function.temporary_mb),
+            limits=Limits(self._function.memory_mb, self._function.temporary_mb, self._fence()),
+        )
+
+    def _fence(self) -> Fence:
+        interpreter, function = self._interpreter, self._function
+        modules = [interpreter.modules] if interpreter.modules else []
+        return isolation.fence(
+            self._context,
+            readable=(
+                *isolation.installation(interpreter.program),
+                *modules,
+                function.code_dir,
+                *function.layers,
+            ),
+            writable=(self._directory,),
         )
 
     def _ask(self, worker: Worker, invocation: Invocation) -> _Answer:

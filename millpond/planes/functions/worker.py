@@ -24,6 +24,7 @@ from typing import Any
 import psutil
 
 from millpond.base import process
+from millpond.planes.common.isolation import Fence
 
 WATCH_SECONDS = 0.1
 EXIT_SECONDS = 1.0
@@ -49,10 +50,11 @@ class AnswerTooLargeError(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """Megabytes of memory and of ``/tmp`` above which a process is ended."""
+    """What a process may have: megabytes of memory and of ``/tmp``, and what is not behind the fence."""
 
     memory_mb: int
     temporary_mb: int
+    fence: Fence
 
 
 class Worker:
@@ -71,7 +73,7 @@ class Worker:
     pid_file : Path
         Where it is recorded.
     limits : Limits
-        Above which it is killed.
+        Above which it is killed, and what it sees.
     """
 
     def __init__(
@@ -95,15 +97,17 @@ class Worker:
         self._channel, theirs = socket.socketpair()
         self._output = directory / "output"
         with theirs, self._output.open("ab") as output:
-            self._child = subprocess.Popen(
-                command(theirs.fileno()),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=dict(environment),
-                cwd=cwd,
-                pass_fds=(theirs.fileno(),),
-                start_new_session=True,
+            self._child = limits.fence.start(
+                lambda: subprocess.Popen(
+                    command(theirs.fileno()),
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env={**environment, **process.marked(directory)},
+                    cwd=cwd,
+                    pass_fds=(theirs.fileno(),),
+                    start_new_session=True,
+                )
             )
         self._process = psutil.Process(self._child.pid)
         process.record(self._child.pid, pid_file)
@@ -170,9 +174,10 @@ class Worker:
                 os.killpg(self._child.pid, signal.SIGKILL)
 
     def close(self) -> None:
-        """End its process group and remove what it left."""
+        """End its process group and the daemons that left it, and remove its files."""
         self.terminate()
         self._child.wait()
+        process.end_marked(self._directory)
         self._channel.close()
         self._pid_file.unlink(missing_ok=True)
         shutil.rmtree(self._directory, ignore_errors=True)

@@ -23,9 +23,12 @@ from pathlib import Path
 
 from millpond.base import process
 from millpond.base.waiting import scaled
+from millpond.planes.common import isolation
 from millpond.planes.common.context import PlaneContext
+from millpond.planes.common.isolation import Fence
 from millpond.planes.glue.exceptions import LaunchError
 from millpond.planes.glue.modules import interpreter_facts
+from millpond.planes.glue.staging import runs_directory
 
 _READY_SECONDS = 60.0
 _ARCHIVE_SECONDS = 120.0
@@ -165,6 +168,7 @@ class Jvm:
         if self.child.stdin is not None:
             self.child.stdin.close()
         self.child.wait()
+        process.end_marked(self.folder)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -179,15 +183,26 @@ class JvmPool:
         How many wait at most for each Glue version; 0 for none. A waiting one takes about 150 MB.
     options : tuple of str
         What each is started with besides.
+    cache : Path, optional
+        Where environments of Glue versions and resolved packages are.
 
     Notes
     -----
+    A JVM is started before its run is known, and so sees the folders of all runs that go on.
+
     Those that wait are of the kind that was last asked for of a version: jobs of one version that alternate
     between two worker types gain nothing. JVMs wait for the two versions that were last asked for.
     """
 
-    def __init__(self, context: PlaneContext, capacity: int, options: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        context: PlaneContext,
+        capacity: int,
+        options: tuple[str, ...] = (),
+        cache: Path | None = None,
+    ) -> None:
         self._context = context
+        self._cache = cache
         self._directory = context.state_dir / "glue" / "jvms"
         self._capacity = capacity
         self._options = options
@@ -310,6 +325,7 @@ class JvmPool:
             "TZ": "UTC",
             "AWS_EC2_METADATA_DISABLED": "true",
             "_PYSPARK_DRIVER_CONN_INFO_PATH": str(folder / "connection"),
+            **process.marked(folder),
         }
         jvm = self._spawn(command, environment, folder, name, spec, archives_to)
         if archives_to is not None:
@@ -326,17 +342,31 @@ class JvmPool:
         archives_to: Path | None,
     ) -> Jvm:
         with (folder / "stdout.log").open("ab") as out, (folder / "stderr.log").open("ab") as err:
-            child = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=out,
-                stderr=err,
-                cwd=folder,
-                env=environment,
-                start_new_session=True,
+            child = self._fence(folder, spec).start(
+                lambda: subprocess.Popen(
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=out,
+                    stderr=err,
+                    cwd=folder,
+                    env=environment,
+                    start_new_session=True,
+                )
             )
         owned = process.record(child.pid, self._context.pid_dir / "glue" / f"{name}.pid")
         return Jvm(child, owned, folder, spec, archives_to)
+
+    def _fence(self, folder: Path, spec: JvmSpec) -> Fence:
+        runs, home = runs_directory(self._context), self._context.tools.jars_dir.parent
+        for directory in (runs, home / "cds", *([self._cache / "ivy"] if self._cache else [])):
+            directory.mkdir(parents=True, exist_ok=True)
+        cached = (self._cache,) if self._cache else ()
+        python = spec.python or self._context.tools.spark_python
+        return isolation.fence(
+            self._context,
+            readable=(*isolation.installation(python), *spec.jars, home / "glue-modules", *cached),
+            writable=(folder, runs, home / "cds", *(one / "ivy" for one in cached)),
+        )
 
     def _archive_option(self, archive: Path, spec: JvmSpec) -> tuple[list[str], Path | None]:
         if archive.exists():

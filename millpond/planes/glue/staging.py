@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
+from millpond.planes.common.context import PlaneContext
 from millpond.planes.glue import modules, versions
 from millpond.planes.glue.exceptions import LaunchError
 
@@ -53,7 +54,7 @@ class RunFolder:
 
     @property
     def tmp(self) -> Path:
-        """Removed when the run ends."""
+        """Removed when the run ends, also where the folder is kept."""
         return self.path / "tmp"
 
     @property
@@ -83,8 +84,14 @@ class RunFolder:
         for directory in (self.work, self.libraries, self.jars, self.conf, self.tmp):
             directory.mkdir()
 
-    def remove_scratch(self) -> None:
-        shutil.rmtree(self.tmp, ignore_errors=True)
+    def remove(self, *, is_kept: bool) -> None:
+        """Remove the folder, or of one that is kept what is of no use after its run."""
+        shutil.rmtree(self.tmp if is_kept else self.path, ignore_errors=True)
+
+
+def runs_directory(context: PlaneContext) -> Path:
+    """Where the folders of job runs are."""
+    return context.state_dir / "glue" / "runs"
 
 
 def is_provided(address: str, glue_runtime: Path) -> bool:

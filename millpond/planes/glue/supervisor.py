@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from millpond.base import process
+from millpond.planes.common import isolation
 from millpond.planes.common.context import PlaneContext
 from millpond.planes.common.credentials import Clients, Credentials, RoleNotTrustingError
+from millpond.planes.common.isolation import Fence
 from millpond.planes.common.logs import LogShipper, source_files
 from millpond.planes.glue import arguments, failure, logs, modules, packages, spark, staging, versions
 from millpond.planes.glue.arguments import Parameters
@@ -30,7 +32,7 @@ from millpond.planes.glue.exceptions import LaunchError
 from millpond.planes.glue.launch import Launch
 from millpond.planes.glue.metastore import Metastore
 from millpond.planes.glue.runs import JobRun, State
-from millpond.planes.glue.staging import RunFolder, Staged
+from millpond.planes.glue.staging import RunFolder, Staged, runs_directory
 from millpond.planes.glue.workers import Workers
 
 _LOG = logging.getLogger(__name__)
@@ -107,19 +109,24 @@ class ScriptProcess:
         Where it runs and writes.
     pid_file : Path
         Where it is recorded.
+    fence : Fence
+        What it sees of the machine.
     """
 
-    def __init__(self, script: Script, folder: RunFolder, pid_file: Path) -> None:
+    def __init__(self, script: Script, folder: RunFolder, pid_file: Path, fence: Fence) -> None:
         with folder.stdout.open("ab") as out, folder.stderr.open("ab") as err:
-            self._child = subprocess.Popen(
-                script.command,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                cwd=folder.work,
-                env=dict(script.environment),
-                start_new_session=True,
+            self._child = fence.start(
+                lambda: subprocess.Popen(
+                    script.command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=err,
+                    cwd=folder.work,
+                    env={**script.environment, **process.marked(folder.path)},
+                    start_new_session=True,
+                )
             )
+        self._folder = folder.path
         self._pidfd = os.pidfd_open(self._child.pid)
         self._owned = process.record(self._child.pid, pid_file)
 
@@ -129,12 +136,13 @@ class ScriptProcess:
         return bool(readable)
 
     def end(self) -> int:
-        """Kill what is left of the group, reap the leader; its exit code, negative for a signal."""
+        """Kill the group, and daemons that left it; the leader's exit code, negative for a signal."""
         if not self.wait(0):
             self._owned.stop(timeout=5)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._child.pid, signal.SIGKILL)
         code = self._child.wait()
+        process.end_marked(self._folder)
         os.close(self._pidfd)
         self._owned.pid_file.unlink(missing_ok=True)
         return code
@@ -166,7 +174,7 @@ class Supervisor:
         self._clients = clients
         self._workers = workers
         self._on_running = on_running
-        self._runs_dir = context.state_dir / "glue" / "runs"
+        self._runs_dir = runs_directory(context)
 
     def execute(self, active: ActiveRun) -> Outcome:
         """Do a run; whatever happens, it has an outcome and nothing of it is left running."""
@@ -183,7 +191,7 @@ class Supervisor:
             _LOG.exception("job run %s could not be executed", active.run.id)
             return Outcome(State.FAILED, f"Internal service error: {error}")
         finally:
-            folder.remove_scratch()
+            folder.remove(is_kept=self._workers.settings.keep_run_folders)
 
     def _assume(self, run: JobRun) -> Credentials:
         role = run.job["Role"]
@@ -322,7 +330,15 @@ class Supervisor:
         return containers.prepare(launch, _fetch(launch), jars)
 
     def _starter(self, run: JobRun, script: Script, folder: RunFolder) -> Callable[[], RunningScript]:
-        return lambda: ScriptProcess(script, folder, self._context.pid_dir / "glue" / f"{run.id}.pid")
+        fence = isolation.fence(
+            self._context,
+            readable=(
+                *isolation.installation(Path(script.command[0])),
+                *isolation.search_path(script.environment["PYTHONPATH"]),
+            ),
+            writable=(folder.path,),
+        )
+        return lambda: ScriptProcess(script, folder, self._context.pid_dir / "glue" / f"{run.id}.pid", fence)
 
     def _watch(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from millpond.planes.glue import spark
 from millpond.planes.glue.containers import ContainerSettings, ContainerWorkers
 from millpond.planes.glue.environments import Environments
 from millpond.planes.glue.jvms import JvmPool, jvm_options
+from millpond.planes.glue.staging import runs_directory
 
 CACHE = default_cache()
 """Where environments of Glue versions are, unless told: one for all stacks of a user."""
@@ -42,6 +44,8 @@ class GlueSettings:
         Where the environments of Glue versions are.
     maven_mirror : str
         Maven repository that stands in for Maven Central; empty for that itself.
+    keep_run_folders : bool
+        Whether what a run had on disk stays when it has ended.
     """
 
     warm_jvms: int = 1
@@ -51,6 +55,7 @@ class GlueSettings:
     versions: Mapping[str, str] = field(default_factory=dict)
     cache: Path = CACHE
     maven_mirror: str = ""
+    keep_run_folders: bool = False
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> GlueSettings:
@@ -63,6 +68,7 @@ class GlueSettings:
             versions=json.loads(env.get("MILLPOND_GLUE_VERSIONS", "{}")),
             cache=Path(env.get("MILLPOND_GLUE_CACHE", CACHE)),
             maven_mirror=env.get("MILLPOND_MAVEN_MIRROR", ""),
+            keep_run_folders=env.get("MILLPOND_KEEP_RUN_FOLDERS", "") == "1",
         )
 
 
@@ -81,10 +87,15 @@ class Workers:
         self.settings = settings or GlueSettings.from_environment()
         for left_over in process.find_all(context.pid_dir / "glue"):
             left_over.stop()
+        if not self.settings.keep_run_folders:
+            # Those of an engine that was killed.
+            shutil.rmtree(runs_directory(context), ignore_errors=True)
         where = self.settings.containers
         self.containers = ContainerWorkers(context, where) if where else None
         # A worker's container has JVMs of its own.
-        self.jvms = JvmPool(context, 0 if where else self.settings.warm_jvms, self.settings.jvm_options)
+        self.jvms = JvmPool(
+            context, 0 if where else self.settings.warm_jvms, self.settings.jvm_options, self.settings.cache
+        )
         self.environments = Environments(context.tools, self.settings.cache, self.settings.maven_mirror)
 
     def local_size(self, settings: Mapping[str, object]) -> spark.LocalSize:
