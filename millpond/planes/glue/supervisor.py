@@ -291,7 +291,9 @@ class Supervisor:
             output, error = (targets for _, targets in shipper.routes)
             shipper.routes += source_files({jvm.stdout: output, jvm.stderr: error})
             script = Script([*command, *launch.script_arguments()], environment)
-            outcome = self._watch(active, self._starter(run, script, folder), folder, shipper)
+            # PySpark hands data over in files of the JVM's own directory.
+            start = self._starter(run, script, folder, jvm.folder)
+            outcome = self._watch(active, start, folder, shipper)
             return outcome
         finally:
             self._workers.jvms.release(
@@ -329,14 +331,16 @@ class Supervisor:
             jars = launch.bring_jars()
         return containers.prepare(launch, _fetch(launch), jars)
 
-    def _starter(self, run: JobRun, script: Script, folder: RunFolder) -> Callable[[], RunningScript]:
+    def _starter(
+        self, run: JobRun, script: Script, folder: RunFolder, *shared: Path
+    ) -> Callable[[], RunningScript]:
         fence = isolation.fence(
             self._context,
             readable=(
                 *isolation.installation(Path(script.command[0])),
                 *isolation.search_path(script.environment["PYTHONPATH"]),
             ),
-            writable=(folder.path,),
+            writable=(folder.path, *shared),
         )
         return lambda: ScriptProcess(script, folder, self._context.pid_dir / "glue" / f"{run.id}.pid", fence)
 
