@@ -373,10 +373,13 @@ class Execution:
         return found
 
     def _fence(self) -> Fence:
-        """What the commands of the buildspec see: also the repository that they may push to or fetch from."""
-        tools = self._context.tools
-        sources = (self._build.config["source"], *self._build.config["secondarySources"])
-        local = [url2pathname(urlsplit(one["location"]).path) for one in sources if _is_local(one)]
+        """What the commands of the buildspec see: also repositories here that the project names for them."""
+        tools, config = self._context.tools, self._build.config
+        named = [
+            *(one.get("location") for one in (config["source"], *config["secondarySources"])),
+            *(one["value"] for one in config["environment"]["environmentVariables"]),
+        ]
+        local = [url2pathname(urlsplit(one).path) for one in named if one and one.startswith("file:///")]
         terraform = [*isolation.installation(tools.terraform)] if tools.terraform else []
         mirror = [tools.terraform_mirror] if tools.terraform_mirror else []
         providers = tools.jars_dir.parent / "terraform" / "providers"
@@ -575,10 +578,6 @@ class Execution:
         self._say(f"Phases found in YAML: {len(spec.phases)}")
         for name, phase in spec.phases.items():
             self._say(f" {name.upper()}: {len(phase.commands) + len(phase.finally_commands)} commands")
-
-
-def _is_local(source: Mapping[str, Any]) -> bool:
-    return str(source.get("location") or "").startswith("file://")
 
 
 def _context(status_code: str, message: str) -> Shape:
