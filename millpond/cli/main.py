@@ -32,6 +32,7 @@ from millpond.cli.query import query
 from millpond.cli.reset import reset
 from millpond.cli.run import run
 from millpond.cli.snapshot import snapshot
+from millpond.cli.spark_history import spark_history
 from millpond.cli.start import start
 from millpond.cli.status import status
 from millpond.cli.trino import trino
@@ -52,6 +53,7 @@ VERBS = (
     query,
     logs,
     ls,
+    spark_history,
     iam,
     env,
     exec_,
@@ -80,7 +82,7 @@ def make_app(verbs: Iterable[Verb]) -> typer.Typer:
     app.callback()(_options)
     for verb in {verb.__name__: verb for verb in verbs}.values():
         # A verb that is a word of Python's has an underscore behind its name.
-        app.command(verb.__name__.rstrip("_"))(verb)
+        app.command(verb.__name__.rstrip("_").replace("_", "-"))(verb)
     return app
 
 

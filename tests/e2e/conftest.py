@@ -17,8 +17,14 @@ def another_checkout() -> Iterator[Checkout]:
 
 
 @pytest.fixture(scope="module")
-def glue() -> Iterator[GlueJobs]:
-    """Jobs on a stack that is up, and on which nothing is deployed."""
+def bare_stack() -> Iterator[Checkout]:
+    """A stack that is up, and on which nothing is deployed."""
     with checkout_of_its_own() as checkout:
         checkout.must("up")
-        yield GlueJobs(checkout.aws)
+        yield checkout
+
+
+@pytest.fixture(scope="module")
+def glue(bare_stack: Checkout) -> GlueJobs:
+    """Its jobs."""
+    return GlueJobs(bare_stack.aws)

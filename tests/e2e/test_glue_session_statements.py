@@ -20,6 +20,7 @@ from job_runs import RUN_SECONDS, GlueJobs
 from millpond.base.config import load_settings
 from millpond.base.waiting import wait_until
 from millpond.testing.jobs import ROLE
+from millpond.toolchain.bootstrap import uv_environment
 
 pytestmark = pytest.mark.skipif(not IS_EMBEDDED, reason="refused by name in containers")
 
@@ -127,6 +128,8 @@ def test_notebook_runs_in_the_kernel_that_aws_publishes(glue: GlueJobs, tmp_path
         "glue_profile": "millpond",
         "glue_role_arn": ROLE_ARN,
         "AWS_REGION": "eu-west-1",
+        # The certificates of this machine.
+        **{name: value for name, value in uv_environment(tmp_path).items() if name == "UV_SYSTEM_CERTS"},
     }
 
     def do(*command: str | Path) -> str:

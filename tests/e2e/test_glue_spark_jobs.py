@@ -6,11 +6,15 @@ A run takes some seconds, so each of the three runs of Spark shows as much as go
 from __future__ import annotations
 
 import json
+import signal
+import urllib.request
 from typing import Any
 
 import pytest
-from checkouts import IS_EMBEDDED
+from checkouts import IS_EMBEDDED, Checkout
 from job_runs import GlueJobs
+from ports import free_port
+from waiting import scaled, wait_until
 
 from millpond.client.query import run_query
 from millpond.testing.jobs import BUCKET, ROLE, make_bucket
@@ -163,6 +167,10 @@ print(json.dumps(said, default=str))
 
 Run = dict[str, Any]
 
+EVENTS = f"s3://{BUCKET}/events/"
+# Refused by name in containers.
+EVENT_LOG = {"--enable-spark-ui": "true", "--spark-event-logs-path": EVENTS} if IS_EMBEDDED else {}
+
 
 @pytest.fixture(scope="module")
 def run_of_spark(glue: GlueJobs) -> Run:
@@ -174,6 +182,7 @@ def run_of_spark(glue: GlueJobs) -> Run:
             "--TempDir": f"s3://{BUCKET}/tmp",
             "--job-language": "python",
             "--job-bookmark-option": "job-bookmark-disable",
+            **EVENT_LOG,
         },
     )
 
@@ -249,6 +258,33 @@ def test_logs_have_the_names_and_the_content_they_have_on_aws(glue: GlueJobs, ru
     assert run_of_spark["LogGroupName"] == "/aws-glue/jobs"
     assert "INFO GlueLogger: a message for the error log" in glue.errors(run_of_spark)
     assert '"rows": 1000' in glue.output(run_of_spark)
+
+
+def test_the_event_log_of_a_run_is_opened_by_sparks_history_server(
+    bare_stack: Checkout, run_of_spark: Run
+) -> None:
+    nothing = bare_stack.run("spark-history", f"s3://{BUCKET}/nosuch")
+    assert "No event log of Spark was found" in nothing.stderr
+
+    port = free_port()
+    # Without an address it is the one that the job names.
+    server = bare_stack.popen("spark-history", "--port", str(port))
+    try:
+        said = server.stderr.readline()
+        assert f"event logs: 1, at http://127.0.0.1:{port}" in said
+        applications = json.loads(wait_until("the log", lambda: listed(port), 60))
+        assert [one["attempts"][0]["completed"] for one in applications] == [True]
+    finally:
+        server.send_signal(signal.SIGINT)
+        assert server.wait(scaled(60)) == 0
+    assert "is in use" not in server.stderr.read()
+
+
+def listed(port: int) -> bytes | None:
+    """What the server says of applications, once it has read a log."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/applications", timeout=30) as answer:
+        found = answer.read()
+    return found if json.loads(found) else None
 
 
 @pytest.mark.both_tiers

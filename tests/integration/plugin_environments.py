@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from millpond.base.config import CHECKOUT, load_settings
+from millpond.toolchain import bootstrap
 
 
 def make(directory: Path, python: Path) -> Path:
@@ -21,7 +22,10 @@ def make(directory: Path, python: Path) -> Path:
     uv, own = load_settings().home / "uv" / "bin" / "uv", directory / "venv" / "bin" / "python"
     lock = CHECKOUT / "requirements" / "pytest-millpond.txt"
     install = [uv, "pip", "install", "--quiet", "--python", own]
-    subprocess.run([uv, "venv", "--quiet", "--python", python, directory / "venv"], check=True)
-    subprocess.run([*install, "--require-hashes", "-r", lock], check=True)
-    subprocess.run([*install, "--no-deps", wheel], check=True)
+    for command in (
+        [uv, "venv", "--quiet", "--python", python, directory / "venv"],
+        [*install, "--require-hashes", "-r", lock],
+        [*install, "--no-deps", wheel],
+    ):
+        bootstrap.run([str(part) for part in command], "The environment of pytest-millpond")
     return own

@@ -301,7 +301,7 @@ class Sessions:
                 settings=runs.settings_of(definition, {}),
                 started_on=datetime.now(UTC),
             )
-            active = ActiveRun(run, JobBookmarks(), script=self._script)
+            active = ActiveRun(run, JobBookmarks(), script=self._script, folders=(channel.folder,))
             idle = float(request.get("IdleTimeout") or definition["Timeout"])
             session = Session(request, run, channel, idle, active, tags=dict(request.get("Tags") or {}))
             self._sessions[name] = session

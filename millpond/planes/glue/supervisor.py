@@ -69,6 +69,8 @@ class ActiveRun:
         Whether it has.
     script : Path, optional
         Its script, where that is not one in S3: the driver of an interactive session.
+    folders : tuple of Path
+        What its process may use besides the folder of the run.
     """
 
     run: JobRun
@@ -78,6 +80,7 @@ class ActiveRun:
     delay: threading.Timer | None = None
     is_late: bool = False
     script: Path | None = None
+    folders: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -234,7 +237,7 @@ class Supervisor:
                 if run.is_spark:
                     return self._execute_spark(active, launch, shipper)
                 script = self._shell_script(active, launch, shipper)
-                return self._watch(active, self._starter(run, script, folder), folder, shipper)
+                return self._watch(active, self._starter(active, script, folder), folder, shipper)
         except LaunchError as error:
             with folder.stderr.open("a") as log:
                 log.write(f"{error}\n")
@@ -292,7 +295,7 @@ class Supervisor:
             shipper.routes += source_files({jvm.stdout: output, jvm.stderr: error})
             script = Script([*command, *launch.script_arguments()], environment)
             # PySpark hands data over in files of the JVM's own directory.
-            start = self._starter(run, script, folder, jvm.folder)
+            start = self._starter(active, script, folder, jvm.folder)
             outcome = self._watch(active, start, folder, shipper)
             return outcome
         finally:
@@ -332,7 +335,7 @@ class Supervisor:
         return containers.prepare(launch, _fetch(launch), jars)
 
     def _starter(
-        self, run: JobRun, script: Script, folder: RunFolder, *shared: Path
+        self, active: ActiveRun, script: Script, folder: RunFolder, *shared: Path
     ) -> Callable[[], RunningScript]:
         fence = isolation.fence(
             self._context,
@@ -340,9 +343,10 @@ class Supervisor:
                 *isolation.installation(Path(script.command[0])),
                 *isolation.search_path(script.environment["PYTHONPATH"]),
             ),
-            writable=(folder.path, *shared),
+            writable=(folder.path, *active.folders, *shared),
         )
-        return lambda: ScriptProcess(script, folder, self._context.pid_dir / "glue" / f"{run.id}.pid", fence)
+        pid_file = self._context.pid_dir / "glue" / f"{active.run.id}.pid"
+        return lambda: ScriptProcess(script, folder, pid_file, fence)
 
     def _watch(
         self,
