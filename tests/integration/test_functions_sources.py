@@ -34,7 +34,8 @@ class Notes:
     """What a function of :data:`NOTES` was called with."""
 
     def __init__(self, engine: RunningEngine, name: str) -> None:
-        self._place = engine.settings.state / name
+        # Beside the state directory, which no function sees.
+        self._place = engine.settings.state.parent / name
         self._place.mkdir()
         self.arn = engine.function(
             name, NOTES, Environment={"Variables": {"PLACE": str(self._place)}}, Timeout=30
