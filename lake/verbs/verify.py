@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -15,18 +16,23 @@ from millpond.cli.session import Json, Region, Target, opened
 from millpond.client.aws import Aws
 
 
-def verify(as_json: Json = False, target: Target = "local", region: Region = None) -> None:
+def verify(
+    tables: Annotated[list[str] | None, typer.Argument(help="Tables, schema.table; all by default.")] = None,
+    as_json: Json = False,
+    target: Target = "local",
+    region: Region = None,
+) -> None:
     """Compare every table with the source, row by row; exit 1 when anything differs."""
     settings = load_settings()
     with opened(settings, target, region) as aws:
-        comparisons = compared(settings, aws)
+        comparisons = compared(settings, aws, tables or None)
     conclude(comparisons, as_json=as_json)
 
 
-def compared(settings: Settings, aws: Aws) -> list[TableComparison]:
-    """Every table's comparison, told as it goes."""
+def compared(settings: Settings, aws: Aws, tables: Sequence[str] | None = None) -> list[TableComparison]:
+    """The comparison of each table, told as it goes."""
     with console.step("Comparing source and lake") as say:
-        return compare(settings, aws, progress=lambda comparison: say(comparison.table_id))
+        return compare(settings, aws, tables=tables, progress=lambda comparison: say(comparison.table_id))
 
 
 def conclude(comparisons: Sequence[TableComparison], *, as_json: bool) -> None:
