@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import state_directories
 from engine_fixtures import RunningEngine, started_engine
 from glue_scripts import GlueScripts
 
@@ -48,10 +50,11 @@ class GlueStack(GlueScripts):
 
 
 @pytest.fixture(scope="module")
-def glue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GlueStack]:
+def glue() -> Iterator[GlueStack]:
     tools_file = load_settings().home / "tools.json"
     assert tools_file.exists(), "the toolchain is not installed: run `millpond doctor`"
-    directory = tmp_path_factory.mktemp("glue")
+    # Not below /tmp, where the libraries of some versions make directories of their own.
+    directory = state_directories.make()
     with started_engine(directory) as engine:
         context = PlaneContext(
             endpoint_url=engine.settings.endpoint_url,
@@ -70,3 +73,4 @@ def glue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GlueStack]:
         finally:
             planes.close()
             telemetry.close()
+    shutil.rmtree(directory)
