@@ -24,8 +24,9 @@ def status(as_json: Json = False) -> None:
     services = open_stack(settings).services()
     is_running = any(service.name == "engine" and service.is_running for service in services)
     outputs = deployed_outputs(settings, Target.local(settings)) if is_running else {}
-    counted = counts(Aws(settings)) if is_running else {}
-    runs = last_runs(Aws(settings)) if is_running else []
+    aws = Aws(settings)
+    counted = counts(aws) if is_running else {}
+    runs = last_runs(aws) if is_running else []
     if as_json:
         console.show_json(
             {

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from millpond.base.errors import MillpondError
+from millpond.client.listing import pages
 
 if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
@@ -16,9 +17,10 @@ ARGUMENT = "--spark-event-logs-path"
 
 def places(glue: GlueClient) -> list[str]:
     """The addresses that the jobs of a region name, each once."""
-    pages = glue.get_paginator("get_jobs").paginate()
-    jobs = [job for page in pages for job in page["Jobs"]]
-    named = [{**job.get("NonOverridableArguments", {}), **job.get("DefaultArguments", {})} for job in jobs]
+    named = [
+        {**job.get("DefaultArguments", {}), **job.get("NonOverridableArguments", {})}
+        for job in pages(glue, "get_jobs", "Jobs")
+    ]
     return sorted({f"{one[ARGUMENT].rstrip('/')}/" for one in named if ARGUMENT in one})
 
 
@@ -46,8 +48,8 @@ def download(s3: S3Client, address: str, directory: Path) -> int:
             f"{address} is no address of S3.", next_step="millpond spark-history s3://BUCKET/PREFIX"
         )
     prefix = f"{prefix.rstrip('/')}/" if prefix.strip("/") else ""
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    keys = [one["Key"] for page in pages for one in page.get("Contents", []) if not one["Key"].endswith("/")]
+    listed = pages(s3, "list_objects_v2", "Contents", Bucket=bucket, Prefix=prefix)
+    keys = [one["Key"] for one in listed if not one["Key"].endswith("/")]
     for key in keys:
         path = (directory / key.removeprefix(prefix)).resolve()
         if not path.is_relative_to(directory.resolve()):

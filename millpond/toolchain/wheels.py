@@ -156,7 +156,7 @@ def _download(
         raise MillpondError(
             f"pip could not download the wheels for Python {target.python}.",
             where=str(lock),
-            next_step="reach a package index, or name a directory of wheels by PIP_FIND_LINKS",
+            next_step="reach a package index, or set PIP_FIND_LINKS to wheels and PIP_NO_INDEX to 1",
             detail=(result.stderr or result.stdout).strip()[-2000:],
         )
 

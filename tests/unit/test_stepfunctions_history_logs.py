@@ -26,6 +26,16 @@ class Session:
         return [message for batch in self.sent for message in batch]
 
 
+class Failing:
+    """A session whose log cannot be reached."""
+
+    asked = 0
+
+    def _publish_history_log_or_setup(self, log_events: list[Any]) -> None:
+        self.asked += 1
+        raise OSError("no connection")
+
+
 def said(message: str) -> Any:
     return {"timestamp": 1, "message": message}
 
@@ -56,3 +66,15 @@ def test_a_batch_is_not_larger_than_a_request_may_be() -> None:
     gatherer.add(session, said("end"), is_last=True)
     assert len(session.messages) == 7
     assert max(sum(map(len, batch)) for batch in session.sent) < 1_048_576
+
+
+def test_a_session_that_fails_stops_no_other_and_none_is_kept_that_has_nothing_to_say() -> None:
+    gatherer, failing, session = Gatherer(), Failing(), Session()
+    session.may_send.set()
+    for number in range(2):
+        gatherer.add(failing, said("lost"), is_last=False)
+        gatherer.add(session, said(str(number)), is_last=False)
+        wait_until("it", lambda: len(session.messages) == number + 1)  # noqa: B023 (asked at once)
+    assert session.messages == ["0", "1"]
+    assert failing.asked == 2
+    wait_until("forgotten sessions", lambda: not gatherer._waiting)

@@ -6,6 +6,7 @@ best effort and takes its time. Here the log is whole when the execution has end
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from localstack.services.stepfunctions.asl.eval.event.logging import CloudWatchL
 from localstack.services.stepfunctions.asl.utils.encoding import to_json_str
 
 from millpond.localstack_ext.engine import patches
+
+_LOG = logging.getLogger(__name__)
 
 GATHERING_SECONDS = 0.5
 # PutLogEvents takes 1,048,576 bytes, 26 of them for each event; a message has up to 262,144.
@@ -59,19 +62,22 @@ class Gatherer:
             self._lock.notify()
         if is_last or is_full:
             self._send(session, waiting)
-        if is_last:
-            with self._lock:
-                self._waiting.pop(session, None)
 
     def _work(self) -> None:
         while True:
             with self._lock:
-                self._lock.wait_for(lambda: any(one.events for one in self._waiting.values()))
+                self._lock.wait_for(lambda: self._waiting)
             time.sleep(GATHERING_SECONDS)
             with self._lock:
                 all_of_them = list(self._waiting.items())
             for session, waiting in all_of_them:
-                self._send(session, waiting)
+                try:
+                    self._send(session, waiting)
+                except Exception:  # noqa: BLE001 - the logs of the other executions go on
+                    _LOG.exception("events of a history were not logged")
+            with self._lock:
+                # A session may get no last event: its level leaves that out, or the engine was reset.
+                self._waiting = {one: waiting for one, waiting in self._waiting.items() if waiting.events}
 
     def _send(self, session: Any, waiting: _Waiting) -> None:
         with waiting.sending:
