@@ -338,6 +338,9 @@ class QueryExecutions:
                 _LOG.error("the process of query %s ended: %s", execution.query_id, worker.log())
                 raise WorkerDied("it was killed, or had no memory left")
             return outcome
+        except NotTakenError as error:
+            _LOG.warning("a process was lost before query %s: %s: %s", execution.query_id, error, worker.log())
+            raise
         finally:
             self._workers.release(worker)
 

@@ -60,8 +60,17 @@ class Job:
         (directory / JOB_FILE).write_text(json.dumps(asdict(self)))
 
     @classmethod
-    def read(cls, directory: Path) -> Job:
-        return cls(**json.loads((directory / JOB_FILE).read_text()))
+    def take(cls, directory: Path) -> Job:
+        """Read it and remove it: what is still there, nobody has begun."""
+        file = directory / JOB_FILE
+        job = cls(**json.loads(file.read_text()))
+        file.unlink()
+        return job
+
+    @staticmethod
+    def is_waiting(directory: Path) -> bool:
+        """Whether nobody has taken it yet."""
+        return (directory / JOB_FILE).exists()
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,10 @@ class Worker:
                 self._ring()
             except WorkerDied as error:
                 raise NotTakenError(str(error)) from error
-            return self._serve(answers, lambda: self._link(job, link), seconds)
+            is_done = self._serve(answers, lambda: self._link(job, link), seconds)
+            if is_done and Job.is_waiting(self.directory):
+                raise NotTakenError("it was killed while it waited")
+            return is_done
         finally:
             os.close(answers)
 
@@ -108,9 +111,9 @@ class Worker:
         """Whether it is there, or will be."""
         # Without its directory it was stopped before it had started.
         is_wanted = self.directory.exists()
-        was_there = self.pid_file.exists()
+        has_begun = is_wanted and not (self.directory / PID_FILE).exists()
         return is_wanted and (
-            process.find(self.pid_file) is not None if was_there else self.parent.is_running
+            process.find(self.pid_file) is not None if has_begun else self.parent.is_running
         )
 
     def outcome(self) -> Outcome | None:
@@ -246,15 +249,13 @@ def ring(doorbell: Path, message: str, is_alive: Callable[[], bool]) -> None:
     """
     deadline = time.monotonic() + scaled(_START_DEADLINE)
     while is_alive() and time.monotonic() < deadline:
-        try:
+        # ENXIO: nobody has opened the other end yet; EPIPE: who had is gone.
+        with contextlib.suppress(OSError):
             handle = os.open(doorbell, os.O_WRONLY | os.O_NONBLOCK)
-        except OSError:
-            # ENXIO: nobody has opened the other end yet.
-            time.sleep(_LOOK)
-            continue
-        try:
-            os.write(handle, message.encode())
-        finally:
-            os.close(handle)
-        return
+            try:
+                os.write(handle, message.encode())
+                return
+            finally:
+                os.close(handle)
+        time.sleep(_LOOK)
     raise WorkerDied("the process that runs queries did not start")

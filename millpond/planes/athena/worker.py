@@ -88,6 +88,8 @@ def _run_one(directory: Path, parent: int, clients: _Clients) -> None:
     from millpond.planes.athena.runner import QueryRunner
 
     process.record(os.getpid(), Path((directory / PID_FILE).read_text()))
+    # From now on that file says whether this process is there; without it, it has been.
+    (directory / PID_FILE).unlink()
     resource.setrlimit(resource.RLIMIT_DATA, (MOST_BYTES, MOST_BYTES))
     fence_of(directory).enter()
     connection = connect(directory / "spill", directory / OBJECTS)
@@ -99,7 +101,7 @@ def _run_one(directory: Path, parent: int, clients: _Clients) -> None:
         _wait(doorbell, parent)
 
     if _wait(doorbell, parent):
-        job, environment = Job.read(directory), os.environ
+        job, environment = Job.take(directory), os.environ
         endpoint_url, secret_key = environment["AWS_ENDPOINT_URL"], environment["AWS_SECRET_ACCESS_KEY"]
         sign_in(connection, endpoint_url, job.region, job.account_id, secret_key)
         s3, glue = clients.of(job.account_id, job.region)
