@@ -339,7 +339,7 @@ class QueryExecutions:
                 raise WorkerDied("it was killed, or had no memory left")
             return outcome
         except NotTakenError as error:
-            _LOG.warning("a process was lost before query %s: %s: %s", execution.query_id, error, worker.log())
+            _LOG.warning("lost a process before query %s: %s: %s", execution.query_id, error, worker.log())
             raise
         finally:
             self._workers.release(worker)
