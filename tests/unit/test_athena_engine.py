@@ -21,6 +21,12 @@ def connection(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
+def test_the_process_that_forks_has_one_thread() -> None:
+    program = "import os, millpond.planes.athena.worker; print(len(os.listdir('/proc/self/task')))"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "1"
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -32,6 +38,7 @@ def connection(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         "ATTACH '/tmp/written.db'",
         "INSTALL spatial",
         "LOAD spatial",
+        "LOAD '/tmp/unsigned.duckdb_extension'",
     ],
 )
 def test_nothing_but_s3_is_reached(connection: duckdb.DuckDBPyConnection, statement: str) -> None:

@@ -94,6 +94,11 @@ def test_a_process_of_a_query_sees_its_own_folder_alone(state: Path) -> None:
     )
 
 
+def test_a_process_of_a_query_writes_into_no_temporary_directory(state: Path) -> None:
+    roots = fence_of(state / "athena" / "query")._all_writable()
+    assert not [one for one in roots if one.is_relative_to("/tmp") and one != state / "athena" / "query"]
+
+
 def test_a_checkout_that_may_be_read_does_not_show_the_state_in_it(state: Path) -> None:
     fence = Fence(isolation.hidden(state), (*isolation.own_interpreter(), state.parent), (state / "own",))
     assert probed(fence, state / "onprem", state / "own") == EXPECTED

@@ -18,6 +18,9 @@ from millpond.planes.athena.writes import Written
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+_PART = 8 << 20
+"""Bytes of the largest object that is put at once."""
+
 
 class Publisher:
     """Publishes the results of one worker.
@@ -105,11 +108,20 @@ class Publisher:
         """Put the result and its metadata where the API says they are."""
         bucket, key = _object(job.output_location)
         try:
-            self._s3.upload_file(str(path), bucket, key, ExtraArgs=dict(job.upload_arguments))
+            self._send(path, bucket, key, job.upload_arguments)
         except (boto3.exceptions.S3UploadFailedError, ClientError) as error:
             reason = f"Unable to verify/create output bucket {bucket}"
             raise QueryFailed("", f"{reason}: {error}") from error
         self._put(job, f"{job.output_location}.metadata", metadata_file(columns, self._engine))
+
+    def _send(self, path: Path, bucket: str, key: str, arguments: dict[str, str]) -> None:
+        """Put a file; in parts, with threads for them, only if it has several."""
+        if path.stat().st_size > _PART:
+            self._s3.upload_file(str(path), bucket, key, ExtraArgs=arguments)
+            return
+        more: Any = arguments
+        with path.open("rb") as content:
+            self._s3.put_object(Bucket=bucket, Key=key, Body=content, **more)
 
     def _put(self, job: Job, location: str, content: bytes) -> None:
         bucket, key = _object(location)

@@ -4,12 +4,13 @@ This process loads what a query needs and waits. For every name it is told, it f
 waits until the plane rings, runs the one job it finds in the directory of that name, writes the outcome
 there, and ends. So a query has a process of its own, and does not wait for one to start.
 
-DuckDB and Arrow are loaded by the child: they start threads when they are imported, and a process of several
-threads must not fork.
+DuckDB's package and Arrow are loaded by the child: they start threads when they are imported, and a process
+of several threads must not fork. The library below the package starts none.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import select
@@ -19,13 +20,15 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import _duckdb  # noqa: F401 - loaded once, for every child
 import boto3
 from botocore.config import Config
 
 from millpond.base import process
-from millpond.planes.athena import ddl, writes  # noqa: F401 - loaded once, for every child
+from millpond.planes.athena import ddl, macros, values  # noqa: F401 - loaded once, for every child
 from millpond.planes.athena.files import OBJECTS, ObjectFiles
 from millpond.planes.athena.jobs import ANSWERS, DOORBELL, IS_DONE, PID_FILE, WANTS, WORKER_LOG, Job
+from millpond.planes.athena.trino import runner  # noqa: F401 - loaded once, for every child
 from millpond.planes.common import isolation
 from millpond.planes.common.isolation import Fence
 
@@ -51,7 +54,7 @@ def _wait(handle: int, parent: int) -> bytes:
 class _Clients:
     """Clients of S3 and Glue; those of the stack's own account and region are made before they are asked for.
 
-    Children find the models of both services loaded, so that others take them a moment only.
+    Children find the models of both services and of their pages loaded: others take them a moment only.
     """
 
     def __init__(self) -> None:
@@ -73,13 +76,18 @@ class _Clients:
             "aws_secret_access_key": os.environ["AWS_SECRET_ACCESS_KEY"],
             "config": Config(retries={"max_attempts": 3}, s3={"addressing_style": "path"}),
         }
-        return self._session.client("s3", **common), self._session.client("glue", **common)
+        s3, glue = self._session.client("s3", **common), self._session.client("glue", **common)
+        s3.can_paginate("list_objects_v2")
+        glue.can_paginate("get_partitions")
+        return s3, glue
 
 
 def fence_of(directory: Path) -> Fence:
     """What the process of a query sees: the harness's own code, and its directory in the state directory."""
     code = (*isolation.own_interpreter(), *map(Path, filter(None, sys.path)))
-    return Fence(isolation.hidden(directory.parents[1]), code, (directory,))
+    # It writes into its directory alone, so that the temporary directories of the system, with all that is in
+    # them, need not be gone through for every query.
+    return Fence(isolation.hidden(directory.parents[1]), code, (directory,), temporary=False)
 
 
 def _run_one(directory: Path, parent: int, clients: _Clients) -> None:
@@ -91,6 +99,7 @@ def _run_one(directory: Path, parent: int, clients: _Clients) -> None:
     # From now on that file says whether this process is there; without it, it has been.
     (directory / PID_FILE).unlink()
     resource.setrlimit(resource.RLIMIT_DATA, (MOST_BYTES, MOST_BYTES))
+    os.environ["TMPDIR"] = str(directory)
     fence_of(directory).enter()
     connection = connect(directory / "spill", directory / OBJECTS)
     answers = os.open(directory / ANSWERS, os.O_RDWR | os.O_NONBLOCK)
@@ -135,6 +144,9 @@ def main() -> int:
     # Children that end are nobody's business here: the plane watches them.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     clients = _Clients()
+    # Children never look for garbage in what is loaded here, and so share its memory.
+    gc.collect()
+    gc.freeze()
     while told := _wait(doorbell, parent):
         for name in told.decode().split():
             mine = os.getpid()

@@ -60,12 +60,15 @@ class Fence:
         What it sees besides, if hidden.
     installs : bool
         Whether it may change the system's own directories, as root: builds install what they need.
+    temporary : bool
+        Whether it has the temporary directories of the system.
     """
 
     hidden: tuple[Path, ...]
     readable: tuple[Path, ...] = ()
     writable: tuple[Path, ...] = ()
     installs: bool = False
+    temporary: bool = True
 
     def start[T](self, start: Callable[[], T]) -> T:
         """Start something behind the fence, if there is to be one."""
@@ -86,8 +89,8 @@ class Fence:
         return [*self._visible(SYSTEM), *self._around(self.readable)]
 
     def _all_writable(self) -> list[Path]:
-        system = INSTALLED if self.installs else ()
-        return [*DEVICES, *self._visible((*TEMPORARY, *system)), *self._around(self.writable)]
+        system = (*(TEMPORARY if self.temporary else ()), *(INSTALLED if self.installs else ()))
+        return [*DEVICES, *self._visible(system), *self._around(self.writable)]
 
     def _visible(self, roots: Iterable[Path]) -> list[Path]:
         hidden = [os.path.realpath(one) for one in self.hidden]
