@@ -11,7 +11,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from ingest.postgresql import EXAMPLES, PostgreSQL
+from ingest import mysql, postgresql
+from ingest.dialect import Dialect
+from ingest.mysql import MySQL
+from ingest.postgresql import PostgreSQL
 from ingest.settings_schema import FIELDS, LOAD_MODES
 
 from millpond.base.config import CHECKOUT
@@ -40,14 +43,24 @@ def load_modes_table() -> str:
 
 def types_table() -> str:
     """A type of each kind of PostgreSQL's, and what the catalog has for it."""
-    rows = [(f"`{name}`", f"`{PostgreSQL().type_of(name).catalog_type}`", note) for name, note in EXAMPLES]
-    return _table(("PostgreSQL", "Glue", "note"), rows)
+    return _types("PostgreSQL", PostgreSQL(), postgresql.EXAMPLES)
+
+
+def mysql_types_table() -> str:
+    """The same of MySQL and MariaDB."""
+    return _types("MySQL, MariaDB", MySQL(), mysql.EXAMPLES)
+
+
+def _types(title: str, dialect: Dialect, examples: Sequence[tuple[str, str]]) -> str:
+    rows = [(f"`{name}`", f"`{dialect.type_of(name).catalog_type}`", note) for name, note in examples]
+    return _table((title, "Glue", "note"), rows)
 
 
 TABLES: Mapping[str, Callable[[], str]] = {
     "settings": settings_table,
     "load_modes": load_modes_table,
     "types": types_table,
+    "mysql_types": mysql_types_table,
 }
 
 

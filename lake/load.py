@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
+import pymysql
 from psycopg import sql
 
 from lake.settings import load_lake_settings
@@ -338,6 +339,16 @@ def _signs_in(stored: str, secret: Mapping[str, str | int]) -> bool:
         held = json.loads(stored)
         if {**held, "password": secret["password"]} != dict(secret):
             return False
+        if held["engine"] in ("mysql", "mariadb"):
+            pymysql.connect(
+                host=held["host"],
+                port=int(held["port"]),
+                database=held["dbname"],
+                user=held["username"],
+                password=held["password"],
+                connect_timeout=10,
+            ).close()
+            return True
         psycopg.connect(
             host=held["host"],
             port=held["port"],
@@ -346,7 +357,7 @@ def _signs_in(stored: str, secret: Mapping[str, str | int]) -> bool:
             password=held["password"],
             connect_timeout=10,
         ).close()
-    except (json.JSONDecodeError, TypeError, psycopg.OperationalError):
+    except (json.JSONDecodeError, TypeError, KeyError, psycopg.OperationalError, pymysql.MySQLError):
         return False
     return True
 

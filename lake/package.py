@@ -62,7 +62,7 @@ class Parts:
 
 # Those of the functions that have more than their own folder.
 _SETTINGS = ("__init__.py", "job_settings.json", "settings_schema.py")
-_DIALECTS = ("dialect.py", "dialects.py", "errors.py", "postgresql.py")
+_DIALECTS = ("dialect.py", "dialects.py", "errors.py", "mysql.py", "postgresql.py")
 FUNCTIONS = {
     "notify": Parts(library=_SETTINGS),
     "plan": Parts(shared=("onprem.py",), library=(*_SETTINGS, *_DIALECTS), has_wheels=True),

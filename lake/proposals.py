@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ingest.names import catalog_name
-from ingest.postgresql import PostgreSQL
 
 from lake.catalog import Relation
 from lake.scaffold import SourceColumn, catalog_names
@@ -170,7 +169,7 @@ def _watermark(relation: Relation) -> SourceColumn | None:
     found = [
         column
         for column in relation.columns
-        if _CHANGED.fullmatch(_plain(column.name)) and _type(column) in _TIMES
+        if _CHANGED.fullmatch(_plain(column.name)) and column.catalog_type in _TIMES
     ]
     # One with an index goes before one without.
     return min(found, key=lambda column: column.name not in relation.ordered_by, default=None)
@@ -179,14 +178,17 @@ def _watermark(relation: Relation) -> SourceColumn | None:
 def _parallel(relation: Relation) -> dict[str, Any]:
     if relation.bytes < LARGE_BYTES and relation.rows < LARGE_ROWS:
         return {}
-    whole = [c for c in relation.columns if c.name == next(iter(relation.key), "") and _type(c) in _WHOLE]
-    if not whole:
+    whole = [
+        c for c in relation.columns if c.name == next(iter(relation.key), "") and c.catalog_type in _WHOLE
+    ]
+    # A read is split only where its parts see one snapshot.
+    if not whole or not whole[0].dialect.export_snapshot:
         return {"engine": "spark"}
     return {"engine": "spark", "split_column": whole[0].name, "split_partitions": SPLIT_PARTITIONS}
 
 
 def _partitions(relation: Relation) -> list[dict[str, str]]:
-    dated = [c for c in relation.columns if _type(c) in ("date", *_TIMES)]
+    dated = [c for c in relation.columns if c.catalog_type in ("date", *_TIMES)]
     chosen = [c for c in dated if c.name == relation.partitioned_by]
     if not chosen and relation.rows >= LARGE_ROWS:
         chosen = [c for c in dated if c.not_null and _CREATED.fullmatch(_plain(c.name))]
@@ -201,16 +203,12 @@ def _actions(columns: Sequence[SourceColumn]) -> dict[str, str]:
     """What becomes of columns that look personal."""
     actions: dict[str, str] = {}
     for column in columns:
-        is_text = _type(column) == "string" or _type(column).startswith("char")
+        is_text = column.catalog_type == "string" or column.catalog_type.startswith("char")
         for pattern, action, of_text in _PERSONAL:
             if pattern.fullmatch(_plain(column.name)) and (is_text or not of_text):
                 actions[column.name] = action
                 break
     return actions
-
-
-def _type(column: SourceColumn) -> str:
-    return PostgreSQL().type_of(column.type).catalog_type
 
 
 def _plain(name: str) -> str:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psycopg
+from ingest.dialect import Dialect
 from ingest.names import catalog_name
 from ingest.postgresql import PostgreSQL
 from ingest.settings_schema import DEFAULTS, FIELDS, completed, problems
@@ -24,6 +25,7 @@ from millpond.stack.onprem import OnPremDatabase
 
 FIXTURES = CHECKOUT / "fixtures"
 SCHEMAS = ("erp", "tpch")
+_POSTGRESQL = PostgreSQL()
 
 _COLUMNS = """
     SELECT n.nspname, c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
@@ -39,18 +41,20 @@ _COLUMNS = """
 
 @dataclass(frozen=True)
 class SourceColumn:
-    """One column of PostgreSQL's catalog.
+    """One column of a database's catalog.
 
     Parameters
     ----------
     schema, table, name : str
         Where it is.
     type : str
-        As ``format_type`` gives it.
+        As the database gives it: PostgreSQL by ``format_type``, MySQL as ``COLUMN_TYPE``.
     not_null : bool
         Whether NULL is refused.
     key_position : int
         Place in the primary key, from 1; 0 when it is not part of it.
+    dialect : Dialect
+        Of its database.
     """
 
     schema: str
@@ -59,6 +63,12 @@ class SourceColumn:
     type: str
     not_null: bool
     key_position: int
+    dialect: Dialect = field(default=_POSTGRESQL, compare=False)
+
+    @property
+    def catalog_type(self) -> str:
+        """What it is landed as."""
+        return self.dialect.type_of(self.type).catalog_type
 
 
 def read_columns(connection: psycopg.Connection, schemas: Sequence[str] = SCHEMAS) -> list[SourceColumn]:
@@ -103,7 +113,7 @@ def table_structure(columns: Sequence[SourceColumn], choice: Mapping[str, Any]) 
                 "name": name,
                 "source_name": column.name,
                 "source_type": column.type,
-                "type": PostgreSQL().type_of(column.type).catalog_type,
+                "type": column.catalog_type,
                 "nullable": not column.not_null,
             }
             for name, column in zip(names, columns, strict=True)

@@ -7,17 +7,24 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import psycopg
+from ingest.dialects import dialect_of
 from psycopg import conninfo
 
 from lake import load as loading
+from lake import mysql
+from lake.databases import Database, PostgreSQLDatabase
+from lake.verify.canonical import SourceSql
 from millpond.base.config import Settings
 from millpond.base.errors import MillpondError
 from millpond.client.aws import Aws
 from millpond.stack.onprem import OnPremDatabase
 
-SCHEMES = ("postgresql://", "postgres://")
+POSTGRESQL_SCHEMES = ("postgresql://", "postgres://")
+MYSQL_SCHEMES = ("mysql://", "mariadb://")
+SCHEMES = (*POSTGRESQL_SCHEMES, *MYSQL_SCHEMES)
 # What the secret of the database has a place for; docs/contracts.md.
 _OF_THE_SECRET = {"host", "port", "dbname", "user", "password"}
 _CONNECT_SECONDS = 10
@@ -44,11 +51,34 @@ class Source:
     @property
     def address(self) -> str:
         """For a person, without the password."""
-        held = self.secret
-        return f"postgresql://{held['username']}@{held['host']}:{held['port']}/{held['dbname']}"
+        held, scheme = self.secret, "mysql" if self.is_mysql else "postgresql"
+        return f"{scheme}://{held['username']}@{held['host']}:{held['port']}/{held['dbname']}"
+
+    @property
+    def is_mysql(self) -> bool:
+        """Whether it is a MySQL or MariaDB, and no PostgreSQL."""
+        engine = str(self.secret["engine"])
+        return dialect_of(engine, "The secret of the database").name == mysql.MySQLDatabase.dialect.name
+
+    @property
+    def sql(self) -> SourceSql:
+        """What the comparison asks of it."""
+        return mysql.MySQLDatabase.sql if self.is_mysql else PostgreSQLDatabase.sql
+
+    def open(self, session: Mapping[str, str] | None = None) -> Database:
+        """A connection, whatever kind of database it is.
+
+        Raises
+        ------
+        MillpondError
+            If the database does not answer, or does not let the user in.
+        """
+        if self.is_mysql:
+            return mysql.connect(self.secret, self.address, session or {})
+        return PostgreSQLDatabase(self.connection(session))
 
     def connection(self, session: Mapping[str, str] | None = None) -> psycopg.Connection:
-        """A connection: to the stack's own as its administrator, to another as the jobs.
+        """A connection to a PostgreSQL: to the stack's own as its administrator, to another as the jobs.
 
         Raises
         ------
@@ -86,35 +116,59 @@ def own_source(settings: Settings, name: str = "") -> Source:
 
 
 def source_of_url(url: str) -> Source:
-    """A database by its address; ``PGPASSWORD`` stands in for a password that the address does not have.
+    """A database by its address; ``PGPASSWORD``, or ``MYSQL_PWD``, stands in for a password that it lacks.
 
     Raises
     ------
     MillpondError
         If the address says too little, or more than the jobs' secret has a place for.
     """
+    if url.startswith(MYSQL_SCHEMES):
+        return _source_of(_mysql_parts(url), "mysql", 3306, "MYSQL_PWD")
     try:
         parts = {
             name: str(value) for name, value in conninfo.conninfo_to_dict(url).items() if value is not None
         }
     except psycopg.ProgrammingError as error:
         raise MillpondError(f"This is no address of a PostgreSQL: {error}.", next_step=_EXAMPLE) from error
+    return _source_of(parts, "postgres", 5432, "PGPASSWORD")
+
+
+def _mysql_parts(url: str) -> dict[str, str]:
+    try:
+        address = urlsplit(url)
+        port = address.port
+    except ValueError as error:
+        raise MillpondError(f"This is no address of a MySQL: {error}.", next_step=_MYSQL_EXAMPLE) from error
+    parts = {
+        "host": address.hostname or "",
+        "port": str(port or ""),
+        "dbname": unquote(address.path.removeprefix("/")),
+        "user": unquote(address.username or ""),
+        "password": unquote(address.password or ""),
+        **dict(parse_qsl(address.query, keep_blank_values=True)),
+    }
+    return {name: value for name, value in parts.items() if value or name not in _OF_THE_SECRET}
+
+
+def _source_of(parts: dict[str, str], engine: str, port: int, variable: str) -> Source:
     if surplus := sorted(set(parts) - _OF_THE_SECRET):
         raise MillpondError(
             f"The jobs cannot be told {', '.join(surplus)}: their secret has no place for it.",
             next_step="leave it out; jobs and functions encrypt where the server does",
         )
-    parts.setdefault("password", os.environ.get("PGPASSWORD", ""))
+    parts.setdefault("password", os.environ.get(variable, ""))
+    example = _MYSQL_EXAMPLE if engine == "mysql" else _EXAMPLE
     if missing := [name for name in ("host", "dbname", "user", "password") if not parts.get(name)]:
         raise MillpondError(
             f"The address of the database lacks: {', '.join(missing)}.",
-            next_step=f"{_EXAMPLE}; the password can be in PGPASSWORD",
+            next_step=f"{example}; {variable} may have the password",
         )
     return Source(
         {
-            "engine": "postgres",
+            "engine": engine,
             "host": parts["host"],
-            "port": int(parts.get("port", 5432)),
+            "port": int(parts.get("port", port)),
             "dbname": parts["dbname"],
             "username": parts["user"],
             "password": parts["password"],
@@ -125,6 +179,7 @@ def source_of_url(url: str) -> Source:
 
 
 _EXAMPLE = "millpond lake add postgresql://USER:PASSWORD@HOST:5432/DATABASE"
+_MYSQL_EXAMPLE = "millpond lake add mysql://USER:PASSWORD@HOST:3306/DATABASE"
 
 
 def current_source(settings: Settings, aws: Aws) -> Source:

@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg
-from ingest.postgresql import PostgreSQL
 from ingest.settings_schema import completed
 
 from lake.catalog import Relation
+from lake.databases import Database, RefusedQueryError
 from lake.verify.structure import Table
 
 PARTS = ("watermark_column", "change_operation_column", "change_sequence_column", "split_column")
@@ -36,7 +35,7 @@ class Finding:
 
 
 def findings(
-    connection: psycopg.Connection,
+    database: Database,
     relation: Relation | None,
     setting: Mapping[str, Any],
     structure: Mapping[str, Any] | None,
@@ -56,7 +55,7 @@ def findings(
     if mismatch := Table.from_items(item, structure).mismatch(relation.columns):
         yield Finding(table_id, mismatch, is_wrong=item["schema_policy"] == "strict")
     yield from _columns(relation, item)
-    yield from _conditions(connection, relation, item)
+    yield from _conditions(database, relation, item)
 
 
 def _columns(relation: Relation, item: Mapping[str, Any]) -> Iterator[Finding]:
@@ -81,18 +80,14 @@ def _columns(relation: Relation, item: Mapping[str, Any]) -> Iterator[Finding]:
         )
 
 
-def _conditions(
-    connection: psycopg.Connection, relation: Relation, item: Mapping[str, Any]
-) -> Iterator[Finding]:
-    quote = PostgreSQL().quote_name
+def _conditions(database: Database, relation: Relation, item: Mapping[str, Any]) -> Iterator[Finding]:
+    quote = database.sql.name
     conditions = {f"the rule {rule['name']}": rule["check"] for rule in item["quality_rules"]}
     if item["filter"]:
         conditions["the filter"] = item["filter"]
     for name, condition in conditions.items():
-        query = f"EXPLAIN SELECT FROM {quote(relation.schema)}.{quote(relation.name)} WHERE ({condition})"
+        query = f"SELECT 1 FROM {quote(relation.schema)}.{quote(relation.name)} WHERE ({condition})"  # noqa: S608
         try:
-            with connection.transaction():
-                connection.execute(query.encode())
-        except psycopg.Error as error:
-            reason = (error.diag.message_primary or str(error)).strip()
-            yield Finding(item["table_id"], f"PostgreSQL does not take {name}: {reason}")
+            database.try_query(query)
+        except RefusedQueryError as error:
+            yield Finding(item["table_id"], f"{database.sql.title} does not take {name}: {error}")

@@ -13,7 +13,7 @@ from typing import Any
 from ingest.settings_schema import FIELDS
 
 from lake import scaffold
-from lake.catalog import Relation, read_relations, schemas_of
+from lake.catalog import Relation
 from lake.proposals import Proposal, database_of, propose_all, refused
 from lake.sources import Source
 from lake.standing import Finding, findings
@@ -77,9 +77,9 @@ def look(source: Source, wanted: Wanted, directory: Path = scaffold.FIXTURES) ->
         If a schema is not there, or nothing is meant by what is wanted.
     """
     settings = scaffold.read_settings(directory)
-    with closing(source.connection()) as connection:
-        schemas = _schemas(schemas_of(connection), wanted, source)
-        there = read_relations(connection, schemas_of(connection))
+    with closing(source.open()) as database:
+        schemas = _schemas(database.schemas(), wanted, source)
+        there = database.relations(database.schemas())
     names = {relation.table_id for relation in there}
     meant = [one for one in there if one.schema in schemas and wanted.takes(one)]
     if not meant:
@@ -194,8 +194,8 @@ def edit(
         choice.pop(name, None)
         if text:
             choice[name] = _value(name, text)
-    with closing(source.connection()) as connection:
-        relations = read_relations(connection, [settings[table_id]["source_schema"]])
+    with closing(source.open()) as database:
+        relations = database.relations([settings[table_id]["source_schema"]])
     relation = next((one for one in relations if one.table_id == table_id), None)
     if relation is None:
         raise MillpondError(f"The database has no table {table_id}.", where=source.address)
@@ -211,14 +211,14 @@ def check(
     """Hold the settings of every table against the database."""
     settings = scaffold.read_settings(directory)
     found: list[Finding] = []
-    with closing(source.connection()) as connection:
+    with closing(source.open()) as database:
         schemas = sorted({item["source_schema"] for item in settings.values()})
-        relations = {one.table_id: one for one in read_relations(connection, schemas)}
+        relations = {one.table_id: one for one in database.relations(schemas)}
         for table_id, item in settings.items():
             say(table_id)
             path = directory / "table_structures" / f"{table_id}.json"
             structure = json.loads(path.read_text()) if path.exists() else None
-            found += findings(connection, relations.get(table_id), item, structure)
+            found += findings(database, relations.get(table_id), item, structure)
     return found
 
 

@@ -119,7 +119,7 @@ class Dialect(Protocol):
 
     @property
     def export_snapshot(self) -> str:
-        """A query for the name of the transaction's snapshot."""
+        """A query for the name of the transaction's snapshot; empty where no other connection can see it."""
 
     def import_snapshot(self, snapshot_id: str) -> str:
         """Make the transaction see what the exporting one sees; it must come before any query."""

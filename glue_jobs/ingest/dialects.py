@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from ingest.dialect import Dialect
 from ingest.errors import IngestError
+from ingest.mysql import MySQL
 from ingest.postgresql import PostgreSQL
 
-DIALECTS: dict[str, Dialect] = {"postgres": PostgreSQL(), "postgresql": PostgreSQL()}
+DIALECTS: dict[str, Dialect] = {
+    "postgres": PostgreSQL(),
+    "postgresql": PostgreSQL(),
+    "mysql": MySQL(),
+    "mariadb": MySQL(),
+}
 
 
 def dialect_of(engine: str, where: str) -> Dialect:

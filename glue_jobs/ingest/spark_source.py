@@ -2,7 +2,9 @@
 
 Every partition of a read sees one snapshot: a connection that stays open exports it
 (``Dialect.export_snapshot``), and each reading connection imports it before its first query. So a split read
-is as consistent as a single one.
+is as consistent as a single one. Where the database cannot export one, a read is one query of one
+connection, which sees the snapshot of its own beginning: rows that changed since the watermark was asked for
+lie above it, and are the next run's too.
 """
 
 # ruff: noqa: S608 (names and literals are quoted)
@@ -126,13 +128,14 @@ class SparkSource:
         self._own = own
         self._dialect = dialect = credentials.dialect
         self._url = dialect.jdbc_url(credentials)
-        (snapshot,) = single_row(own.fetch(dialect.export_snapshot))
-        # The snapshot must come before any query.
-        initial = [dialect.begin_snapshot, dialect.import_snapshot(str(snapshot))]
-        self._properties = {
-            **connection_properties(credentials, session),
-            "sessionInitStatement": "; ".join([*initial, *dialect.jdbc_statements(session)]),
-        }
+        initial = []
+        if dialect.export_snapshot:
+            (snapshot,) = single_row(own.fetch(dialect.export_snapshot))
+            # The snapshot must come before any query.
+            initial = [dialect.begin_snapshot, dialect.import_snapshot(str(snapshot))]
+        self._properties = connection_properties(credentials, session)
+        if statements := [*initial, *dialect.jdbc_statements(session)]:
+            self._properties["sessionInitStatement"] = "; ".join(statements)
 
     def fetch(self, query: str) -> list[Row]:
         return self._own.fetch(query)
@@ -146,7 +149,9 @@ class SparkSource:
         wire = wire.persist(StorageLevel.DISK_ONLY)
         try:
             good, bad = _split(wire, source_sql.QUARANTINE, query.has_quarantine, lambda mark: mark.isNull())
-            kept, gone = _split(good, source_sql.DELETED, query.has_deleted, lambda mark: ~mark)
+            kept, gone = _split(
+                good, source_sql.DELETED, query.has_deleted, lambda mark: ~mark.cast("boolean")
+            )
             return LandedFiles(
                 data=self._write_data(landing, kept),
                 deletes=self._write_deletes(landing, gone) if gone is not None else (),

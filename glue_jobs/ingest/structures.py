@@ -176,6 +176,11 @@ def check_settings(settings: JobSettings, structure: TableStructure, dialect: Di
         kind, refusal = _kind(structure, settings.split_column, "split_column", dialect)
         if kind.catalog_type not in ("smallint", "int", "bigint", "date"):
             raise refusal
+        if settings.split_partitions > 1 and not dialect.export_snapshot:
+            raise IngestError(
+                f"{structure.table_id}: {dialect.name} has no snapshot that two connections see, so a read "
+                "cannot be split: leave split_column and split_partitions out."
+            )
 
 
 def check_source(structure: TableStructure, settings: JobSettings, actual: dict[str, str]) -> Drift:

@@ -36,8 +36,8 @@ def lake(
     what: Annotated[
         list[str] | None,
         typer.Argument(
-            help="add: postgresql://…, or a dump; the stack's own database when not given. remove: tables, "
-            "also as patterns. edit: a table, then SETTING=VALUE."
+            help="add: postgresql://…, mysql://…, or a dump; the stack's own database when not given. "
+            "remove: tables, also as patterns. edit: a table, then SETTING=VALUE."
         ),
     ] = None,
     schema: Annotated[list[str] | None, typer.Option(help="add: only this schema; may be repeated.")] = None,
@@ -125,7 +125,7 @@ def _source(settings: Settings, text: str) -> sources.Source:
     if not sources.is_dump(text):
         raise MillpondError(
             f"{text} is neither an address nor a file.",
-            next_step="millpond lake add postgresql://USER:PASSWORD@HOST:5432/DATABASE, or a dump",
+            next_step="millpond lake add postgresql://USER:PASSWORD@HOST:5432/DATABASE, mysql://…, or a dump",
         )
     path = Path(text)
     with console.step(f"Restoring {path.name}"):

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from lake.verify import TableComparison
-from lake.verify import verify as compare
+from lake.verify.compare import TableComparison
+from lake.verify.compare import verify as compare
 from millpond.base.config import Settings, load_settings
 from millpond.cli import console
 from millpond.cli.session import Json, Region, Target, opened
@@ -48,9 +48,9 @@ def conclude(comparisons: Sequence[TableComparison], *, as_json: bool) -> None:
 def _show_comparisons(comparisons: Sequence[TableComparison]) -> None:
     columns = (
         "table",
-        "PostgreSQL\nrows",
+        "source\nrows",
         "Athena\nrows",
-        "PostgreSQL\nchecksum",
+        "source\nchecksum",
         "Athena\nchecksum",
         "",
     )

@@ -9,17 +9,17 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-import psycopg
-
-from lake.scaffold import SourceColumn, read_columns
+from lake.databases import RefusedQueryError
+from lake.scaffold import SourceColumn
 from lake.sources import current_source
-from lake.verify.canonical import masking_settings
+from lake.verify.canonical import SourceSql
 from lake.verify.queries import (
+    POSTGRESQL,
     athena_side,
-    postgres_side,
     quarantine_query,
     quarantined_keys,
     quarantined_rows,
+    source_side,
 )
 from lake.verify.structure import Table, read_items
 from millpond.base.config import Settings
@@ -66,7 +66,7 @@ class Difference:
             return f"{name}: missing in Athena"
         if not self.rows_onprem:
             return f"{name}: only in Athena"
-        return f"{name}: {self.rows_onprem} rows in PostgreSQL, {self.rows_athena} in Athena"
+        return f"{name}: {self.rows_onprem} rows in the source, {self.rows_athena} in Athena"
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def verify(
 ) -> list[TableComparison]:
     """Compare every enabled table of ``job_settings``, in the order of their names.
 
-    All answers of PostgreSQL come from one snapshot.
+    All answers of the source come from one snapshot.
 
     Parameters
     ----------
@@ -177,18 +177,20 @@ def verify(
     items = _choose(read_items(dynamodb, settings.prefix), tables)
     comparisons = []
     masking: dict[str, str] = {}
+    source = current_source(settings, aws)
     if any(_is_masked(setting) for setting, _ in items):
-        masking = masking_settings(_masking_key(settings, aws.secretsmanager))
-    with closing(current_source(settings, aws).connection(masking)) as connection:
-        _begin_snapshot(connection)
-        columns = read_columns(connection, sorted({setting["source_schema"] for setting, _ in items}))
+        masking = source.sql.masking_settings(_masking_key(settings, aws.secretsmanager))
+    with closing(source.open(masking)) as database:
+        database.begin_snapshot()
+        columns = database.columns(sorted({setting["source_schema"] for setting, _ in items}))
         for setting, structure in items:
             comparison = compare_item(
                 setting,
                 structure,
                 columns,
-                ask_onprem=lambda query: _ask_postgres(connection, query),
+                ask_onprem=database.ask,
                 ask_athena=lambda query: list(run_query(athena, query, workgroup=settings.prefix).rows),
+                sql=database.sql,
             )
             comparisons.append(comparison)
             if progress is not None:
@@ -196,17 +198,19 @@ def verify(
     return comparisons
 
 
-def compare_table(table: Table, ask_onprem: Ask, ask_athena: Ask) -> TableComparison:
+def compare_table(
+    table: Table, ask_onprem: Ask, ask_athena: Ask, sql: SourceSql = POSTGRESQL
+) -> TableComparison:
     """Compare one table by two questions; the rows are only looked at when the answers differ."""
-    unlike = _quarantined_keys(table, ask_onprem)
+    unlike = _quarantined_keys(table, ask_onprem, sql)
     if len(unlike) > MAX_QUARANTINED_KEYS:
         found = f"{len(unlike):,} of its keys are in quarantine, and {MAX_QUARANTINED_KEYS:,} can be left out"
         return TableComparison(table.table_id, error=found)
-    onprem_side, athena = postgres_side(table), athena_side(table, unlike)
+    onprem_side, athena = source_side(table, sql), athena_side(table, unlike)
     left = Summary.from_row(ask_onprem(onprem_side.summary())[0])
     right = Summary.from_row(ask_athena(athena.summary())[0])
     names = [column.source_name for column in table.columns]
-    expected, absent = _quarantine(table, ask_onprem, ask_athena)
+    expected, absent = _quarantine(table, ask_onprem, ask_athena, sql)
     comparison = TableComparison(
         rows_quarantined=expected,
         quarantine_missing=tuple(absent[:MAX_DIFFERENCES]),
@@ -230,9 +234,11 @@ def compare_table(table: Table, ask_onprem: Ask, ask_athena: Ask) -> TableCompar
     return TableComparison(**{**comparison.__dict__, "differences": tuple(differences[:MAX_DIFFERENCES])})
 
 
-def _quarantine(table: Table, ask_onprem: Ask, ask_athena: Ask) -> tuple[int, list[dict[str, str | None]]]:
+def _quarantine(
+    table: Table, ask_onprem: Ask, ask_athena: Ask, sql: SourceSql
+) -> tuple[int, list[dict[str, str | None]]]:
     """How many rows must be in quarantine, and which of them are not."""
-    query = quarantined_rows(table)
+    query = quarantined_rows(table, sql)
     expected = [json.loads(row[0] or "{}") for row in ask_onprem(query)] if query else []
     if not expected:
         return 0, []
@@ -240,8 +246,8 @@ def _quarantine(table: Table, ask_onprem: Ask, ask_athena: Ask) -> tuple[int, li
     return len(expected), [row for row in expected if _as_set(row) not in found]
 
 
-def _quarantined_keys(table: Table, ask_onprem: Ask) -> list[str]:
-    query = quarantined_keys(table)
+def _quarantined_keys(table: Table, ask_onprem: Ask, sql: SourceSql) -> list[str]:
+    query = quarantined_keys(table, sql)
     return sorted({row[0] or "" for row in ask_onprem(query)}) if query else []
 
 
@@ -284,6 +290,7 @@ def compare_item(
     *,
     ask_onprem: Ask,
     ask_athena: Ask,
+    sql: SourceSql = POSTGRESQL,
 ) -> TableComparison:
     """Compare the table of one setting; what stands in the way becomes the comparison's error."""
     table_id = setting["table_id"]
@@ -299,11 +306,11 @@ def compare_item(
     if mismatch is not None:
         return TableComparison(table_id, error=mismatch)
     try:
-        return compare_table(table, ask_onprem, ask_athena)
+        return compare_table(table, ask_onprem, ask_athena, sql)
     except QueryFailedError as error:
         return TableComparison(table_id, error=f"Athena: {error.what}")
-    except psycopg.errors.DatabaseError as error:
-        return TableComparison(table_id, error=f"PostgreSQL: {error}")
+    except RefusedQueryError as error:
+        return TableComparison(table_id, error=f"{sql.title}: {error}")
 
 
 def _choose(
@@ -338,18 +345,6 @@ def _masking_key(settings: Settings, secrets: SecretsManagerClient) -> bytes:
         raise MillpondError(
             f"The secret {secret_id} is not JSON with a key of hexadecimal digits.", next_step="make load"
         ) from None
-
-
-def _begin_snapshot(connection: psycopg.Connection) -> None:
-    connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-    connection.read_only = True
-    connection.execute("SET LOCAL timezone = 'UTC'")
-    connection.execute("SET LOCAL intervalstyle = 'iso_8601'")
-
-
-def _ask_postgres(connection: psycopg.Connection, query: str) -> list[Row]:
-    with connection.transaction():
-        return [tuple(row) for row in connection.execute(query.encode()).fetchall()]
 
 
 def _hashed(rows: Iterable[Row], cells: int) -> list[HashedRow]:

@@ -14,7 +14,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lake.verify import canonical
+from lake.verify.canonical import PostgreSQLSql, SourceSql
 from lake.verify.structure import Table
+
+POSTGRESQL = PostgreSQLSql()
 
 BUCKET_DIGITS = 3
 
@@ -38,6 +41,8 @@ class Side:
         SQL for the hash of a text, and for the number of a hash.
     fence : str
         What follows a subquery so that the planner computes its columns once.
+    varchar : callable
+        SQL for the text of a number.
     without : tuple of str
         Hashes of keys whose rows are left out.
     """
@@ -48,18 +53,19 @@ class Side:
     digest: Callable[[str], str]
     number: Callable[[str], str]
     fence: str
+    varchar: Callable[[str], str]
     without: tuple[str, ...] = ()
 
     def summary(self) -> str:
         """One row: the number of rows, the rows' checksum, and each column's checksum."""
         sums = [self._sum("row_hash"), *(self._sum(f"h{i}") for i in range(len(self.texts)))]
-        return f"SELECT {_list([_varchar('count(*)'), *sums])} FROM {self._hashed_rows()}"
+        return f"SELECT {_list([self.varchar('count(*)'), *sums])} FROM {self._hashed_rows()}"
 
     def buckets(self) -> str:
         """For each beginning of a key's hash: number of rows and their checksum."""
         bucket = f"substr(key_hash, 1, {BUCKET_DIGITS})"
         return (
-            f"SELECT {_list([bucket, _varchar('count(*)'), self._sum('row_hash')])}"
+            f"SELECT {_list([bucket, self.varchar('count(*)'), self._sum('row_hash')])}"
             f" FROM {self._hashed_rows()} GROUP BY {bucket}"
         )
 
@@ -107,61 +113,60 @@ class Side:
         return self.digest(_concat([f"coalesce(h{i}, '-')" for i in indices]))
 
     def _sum(self, digest: str) -> str:
-        return _varchar(f"coalesce(sum(CAST({self.number(digest)} AS decimal(38,0))), 0)")
+        return self.varchar(f"coalesce(sum(CAST({self.number(digest)} AS decimal(38,0))), 0)")
 
 
-def postgres_side(table: Table) -> Side:
-    """The queries for PostgreSQL, over the rows that the lake must have."""
-    return _postgres_side(table, source_rows(table))
+def source_side(table: Table, sql: SourceSql = POSTGRESQL) -> Side:
+    """The queries for the source, over the rows that the lake must have."""
+    return _source_side(table, source_rows(table, sql), sql)
 
 
-def quarantined_keys(table: Table) -> str | None:
-    """A query of PostgreSQL for the hashes of keys whose rows in the lake are older than the source's.
+def quarantined_keys(table: Table, sql: SourceSql = POSTGRESQL) -> str | None:
+    """A query of the source for the hashes of keys whose rows in the lake are older than the source's.
 
     The row of such a key is in quarantine, and the table is not one that every run replaces.
     """
-    is_bad = _violations(table)
+    is_bad = _violations(table, sql)
     if not is_bad or not table.key or table.is_replaced:
         return None
-    return _postgres_side(table, f"(SELECT * FROM {_newest(table)} WHERE {is_bad}) AS bad").keys()
+    return _source_side(table, f"(SELECT * FROM {_newest(table, sql)} WHERE {is_bad}) AS bad", sql).keys()
 
 
-def _postgres_side(table: Table, source: str) -> Side:
+def _source_side(table: Table, source: str, sql: SourceSql) -> Side:
     return Side(
         source=source,
-        texts=tuple(canonical.postgres_texts(table)),
+        texts=tuple(canonical.source_texts(sql, table)),
         key=_key(table),
-        digest=lambda text: f"md5({text})",
-        number=lambda digest: f"('x' || substr({digest}, 1, 15))::bit(60)::bigint",
-        fence=" OFFSET 0",
+        digest=sql.digest,
+        number=sql.number,
+        fence=sql.fence,
+        varchar=sql.varchar,
     )
 
 
-def source_rows(table: Table) -> str:
+def source_rows(table: Table, sql: SourceSql = POSTGRESQL) -> str:
     """The rows of the source that the lake must have, to stand in a FROM clause."""
-    source, is_bad = _newest(table), _violations(table)
-    wanted = [*_kept(table), *([f"NOT ({is_bad})"] if is_bad else [])]
+    source, is_bad = _newest(table, sql), _violations(table, sql)
+    wanted = [*_kept(table, sql), *([f"NOT ({is_bad})"] if is_bad else [])]
     if not wanted:
         return source
     return f"(SELECT * FROM {source} WHERE {' AND '.join(wanted)}) AS wanted"
 
 
-def quarantined_rows(table: Table) -> str | None:
-    """A query of PostgreSQL for the rows that must be in quarantine, as JSON; None if none can be."""
-    is_bad = _violations(table)
+def quarantined_rows(table: Table, sql: SourceSql = POSTGRESQL) -> str | None:
+    """A query of the source for the rows that must be in quarantine, as JSON; None if none can be."""
+    is_bad = _violations(table, sql)
     if not is_bad:
         return None
-    name = canonical.postgres_name
     texts = [
-        canonical.masked_text(name(c.source_name), c.action) if c.action else f"{name(c.source_name)}::text"
+        sql.masked(sql.name(c.source_name), c.action) if c.action else sql.own_text(sql.name(c.source_name))
         for c in table.columns
     ]
-    names = _list([f"'{c.name.replace("'", "''")}'" for c in table.columns])
-    row = f"json_object(ARRAY[{names}]::text[], ARRAY[{_list(texts)}]::text[])::text"
+    row = sql.json_row([c.name for c in table.columns], texts)
     wanted = [f"({is_bad})"]
     if table.rows.filter is not None and table.rows.operation_column is None:
         wanted.append(f"({table.rows.filter}\n) IS TRUE")
-    return f"SELECT {row} FROM {_newest(table)} WHERE {' AND '.join(wanted)}"
+    return f"SELECT {row} FROM {_newest(table, sql)} WHERE {' AND '.join(wanted)}"
 
 
 def quarantine_query(table: Table) -> str:
@@ -170,34 +175,31 @@ def quarantine_query(table: Table) -> str:
     return f'SELECT DISTINCT "row" FROM "operations"."quarantine" WHERE table_id = \'{table_id}\''
 
 
-def _newest(table: Table) -> str:
+def _newest(table: Table, sql: SourceSql) -> str:
     """The source; of a table of changes the newest change of every key."""
-    name = canonical.postgres_name
-    source = f"{name(table.source_schema)}.{name(table.source_table)}"
+    source = f"{sql.name(table.source_schema)}.{sql.name(table.source_table)}"
     if table.rows.sequence_column is None:
         return source
-    keys = _list([name(key) for key in table.key])
-    order = f"{keys}, {name(table.rows.sequence_column)} DESC"
-    return f"(SELECT DISTINCT ON ({keys}) * FROM {source} ORDER BY {order}) AS newest"
+    keys = [sql.name(key) for key in table.key]
+    return f"{sql.newest(source, keys, sql.name(table.rows.sequence_column))} AS newest"
 
 
-def _kept(table: Table) -> list[str]:
+def _kept(table: Table, sql: SourceSql) -> list[str]:
     """Conditions of a row that the lake keeps, whatever its quality."""
     kept = [f"({table.rows.filter}\n) IS TRUE"] if table.rows.filter is not None else []
     if table.rows.operation_column is not None:
-        kept.append(f"{canonical.postgres_name(table.rows.operation_column)}::text IN ('I', 'U')")
+        kept.append(f"{sql.own_text(sql.name(table.rows.operation_column))} IN ('I', 'U')")
     return kept
 
 
-def _violations(table: Table) -> str:
+def _violations(table: Table, sql: SourceSql) -> str:
     """The condition under which a row belongs in quarantine; empty when there is none."""
-    name = canonical.postgres_name
     nullable = {column.source_name for column in table.columns if column.nullable}
-    found = [f"{name(key)} IS NULL" for key in table.key if key in nullable]
+    found = [f"{sql.name(key)} IS NULL" for key in table.key if key in nullable]
     if table.rows.operation_column is not None:
-        operation = name(table.rows.operation_column)
-        found.append(f"coalesce({operation}::text, '') NOT IN ('I', 'U', 'D')")
-    kept = "".join(f" AND {condition}" for condition in _kept(table))
+        operation = sql.own_text(sql.name(table.rows.operation_column))
+        found.append(f"coalesce({operation}, '') NOT IN ('I', 'U', 'D')")
+    kept = "".join(f" AND {condition}" for condition in _kept(table, sql))
     found += [f"(({check}\n) IS FALSE{kept})" for check in table.rows.checks]
     return " OR ".join(found)
 
@@ -212,6 +214,7 @@ def athena_side(table: Table, without: Sequence[str] = ()) -> Side:
         digest=lambda text: f"lower(to_hex(md5(to_utf8({text}))))",
         number=lambda digest: f"from_base(substr({digest}, 1, 15), 16)",
         fence="",
+        varchar=_varchar,
         without=tuple(without),
     )
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Column:
-    """A column on both sides; ``type`` is the catalog's, ``source_type`` PostgreSQL's.
+    """A column on both sides; ``type`` is the catalog's, ``source_type`` the source's.
 
     ``action`` is how it is masked, ``hash`` or ``tokenise``; None for one that is not.
     """
@@ -60,7 +60,7 @@ class Table:
     table_id : str
         ``schema.table`` in the source.
     source_schema, source_table : str
-        Its name in PostgreSQL.
+        Its name in the source.
     database, table : str
         Its name in the Glue catalog.
     columns : tuple of Column

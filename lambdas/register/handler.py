@@ -108,8 +108,6 @@ def apply(registry: Registry, table_id: str, run_id: str, proposal: str) -> dict
 def read_columns(secret: Mapping[str, Any], query: str) -> list[SourceColumn]:
     """The columns of a source table, in its order; none when there is no such table."""
     with session(secret, "millpond-register") as connection:
-        # Then every type that is not PostgreSQL's own is told with its schema.
-        connection.run("SET search_path = ''")
         rows = connection.run(query)
     return [SourceColumn(name, kind, nullable == "t") for name, kind, nullable in rows]
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from onprem import SignInRefusedError, parse_secret, session
+from onprem import MYSQL_ENGINES, SignInRefusedError, parse_secret, session
 from pg8000.native import identifier, literal
 from scram import verifier
 
@@ -113,6 +113,11 @@ def signs_in(secret: Mapping[str, Any]) -> bool:
 def change_password(secret: Mapping[str, Any], password: str) -> None:
     """Change the own password of the user that a secret signs in."""
     with session(secret, APPLICATION) as connection:
+        if secret["engine"] in MYSQL_ENGINES:
+            text = password.replace("\\", "\\\\").replace("'", "''")
+            # What a user may do with its own; MariaDB alone reads what is in the comments.
+            connection.run(f"SET PASSWORD = /*M! PASSWORD( */ '{text}' /*M! ) */")
+            return
         # The user's sessions are read-only unless they say otherwise.
         connection.run("SET default_transaction_read_only = off")
         statement = f"ALTER ROLE {identifier(secret['username'])} PASSWORD {literal(verifier(password))}"

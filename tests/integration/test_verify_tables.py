@@ -13,10 +13,12 @@ import pytest
 from onprem_fixtures import SCALE, onprem_settings, running_database
 from verify_lake import MemoryLake
 
+from lake.databases import PostgreSQLDatabase
 from lake.load import load, run_workload
 from lake.scaffold import FIXTURES, read_columns
-from lake.verify import TableComparison, compare, queries
+from lake.verify import compare, queries
 from lake.verify.canonical import masking_settings
+from lake.verify.compare import TableComparison
 from lake.verify.structure import Table
 from millpond.client.query import QueryFailedError, Row
 
@@ -51,7 +53,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[psycopg.Connect
             connection.execute(CHANGES)
             connection.commit()
         with database.connection(session=masking_settings(KEY)) as connection:
-            compare._begin_snapshot(connection)
+            PostgreSQLDatabase(connection).begin_snapshot()
             yield connection
 
 
@@ -65,7 +67,7 @@ def _compare(source: psycopg.Connection, lake: MemoryLake, name: str) -> TableCo
 
 
 def _compare_as(source: psycopg.Connection, lake: MemoryLake, table: Table) -> TableComparison:
-    return compare.compare_table(table, lambda query: compare._ask_postgres(source, query), lake.ask)
+    return compare.compare_table(table, PostgreSQLDatabase(source).ask, lake.ask)
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -136,7 +138,7 @@ def test_missing_doubled_and_foreign_rows_are_told_apart(
     assert comparison.rows_athena == (comparison.rows_onprem or 0) + 1
     assert {str(d) for d in comparison.differences} == {
         "order_id=7, line_no=1: missing in Athena",
-        "order_id=8, line_no=1: 1 rows in PostgreSQL, 2 in Athena",
+        "order_id=8, line_no=1: 1 rows in the source, 2 in Athena",
         "order_id=-1, line_no=1: only in Athena",
     }
 
@@ -184,7 +186,7 @@ def _error_of(source: psycopg.Connection, lake: MemoryLake, setting: dict[str, A
         setting,
         structure,
         read_columns(source, ["erp"]),
-        ask_onprem=lambda query: compare._ask_postgres(source, query),
+        ask_onprem=PostgreSQLDatabase(source).ask,
         ask_athena=ask_athena,
     )
     assert not comparison.is_equal
@@ -291,7 +293,7 @@ def test_the_key_that_masks_is_in_no_query() -> None:
         column_actions={"email": "hash", "tax_id": "tokenise"},
         quality_rules=[{"name": "r", "check": "customer_id > 0"}],
     )
-    side = queries.postgres_side(table)
+    side = queries.source_side(table)
     texts = [side.summary(), side.buckets(), side.rows(["abc"]), queries.quarantined_rows(table) or ""]
     assert all("masking_key" in text or "masking_inner" in text for text in texts)
     assert not any(KEY.hex()[:16] in text for text in texts)

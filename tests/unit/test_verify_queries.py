@@ -10,10 +10,16 @@ import sqlglot
 from sqlglot import exp
 
 from lake.scaffold import FIXTURES
-from lake.verify import Difference, TableComparison
 from lake.verify.canonical import athena_text, postgres_text
-from lake.verify.compare import HashedRow, Summary, differing_buckets, differing_rows
-from lake.verify.queries import athena_side, postgres_side
+from lake.verify.compare import (
+    Difference,
+    HashedRow,
+    Summary,
+    TableComparison,
+    differing_buckets,
+    differing_rows,
+)
+from lake.verify.queries import athena_side, source_side
 from lake.verify.structure import Table
 from millpond.base.config import CHECKOUT
 from millpond.base.errors import MillpondError
@@ -65,7 +71,7 @@ def test_no_concat_gets_more_arguments_than_trino_takes() -> None:
 def test_a_name_with_quotes_stays_a_name() -> None:
     table = TABLES[0]
     odd = Table(**{**table.__dict__, "source_table": 'a"; DROP TABLE b; --'})
-    assert '"a""; DROP TABLE b; --"' in postgres_side(odd).summary()
+    assert '"a""; DROP TABLE b; --"' in source_side(odd).summary()
 
 
 def test_a_table_without_a_key_is_told_apart_by_its_rows() -> None:
