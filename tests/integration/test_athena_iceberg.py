@@ -315,6 +315,17 @@ def test_optimize_and_vacuum_leave_the_rows_and_no_file_too_many(lake: Lake, cat
     assert _snapshots(lake, "kept") == ["replace", "append"]
 
 
+def test_a_table_that_was_never_written_says_so_as_old_readers_take_it(lake: Lake) -> None:
+    end = f"LOCATION 's3://{BUCKET}/warehouse/fresh/' TBLPROPERTIES ('table_type'='ICEBERG')"
+    lake.rows(f"CREATE TABLE fresh (a int) {end}")
+    table = lake.glue.get_table(DatabaseName="lake", Name="fresh")["Table"]
+    key = table["Parameters"]["metadata_location"].removeprefix(f"s3://{BUCKET}/")
+    assert json.load(lake.s3.get_object(Bucket=BUCKET, Key=key)["Body"])["current-snapshot-id"] == -1
+    assert lake.rows("SELECT * FROM fresh") == []
+    lake.rows("INSERT INTO fresh VALUES (1)")
+    assert lake.rows("SELECT * FROM fresh") == [("1",)]
+
+
 def test_ddl_speaks_of_iceberg_tables_as_athena_does(lake: Lake) -> None:
     location = f"s3://{BUCKET}/warehouse/made"
     lake.rows(

@@ -16,7 +16,7 @@ from pyiceberg.exceptions import CommitFailedException, TableAlreadyExistsError,
 from pyiceberg.io import FileIO
 from pyiceberg.partitioning import PartitionSpec
 from pyiceberg.schema import Schema
-from pyiceberg.serializers import FromInputFile
+from pyiceberg.serializers import FromInputFile, ToOutputFile
 from pyiceberg.table import Table, Transaction
 from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.snapshots import Snapshot
@@ -43,6 +43,17 @@ class _Catalog(PyIcebergCatalog):
         location: str | None = None,  # noqa: ARG002
     ) -> FileIO:
         return self._objects
+
+    @staticmethod
+    def _write_metadata(metadata: TableMetadata, io: FileIO, metadata_path: str) -> None:
+        """Metadata as every version of Iceberg reads it.
+
+        Where no snapshot is current the specification allows -1 as well as nothing; Iceberg's own writers say
+        -1, and its readers before 1.1 (Glue 4.0) take nothing else.
+        """
+        if metadata.current_snapshot_id is None:
+            metadata = metadata.model_copy(update={"current_snapshot_id": -1})
+        ToOutputFile.table_metadata(metadata, io.new_output(metadata_path))
 
 
 @dataclass(frozen=True)
