@@ -43,7 +43,15 @@ class Content:
 
     @classmethod
     def of(cls, df: DataFrame) -> Content:
-        """The content of a data frame, which has no choices."""
+        """The content of a data frame, which has no choices.
+
+        A record has one value of a name: of columns with the same name, such as a join of SQL leaves, it is
+        the last one's, at the place of the first.
+        """
+        last = {name: number for number, name in enumerate(df.columns)}
+        if len(last) < len(df.columns):
+            numbered = df.toDF(*(str(number) for number in range(len(df.columns))))
+            df = numbered.select(*(F.col(str(number)).alias(name) for name, number in last.items()))
         return cls(df, _schema.struct_from_spark(df.schema))
 
     def parts(self) -> List[Part]:

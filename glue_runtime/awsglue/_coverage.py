@@ -472,6 +472,7 @@ a test fails (`python tests/awsglue_docs.py` writes it anew).
 - An error record is a struct `error` of two texts.
 - Names that differ by case alone are those of two fields. A text that is no JSON is an error record.
 - A source without files is a frame without fields.
+- Columns of a data frame with the same name are one field of the records, with the last one's value.
 """
 
 

@@ -115,6 +115,12 @@ class DynamicFrame:
     def _jdf(self) -> Any:
         return self.toDF()._jdf
 
+    @property
+    def _rdd(self) -> Any:
+        """The records as an RDD, which scripts ask for whether there are any."""
+        self.assertErrorThreshold()
+        return records.as_records(self._get()).map(DynamicRecord)
+
     # Information
 
     def count(self) -> int:

@@ -230,6 +230,17 @@ def test_names_that_differ_by_case_alone_stay_apart(frame: Frame, tmp_path: Any)
     assert frame({"a": 1}).toDF().select("A").columns == ["A"]
 
 
+def test_columns_of_one_name_are_one_field_of_the_records(spark: Any, glue: Any) -> None:
+    from awsglue.dynamicframe import DynamicFrame
+
+    joined = spark.sql(
+        "select * from (select 1 id, 'a' name) l join (select 1 id, 'b' name, 2 more) r on l.id = r.id"
+    )
+    frame = DynamicFrame.fromDF(joined, glue, "joined")
+    assert shown(frame) == [{"id": 1, "name": "b", "more": 2}]
+    assert frame._rdd.take(1)[0].more == 2
+
+
 def test_nested_records_become_tables_that_join(frame: Frame) -> None:
     from awsglue.transforms import Relationalize, SelectFromCollection, UnnestFrame
 
