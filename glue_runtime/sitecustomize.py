@@ -8,6 +8,8 @@ variables it acts on are set for the script's own interpreter and taken away at 
     Where to write the exception that ends the script, for the run's ``ErrorMessage``.
     For a Spark script, ``PYSPARK_GATEWAY_PORT`` names its JVM, which gets the run's Spark properties and
     credentials over the gateway before the script begins.
+``MILLPOND_GLUE_MEASURES_FILE``
+    Where to write what Spark has counted when the script ends, for a run with metrics.
 ``MILLPOND_GLUE_STDERR``
     The run's error log, for a Spark script that ``spark-submit`` starts: that would make one stream of both.
 """
@@ -35,7 +37,7 @@ def _record_failures(path: str) -> None:
     sys.excepthook = record
 
 
-def _stop_spark_at_exit() -> None:
+def _stop_spark_at_exit(measures: str) -> None:
     import atexit
 
     owner = os.getpid()
@@ -44,7 +46,13 @@ def _stop_spark_at_exit() -> None:
         pyspark = sys.modules.get("pyspark")
         context = getattr(getattr(pyspark, "SparkContext", None), "_active_spark_context", None)
         if context is not None and os.getpid() == owner:
-            context.stop()
+            try:
+                if measures:
+                    import spark_measures
+
+                    spark_measures.write(context, measures)
+            finally:
+                context.stop()
 
     atexit.register(stop)
 
@@ -109,4 +117,4 @@ if _failure_file:
         if _stderr := os.environ.pop("MILLPOND_GLUE_STDERR", ""):
             _write_errors_to(_stderr)
         _configure_jvm()
-        _stop_spark_at_exit()
+        _stop_spark_at_exit(os.environ.pop("MILLPOND_GLUE_MEASURES_FILE", ""))

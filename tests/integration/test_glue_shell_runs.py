@@ -72,6 +72,22 @@ def test_script_runs_on_the_python_of_the_tools_without_the_variables_of_the_eng
     }
 
 
+def test_run_with_what_is_not_there_fails_before_its_script(glue: GlueStack) -> None:
+    for settings, message in (
+        (
+            {"Connections": {"Connections": ["nowhere"]}},
+            "Unable to resolve any valid connection (Service: AWSGlueJobExecutor; Status Code: 400; "
+            "Error Code: InvalidInputException): Connection nowhere not found.",
+        ),
+        ({"SecurityConfiguration": "none"}, "Security configuration none not found"),
+    ):
+        job = glue.job("print('begun')", **settings)
+        run = glue.finish(job, glue.start(job))
+        assert run["JobRunState"] == "FAILED"
+        assert run["ErrorMessage"].startswith(message)
+        assert "begun" not in glue.log("/aws-glue/python-jobs/output", run["Id"])
+
+
 def test_run_over_timeout_ends_as_TIMEOUT_and_kills_the_process_group(glue: GlueStack) -> None:  # noqa: N802
     job = glue.job(SLEEPER, Timeout=480)
     run_id = glue.start(job, Timeout=3)

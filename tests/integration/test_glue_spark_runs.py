@@ -46,7 +46,8 @@ except NotImplementedError as error:
 @pytest.fixture(scope="module")
 def warm_run(glue: GlueStack) -> dict[str, Any]:
     """A run on a JVM that waited for it; with what it printed, and what listened while it ran."""
-    job = glue.job(WAITS, command="glueetl", DefaultArguments={"--go": f"{BUCKET}/go"})
+    arguments = {"--go": f"{BUCKET}/go", "--enable-metrics": ""}
+    job = glue.job(WAITS, command="glueetl", DefaultArguments=arguments)
     waiting = [one.pid for one in recorded(glue, "jvm-")]
     run_id = glue.start(job)
     said = wait_until("output", lambda: glue.log("/aws-glue/jobs/output", run_id))
@@ -109,6 +110,14 @@ def test_what_awsglue_lacks_says_its_name(glue: GlueStack, warm_run: dict[str, A
 
 
 def test_stopped_spark_run_takes_its_jvm_with_it(glue: GlueStack) -> None:
+def test_what_spark_counts_is_there_for_the_metrics_of_the_run(
+    glue: GlueStack, warm_run: dict[str, Any]
+) -> None:
+    measures = json.loads((glue.folder(warm_run["run"]["Id"]) / "measures.json").read_text())
+    assert measures["completed_tasks"] == measures["completed_stages"] >= 1
+    assert 0 < measures["heap_used"] <= measures["heap_most"]
+
+
     job = glue.job(
         """
         import os, time

@@ -61,6 +61,15 @@ def test_malformed_conf_is_a_launch_error(value: str) -> None:
         arguments.spark_conf(value)
 
 
+def test_what_is_without_effect_is_said_unless_it_is_off() -> None:
+    given = {"--enable-job-insights": "true", "--disable-proxy-v2": "false", "--table": "t", "--conf": "a=1"}
+    assert (
+        arguments.without_effect(given)
+        == "WARNING: without effect here: --enable-job-insights (no analysis is written)"
+    )
+    assert arguments.without_effect({"--table": "t"}) == ""
+
+
 def test_requirements_may_hold_commas() -> None:
     assert arguments.requirements("pandas>=2,<3, s3://b/x.whl ,boto3") == (
         "pandas>=2,<3",

@@ -101,5 +101,21 @@ def test_spark_run_reports_the_metrics_that_its_job_enables() -> None:
     assert ("glue.error.ALL", "ALL") in by_dimensions(of_run(ended("FAILED", "x"), observed))
 
 
+def test_what_spark_counts_is_told_under_the_names_of_glue() -> None:
+    run = ended("SUCCEEDED")
+    counted = ("bytes_read", "bytes_written", "shuffle_bytes_written", "shuffle_bytes_read", "disk_bytes")
+    tasks = ("completed_tasks", "failed_tasks", "killed_tasks", "completed_stages")
+    records = ("records_read", "records_written", "heap_used", "heap_most")
+    run.measures = {name: number for number, name in enumerate((*counted, *tasks, *records), 1)}
+    profiled = by_dimensions(of_run(run, {"--enable-metrics": ""}))
+    assert profiled["glue.driver.aggregate.numCompletedTasks", "jr_1"] == 6
+    assert profiled["glue.driver.aggregate.recordsRead", "ALL"] == 10
+    assert profiled["glue.ALL.jvm.heap.usage", "jr_1"] == 12 / 13
+    observed = by_dimensions(of_run(run, {"--enable-observability-metrics": ""}))
+    assert observed["glue.driver.recordsWritten", "jr_1"] == 11
+    assert observed["glue.driver.memory.heap.used.percentage", "ALL"] == 100 * 12 / 13
+    assert not profiled.keys() & observed.keys()
+
+
 def test_shell_run_reports_no_metrics() -> None:
     assert of_run(ended("SUCCEEDED", command="pythonshell"), {"--enable-metrics": ""}) == []

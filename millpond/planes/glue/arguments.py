@@ -51,8 +51,14 @@ ARGUMENTS: Mapping[str, tuple[Effect, str]] = {
     "--enable-glue-di-transforms": (Effect.KEPT, "awsgluedi is AWS's own: a script cannot import it here"),
     "--enable-job-insights": (Effect.KEPT, "no analysis is written"),
     "--enable-lakeformation-fine-grained-access": (Effect.KEPT, "Lake Formation decides nothing here"),
-    "--enable-metrics": (Effect.DONE, "some of AWS's metrics"),
-    "--enable-observability-metrics": (Effect.DONE, "some of AWS's metrics"),
+    "--enable-metrics": (
+        Effect.DONE,
+        "what Spark counts, told at the end of a run whose script does not stop Spark itself",
+    ),
+    "--enable-observability-metrics": (
+        Effect.DONE,
+        "likewise; none of skewness, disks, sources and sinks, and no categories of errors",
+    ),
     "--enable-rename-algorithm-v2": (Effect.KEPT, "S3A's committer renames"),
     "--enable-s3-parquet-optimized-committer": (Effect.KEPT, "S3A's committer writes"),
     "--enable-spark-ui": (
@@ -267,6 +273,22 @@ def for_spark_script(arguments: Mapping[str, str], job_name: str, job_id: str, r
 def for_shell_script(arguments: Mapping[str, str]) -> list[str]:
     """``sys.argv[1:]`` of a Python shell script: its own arguments; Glue adds no ``JOB_NAME`` to them."""
     return _flatten(_own(arguments))
+
+
+def without_effect(arguments: Mapping[str, str]) -> str:
+    """A line that says which of a run's arguments nothing comes of; empty where there are none.
+
+    Examples
+    --------
+    >>> without_effect({"--enable-job-insights": "true", "--table": "orders"})
+    'WARNING: without effect here: --enable-job-insights (no analysis is written)'
+    """
+    kept = [
+        f"{name} ({ARGUMENTS[name][1]})"
+        for name in sorted(arguments)
+        if name in ARGUMENTS and ARGUMENTS[name][0] is Effect.KEPT and arguments[name].lower() != "false"
+    ]
+    return f"WARNING: without effect here: {', '.join(kept)}" if kept else ""
 
 
 def _own(arguments: Mapping[str, str]) -> dict[str, str]:

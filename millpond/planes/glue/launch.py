@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from millpond.planes.common.context import PlaneContext
 from millpond.planes.common.credentials import Credentials
-from millpond.planes.glue import arguments, spark, staging
+from millpond.planes.glue import arguments, metrics, spark, staging
 from millpond.planes.glue.arguments import Parameters
 from millpond.planes.glue.runs import JobRun
 from millpond.planes.glue.staging import RunFolder
@@ -60,7 +60,9 @@ class Launch:
     def environment(self) -> dict[str, str]:
         """Variables that every script has, wherever it is executed; those of its interpreter are added."""
         return {
+        measured = {"MILLPOND_GLUE_MEASURES_FILE": str(self.folder.measures)}
             "HOME": str(self.folder.path),
+            **(measured if self.run.is_spark and metrics.is_asked_for(self.run) else {}),
             "TMPDIR": str(self.folder.tmp),
             "LANG": "C.UTF-8",
             "TZ": "UTC",

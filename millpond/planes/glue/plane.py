@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from botocore import xform_name
@@ -114,9 +114,13 @@ class GluePlane(SessionOperations):
         self._is_closed = False
         self._workers = workers
         clients = Clients(context, "glue.amazonaws.com")
-        self._supervisor = Supervisor(context, clients, workers, self._mark_running)
+
+        def supervisor(on_running: Callable[[JobRun], None]) -> Supervisor:
+            return Supervisor(context, clients, workers, on_running, lambda: self._connections)
+
+        self._supervisor = supervisor(self._mark_running)
         self._sessions = Sessions(
-            lambda on_running: Supervisor(context, clients, workers, on_running),
+            supervisor,
             context.state_dir / "glue" / "sessions" / context.account_id / context.region,
             context.tools.glue_runtime,
             workers.settings.seconds_per_timeout_minute,
@@ -487,6 +491,7 @@ class GluePlane(SessionOperations):
                 run.advance(State.STOPPED, _now())
             else:
                 run.advance(outcome.state, _now(), outcome.error_message)
+            run.measures = outcome.measures
             del self._active[run.id]
             self._tell_end(active)
             if outcome.bookmark is not None or (run.state is State.SUCCEEDED and _has_bookmark(run)):

@@ -83,6 +83,7 @@ class JobRun:
     running_since: datetime | None = None
     completed_on: datetime | None = None
     error_message: str | None = None
+    measures: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
         self.last_modified_on = self.started_on

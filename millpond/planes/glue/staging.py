@@ -70,6 +70,11 @@ class RunFolder:
         return self.path / "failure.json"
 
     @property
+    def measures(self) -> Path:
+        """What Spark has counted, of a run with metrics."""
+        return self.path / "measures.json"
+
+    @property
     def bookmark(self) -> Path:
         """What a script is told of the bookmarks of its job."""
         return self.path / "bookmark.json"

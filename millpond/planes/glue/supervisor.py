@@ -11,7 +11,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -47,6 +47,7 @@ class Outcome:
     state: State
     error_message: str | None = None
     bookmark: Mapping[str, Any] | None = None
+    measures: Mapping[str, float] | None = None
 
 
 @dataclass
@@ -164,6 +165,8 @@ class Supervisor:
         Where Spark runs get a JVM from, and containers where scripts are executed in them.
     on_running : callable
         Told when a run's process has started.
+    connections : callable
+        The names of the connections that there are.
     """
 
     def __init__(
@@ -172,11 +175,13 @@ class Supervisor:
         clients: Clients,
         workers: Workers,
         on_running: Callable[[JobRun], None],
+        connections: Callable[[], Collection[str]],
     ) -> None:
         self._context = context
         self._clients = clients
         self._workers = workers
         self._on_running = on_running
+        self._connections = connections
         self._runs_dir = runs_directory(context)
 
     def execute(self, active: ActiveRun) -> Outcome:
@@ -185,7 +190,7 @@ class Supervisor:
         try:
             folder.create()
             outcome = self._execute(active, folder)
-            return replace(outcome, bookmark=_committed(folder))
+            return replace(outcome, bookmark=_committed(folder), measures=_measured(folder))
         except LaunchError as error:
             return Outcome(State.FAILED, str(error))
         except Stopped:
@@ -211,6 +216,31 @@ class Supervisor:
                 f"Role {arn} should be given assume role permissions for Glue Service."
             ) from error
 
+    def _check_references(self, run: JobRun) -> None:
+        """Refuse to run with what is not there: ``CreateJob`` asks for neither, the run does.
+
+        Raises
+        ------
+        LaunchError
+            Naming the connection or the security configuration.
+        """
+        known = self._connections()
+        for name in (run.job.get("Connections") or {}).get("Connections", []):
+            if name not in known:
+                raise LaunchError(
+                    "Unable to resolve any valid connection (Service: AWSGlueJobExecutor; Status Code: 400; "
+                    f"Error Code: InvalidInputException): Connection {name} not found."
+                )
+        if name := run.settings.get("SecurityConfiguration"):
+            glue = self._clients.own("glue")
+            try:
+                glue.get_security_configuration(Name=name)
+            except glue.exceptions.EntityNotFoundException as error:
+                raise LaunchError(
+                    f"Security configuration {name} not found (Service: AWSGlue; Status Code: 400; "
+                    "Error Code: EntityNotFoundException)"
+                ) from error
+
     def _execute(self, active: ActiveRun, folder: RunFolder) -> Outcome:
         run = active.run
         parameters = arguments.parse(run.all_arguments)
@@ -220,7 +250,11 @@ class Supervisor:
             source_files({folder.stdout: targets.output, folder.stderr: targets.error}),
         )
         shipper.open()
+        if line := arguments.without_effect(run.all_arguments):
+            with folder.stderr.open("a") as log:
+                log.write(f"{line}\n")
         try:
+            self._check_references(run)
             credentials = self._assume(run)
             s3 = self._clients.of("s3", credentials)
             folder.bookmark.write_text(json.dumps(active.bookmarks.given_to(run)))
@@ -471,6 +505,15 @@ def _wait(active: ActiveRun, shipper: LogShipper, seconds: float) -> None:
     ------
     Stopped
         If somebody stops the run.
+def _measured(folder: RunFolder) -> Mapping[str, float] | None:
+    """What Spark has counted; None of a run without metrics, or whose script has stopped Spark itself."""
+    try:
+        measures: Mapping[str, float] = json.loads(folder.measures.read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    return measures
+
+
     """
     shipper.ship()
     if active.stop.wait(seconds):
