@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Annotated, Literal
 
 import typer
@@ -14,15 +16,21 @@ from millpond.base.config import Settings, load_settings
 from millpond.cli import console
 from millpond.cli.session import Json, Region, Target, clients
 from millpond.client.aws import Aws
-from millpond.client.query import run_query
+from millpond.client.query import QueryFailedError, QueryResult, run_query
 from millpond.project.terraform import ensure_bucket
+
+with suppress(ImportError):
+    # Lines at the prompt can be edited and called back, where Python was built with it.
+    import readline  # noqa: F401
 
 # Of the stack, for queries in a workgroup that says nothing of results.
 RESULTS = "millpond-query-results"
 
 
 def query(
-    sql: str,
+    sql: Annotated[
+        str | None, typer.Argument(help="One statement; without it they are read, each up to a semicolon.")
+    ] = None,
     as_json: Json = False,
     workgroup: Annotated[
         str | None, typer.Option(help="A workgroup; the project's own when not given, or primary.")
@@ -39,8 +47,58 @@ def query(
     settings = load_settings()
     asked = clients(settings, target, region)
     group, output_location = _where(asked, settings, workgroup)
-    result = run_query(asked.athena, sql, workgroup=group, database=database, output_location=output_location)
-    if as_json or form == "json":
+
+    def answer(statement: str) -> None:
+        result = run_query(
+            asked.athena, statement, workgroup=group, database=database, output_location=output_location
+        )
+        _show(result, "json" if as_json else form)
+        if verbose:
+            console.note(f"answered by {_engine(asked, result.output_location)}")
+
+    if sql is not None:
+        answer(sql)
+        return
+    for statement in statements():
+        try:
+            answer(statement)
+        except QueryFailedError as error:
+            if not sys.stdin.isatty():
+                raise
+            console.show_error(error)
+
+
+def statements() -> Iterator[str]:
+    """Statements from standard input: each goes on to a line that ends with a semicolon."""
+    lines: list[str] = []
+    while True:
+        try:
+            line = input(_asking(lines))
+        except EOFError:
+            if text := "\n".join(lines).strip():
+                yield text
+            return
+        except KeyboardInterrupt:
+            # What was begun is forgotten, as shells of databases do; on an empty line it ends the prompt.
+            if not lines:
+                return
+            lines = []
+            continue
+        lines.append(line)
+        if line.rstrip().endswith(";"):
+            if text := "\n".join(lines).strip().rstrip("; \n"):
+                yield text
+            lines = []
+
+
+def _asking(lines: list[str]) -> str:
+    if not sys.stdin.isatty():
+        return ""
+    return "     -> " if lines else "athena> "
+
+
+def _show(result: QueryResult, form: str) -> None:
+    if form == "json":
         console.show_json(result.to_dict())
         return
     if form == "csv":
@@ -50,8 +108,6 @@ def query(
     console.show_table([escape(column) for column in result.columns], rows)
     console.note(f"{len(rows)} rows, {result.seconds:.2f} s, {result.scanned_bytes:,} bytes scanned")
     console.note(result.output_location)
-    if verbose:
-        console.note(f"answered by {_engine(asked, result.output_location)}")
 
 
 def _where(asked: Aws, settings: Settings, given: str | None) -> tuple[str, str]:

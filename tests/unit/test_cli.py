@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import re
 import socket
 import sys
@@ -12,6 +13,7 @@ from millpond.base.config import CHECKOUT
 from millpond.base.errors import MillpondError
 from millpond.cli import console
 from millpond.cli import main as cli
+from millpond.cli.query import statements
 from millpond.cli.run import parsed
 from millpond.cli.session import going_on
 
@@ -126,3 +128,20 @@ def test_what_nobody_foresaw_is_told_without_a_traceback_and_kept_in_a_file(monk
 @pytest.mark.parametrize(("seconds", "shown"), [(0.04, "0.0 s"), (59.9, "59.9 s"), (125, "2 min 05 s")])
 def test_durations_read_naturally(seconds, shown):
     assert console.duration(seconds) == shown
+
+
+def test_statements_are_read_up_to_a_semicolon_at_the_end_of_a_line(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("SELECT 1;\n\nSELECT\n  ';' AS a\n;\n;\nSELECT 3\n"))
+    assert list(statements()) == ["SELECT 1", "SELECT\n  ';' AS a", "SELECT 3"]
+
+
+def test_what_was_begun_is_forgotten_by_ctrl_c_and_on_an_empty_line_it_ends_the_prompt(monkeypatch):
+    typed = iter(["SELECT", KeyboardInterrupt, "SELECT 2;", KeyboardInterrupt])
+
+    def answered(_: str) -> str:
+        if (line := next(typed)) is KeyboardInterrupt:
+            raise KeyboardInterrupt
+        return str(line)
+
+    monkeypatch.setattr("builtins.input", answered)
+    assert list(statements()) == ["SELECT 2"]

@@ -31,7 +31,7 @@ def commands(text: str) -> Iterator[tuple[str, bool]]:
 
 def words_of(command: str) -> list[str]:
     """The words after ``millpond``: optional ones are taken as given, and what repeats stands once."""
-    words = shlex.split(re.sub(r"(?<=\S)…|\[|\]| …", "", command), comments=True)[1:]
+    words = shlex.split(re.sub(r"(?<=\S)…|\[|\]| …|\s<\s*\S+", "", command), comments=True)[1:]
     return [CHOSEN.get(word, word) for word in words]
 
 
