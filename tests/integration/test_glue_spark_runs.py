@@ -109,7 +109,6 @@ def test_what_awsglue_lacks_says_its_name(glue: GlueStack, warm_run: dict[str, A
     assert refusal in glue.output(warm_run["run"])
 
 
-def test_stopped_spark_run_takes_its_jvm_with_it(glue: GlueStack) -> None:
 def test_what_spark_counts_is_there_for_the_metrics_of_the_run(
     glue: GlueStack, warm_run: dict[str, Any]
 ) -> None:
@@ -118,6 +117,7 @@ def test_what_spark_counts_is_there_for_the_metrics_of_the_run(
     assert 0 < measures["heap_used"] <= measures["heap_most"]
 
 
+def test_stopped_spark_run_takes_its_jvm_with_it(glue: GlueStack) -> None:
     job = glue.job(
         """
         import os, time

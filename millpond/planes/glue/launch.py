@@ -59,10 +59,10 @@ class Launch:
 
     def environment(self) -> dict[str, str]:
         """Variables that every script has, wherever it is executed; those of its interpreter are added."""
-        return {
         measured = {"MILLPOND_GLUE_MEASURES_FILE": str(self.folder.measures)}
-            "HOME": str(self.folder.path),
+        return {
             **(measured if self.run.is_spark and metrics.is_asked_for(self.run) else {}),
+            "HOME": str(self.folder.path),
             "TMPDIR": str(self.folder.tmp),
             "LANG": "C.UTF-8",
             "TZ": "UTC",

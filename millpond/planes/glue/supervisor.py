@@ -498,13 +498,6 @@ def _committed(folder: RunFolder) -> Mapping[str, Any] | None:
     return states
 
 
-def _wait(active: ActiveRun, shipper: LogShipper, seconds: float) -> None:
-    """Wait for what is made for a run, and show what is said of it meanwhile.
-
-    Raises
-    ------
-    Stopped
-        If somebody stops the run.
 def _measured(folder: RunFolder) -> Mapping[str, float] | None:
     """What Spark has counted; None of a run without metrics, or whose script has stopped Spark itself."""
     try:
@@ -514,6 +507,13 @@ def _measured(folder: RunFolder) -> Mapping[str, float] | None:
     return measures
 
 
+def _wait(active: ActiveRun, shipper: LogShipper, seconds: float) -> None:
+    """Wait for what is made for a run, and show what is said of it meanwhile.
+
+    Raises
+    ------
+    Stopped
+        If somebody stops the run.
     """
     shipper.ship()
     if active.stop.wait(seconds):
