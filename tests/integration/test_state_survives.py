@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,6 +67,9 @@ def deploy(running: RunningEngine) -> dict[str, str]:
     key = client("kms").create_key()["KeyMetadata"]["KeyId"]
     sealed = client("kms").encrypt(KeyId=key, Plaintext=b"open")["CiphertextBlob"]
     client("logs").create_log_group(logGroupName="/l")
+    client("logs").create_log_stream(logGroupName="/l", logStreamName="s")
+    event = {"timestamp": int(time.time() * 1000), "message": "said"}
+    client("logs").put_log_events(logGroupName="/l", logStreamName="s", logEvents=[event])
     topic = client("sns").create_topic(Name="topic")["TopicArn"]
     client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint="arn:aws:sqs:eu-west-1:000000000000:q")
     client("glue").create_database(DatabaseInput={"Name": "d"})
@@ -145,7 +149,8 @@ def check(running: RunningEngine, made: dict[str, str]) -> None:
     assert item == {"id": {"S": "1"}, "raw": {"B": b"\0\1"}}
     assert client("secretsmanager").get_secret_value(SecretId="s")["SecretString"] == "hush"
     assert client("kms").decrypt(CiphertextBlob=bytes.fromhex(made["sealed"]))["Plaintext"] == b"open"
-    assert client("logs").describe_log_groups(logGroupNamePrefix="/l")["logGroups"]
+    [event] = client("logs").get_log_events(logGroupName="/l", logStreamName="s")["events"]
+    assert event["message"] == "said"
     assert client("sns").list_subscriptions_by_topic(TopicArn=made["topic"])["Subscriptions"]
     assert client("glue").get_database(Name="d")["Database"]["Name"] == "d"
     assert client("glue").get_job(JobName="j")["Job"]["Name"] == "j"

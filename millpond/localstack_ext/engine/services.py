@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from localstack.aws.skeleton import Skeleton
@@ -125,11 +126,14 @@ def _events() -> Service:
 
 
 def _logs() -> Service:
+    from localstack import config
     from localstack.services.moto import MotoFallbackDispatcher
 
+    from millpond.localstack_ext.logs.events import open_store
     from millpond.localstack_ext.logs.filters import LakeLogsProvider, install_patterns
     from millpond.localstack_ext.logs.keys import install_log_keys
 
+    open_store(Path(config.dirs.data) / "logs")
     install_patterns()
     install_log_keys()
     provider = LakeLogsProvider()  # type: ignore[no-untyped-call]

@@ -28,10 +28,12 @@ from localstack.services.logs import provider as localstack_logs
 from localstack.services.logs.models import get_moto_logs_backend
 from localstack.services.logs.provider import LogsProvider
 from localstack.services.moto import call_moto
+from localstack.state import AssetDirectory, StateVisitor
 from moto.logs.exceptions import ResourceAlreadyExistsException
-from moto.logs.models import LogGroup, LogStream
+from moto.logs.models import LogGroup
 
 from millpond.localstack_ext.engine import patches, planes
+from millpond.localstack_ext.logs import events
 from millpond.localstack_ext.logs import patterns as log_patterns
 from millpond.localstack_ext.logs.patterns import Fields, InvalidPatternError, Pattern
 from millpond.planes.common.telemetry import datum
@@ -43,6 +45,13 @@ _LOG = logging.getLogger(__name__)
 
 class LakeLogsProvider(LogsProvider):
     """LocalStack's Logs with filter patterns, metric filters and embedded metrics that do what they say."""
+
+    def accept_state_visitor(self, visitor: StateVisitor) -> None:
+        super().accept_state_visitor(visitor)
+        visitor.visit(AssetDirectory("logs", str(events.store().directory)))
+
+    def on_after_state_reset(self) -> None:
+        events.store().forget()
 
     @handler("PutMetricFilter", expand=False)
     def put_metric_filter(self, context: RequestContext, request: PutMetricFilterRequest) -> None:  # type: ignore[override]
@@ -84,7 +93,7 @@ def install_patterns() -> None:
     def create_log_stream(self: LogGroup, log_stream_name: str) -> None:
         if log_stream_name in self.streams:
             raise ResourceAlreadyExistsException
-        self.streams[log_stream_name] = LogStream(log_group=self, name=log_stream_name)
+        self.streams[log_stream_name] = events.StoredLogStream(self, log_stream_name)
 
     patches.replace(localstack_logs, "get_pattern_matcher", matcher)
     patches.replace(LogGroup, "create_log_stream", create_log_stream)
