@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,19 +16,27 @@ from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Operation
 from pyiceberg.typedef import Record
 
+from millpond.base.config import Settings
 from millpond.planes.athena.iceberg.commit import FileChange, commit_files
+
+if TYPE_CHECKING:
+    from mypy_boto3_glue import GlueClient
 
 
 def iceberg_catalog(lake: Lake) -> GlueCatalog:
     """Pyiceberg's own catalog and file access."""
+    return catalog_of(lake.settings, lake.glue)
+
+
+def catalog_of(settings: Settings, glue: GlueClient) -> GlueCatalog:
+    """The same of any stack."""
     keys = {
-        "region": lake.settings.region,
+        "region": settings.region,
         "access-key-id": "test",
         "secret-access-key": "test",
     }
     properties = {f"{service}.{key}": value for service in ("glue", "s3") for key, value in keys.items()}
-    url = lake.settings.endpoint_url
-    return GlueCatalog("test", client=lake.glue, **properties, **{"s3.endpoint": url})
+    return GlueCatalog("test", client=glue, **properties, **{"s3.endpoint": settings.endpoint_url})
 
 
 def add_position_delete(lake: Lake, table: Table, positions: Sequence[int]) -> None:

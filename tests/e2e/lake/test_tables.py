@@ -8,6 +8,7 @@ from itertools import takewhile
 
 import pytest
 from checkouts import differing
+from iceberg_fixtures import catalog_of
 from waiting import scaled, wait_until
 
 from millpond.base.config import CHECKOUT
@@ -205,9 +206,12 @@ def test_a_table_of_many_small_changes_is_compacted_when_it_is_due(demo):
 
     before, commits = maintenance(), commits_since_files_were_written_anew()
     assert commits < COMMITS - 2
-    # Whoever commits, it counts.
+    # As runs commit that find little: who did not come from here would have the table read anew.
+    products = catalog_of(demo.settings, demo.aws.glue).load_table("erp.products")
+    last = products.current_snapshot().summary.additional_properties
+    ours = {name: value for name, value in last.items() if name.startswith("millpond.")}
     for _ in range(commits + 1, COMMITS - 1):
-        demo.query("UPDATE erp.products SET title = title WHERE product_id = 2")
+        products.append(products.schema().as_arrow().empty_table(), snapshot_properties=ours)
     ingest_a_change(1)
     assert maintenance() == before
     assert commits_since_files_were_written_anew() == COMMITS - 1
