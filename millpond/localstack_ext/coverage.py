@@ -17,6 +17,7 @@ from millpond.localstack_ext.cloudformation.table import TABLE
 from millpond.localstack_ext.engine.dispatch import answers
 from millpond.localstack_ext.kept.operations import KEPT
 from millpond.localstack_ext.kept.services import answers_of
+from millpond.localstack_ext.pipes.provider import OPERATIONS as PIPES
 from millpond.planes.athena.operations import OPERATIONS as ATHENA
 from millpond.planes.codebuild.operations import OPERATIONS as CODEBUILD
 from millpond.planes.common.operations import Answer, Operations
@@ -141,6 +142,7 @@ DOCUMENTS: Mapping[str, Callable[[], str]] = {
     "glue-operations.md": lambda: operations_document(GLUE),
     "kept-services.md": kept_document,
     "kinesis-operations.md": lambda: operations_document(KINESIS),
+    "pipes-operations.md": lambda: operations_document(PIPES),
 }
 
 

@@ -28,6 +28,7 @@ SERVICES_WE_PROVIDE = (
     "lakeformation",
     "lambda",
     "logs",
+    "pipes",
     "s3",
     "scheduler",
     "secretsmanager",

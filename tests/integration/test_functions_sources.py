@@ -349,3 +349,69 @@ def test_a_source_that_is_not_read_here_is_refused_by_its_name(running_engine: R
                 EventSourceArn=source, FunctionName=arn, StartingPosition="LATEST", **more
             )
         assert caught.value.response["Error"]["Code"] == "InvalidParameterValueException"
+
+
+def test_pipes_filter_transform_and_deliver_what_queues_and_streams_have(
+    running_engine: RunningEngine,
+) -> None:
+    client = running_engine.client
+    sqs, pipes, machines = client("sqs"), client("pipes"), client("stepfunctions")
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "pipes.amazonaws.com"}}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = client("iam").create_role(RoleName="pipes", AssumeRolePolicyDocument=policy)["Role"]["Arn"]
+    queues = {name: sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("piped", "got")}
+    arns = {
+        name: sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        for name, url in queues.items()
+    }
+    wanted = {"FilterCriteria": {"Filters": [{"Pattern": json.dumps({"body": {"kind": ["order"]}})}]}}
+    template = '{"id": <$.body.id>, "text": "<$.body.id> of <aws.pipes.pipe-name>"}'
+    pipes.create_pipe(
+        Name="q",
+        RoleArn=role,
+        Source=arns["piped"],
+        Target=arns["got"],
+        SourceParameters=wanted,
+        TargetParameters={"InputTemplate": template},
+    )
+    definition = json.dumps({"StartAt": "A", "States": {"A": {"Type": "Pass", "End": True}}})
+    machine = machines.create_state_machine(
+        name="piped", roleArn=running_engine.role(), definition=definition
+    )["stateMachineArn"]
+    dynamodb = client("dynamodb")
+    stream = dynamodb.create_table(
+        TableName="piped",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
+    )["TableDescription"]["LatestStreamArn"]
+    pipes.create_pipe(
+        Name="t",
+        RoleArn=role,
+        Source=stream,
+        Target=machine,
+        SourceParameters={"DynamoDBStreamParameters": {"StartingPosition": "TRIM_HORIZON"}},
+        TargetParameters={"InputTemplate": '{"key": <$.dynamodb.Keys.id.S>}'},
+    )
+
+    for kind in ("invoice", "order"):
+        sqs.send_message(QueueUrl=queues["piped"], MessageBody=json.dumps({"kind": kind, "id": 7}))
+    dynamodb.put_item(TableName="piped", Item={"id": {"S": "one"}})
+
+    (message,) = sqs.receive_message(QueueUrl=queues["got"], WaitTimeSeconds=20)["Messages"]
+    assert json.loads(message["Body"]) == {"id": 7, "text": "7 of q"}
+    (execution,) = wait_for(30, lambda: machines.list_executions(stateMachineArn=machine)["executions"])
+    told = machines.describe_execution(executionArn=execution["executionArn"])["input"]
+    assert json.loads(told) == [{"key": "one"}]
+    assert [one["CurrentState"] for one in pipes.list_pipes()["Pipes"]] == ["RUNNING", "RUNNING"]
+    assert pipes.stop_pipe(Name="q")["DesiredState"] == "STOPPED"
+    for name in ("q", "t"):
+        pipes.delete_pipe(Name=name)
+    with pytest.raises(ClientError, match="Millpond cannot do pipes from the source arn:aws:kafka"):
+        pipes.create_pipe(
+            Name="k",
+            RoleArn=role,
+            Source="arn:aws:kafka:eu-west-1:000000000000:cluster/a",
+            Target=arns["got"],
+        )

@@ -168,6 +168,26 @@ INVENTORY: tuple[Target, ...] = (
         _LOCALSTACK,
         "Fields of several objects in an array match together, and a wildcard needs a character.",
     ),
+    # Lake Formation
+    Target(
+        "moto.lakeformation.models:LakeFormationBackend.list_permissions",
+        "(self, catalog_id, principal=None, resource=None, resource_type=None)",
+        _MOTO,
+        "A grant on columns is not among those of its table.",
+    ),
+    Target(
+        "moto.lakeformation.models:LakeFormationBackend.revoke_permissions",
+        "(self, catalog_id, principal, resource, permissions_to_revoke, "
+        "permissions_with_grant_options_to_revoke)",
+        _MOTO,
+        "Revoking what is not granted is a success.",
+    ),
+    Target(
+        "moto.lakeformation.models:Permission.__hash__",
+        "(self)",
+        _MOTO,
+        "A grant that was added to cannot be revoked.",
+    ),
     # Lambda
     Target(
         "localstack.services.lambda_.api_utils:map_config_out",
@@ -292,6 +312,12 @@ INVENTORY: tuple[Target, ...] = (
         "rotate_immediately=True)",
         _MOTO,
         "The steps run within the call, and what goes wrong in them is hidden.",
+    ),
+    Target(
+        "moto.secretsmanager.models:FakeSecret.to_dict",
+        "(self)",
+        _MOTO,
+        "A rotation by a schedule is described as one after no days.",
     ),
     # Step Functions
     Target(

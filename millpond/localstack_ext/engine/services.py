@@ -180,6 +180,16 @@ def _scheduler() -> Service:
     return Service.for_provider(DueSchedulerProvider(), dispatch_table_factory=MotoFallbackDispatcher)
 
 
+def _pipes() -> Service:
+    from millpond.localstack_ext.functions.sources import install_sources
+    from millpond.localstack_ext.pipes.provider import OPERATIONS, AllPipes
+
+    install_sources()
+    pipes: Any = AllPipes()
+    table: Any = dispatch_table("pipes", Served(OPERATIONS, pipes.of))
+    return Service.for_provider(pipes, dispatch_table_factory=lambda _: table)
+
+
 def _kept(name: str) -> Callable[[], Service]:
     def make() -> Service:
         from millpond.localstack_ext.kept.services import kept_service
@@ -202,6 +212,7 @@ glue = aws_provider(api="glue", name="millpond")(_glue)
 functions = aws_provider(api="lambda", name="millpond")(_lambda)
 kinesis = aws_provider(api="kinesis", name="millpond")(_kinesis)
 logs = aws_provider(api="logs", name="millpond")(_logs)
+pipes = aws_provider(api="pipes", name="millpond")(_pipes)
 s3 = aws_provider(api="s3", name="millpond")(_s3)
 scheduler = aws_provider(api="scheduler", name="millpond")(_scheduler)
 secretsmanager = aws_provider(api="secretsmanager", name="millpond")(_secretsmanager)

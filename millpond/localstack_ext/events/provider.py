@@ -33,7 +33,6 @@ from localstack.services.events.connection import ConnectionService
 from localstack.services.events.event_bus import EventBusService
 from localstack.services.events.event_rule_engine import EventPatternCompiler, EventRuleEngine
 from localstack.services.events.models import Archive, EventsStore, Rule, ValidationException, events_stores
-from localstack.services.events.provider import EventsProvider
 from localstack.services.events.rule import RuleService
 from localstack.services.events.scheduler import JobScheduler
 from localstack.services.events.target import (
@@ -48,6 +47,7 @@ from localstack.utils.xray.trace_header import TraceHeader
 
 from millpond.localstack_ext.engine import patches, planes
 from millpond.localstack_ext.events import patterns, transformers
+from millpond.localstack_ext.events.attributes import WholeEventsProvider
 from millpond.planes.common.errors import AwsError
 from millpond.planes.common.telemetry import datum
 from millpond.planes.glue.exceptions import InvalidInputException
@@ -254,7 +254,7 @@ def _shown(value: Any) -> Any:
     return event_time_to_time_string(value) if isinstance(value, datetime.datetime) else value
 
 
-class ReschedulingEventsProvider(EventsProvider):
+class ReschedulingEventsProvider(WholeEventsProvider):
     """Rules with patterns and transformers that EventBridge knows, and with one clock each.
 
     A rule that is put again has a new clock; LocalStack starts one only with targets, and stops none.

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from typing import Any
 
 from localstack.aws.api import CommonServiceException, RequestContext, handler
-from localstack.aws.api.lambda_ import InvalidParameterValueException, InvalidRequestContentException
+from localstack.aws.api.lambda_ import (
+    InvalidParameterValueException,
+    InvalidRequestContentException,
+    ResourceNotFoundException,
+)
+from localstack.services.lambda_.invocation.models import lambda_stores
 
 from millpond.localstack_ext.functions.keys import KeyedLambdaProvider
 from millpond.localstack_ext.functions.sources import POSITIONS
+
+_ACCOUNT = re.compile(r"\d{12}")
 
 
 class FunctionsProvider(KeyedLambdaProvider):
@@ -74,6 +82,41 @@ class FunctionsProvider(KeyedLambdaProvider):
             "InvalidRequestContentException",
             "Millpond does not stream responses: InvokeWithResponseStream is refused, Invoke answers",
         )
+
+    @handler("CreateCodeSigningConfig", expand=False)
+    def create_code_signing_config(self, context: RequestContext, request: Any) -> Any:  # type: ignore[override]
+        """Make a code signing configuration, with its tags."""
+        answer: Any = super().create_code_signing_config(
+            context,
+            allowed_publishers=request["AllowedPublishers"],
+            description=request.get("Description"),
+            code_signing_policies=request.get("CodeSigningPolicies"),
+        )
+        if tags := request.get("Tags"):
+            self._store_tags(answer["CodeSigningConfig"]["CodeSigningConfigArn"], tags)
+        return answer
+
+    @handler("GetLayerVersionPolicy", expand=False)
+    def get_layer_version_policy(self, context: RequestContext, request: Any) -> Any:  # type: ignore[override]
+        """Who may use a layer; an account is told as the ARN of its root."""
+        answer: Any = super().get_layer_version_policy(
+            context, layer_name=request["LayerName"], version_number=request["VersionNumber"]
+        )
+        policy = json.loads(answer["Policy"])
+        for statement in policy["Statement"]:
+            if _ACCOUNT.fullmatch(str(statement["Principal"])):
+                statement["Principal"] = {"AWS": f"arn:aws:iam::{statement['Principal']}:root"}
+        return {**answer, "Policy": json.dumps(policy)}
+
+    def _get_account_id_and_region_for_taggable_resource(self, resource: str) -> tuple[str, str]:
+        """As in LocalStack, which refuses code signing configurations."""
+        if ":code-signing-config:" not in resource:
+            owner: tuple[str, str] = super()._get_account_id_and_region_for_taggable_resource(resource)
+            return owner
+        region, account_id = resource.split(":")[3:5]
+        if resource not in lambda_stores[account_id][region].code_signing_configs:
+            raise ResourceNotFoundException(f"The code signing configuration {resource} is not found.")
+        return account_id, region
 
 
 def _refuse_unknown_source(request: Any) -> None:

@@ -325,7 +325,8 @@ class KinesisStreamPoller(_StreamPoller, KinesisPoller):
 
     def _seen_by_filters(self, event: Event) -> Event | None:
         """A filter's ``data`` is what the record's data says; text that is no JSON fits no such filter."""
-        record = event["kinesis"]
+        # A pipe's events have no such member of their own.
+        record = event.get("kinesis", event)
         try:
             data = parsed(base64.b64decode(record["data"]).decode())
         except UnicodeDecodeError:

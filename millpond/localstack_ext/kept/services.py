@@ -11,6 +11,7 @@ from localstack.services.plugins import Service
 
 from millpond.localstack_ext.engine.dispatch import Handler, Served, dispatch_table, refuse
 from millpond.localstack_ext.kept.budgets import AllBudgets
+from millpond.localstack_ext.kept.lakeformation import install_grants
 from millpond.localstack_ext.kept.operations import KEPT
 from millpond.planes.common.operations import Answer
 
@@ -19,6 +20,8 @@ _OWN: Mapping[str, type[AllBudgets]] = {"budgets": AllBudgets}
 
 def kept_service(name: str) -> Service:
     """A service whose kept operations are answered, and whose others are refused."""
+    if name == "lakeformation":
+        install_grants()
     if name not in _OWN:
         return Service(
             name=name, skeleton=Skeleton(load_service(name), _only_kept(name, dispatch_table(name)))

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from localstack.aws.connect import connect_to
@@ -25,12 +27,15 @@ from moto.secretsmanager.exceptions import (
 from moto.secretsmanager.models import FakeSecret, SecretsManagerBackend
 
 from millpond.localstack_ext.engine import patches
+from millpond.planes.scheduler.timing import Timing
 
 CURRENT, PENDING = "AWSCURRENT", "AWSPENDING"
 STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
 PRINCIPAL = "secretsmanager.amazonaws.com"
 LONGEST_INTERVAL_DAYS = 1000
-SECONDS_OF_A_DAY = 86400
+_DURATION = re.compile(r"([1-9]|1\d|2[0-4])h")
+# Where a secret keeps its ``RotationRules``.
+_RULES = "millpond_rotation_rules"
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +54,7 @@ class AccessDeniedError(SecretsManagerClientError):
 def install_rotation() -> None:
     """Let LocalStack's secrets rotate so."""
     patches.replace(SecretsManagerBackend, "rotate_secret", _rotate_secret)
+    patches.wrap(FakeSecret, "to_dict", _with_rules)
 
 
 def _rotate_secret(
@@ -87,17 +93,47 @@ def _rotate_secret(
 
 
 def _configure(backend: Any, secret: Any, function: str, rules: Mapping[str, Any]) -> None:
-    """Keep how the secret is to be rotated."""
-    days = rules.get("AutomaticallyAfterDays", secret.auto_rotate_after_days or 0)
-    if "AutomaticallyAfterDays" in rules and not 1 <= days <= LONGEST_INTERVAL_DAYS:
-        raise InvalidParameterException("RotationRules.AutomaticallyAfterDays must be within 1-1000.")
+    """Keep how the secret is to be rotated: rules that are given take the place of those before."""
+    kept = dict(rules) or vars(secret).get(_RULES) or {}
+    following = _next_rotation(kept)
     if not _may_be_called(backend, function):
         raise AccessDeniedError
     secret.rotation_lambda_arn = function
-    secret.auto_rotate_after_days = days
+    secret.auto_rotate_after_days = kept.get("AutomaticallyAfterDays", 0)
     secret.rotation_enabled = secret.rotation_requested = True
-    if days:
-        secret.next_rotation_date = int(time.time()) + int(days) * SECONDS_OF_A_DAY
+    secret.next_rotation_date = following
+    setattr(secret, _RULES, kept)
+
+
+def _next_rotation(rules: Mapping[str, Any]) -> int | None:
+    """When a secret with these rules is to be rotated next, in seconds of the epoch."""
+    days, schedule = rules.get("AutomaticallyAfterDays"), rules.get("ScheduleExpression")
+    if days is not None and schedule is not None:
+        raise InvalidParameterException(
+            "You can't specify both AutomaticallyAfterDays and ScheduleExpression in RotationRules."
+        )
+    if days is not None and not 1 <= days <= LONGEST_INTERVAL_DAYS:
+        raise InvalidParameterException("RotationRules.AutomaticallyAfterDays must be within 1-1000.")
+    if (duration := rules.get("Duration")) is not None and not _DURATION.fullmatch(duration):
+        raise InvalidParameterException(f"RotationRules.Duration {duration} is not valid: 1h to 24h.")
+    now = datetime.now(UTC)
+    if days is not None:
+        return int((now + timedelta(days=days)).timestamp())
+    if schedule is None:
+        return None
+    try:
+        moment = Timing(schedule, "UTC", now).next(now)
+    except ValueError as error:
+        raise InvalidParameterException(f"RotationRules.ScheduleExpression is not valid: {error}") from error
+    return None if moment is None else int(moment.timestamp())
+
+
+def _with_rules(theirs: Any, secret: Any) -> dict[str, Any]:
+    """A secret as it is described; moto knows of days alone."""
+    described: dict[str, Any] = theirs(secret)
+    if "RotationRules" in described and (rules := vars(secret).get(_RULES)):
+        described["RotationRules"] = dict(rules)
+    return described
 
 
 def _lambda(backend: Any) -> Any:

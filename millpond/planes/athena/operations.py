@@ -43,7 +43,7 @@ OPERATIONS = Operations(
         "UpdatePreparedStatement",
         "UpdateWorkGroup",
     ),
-    kept=(
+    refused=(
         "CreateCapacityReservation",
         "GetCapacityReservation",
         "ListCapacityReservations",
