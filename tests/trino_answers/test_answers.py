@@ -1,4 +1,4 @@
-"""What Trino itself answered to 4,601 statements, held against the compiler.
+"""What Trino itself answered to 4,601 statements, and to those found since, held against the compiler.
 
 The ordinary suite asks the first of each chapter, which are a fair sample; ``make test-foreign`` asks all.
 """
@@ -25,6 +25,7 @@ LEAST = {
     "compose": 95,
     "datetime": 78,
     "error": 88,
+    "found": 100,
     "json": 60,
     "lambda": 88,
     "literal": 85,

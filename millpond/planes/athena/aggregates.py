@@ -238,18 +238,26 @@ def _by(name: str) -> Builder:
 
 
 def _spread(name: str) -> Builder:
-    """A variance or what is made of one; NaN where DuckDB refuses to compute it."""
+    """A variance or what is made of one."""
 
     def build(call: AggregateCall) -> Typed:
         value = call.single()
         number = call.as_type(DOUBLE)
         if value.type.is_integral:
             return Typed(call.sql(name, number.sql), DOUBLE)
-        finite = call.sql(name, f"CASE WHEN isfinite({number.sql}) THEN {number.sql} END")
-        wild = call.sql("bool_or", f"NOT isfinite({number.sql})")
-        return Typed(f"CASE WHEN {wild} THEN CAST('nan' AS DOUBLE) ELSE {finite} END", DOUBLE)
+        return Typed(_finite(call, name, [number.sql]), DOUBLE)
 
     return build
+
+
+def _finite(call: AggregateCall, name: str, numbers_: Sequence[str]) -> str:
+    """A statistic of finite doubles; of others, which DuckDB refuses, NaN where there are enough."""
+    every = " + ".join(numbers_)
+    finite = call.sql(name, *(f"CASE WHEN isfinite({every}) THEN {one} END" for one in numbers_))
+    is_wild, count = call.sql("bool_or", f"NOT isfinite({every})"), call.sql("count", every)
+    least = 2 if name.endswith("_samp") else 1
+    nan = f"CASE WHEN {count} >= {least} THEN CAST('nan' AS DOUBLE) END"
+    return f"CASE WHEN {is_wild} THEN {nan} ELSE {finite} END"
 
 
 def _moment(function: Callable[..., Any]) -> Builder:
@@ -270,7 +278,9 @@ def _pair(name: str) -> Builder:
             raise call.mismatch()
         result = DOUBLE if DOUBLE in (call.argument().type, call.argument(1).type) else REAL
         sqls = [f"CAST({call.as_type(result, index).sql} AS DOUBLE)" for index in range(2)]
-        found = Kernel(statistics.known, (DOUBLE,), DOUBLE).sql([call.sql(name, *sqls)])
+        found = _finite(call, name, sqls)
+        if not name.startswith("covar"):
+            found = Kernel(statistics.known, (DOUBLE,), DOUBLE).sql([found])
         return Typed(f"CAST({found} AS {duckdb_type(result)})", result)
 
     return build

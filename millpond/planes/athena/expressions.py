@@ -291,6 +291,9 @@ class ExpressionCompiler:
         return Typed(f"(NOT {self.boolean(node.this)})", BOOLEAN)
 
     def _negative(self, node: exp.Neg) -> Typed:
+        if isinstance(node.this, exp.Literal) and node.this.is_number and node.this.name == str(2**63):
+            # The least bigint: its digits alone are none.
+            return Typed(f"CAST(-{2**63} AS BIGINT)", BIGINT, Constant(-(2**63)), is_atomic=True)
         value = self.compile(node.this)
         if not value.type.is_numeric and not value.type.name.startswith("interval"):
             raise QueryFailed("TYPE_MISMATCH", f"Cannot negate {value.type}", *position(node))

@@ -210,4 +210,12 @@ def _between(left: Typed, right: Typed, place: Place) -> Typed:
     one, other = coerce(left, common), coerce(right, common)
     if common.name == "date":
         return Typed(f"(CAST({one.sql} - ({other.sql}) AS BIGINT) * {_DAY})", INTERVAL_DAY)
+    if common.precision > 3:
+        return Typed(
+            Kernel(_rounded_span, (common, common), INTERVAL_DAY).sql([one.sql, other.sql]), INTERVAL_DAY
+        )
     return Typed(f"((epoch_us({one.sql}) - epoch_us({other.sql})) // 1000)", INTERVAL_DAY)
+
+
+def _rounded_span(micros: int, others: int) -> int:
+    return times.rounded(micros - others, 3) // 1000

@@ -1,7 +1,8 @@
 """Trino queries compiled to one DuckDB statement.
 
 Names are resolved here, against the catalog, so the statement that DuckDB sees has only generated names:
-every relation an alias of its own (``r1``), every output column its number (``out1``).
+every relation an alias of its own (``r1``), every output column its number (``out 1``). No two have one name:
+DuckDB takes a name within an expression of ORDER BY for a column of FROM before one of the result.
 """
 
 # ruff: noqa: S608 - writing SQL is what this module is for; names and texts in it are quoted
@@ -487,7 +488,7 @@ class _QueryCompiler:
             items.append((f"unnest(range(1, CAST({longest} AS BIGINT) + 1))", BIGINT))
             if isinstance(offset, exp.Identifier):
                 names = [*names, offset.name]
-        columns = [Column("", f"out{i}", type_) for i, (_, type_) in enumerate(items, 1)]
+        columns = [Column("", self.fresh("out "), type_) for _, type_ in items]
         listed = ", ".join(
             f"{sql} AS {quote(c.sql_name)}" for (sql, _), c in zip(items, columns, strict=True)
         )
@@ -555,7 +556,7 @@ class _QueryCompiler:
             self, scope, grouped_by=grouped_by, has_aggregates=True, clause="SELECT clause"
         )
         items = list(self._items(node, scope, expressions))
-        columns = [Column(name, f"out{i}", value.type) for i, (name, value) in enumerate(items, 1)]
+        columns = [Column(name, self.fresh("out "), value.type) for name, value in items]
         listed = ", ".join(
             f"{v.sql} AS {quote(c.sql_name)}" for (_, v), c in zip(items, columns, strict=True)
         )
@@ -847,7 +848,7 @@ class _QueryCompiler:
             if common is None:
                 raise QueryFailed("TYPE_MISMATCH", "Values rows have mismatched types", *position(node))
             types.append(common)
-        columns = [Column("", f"out{i}", type_) for i, type_ in enumerate(types, 1)]
+        columns = [Column("", self.fresh("out "), type_) for type_ in types]
         listed = ", ".join(
             f"({', '.join(coerce(v, t).sql for v, t in zip(values, types, strict=True))})" for values in rows
         )

@@ -211,6 +211,8 @@ def limited(size: int) -> Callable[[str], str]:
 def round_double(value: float, digits: int) -> float:
     if value != value or math.isinf(value):
         return value
+    if value == 0:
+        return 0.0
     if digits == 0:
         return math.copysign(float(_half_away(value)), value)
     factor = 10.0**digits
