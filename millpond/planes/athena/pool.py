@@ -207,6 +207,9 @@ class WorkerPool:
         return worker
 
     def _start_parent(self) -> process.OwnedProcess:
+        if self._parent is None:
+            # An engine that was killed leaves links here, and with them the disk of objects that are gone.
+            shutil.rmtree(self._home, ignore_errors=True)
         self._home.mkdir(parents=True, exist_ok=True)
         (self._home / DOORBELL).unlink(missing_ok=True)
         os.mkfifo(self._home / DOORBELL)
