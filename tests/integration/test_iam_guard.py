@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from engine_fixtures import RunningEngine, running_engine
+from engine_fixtures import RunningEngine, running_engine, wait_for
 
 from millpond.client import permissions
 from millpond.planes.iam import read_policy
@@ -238,3 +238,131 @@ def test_a_mode_that_is_none_is_refused(running_engine: RunningEngine):
     with pytest.raises(Exception, match="400"):
         permissions.ask(running_engine.settings, "PUT", {"mode": "perhaps"})
     assert permissions.ask(running_engine.settings)["mode"] == "audit"
+
+
+def as_session(running_engine: RunningEngine, role: str, name: str) -> Callable[[str], Any]:
+    """Clients of a session of a role."""
+    given = running_engine.client("sts").assume_role(RoleArn=role, RoleSessionName=name)["Credentials"]
+    return lambda service: boto3.client(
+        service,
+        endpoint_url=running_engine.settings.endpoint_url,
+        region_name=REGION,
+        aws_access_key_id=given["AccessKeyId"],
+        aws_secret_access_key=given["SecretAccessKey"],
+        aws_session_token=given["SessionToken"],
+    )
+
+
+def allowing(running_engine: RunningEngine, name: str, statements: list[dict[str, Any]], **trust: Any) -> str:
+    """A role that the account trusts, or who is named, with a policy; its ARN."""
+    iam = running_engine.client("iam")
+    trusting = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole", **trust}
+    document = {"Version": "2012-10-17", "Statement": [trusting]}
+    made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(document))
+    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **one} for one in statements]}
+    iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=json.dumps(policy))
+    return str(made["Role"]["Arn"])
+
+
+@pytest.fixture(scope="module")
+def lake(running_engine: RunningEngine) -> None:
+    """Two tables, one with a plain object and one whose object a key encrypts, and a bucket of results."""
+    s3, glue, kms = (running_engine.client(one) for one in ("s3", "glue", "kms"))
+    for bucket in ("lake-data", "lake-results"):
+        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    key = kms.create_key(Tags=[{"TagKey": "name", "TagValue": "lake"}])["KeyMetadata"]["Arn"]
+    kms.create_alias(AliasName="alias/lake", TargetKeyId=key)
+    s3.put_object(Bucket="lake-data", Key="plain/a.csv", Body=b"1\n2\n")
+    s3.put_object(
+        Bucket="lake-data", Key="sealed/a.csv", Body=b"3\n", ServerSideEncryption="aws:kms", SSEKMSKeyId=key
+    )
+    glue.create_database(DatabaseInput={"Name": "lake"})
+    for name in ("plain", "sealed"):
+        glue.create_table(
+            DatabaseName="lake",
+            TableInput={
+                "Name": name,
+                "TableType": "EXTERNAL_TABLE",
+                "StorageDescriptor": {
+                    "Columns": [{"Name": "n", "Type": "int"}],
+                    "Location": f"s3://lake-data/{name}/",
+                    "InputFormat": "org.apache.hadoop.mapred.TextInputFormat",
+                    "OutputFormat": "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
+                    "SerdeInfo": {
+                        "SerializationLibrary": "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe",
+                        "Parameters": {"field.delim": ","},
+                    },
+                },
+            },
+        )
+
+
+ATHENA = {
+    "start": {"Action": "athena:*", "Resource": "*"},
+    "place": {"Action": "s3:GetBucketLocation", "Resource": "arn:aws:s3:::lake-results"},
+    "results": {"Action": ["s3:PutObject", "s3:GetObject"], "Resource": "arn:aws:s3:::lake-results/*"},
+    "catalog": {"Action": ["glue:GetTable", "glue:GetDatabase"], "Resource": "*"},
+    "list": {"Action": "s3:ListBucket", "Resource": "arn:aws:s3:::lake-data"},
+    "plain": {"Action": "s3:GetObject", "Resource": "arn:aws:s3:::lake-data/plain/*"},
+    "sealed": {"Action": "s3:GetObject", "Resource": "arn:aws:s3:::lake-data/sealed/*"},
+    "key": {"Action": "kms:Decrypt", "Resource": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/*"},
+}
+QUERIES = (
+    ("all", "plain", "", "2"),
+    ("no-results", "plain", "results", "Access denied when writing output to url: s3://lake-results/"),
+    (
+        "no-catalog",
+        "plain",
+        "catalog",
+        "Insufficient permissions to execute the query."
+        f" User: arn:aws:sts::{ACCOUNT}:assumed-role/no-catalog/query is not authorized to perform:"
+        f" glue:GetTable on resource: arn:aws:glue:{REGION}:{ACCOUNT}:catalog"
+        " because no identity-based policy allows the glue:GetTable action",
+    ),
+    ("no-list", "plain", "list", "Permission denied on S3 path: s3://lake-data"),
+    ("no-data", "plain", "plain", "Permission denied on S3 path: s3://lake-data/plain/a.csv"),
+    ("key", "sealed", "", "1"),
+    ("no-key", "sealed", "key", "Permission denied on S3 path: s3://lake-data/sealed/a.csv"),
+)
+
+
+@pytest.mark.parametrize("case", QUERIES, ids=lambda case: case[0])
+@pytest.mark.usefixtures("lake", "enforced")
+def test_a_query_reads_and_writes_as_who_asks_it(
+    running_engine: RunningEngine, case: tuple[str, str, str, str]
+):
+    name, table, without, told = case
+    statements = [one for which, one in ATHENA.items() if which != without]
+    athena = as_session(running_engine, allowing(running_engine, name, statements), "query")("athena")
+    started = athena.start_query_execution(
+        QueryString=f"SELECT count(*) FROM lake.{table}",
+        ResultConfiguration={"OutputLocation": "s3://lake-results/"},
+    )["QueryExecutionId"]
+
+    def ended() -> dict[str, Any] | None:
+        told: dict[str, Any] = athena.get_query_execution(QueryExecutionId=started)["QueryExecution"][
+            "Status"
+        ]
+        return told if told["State"] in ("SUCCEEDED", "FAILED") else None
+
+    status = wait_for("the query to end", ended)
+    if without:
+        assert status["State"] == "FAILED"
+        assert status["StateChangeReason"].startswith(told)
+    else:
+        assert status["State"] == "SUCCEEDED", status
+        rows = athena.get_query_results(QueryExecutionId=started)["ResultSet"]["Rows"]
+        assert rows[1]["Data"][0]["VarCharValue"] == told
+
+
+def test_a_query_is_refused_where_its_results_cannot_be_placed(running_engine: RunningEngine, enforced: None):
+    role = allowing(running_engine, "no-place", [ATHENA["start"]])
+    code, _, message = denied(
+        as_session(running_engine, role, "query")("athena").start_query_execution,
+        QueryString="SELECT 1",
+        ResultConfiguration={"OutputLocation": "s3://lake-results/"},
+    )
+    assert (code, message) == (
+        "InvalidRequestException",
+        "Unable to verify/create output bucket lake-results",
+    )

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any, NoReturn, Protocol
 
 from botocore import xform_name
+from botocore.exceptions import ClientError
 from localstack.aws.api import CommonServiceException, RequestContext, ServiceException
 from localstack.aws.spec import load_service
 from localstack.services.moto import call_moto
@@ -16,6 +17,8 @@ from moto.core.responses import BaseResponse
 
 from millpond.localstack_ext.engine.refusals import refusal
 from millpond.localstack_ext.engine.requests import check
+from millpond.localstack_ext.iam.guard import GUARD
+from millpond.planes.common.callers import acting_as
 from millpond.planes.common.errors import AwsError
 from millpond.planes.common.operations import Answer, Operations
 
@@ -152,7 +155,8 @@ def _ask_plane(served: Served, operation: str, method: str, ask_moto: Handler) -
         if not handles(operation, arguments):
             return ask_moto(context, request)
         try:
-            return getattr(plane, method)(arguments)
+            with acting_as(GUARD.acting_key(context)):
+                return getattr(plane, method)(arguments)
         except ServiceException:
             raise
         except Exception as error:
@@ -164,7 +168,12 @@ def _ask_plane(served: Served, operation: str, method: str, ask_moto: Handler) -
 
 
 def to_aws_error(error: Exception) -> CommonServiceException | None:
-    """A plane's refusal as the error LocalStack serialises; None if it is another exception."""
+    """A plane's refusal as the error LocalStack serialises; None if it is another exception.
+
+    What another service denied to the caller, for whom the plane asked, is denied with its sentence.
+    """
+    if isinstance(error, ClientError) and error.response["Error"]["Code"].startswith("AccessDenied"):
+        return CommonServiceException("AccessDeniedException", error.response["Error"]["Message"], 400, True)
     if not isinstance(error, AwsError):
         return None
     aws_error = CommonServiceException(error.code, error.message, status_code=error.status_code)

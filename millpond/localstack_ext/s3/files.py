@@ -12,8 +12,10 @@ from localstack.services.s3.constants import ARCHIVES_STORAGE_CLASSES
 from localstack.services.s3.models import S3Object, s3_stores
 
 from millpond.localstack_ext.engine import planes
+from millpond.localstack_ext.iam.guard import GUARD
 from millpond.localstack_ext.s3.objects import DiskObjectStore
 from millpond.localstack_ext.state import engine_state
+from millpond.planes.athena.files import Reader
 
 
 @cache
@@ -24,36 +26,37 @@ def object_store() -> DiskObjectStore:
     return DiskObjectStore(state / "objects" if keeps else state / "engine" / "s3", keeps=keeps)
 
 
-def link_objects(store: DiskObjectStore, account_id: str, locations: Iterable[str], directory: Path) -> None:
+def link_objects(store: DiskObjectStore, reader: Reader, locations: Iterable[str], directory: Path) -> None:
     """Give the files of objects a second name below a directory; those that must be asked for are left out.
 
     Parameters
     ----------
     store : DiskObjectStore
         Knows the file of an object.
-    account_id : str
-        Who reads them. Its root may read what is in its own buckets, unless a policy says otherwise.
+    reader : Reader
+        Who reads them. An account's root may read what is in its own buckets, unless a policy says otherwise;
+        what the policies of somebody else do not allow is asked for, and denied there.
     locations : iterable of str
         ``s3://bucket/key``, each a path below a directory.
     directory : Path
         On the same file system.
     """
     made = set()
-    for location in locations:
+    plain = {one: found for one in locations if (found := _plain_object(reader.account_id, one)) is not None}
+    for location in GUARD.may_read(reader.access_key, reader.account_id, reader.region, plain):
         bucket, _, key = location.removeprefix("s3://").partition("/")
-        if (found := _plain_object(account_id, bucket, key)) is None:
-            continue
         path = directory / bucket / key
         # What has gone meanwhile, or lies on another file system, is asked for like the others.
         with contextlib.suppress(OSError):
             if path.parent not in made:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 made.add(path.parent)
-            os.link(store.path(found), path)
+            os.link(store.path(plain[location]), path)
 
 
-def _plain_object(account_id: str, bucket_name: str, key: str) -> S3Object | None:
-    """An object that reading answers with its content, whoever in its account asks."""
+def _plain_object(account_id: str, location: str) -> S3Object | None:
+    """An object that reading answers with its content, whoever in its account asks that may read it."""
+    bucket_name, _, key = location.removeprefix("s3://").partition("/")
     # Buckets are those of every region.
     buckets = s3_stores[account_id]["us-east-1"].buckets
     bucket = buckets.get(bucket_name)

@@ -8,7 +8,7 @@ import logging
 import re
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import duckdb
 import duckdb_extension_httpfs  # type: ignore[import-untyped]
@@ -25,7 +25,8 @@ _LOG = logging.getLogger(__name__)
 _THREADS = 2
 _MEMORY = "1GB"
 _OUR_ERROR = re.compile("\x02([A-Z][A-Z_]+): (.*?)\x03", re.DOTALL)
-
+# An object that may not be read, of which httpfs tells the address.
+_FORBIDDEN = re.compile(r"https?://[^/\s]+/([^\s'?\"]+).*\b403\b", re.DOTALL)
 _PYTHON = re.compile(r"Python exception occurred while executing the UDF: (\w+)")
 NO_MEMORY = "EXCEEDED_LOCAL_MEMORY_LIMIT", "Query exceeded per-node memory limit"
 
@@ -147,6 +148,8 @@ def translated(error: duckdb.Error, named: Callable[[str], str] = str) -> QueryF
         if match[1] == "MemoryError":
             return QueryFailed(*NO_MEMORY)
         return QueryFailed("GENERIC_INTERNAL_ERROR", f"a function of the query failed with {match[1]}")
+    if isinstance(error, duckdb.HTTPException) and (match := _FORBIDDEN.search(text)):
+        return QueryFailed("", f"Permission denied on S3 path: s3://{unquote(match[1])}")
     message = text.partition(": ")[2].split("\n")[0] or text
     if "More than one row returned by a subquery" in text:
         return QueryFailed("SUBQUERY_MULTIPLE_ROWS", "Scalar sub-query has returned multiple rows")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+from botocore.exceptions import BotoCoreError, ClientError
+
 from millpond.planes.common.errors import AwsError
 
 CATALOG = "awsdatacatalog"
@@ -137,3 +141,22 @@ class KernelFailed(Exception):  # noqa: N818 - says what happened
         self.reason = reason
         self.message = message
         super().__init__(f"\x02{reason}: {message}\x03")
+
+
+_DENIED = ("AccessDenied", "AccessDeniedException", "403")
+_OBJECT = re.compile(r"on resource: arn:aws:s3:::(\S+)")
+
+
+def is_denied(error: ClientError) -> bool:
+    """Whether a service has refused something to the caller of a query."""
+    return error.response["Error"]["Code"] in _DENIED
+
+
+def refused(error: ClientError | BotoCoreError) -> QueryFailed:
+    """What a service has refused, as the reason of a query: "Troubleshoot permissions" of the user guide."""
+    if not isinstance(error, ClientError) or not is_denied(error):
+        return QueryFailed("GENERIC_INTERNAL_ERROR", str(error))
+    message = error.response["Error"].get("Message", "")
+    if found := _OBJECT.search(message):
+        return QueryFailed("", f"Permission denied on S3 path: s3://{found[1]}")
+    return QueryFailed("", f"Insufficient permissions to execute the query. {message}")

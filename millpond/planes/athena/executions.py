@@ -76,7 +76,9 @@ class QueryExecution:
 
     def __getstate__(self) -> dict[str, Any]:
         # What is told of a query that has run is its kind; its tree and its process are for running it.
-        return {**vars(self), "statement": Statement(self.statement.kind), "worker": None}
+        # An access key would be one of a session that may be gone.
+        job = replace(self.job, access_key="")
+        return {**vars(self), "statement": Statement(self.statement.kind), "worker": None, "job": job}
 
     @property
     def query_id(self) -> str:

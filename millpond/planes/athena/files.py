@@ -9,6 +9,7 @@ began, whatever takes its place meanwhile, and DuckDB may open nothing else of t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from millpond.planes.athena.types import literal
@@ -19,14 +20,32 @@ WANTED = "wanted-objects"
 _LONGEST_NAME = 255
 _LONGEST_PATH = 2048
 
-Linker = Callable[[str, Iterable[str], Path], None]
-"""Links objects, given by account and location (``s3://bucket/key``), below a directory as ``bucket/key``.
 
-What is not one plain file there, or may not be read by the account's root, is left out.
+@dataclass(frozen=True)
+class Reader:
+    """Who reads objects.
+
+    Parameters
+    ----------
+    account_id, region : str
+        Where.
+    access_key : str
+        Access key id of a session or a user, or the account's number for its root.
+    """
+
+    account_id: str
+    region: str
+    access_key: str
+
+
+Linker = Callable[[Reader, Iterable[str], Path], None]
+"""Links objects, given by reader and location (``s3://bucket/key``), below a directory as ``bucket/key``.
+
+What is not one plain file there, or may not be read by that reader, is left out.
 """
 
 
-def link_nothing(account_id: str, locations: Iterable[str], directory: Path) -> None:
+def link_nothing(reader: Reader, locations: Iterable[str], directory: Path) -> None:
     """A :data:`Linker` for objects that are no files here."""
 
 

@@ -42,6 +42,8 @@ class Job:
         Bytes after which the query is cancelled.
     trino_url, trino_user : str
         The Trino server that answers, where it is not to be compiled, and who asks it.
+    access_key : str
+        Access key id of who asks: a session's or a user's, or the account's number.
     """
 
     query_id: str
@@ -55,6 +57,12 @@ class Job:
     scan_limit: int | None = None
     trino_url: str = ""
     trino_user: str = "athena"
+    access_key: str = ""
+
+    @property
+    def key(self) -> str:
+        """The access key id that its calls are signed with."""
+        return self.access_key or self.account_id
 
     def write(self, directory: Path) -> None:
         (directory / JOB_FILE).write_text(json.dumps(asdict(self)))

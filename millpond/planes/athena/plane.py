@@ -15,7 +15,12 @@ from botocore.exceptions import ClientError
 
 from millpond.planes.athena import events
 from millpond.planes.athena import statements as st
-from millpond.planes.athena.exceptions import InvalidRequestException, QueryFailed
+from millpond.planes.athena.exceptions import (
+    AthenaException,
+    InvalidRequestException,
+    QueryFailed,
+    is_denied,
+)
 from millpond.planes.athena.executions import QueryExecution, QueryExecutions, new_id
 from millpond.planes.athena.jobs import Job
 from millpond.planes.athena.metadata import CATALOG, Metadata
@@ -25,6 +30,7 @@ from millpond.planes.athena.results import read_csv, read_text, to_row
 from millpond.planes.athena.saved import NamedQueries, PreparedStatements
 from millpond.planes.athena.trino.server import TrinoServers
 from millpond.planes.athena.workgroups import ENGINE_VERSION, PRIMARY, WorkGroup, WorkGroups
+from millpond.planes.common.callers import caller_key
 from millpond.planes.common.context import PlaneContext
 from millpond.planes.common.telemetry import Reporter, Telemetry
 
@@ -95,6 +101,15 @@ class AthenaPlane:
         self.list_databases = self._metadata.list_databases
         self.get_table_metadata = self._metadata.get_table
         self.list_table_metadata = self._metadata.list_tables
+
+    def work_group_of(self, kind: str, name: str) -> str | None:
+        """The workgroup of an ``execution`` or a ``namedquery`` by its id; None if there is none."""
+        try:
+            if kind == "execution":
+                return self._executions.find(name).work_group
+            return str(self._named.get({"NamedQueryId": name})["NamedQuery"]["WorkGroup"])
+        except AthenaException:
+            return None
 
     def close(self) -> None:
         """Nothing: the queries end with the processes that run them, which every region shares."""
@@ -231,6 +246,8 @@ class AthenaPlane:
                     return rows, end if end < size else None
                 piece *= 4
         except ClientError as error:
+            if is_denied(error):
+                raise
             raise InvalidRequestException(
                 "Could not find results", "INVALID_QUERY_EXECUTION_STATE"
             ) from error
@@ -259,6 +276,7 @@ class AthenaPlane:
         parameters = [str(value) for value in request.get("ExecutionParameters") or []]
         text, statement = self._resolved(query, parameters, group)
         result = _result_configuration(request, group)
+        self._check_bucket(result["OutputLocation"])
         query_id = new_id()
         prefix = result["OutputLocation"].rstrip("/") + "/"
         extension = "txt" if statement.statement_type == "UTILITY" or _is_plain_ddl(statement) else "csv"
@@ -274,6 +292,7 @@ class AthenaPlane:
             self._context.account_id,
             self._context.region,
             group.scan_limit,
+            access_key=caller_key(self._context.account_id),
         )
         shown = {"Catalog": context.get("Catalog", CATALOG).lower()}
         return QueryExecution(
@@ -287,6 +306,17 @@ class AthenaPlane:
             publishes_metrics=group.publishes_metrics,
             reuse_minutes=_reuse_minutes(request),
         )
+
+    def _check_bucket(self, location: str) -> None:
+        """Athena asks where the bucket of the results is, for who has policies of its own."""
+        if caller_key(self._context.account_id) == self._context.account_id:
+            return
+        bucket = location.removeprefix("s3://").partition("/")[0]
+        try:
+            self._s3().get_bucket_location(Bucket=bucket)
+        except ClientError as error:
+            if is_denied(error):
+                raise InvalidRequestException(f"Unable to verify/create output bucket {bucket}") from error
 
     def _resolved(self, query: str, parameters: list[str], group: WorkGroup) -> tuple[str, st.Statement]:
         """The statement to run: with parameters in place, a prepared one instead of its EXECUTE."""
@@ -326,7 +356,7 @@ class AthenaPlane:
                 service,  # type: ignore[call-overload]
                 endpoint_url=self._context.endpoint_url,
                 region_name=self._context.region,
-                aws_access_key_id=self._context.account_id,
+                aws_access_key_id=caller_key(self._context.account_id),
                 aws_secret_access_key="athena",  # noqa: S106
                 config=config,
             )

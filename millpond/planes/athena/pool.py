@@ -17,6 +17,7 @@ from pathlib import Path
 from millpond.base import process
 from millpond.base.waiting import scaled
 from millpond.planes.athena import files
+from millpond.planes.athena.files import Reader
 from millpond.planes.athena.jobs import (
     ANSWERS,
     DOORBELL,
@@ -98,7 +99,11 @@ class Worker:
 
     def _link(self, job: Job, link: files.Linker) -> None:
         """Link what it has written down that it wants, and tell it."""
-        link(job.account_id, files.wanted(self.directory), self.directory / files.OBJECTS)
+        link(
+            Reader(job.account_id, job.region, job.key),
+            files.wanted(self.directory),
+            self.directory / files.OBJECTS,
+        )
         # Where it has gone, the pipe says so next.
         with contextlib.suppress(WorkerDied):
             self._ring()

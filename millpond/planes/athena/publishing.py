@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 _PART = 8 << 20
 """Bytes of the largest object that is put at once."""
+_NOT_WRITABLE = (
+    "Access denied when writing output to url: {} . Please ensure you are allowed to access the S3 bucket. "
+    "If you are encrypting query results with KMS key, please ensure you are allowed to access your KMS key"
+)
 
 
 class Publisher:
@@ -110,6 +114,9 @@ class Publisher:
         try:
             self._send(path, bucket, key, job.upload_arguments)
         except (boto3.exceptions.S3UploadFailedError, ClientError) as error:
+            # boto3 tells of the error in its text alone.
+            if "(AccessDenied)" in str(error):
+                raise QueryFailed("", _NOT_WRITABLE.format(job.output_location)) from error
             reason = f"Unable to verify/create output bucket {bucket}"
             raise QueryFailed("", f"{reason}: {error}") from error
         self._put(job, f"{job.output_location}.metadata", metadata_file(columns, self._engine))

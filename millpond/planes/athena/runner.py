@@ -17,7 +17,7 @@ from millpond.planes.athena import ddl
 from millpond.planes.athena import statements as st
 from millpond.planes.athena.catalog import GlueCatalog
 from millpond.planes.athena.engine import NO_MEMORY, is_translated, scanned_bytes, translated
-from millpond.planes.athena.exceptions import NotSupported, QueryFailed
+from millpond.planes.athena.exceptions import NotSupported, QueryFailed, refused
 from millpond.planes.athena.files import ObjectFiles
 from millpond.planes.athena.iceberg.tables import is_iceberg
 from millpond.planes.athena.jobs import Job, Outcome
@@ -89,7 +89,7 @@ class QueryRunner:
         except QueryFailed as error:
             return _failed(error)
         except (ClientError, BotoCoreError) as error:
-            return _failed(QueryFailed("GENERIC_INTERNAL_ERROR", str(error)))
+            return _failed(refused(error))
         return self._compiled(statement, job)
 
     def _compiled(self, statement: st.Statement, job: Job) -> Outcome:
@@ -116,7 +116,7 @@ class QueryRunner:
         except FileNotFoundError as error:
             outcome = Outcome("FAILED", f"ICEBERG_CANNOT_OPEN_SPLIT: Error opening Iceberg split {error}")
         except (ClientError, BotoCoreError) as error:
-            outcome = _failed(QueryFailed("GENERIC_INTERNAL_ERROR", str(error)))
+            outcome = _failed(refused(error))
         return replace(outcome, scanned_bytes=scanned_bytes(self._connection, self._files.home))
 
     def _run(self, statement: st.Statement, job: Job) -> Outcome:

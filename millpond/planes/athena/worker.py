@@ -63,16 +63,16 @@ class _Clients:
         self._own = environment["AWS_ACCESS_KEY_ID"], environment["AWS_DEFAULT_REGION"]
         self._ready = self._make(*self._own)
 
-    def of(self, account_id: str, region: str) -> tuple[S3Client, GlueClient]:
-        """Clients that act for an account in a region."""
-        return self._ready if (account_id, region) == self._own else self._make(account_id, region)
+    def of(self, access_key: str, region: str) -> tuple[S3Client, GlueClient]:
+        """Clients that act for an access key, which may be the number of an account, in a region."""
+        return self._ready if (access_key, region) == self._own else self._make(access_key, region)
 
-    def _make(self, account_id: str, region: str) -> tuple[S3Client, GlueClient]:
+    def _make(self, access_key: str, region: str) -> tuple[S3Client, GlueClient]:
         common: dict[str, Any] = {
             "endpoint_url": os.environ["AWS_ENDPOINT_URL"],
             "region_name": region,
-            # The emulator takes the account from the access key id.
-            "aws_access_key_id": account_id,
+            # The emulator takes the account, and who it is, from the access key id.
+            "aws_access_key_id": access_key,
             "aws_secret_access_key": os.environ["AWS_SECRET_ACCESS_KEY"],
             "config": Config(retries={"max_attempts": 3}, s3={"addressing_style": "path"}),
         }
@@ -112,8 +112,8 @@ def _run_one(directory: Path, parent: int, clients: _Clients) -> None:
     if _wait(doorbell, parent):
         job, environment = Job.take(directory), os.environ
         endpoint_url, secret_key = environment["AWS_ENDPOINT_URL"], environment["AWS_SECRET_ACCESS_KEY"]
-        sign_in(connection, endpoint_url, job.region, job.account_id, secret_key)
-        s3, glue = clients.of(job.account_id, job.region)
+        sign_in(connection, endpoint_url, job.region, job.key, secret_key)
+        s3, glue = clients.of(job.key, job.region)
         files = ObjectFiles(directory, ask)
         QueryRunner(directory, connection, s3, glue, files).run(job).write(directory)
         os.write(answers, IS_DONE)

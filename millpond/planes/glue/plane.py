@@ -162,6 +162,11 @@ class GluePlane(SessionOperations):
             for operation in part.OPERATIONS:
                 setattr(self, xform_name(operation), getattr(part, xform_name(operation)))
 
+    def catalog_policy(self) -> str | None:
+        """The resource policy of the catalog, as JSON; None if it has none."""
+        found = self._catalog.state.policies.get(self._context.arn("glue", "catalog"))
+        return found["PolicyInJson"] if found else None
+
     def settle(self) -> None:
         """End the runs that an engine before has left."""
         with self._lock:

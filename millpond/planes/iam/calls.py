@@ -7,10 +7,13 @@ where the tables know no resource for it, on ``*``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
+
+from millpond.planes.iam import networks
 
 Members = Mapping[str, Any]
 """The input of an operation, as the service's model names it."""
@@ -26,11 +29,14 @@ class Need:
         As a policy would name them.
     is_known : bool
         Whether the tables know the resource of the action; ``*`` stands for it otherwise.
+    keys : tuple of pairs
+        Condition keys, in lower case, that are of this permission alone.
     """
 
     action: str
     resource: str
     is_known: bool = True
+    keys: tuple[tuple[str, str], ...] = ()
 
 
 PREFIXES = {
@@ -93,6 +99,55 @@ ACTIONS: Mapping[str, str] = {
 }
 """Operations whose action has another name."""
 
+# A path of "*" is every member there, such as each of a stream's destinations.
+PASSED: Mapping[str, Sequence[tuple[str, str]]] = {
+    "athena:CreateWorkGroup": (("Configuration.ExecutionRole", "athena"),),
+    "athena:UpdateWorkGroup": (("ConfigurationUpdates.ExecutionRole", "athena"),),
+    "backup:CreateBackupSelection": (("BackupSelection.IamRoleArn", "backup"),),
+    "cloudformation:CreateChangeSet": (("RoleARN", "cloudformation"),),
+    "cloudformation:CreateStack": (("RoleARN", "cloudformation"),),
+    "cloudformation:DeleteStack": (("RoleARN", "cloudformation"),),
+    "cloudformation:UpdateStack": (("RoleARN", "cloudformation"),),
+    "cloudtrail:CreateTrail": (("CloudWatchLogsRoleArn", "cloudtrail"),),
+    "cloudtrail:UpdateTrail": (("CloudWatchLogsRoleArn", "cloudtrail"),),
+    "codebuild:CreateProject": (("serviceRole", "codebuild"),),
+    "codebuild:StartBuild": (("serviceRoleOverride", "codebuild"),),
+    "codebuild:UpdateProject": (("serviceRole", "codebuild"),),
+    "codepipeline:CreatePipeline": (("pipeline.roleArn", "codepipeline"),),
+    "codepipeline:UpdatePipeline": (("pipeline.roleArn", "codepipeline"),),
+    "ec2:CreateFlowLogs": (("DeliverLogsPermissionArn", "vpc-flow-logs"),),
+    "ecs:RegisterTaskDefinition": (("taskRoleArn", "ecs-tasks"), ("executionRoleArn", "ecs-tasks")),
+    "events:PutRule": (("RoleArn", "events"),),
+    "events:PutTargets": (("Targets.RoleArn", "events"),),
+    "firehose:CreateDeliveryStream": (("*.RoleARN", "firehose"), ("*.*.RoleARN", "firehose")),
+    "firehose:UpdateDestination": (("*.RoleARN", "firehose"), ("*.*.RoleARN", "firehose")),
+    "glue:CreateCrawler": (("Role", "glue"),),
+    "glue:CreateJob": (("Role", "glue"),),
+    "glue:CreateMLTransform": (("Role", "glue"),),
+    "glue:CreateSession": (("Role", "glue"),),
+    "glue:StartDataQualityRuleRecommendationRun": (("Role", "glue"),),
+    "glue:StartDataQualityRulesetEvaluationRun": (("Role", "glue"),),
+    "glue:UpdateCrawler": (("Role", "glue"),),
+    "glue:UpdateJob": (("JobUpdate.Role", "glue"),),
+    "glue:UpdateMLTransform": (("Role", "glue"),),
+    "lakeformation:RegisterResource": (("RoleArn", "lakeformation"),),
+    "lambda:CreateFunction": (("Role", "lambda"),),
+    "lambda:UpdateFunctionConfiguration": (("Role", "lambda"),),
+    "logs:PutDestination": (("roleArn", "logs"),),
+    "logs:PutSubscriptionFilter": (("roleArn", "logs"),),
+    "pipes:CreatePipe": (("RoleArn", "pipes"),),
+    "pipes:UpdatePipe": (("RoleArn", "pipes"),),
+    "s3:PutBucketReplication": (("ReplicationConfiguration.Role", "s3"),),
+    "scheduler:CreateSchedule": (("Target.RoleArn", "scheduler"),),
+    "scheduler:UpdateSchedule": (("Target.RoleArn", "scheduler"),),
+    "stepfunctions:CreateStateMachine": (("roleArn", "states"),),
+    "stepfunctions:TestState": (("roleArn", "states"),),
+    "stepfunctions:UpdateStateMachine": (("roleArn", "states"),),
+}
+"""Operations that hand a role to a service: where the role is in the input, and the service's principal.
+
+Source: the Service Authorization Reference, dependent action ``iam:PassRole``."""
+
 _TRANSACTION = {
     "ConditionCheck": "ConditionCheckItem",
     "Delete": "DeleteItem",
@@ -104,10 +159,6 @@ _TRANSACTION = {
 # By the action's prefix: the members that name a resource, most particular first, and the last part of its
 # ARN. A member that is an ARN already is taken as it is. Where a row has no part, the member holds the ARN.
 _RESOURCES: Mapping[str, Sequence[tuple[tuple[str, ...], str]]] = {
-    "athena": (
-        (("WorkGroup",), "workgroup/{}"),
-        (("ResourceARN",), ""),
-    ),
     "codebuild": (
         (("projectName",), "project/{}"),
         (("names",), "project/{}"),
@@ -122,22 +173,10 @@ _RESOURCES: Mapping[str, Sequence[tuple[tuple[str, ...], str]]] = {
         (("StreamArn",), ""),
         (("ResourceArn",), ""),
     ),
-    "events": (
-        (("Rule",), "rule/{}"),
-        (("EventBusName", "Name"), "rule/{}/{}"),
-        (("Name",), "rule/{}"),
-        (("ResourceARN",), ""),
-        (("Entries",), "event-bus/default"),
-    ),
     "firehose": ((("DeliveryStreamName",), "deliverystream/{}"),),
     "kinesis": (
         (("StreamARN",), ""),
         (("StreamName",), "stream/{}"),
-    ),
-    "kms": (
-        (("KeyId",), "key/{}"),
-        (("SourceKeyId",), "key/{}"),
-        (("AliasName",), "{}"),
     ),
     "lambda": (
         (("FunctionName",), "function:{}"),
@@ -174,10 +213,14 @@ _RESOURCES: Mapping[str, Sequence[tuple[tuple[str, ...], str]]] = {
         (("resourceArn",), ""),
         (("name",), "stateMachine:{}"),
     ),
-    "sts": ((("RoleArn",), ""),),
+}
+# Lists whose resource is a pattern.
+_LISTS = {
+    "logs:DescribeLogGroups": "log-group:*",
+    "ssm:DescribeParameters": "*",
 }
 # Services whose actions have no resource, or whose tables would not decide anything here.
-_WITHOUT = frozenset({"cloudwatch", "ec2", "tag", "sts", "budgets"})
+_WITHOUT = frozenset({"tag", "budgets"})
 
 
 def needs(service: str, operation: str, members: Members, account: str, region: str) -> Iterator[Need]:
@@ -197,6 +240,10 @@ def needs(service: str, operation: str, members: Members, account: str, region: 
     action = ACTIONS.get(own, own)
     if action in FREE:
         return
+    if action in _LISTS:
+        yield Need(action, f"arn:aws:{prefix}:{region}:{account}:{_LISTS[action]}")
+        return
+    yield from passed_roles(service, operation, members, account)
     special = _SPECIAL.get(prefix)
     if special is not None:
         yield from special(action, members, f"arn:aws:{prefix}:{region}:{account}:")
@@ -205,6 +252,29 @@ def needs(service: str, operation: str, members: Members, account: str, region: 
             yield Need(action, resource)
     else:
         yield Need(action, "*", prefix in _WITHOUT)
+
+
+def passed_roles(service: str, operation: str, members: Members, account: str) -> Iterator[Need]:
+    """The permissions to hand roles to a service: ``iam:PassRole``, each with ``iam:PassedToService``."""
+    for path, principal in PASSED.get(f"{service}:{operation}", ()):
+        for role in _at(members, path.split(".")):
+            # Glue, CodeBuild and Lambda take the name of a role for its ARN.
+            arn = role if role.startswith("arn:") else f"arn:aws:iam::{account}:role/{role}"
+            yield Need("iam:PassRole", arn, keys=(("iam:passedtoservice", f"{principal}.amazonaws.com"),))
+
+
+def _at(content: Any, path: Sequence[str]) -> Iterator[str]:
+    """The texts at a path of members, through lists and, by ``*``, through every member."""
+    if isinstance(content, list):
+        for one in content:
+            yield from _at(one, path)
+    elif not path:
+        if isinstance(content, str) and content:
+            yield content
+    elif isinstance(content, Mapping):
+        inner = list(content.values()) if path[0] == "*" else [content.get(path[0])]
+        for one in inner:
+            yield from _at(one, path[1:])
 
 
 def _named(prefix: str, members: Members, arn: str) -> Iterator[str]:
@@ -256,7 +326,11 @@ _OF_VERSIONS = {
 
 
 def _of_sqs(action: str, members: Members, arn: str) -> Iterator[Need]:
-    name = members.get("QueueName") or str(members.get("QueueUrl", "")).rpartition("/")[2]
+    owner, _, name = str(members.get("QueueUrl", "")).rpartition("/")
+    name = members.get("QueueName") or name
+    account = members.get("QueueOwnerAWSAccountId") or owner.rpartition("/")[2]
+    if re.fullmatch(r"\d{12}", account):
+        arn = ":".join([*arn.split(":")[:4], account, ""])
     yield Need(action, f"{arn}{name}" if name else "*", bool(name) or action == "sqs:ListQueues")
 
 
@@ -292,6 +366,9 @@ def _of_glue(action: str, members: Members, arn: str) -> Iterator[Need]:
     database = members.get("DatabaseName") or (
         members.get("Name") or (members.get("DatabaseInput") or {}).get("Name")
     )
+    if members.get("ResourceArn"):
+        yield Need(action, str(members["ResourceArn"]))
+        return
     is_catalog = any(word in operation for word in ("Database", "Table", "Partition", "Column"))
     if not is_catalog and "Connection" not in operation:
         yield Need(action, "*", is_known=False)
@@ -323,6 +400,124 @@ _GLUE_KINDS = {
 _GLUE_NAMES = ("JobName", "JobNames", "CrawlerName", "SessionId", "Id", "Name")
 
 
+def _of_ec2(action: str, members: Members, arn: str) -> Iterator[Need]:
+    operation = action.partition(":")[2]
+    found = list(networks.resources(operation, members, arn))
+    for resource in found:
+        yield Need(action, resource)
+    for resource in networks.tagged(operation, members, arn):
+        yield Need("ec2:CreateTags", resource, keys=(("ec2:createaction", operation),))
+    if not found:
+        yield Need(action, "*")
+
+
+def _of_events(action: str, members: Members, arn: str) -> Iterator[Need]:
+    """A rule of the default bus is named without it."""
+    if action == "events:PutEvents":
+        buses = dict.fromkeys(one.get("EventBusName") or "default" for one in members.get("Entries") or ())
+        for bus in buses:
+            yield Need(action, bus if bus.startswith("arn:") else f"{arn}event-bus/{bus}")
+        return
+    operation = action.partition(":")[2]
+    if "EventBus" in operation or operation in ("PutPermission", "RemovePermission"):
+        name = members.get("Name") or members.get("EventBusName") or "default"
+        yield Need(action, name if name.startswith("arn:") else f"{arn}event-bus/{name}")
+        return
+    rule = members.get("Rule") or members.get("Name")
+    if rule and ("Rule" in operation or "Target" in operation):
+        bus = str(members.get("EventBusName") or "default").rpartition("/")[2]
+        yield Need(action, f"{arn}rule/{rule}" if bus == "default" else f"{arn}rule/{bus}/{rule}")
+        return
+    resource = members.get("ResourceARN")
+    yield Need(action, str(resource or "*"), bool(resource) or operation.startswith("List"))
+
+
+def _of_athena(action: str, members: Members, arn: str) -> Iterator[Need]:
+    """Queries are their workgroup's; one that is named by its id is ``execution/ID`` or ``namedquery/ID``."""
+    operation = action.partition(":")[2]
+    if members.get("ResourceARN"):
+        yield Need(action, str(members["ResourceARN"]))
+        return
+    for name, part in _OF_ATHENA.items():
+        if given := members.get(name):
+            for one in given if isinstance(given, list) else [given]:
+                yield Need(action, f"{arn}{part}/{one}")
+            return
+    if operation.endswith("WorkGroup"):
+        yield Need(action, f"{arn}workgroup/{members.get('WorkGroup') or members.get('Name')}")
+    elif operation.endswith("DataCatalog"):
+        yield Need(action, f"{arn}datacatalog/{members.get('Name')}")
+    elif operation in ("ListWorkGroups", "ListDataCatalogs", "ListEngineVersions"):
+        yield Need(action, "*")
+    else:
+        yield Need(action, f"{arn}workgroup/{members.get('WorkGroup') or 'primary'}")
+
+
+_OF_ATHENA = {
+    "CatalogName": "datacatalog",
+    "NamedQueryId": "namedquery",
+    "NamedQueryIds": "namedquery",
+    "QueryExecutionId": "execution",
+    "QueryExecutionIds": "execution",
+}
+
+
+def _of_cloudwatch(action: str, members: Members, arn: str) -> Iterator[Need]:
+    alarms = members.get("AlarmNames") or ([members["AlarmName"]] if members.get("AlarmName") else [])
+    boards = members.get("DashboardNames") or (
+        [members["DashboardName"]] if members.get("DashboardName") else []
+    )
+    region, account = arn.split(":")[3:5]
+    found = [f"{arn}alarm:{name}" for name in alarms]
+    found += [arn.replace(f":{region}:{account}:", f"::{account}:dashboard/") + name for name in boards]
+    found += [members["ResourceARN"]] if members.get("ResourceARN") else []
+    if not found and action == "cloudwatch:DescribeAlarms":
+        found = [f"{arn}alarm:{members.get('AlarmNamePrefix') or ''}*"]
+    for resource in found or ["*"]:
+        yield Need(action, resource)
+
+
+def _of_kms(action: str, members: Members, arn: str) -> Iterator[Need]:
+    """An alias is made for a key, and both are asked; a key that is to be made has no name yet."""
+    alias, key = members.get("AliasName"), members.get("KeyId") or members.get("TargetKeyId")
+    if alias:
+        yield Need(action, f"{arn}{alias}")
+    if key:
+        yield Need(action, key if key.startswith("arn:") else f"{arn}{key if '/' in key else f'key/{key}'}")
+    if source := members.get("SourceKeyId"):
+        yield Need(action, source if source.startswith("arn:") else f"{arn}key/{source}")
+    if not (alias or key or members.get("SourceKeyId")):
+        # What a text was encrypted with is in the text: any key may be.
+        yield Need(
+            action, "*", action in ("kms:CreateKey", "kms:GenerateRandom", "kms:ListAliases", "kms:ListKeys")
+        )
+
+
+_WITHOUT_KEY = ("kms:CreateKey", "kms:GenerateRandom", "kms:ListAliases", "kms:ListKeys")
+
+
+def _of_sts(action: str, members: Members, _arn: str) -> Iterator[Need]:
+    """A session's tags and its source identity are permissions of their own, on the same role."""
+    role = members.get("RoleArn")
+    if not role:
+        yield Need(action, "*")
+        return
+    keys = tuple(
+        (key, str(members[name]))
+        for key, name in (
+            ("sts:externalid", "ExternalId"),
+            ("sts:rolesessionname", "RoleSessionName"),
+            ("sts:sourceidentity", "SourceIdentity"),
+        )
+        if members.get(name)
+    )
+    yield Need(action, str(role), keys=keys)
+    if members.get("Tags"):
+        yield Need("sts:TagSession", str(role), keys=keys)
+    if members.get("SourceIdentity"):
+        yield Need("sts:SetSourceIdentity", str(role), keys=keys)
+
+
 def _of_iam(action: str, members: Members, arn: str) -> Iterator[Need]:
     account = arn.split(":")[4]
     for name, part in (
@@ -342,9 +537,15 @@ def _of_iam(action: str, members: Members, arn: str) -> Iterator[Need]:
 
 
 _SPECIAL = {
+    "athena": _of_athena,
+    "cloudwatch": _of_cloudwatch,
+    "ec2": _of_ec2,
+    "events": _of_events,
+    "kms": _of_kms,
     "dynamodb": _of_dynamodb,
     "glue": _of_glue,
     "iam": _of_iam,
     "s3": _of_s3,
     "sqs": _of_sqs,
+    "sts": _of_sts,
 }

@@ -201,8 +201,8 @@ def _first(statements: Iterable[Statement], request: Request, *, is_denial: bool
     return next((one for one in statements if one.is_denial is is_denial and _speaks_of(one, request)), None)
 
 
-def _speaks_of(statement: Statement, request: Request) -> bool:
-    """Whether principal, action, resource and conditions are those of the statement."""
+def is_about(statement: Statement, request: Request) -> bool:
+    """Whether principal, action and resource are those of a statement, whatever its conditions."""
     action = request.action.lower()
     return (
         any(matches(one, action) for one in statement.actions) is not statement.but_actions
@@ -212,8 +212,11 @@ def _speaks_of(statement: Statement, request: Request) -> bool:
             statement.principals is None
             or _names(statement.principals, request) is not statement.but_principals
         )
-        and are_fulfilled(statement.conditions, request.context)
     )
+
+
+def _speaks_of(statement: Statement, request: Request) -> bool:
+    return is_about(statement, request) and are_fulfilled(statement.conditions, request.context)
 
 
 def _names(principals: Principals, request: Request) -> bool:
