@@ -104,6 +104,18 @@ class RollingBackExecutor(ChangeSetModelExecutor):
         kept = {name: one for name, one in self.resources.items() if one.get("ResourceStatus") in _DONE}
         return Outcome(status, kept, self.outputs, imports=frozenset(self._imports))
 
+    def create_resource_provider_payload(self, *given: Any, **named: Any) -> Any:
+        """What a provider is told; its calls are those of who changes the stack."""
+        payload: Any = super().create_resource_provider_payload(*given, **named)
+        acting = getattr(self._change_set.stack, "acting", None)
+        if payload is not None and acting:
+            payload["requestData"]["callerCredentials"] |= {
+                f"{name[0].lower()}{name[1:]}": value
+                for name, value in acting.items()
+                if name in ("AccessKeyId", "SecretAccessKey", "SessionToken")
+            }
+        return payload
+
     @property
     def _is_update(self) -> bool:
         return bool(self._change_set.change_set_type == ChangeSetType.UPDATE)

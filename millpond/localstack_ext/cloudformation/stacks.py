@@ -38,6 +38,8 @@ from millpond.localstack_ext.cloudformation import executor, nested, parameters,
 from millpond.localstack_ext.cloudformation.drift import drift_of
 from millpond.localstack_ext.cloudformation.executor import Outcome, RollingBackExecutor
 from millpond.localstack_ext.cloudformation.templates import refused
+from millpond.localstack_ext.iam.guard import GUARD, Mode
+from millpond.localstack_ext.iam.roles import assume
 
 LOG = logging.getLogger(__name__)
 
@@ -67,6 +69,7 @@ class StackProvider(CloudformationProviderV2):
         change_set = self._planned(stack, request, text, template, ChangeSetType.CREATE)
         if change_set.status == ChangeSetStatus.FAILED:
             raise refused(change_set.status_reason or "")
+        _act(context, request, stack)
         store.stacks_v2[stack.stack_id] = stack
         self._start(change_set, _policy(request))
         return {"StackId": stack.stack_id}
@@ -82,6 +85,7 @@ class StackProvider(CloudformationProviderV2):
             raise refused(change_set.status_reason or "")
         if not _has_changes(change_set):
             raise refused("No updates are to be performed.")
+        _act(context, request, stack)
         self._start(change_set, _policy(request))
         return {"StackId": stack.stack_id}
 
@@ -117,6 +121,8 @@ class StackProvider(CloudformationProviderV2):
         if is_new:
             stack.set_stack_status(StackStatus.REVIEW_IN_PROGRESS, "User Initiated")
             store.stacks_v2[stack.stack_id] = stack
+        made: Any = change_set
+        made.role_arn = request.get("RoleARN")
         stack.change_set_ids.add(change_set.change_set_id)
         store.change_sets[change_set.change_set_id] = change_set
         return {"StackId": stack.stack_id, "Id": change_set.change_set_id}
@@ -136,6 +142,7 @@ class StackProvider(CloudformationProviderV2):
         _refuse_busy(change_set.stack, allowed=StackStatus.REVIEW_IN_PROGRESS)
         made: Any = change_set
         policy = executor.DO_NOTHING if request.get("DisableRollback") else made.on_failure
+        _act(context, {"RoleARN": getattr(made, "role_arn", None)}, made.stack)
         change_set.set_execution_status(ExecutionStatus.EXECUTE_IN_PROGRESS)
         self._start(change_set, policy)
         return {}
@@ -160,6 +167,7 @@ class StackProvider(CloudformationProviderV2):
         retained = tuple(request.get("RetainResources") or ())
         if retained and stack.status != StackStatus.DELETE_FAILED:
             raise refused("Retain resources can only be given for a stack in the state DELETE_FAILED")
+        _act(context, request, stack)
         stack.set_stack_status(StackStatus.DELETE_IN_PROGRESS, "User Initiated")
         change_set = ChangeSet(stack, {"ChangeSetName": f"delete-{stack.stack_name}"}, template_body="")
         self._setup_change_set_model(
@@ -311,6 +319,28 @@ class StackProvider(CloudformationProviderV2):
         status = StackStatus.UPDATE_IN_PROGRESS if is_update else StackStatus.CREATE_IN_PROGRESS
         stack.set_stack_status(status, "User Initiated")
         start_worker_thread(lambda *_: _changed(change_set, RollingBackExecutor(change_set, on_failure)))
+
+
+def _act(context: RequestContext, request: Any, stack: Any) -> None:
+    """Let a stack's next change be made by its role, or else by who asks for it.
+
+    A role that was given once is the stack's from then on: "CloudFormation service role" of the user guide.
+
+    Raises
+    ------
+    CommonServiceException
+        If the role cannot be assumed.
+    """
+    role = request.get("RoleARN") or getattr(stack, "role_arn", None)
+    stack.role_arn = role
+    stack.acting = None
+    if role is None:
+        stack.acting = {"AccessKeyId": GUARD.acting_key(context)}
+    elif GUARD.mode is not Mode.OFF:
+        try:
+            stack.acting = assume(role, "cloudformation", stack.stack_id, stack.account_id, stack.region_name)
+        except ClientError as error:
+            raise refused(f"Role {role} is invalid or cannot be assumed") from error
 
 
 def _changed(change_set: Any, changes: RollingBackExecutor) -> None:

@@ -37,6 +37,7 @@ from localstack.services.cloudwatch.provider_v2 import CloudwatchProvider
 from localstack.utils.aws import arns
 
 from millpond.localstack_ext.cloudwatch import alarm_rules, alarms, metric_math
+from millpond.localstack_ext.cloudwatch.actions import acting_for
 from millpond.localstack_ext.cloudwatch.alarm_clock import AlarmClock
 from millpond.localstack_ext.cloudwatch.metric_queries import Queries
 from millpond.localstack_ext.cloudwatch.metric_store import MetricStore, is_statistic
@@ -44,6 +45,7 @@ from millpond.localstack_ext.engine import planes
 
 _LOG = logging.getLogger(__name__)
 _HOUR = 3600
+_OF_STATE = ("AlarmName", "StateValue", "StateReason", "StateReasonData")
 
 
 class LakeCloudwatchProvider(CloudwatchProvider):
@@ -239,7 +241,17 @@ class LakeCloudwatchProvider(CloudwatchProvider):
         self._evaluate_composite_alarms(context, composite_alarm)
         if composite_alarm.alarm["ActionsEnabled"]:
             run_actions: Any = self._run_composite_alarm_actions
-            run_actions(context, composite_alarm, old, triggering_alarm)
+            with acting_for(composite_alarm.alarm["AlarmArn"]):
+                run_actions(context, composite_alarm, old, triggering_alarm)
+
+    @handler("SetAlarmState", expand=False)
+    def set_alarm_state(self, context: RequestContext, request: Any) -> None:  # type: ignore[override]
+        """As LocalStack does; what an alarm does in a state is done by the service, for that alarm."""
+        set_state: Any = super().set_alarm_state
+        name = str(request["AlarmName"])
+        arn = arns.cloudwatch_alarm_arn(name, account_id=context.account_id, region_name=context.region)
+        with acting_for(arn):
+            set_state(context, *(request.get(member) for member in _OF_STATE))
 
     def _update_state(
         self,

@@ -104,6 +104,14 @@ INVENTORY: tuple[Target, ...] = (
         _LOCALSTACK,
         "A list parameter has its type in the new template alone, so that it fails or seems changed.",
     ),
+    # CloudWatch
+    Target(
+        "localstack.services.cloudwatch.provider_v2:connect_to",
+        "(*, region_name=None, aws_access_key_id=None, aws_secret_access_key=None, aws_session_token=None, "
+        "endpoint_url=None, config=None)",
+        _LOCALSTACK,
+        "What alarms do is not said to be CloudWatch's, for an alarm.",
+    ),
     # DynamoDB
     Target(
         "moto.dynamodb.models.dynamo_type:Item.update_with_attribute_updates",

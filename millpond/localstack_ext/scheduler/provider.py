@@ -17,7 +17,6 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from localstack.aws.api import RequestContext, handler
 from localstack.aws.api.scheduler import ResourceNotFoundException, ValidationException
-from localstack.aws.connect import connect_to
 from localstack.services.moto import call_moto
 from localstack.services.scheduler.provider import SchedulerProvider
 from localstack.utils.aws.arns import sqs_queue_url_for_arn
@@ -25,6 +24,7 @@ from moto.scheduler.models import scheduler_backends
 
 from millpond.localstack_ext.engine import planes
 from millpond.localstack_ext.events.provider import error_code, is_retried
+from millpond.localstack_ext.iam.roles import assume, clients_of
 from millpond.planes.common.clock import Clock
 from millpond.planes.common.telemetry import datum
 from millpond.planes.scheduler.targets import Call, Invocation, call_of
@@ -132,7 +132,7 @@ class DueSchedulerProvider(SchedulerProvider):
     def _invoke(self, place: Place, target: Mapping[str, Any], invocation: Invocation) -> None:
         _count(place, "InvocationAttemptCount")
         try:
-            _make(call_of(target, invocation), place)
+            _make(call_of(target, invocation), place, target["RoleArn"])
         except (ClientError, BotoCoreError, ValueError) as error:
             _count(place, "TargetErrorCount")
             self._failed(place, target, invocation, error)
@@ -187,7 +187,7 @@ class DueSchedulerProvider(SchedulerProvider):
             },
         }
         try:
-            _make(Call("sqs", "send_message", message), place)
+            _make(Call("sqs", "send_message", message), place, target["RoleArn"])
         except (ClientError, BotoCoreError):
             _count(place, "InvocationsFailedToBeSentToDeadLetterCount")
             _LOG.warning("schedule %s: nor was it sent to %s", place.name, queue, exc_info=True)
@@ -230,8 +230,10 @@ def _check(request: Mapping[str, Any]) -> None:
         raise ValidationException(f"Invalid target: {error}. See docs/coverage.") from error
 
 
-def _make(call: Call, place: Place) -> None:
-    clients: Any = connect_to(aws_access_key_id=place.account, region_name=place.region)
+def _make(call: Call, place: Place, role: str) -> None:
+    """Make a call by the target's role; the trust policy sees the group of the schedule."""
+    group = f"arn:aws:scheduler:{place.region}:{place.account}:schedule-group/{place.group}"
+    clients = clients_of(assume(role, "scheduler", group, place.account, place.region), place.region)
     client = getattr(clients, f"{call.service}_" if call.service == "lambda" else call.service)
     parameters = dict(call.parameters)
     if call.service == "sqs" and str(parameters["QueueUrl"]).startswith("/"):

@@ -243,7 +243,8 @@ class Execution:
 
     def _assume(self, role: str) -> Credentials:
         try:
-            return self._clients.assume(role, f"AWSCodeBuild-{self._build.uuid}")
+            project = self._context.arn("codebuild", f"project/{self._build.project_name}")
+            return self._clients.assume(role, f"AWSCodeBuild-{self._build.uuid}", project)
         except RoleNotTrustingError as error:
             message = (
                 f"CodeBuild is not authorized to perform: sts:AssumeRole on {role}. Please verify that "

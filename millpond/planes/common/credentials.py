@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from botocore.exceptions import ClientError
 
 from millpond.planes.common.context import PlaneContext
 
+# With it LocalStack's services say who calls, and for what.
+_INTERNAL = "x-localstack-data"
 _CONFIG = Config(retries={"max_attempts": 3, "mode": "standard"}, s3={"addressing_style": "path"})
 
 
@@ -78,7 +81,7 @@ class Clients:
             _ = client.exceptions
             return client
 
-    def assume(self, role: str, session_name: str) -> Credentials:
+    def assume(self, role: str, session_name: str, source: str = "") -> Credentials:
         """Credentials of a role.
 
         Parameters
@@ -87,6 +90,8 @@ class Clients:
             Its ARN.
         session_name : str
             Shows in the caller identity.
+        source : str
+            ARN of what the role is assumed for; ``aws:SourceArn`` of its trust policy.
 
         Raises
         ------
@@ -101,8 +106,27 @@ class Clients:
             raise
         if not trusts(found["AssumeRolePolicyDocument"], self._principal):
             raise RoleNotTrustingError(role)
-        given = self.own("sts").assume_role(RoleArn=role, RoleSessionName=session_name)["Credentials"]
+        try:
+            given = self._as_service(source).assume_role(RoleArn=role, RoleSessionName=session_name)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "AccessDenied":
+                raise RoleNotTrustingError(role) from error
+            raise
+        given = given["Credentials"]
         return Credentials(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
+
+    def _as_service(self, source: str) -> Any:
+        """A client of STS whose calls are those of the service, for one of its resources."""
+        client = self.of("sts", self._own)
+        told = json.dumps(
+            {"service_principal": self._principal.partition(".")[0], "source_arn": source or None}
+        )
+
+        def tell(model: Any, params: dict[str, Any], **_: Any) -> None:  # noqa: ARG001 - botocore's form
+            params["headers"][_INTERNAL] = told
+
+        client.meta.events.register("before-call.sts.AssumeRole", tell)
+        return client
 
 
 def trusts(trust_policy: Mapping[str, Any], principal: str) -> bool:

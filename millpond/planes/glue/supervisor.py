@@ -210,7 +210,9 @@ class Supervisor:
             else f"arn:{context.partition}:iam::{context.account_id}:role/{role}"
         )
         try:
-            return self._clients.assume(arn, f"GlueJobRunnerSession-{run.id[3:19]}")
+            return self._clients.assume(
+                arn, f"GlueJobRunnerSession-{run.id[3:19]}", context.arn("glue", f"job/{run.job['Name']}")
+            )
         except RoleNotTrustingError as error:
             raise LaunchError(
                 f"Role {arn} should be given assume role permissions for Glue Service."

@@ -59,7 +59,11 @@ class Crawling:
         """
         definition = crawler.definition
         crawl.lines.append(f"INFO : Start crawler {crawl.crawler}")
-        credentials = self._clients.assume(self._role(definition["Role"]), f"AWS-Crawler-{crawl.id[:16]}")
+        credentials = self._clients.assume(
+            self._role(definition["Role"]),
+            f"AWS-Crawler-{crawl.id[:16]}",
+            self._context.arn("glue", f"crawler/{crawl.crawler}"),
+        )
         targets = definition["Targets"]
         self._database(definition, targets)
         s3 = self._clients.of("s3", credentials)
