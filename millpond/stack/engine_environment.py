@@ -24,6 +24,7 @@ SERVICES_WE_PROVIDE = (
     "events",
     "firehose",
     "glue",
+    "iam",
     "kinesis",
     "lakeformation",
     "lambda",

@@ -49,8 +49,10 @@ def _cloudformation() -> Service:
 
 
 def _cloudwatch() -> Service:
+    from millpond.localstack_ext.cloudwatch.actions import install_actions
     from millpond.localstack_ext.cloudwatch.provider import LakeCloudwatchProvider
 
+    install_actions()
     return Service.for_provider(LakeCloudwatchProvider())
 
 
@@ -80,6 +82,15 @@ def _ec2() -> Service:
     from millpond.localstack_ext.ec2.network import NetworkProvider
 
     return Service.for_provider(NetworkProvider(), dispatch_table_factory=MotoFallbackDispatcher)
+
+
+def _iam() -> Service:
+    from localstack.services.moto import MotoFallbackDispatcher
+
+    from millpond.localstack_ext.iam.provider import SimulatingProvider
+
+    make: Any = SimulatingProvider
+    return Service.for_provider(make(), dispatch_table_factory=MotoFallbackDispatcher)
 
 
 def _lambda() -> Service:
@@ -209,6 +220,7 @@ ec2 = aws_provider(api="ec2", name="millpond")(_ec2)
 events = aws_provider(api="events", name="millpond")(_events)
 firehose = aws_provider(api="firehose", name="millpond")(_firehose)
 glue = aws_provider(api="glue", name="millpond")(_glue)
+iam = aws_provider(api="iam", name="millpond")(_iam)
 functions = aws_provider(api="lambda", name="millpond")(_lambda)
 kinesis = aws_provider(api="kinesis", name="millpond")(_kinesis)
 logs = aws_provider(api="logs", name="millpond")(_logs)
