@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import plugin_environments
@@ -15,7 +15,9 @@ import pytest
 import state_directories
 from ports import free_port
 
-from millpond.base.config import CHECKOUT
+from millpond.base.config import CHECKOUT, load_settings
+from millpond.base.terraform import cli_config
+from millpond.toolchain import components as toolchain
 
 PROJECTS = sorted(path.parent.name for path in (CHECKOUT / "examples").glob("*/millpond.toml"))
 
@@ -66,6 +68,37 @@ def test_the_example_project_passes(person: Person, project: str) -> None:
     result = person.run(project, person.python, "-m", "pytest", "-p", "no:cacheprovider")
     assert result.returncode == 0, f"{result.stdout}\n{result.stderr}"
     assert "millpond: joined " in result.stdout
+
+
+@pytest.mark.foreign
+@pytest.mark.timeout(300)
+def test_tflocal_applies_what_an_example_says_and_destroys_it(person: Person, tmp_path: Path) -> None:
+    """LocalStack's own wrapper by ``millpond exec``, which sets all that it needs."""
+    settings = load_settings()
+    uv, python = settings.home / "uv" / "bin" / "uv", tmp_path / "venv" / "bin" / "python"
+    for command in (
+        [uv, "venv", "--quiet", "--python", sys.executable, tmp_path / "venv"],
+        [uv, "pip", "install", "--quiet", "--python", python, "terraform-local"],
+    ):
+        subprocess.run(command, check=True)
+    terraform = toolchain.ensure(settings)
+    rc = tmp_path / "terraform.rc"
+    rc.write_text(cli_config(terraform.mirror))
+    path = f"{python.parent}:{terraform.terraform.parent}:{os.environ['PATH']}"
+    alone = replace(person, environment={**person.environment, "PATH": path, "TF_CLI_CONFIG_FILE": str(rc)})
+
+    def tflocal(*words: str) -> str:
+        command = (person.environment["MILLPOND_PROGRAM"], "exec", "--", "tflocal", *words)
+        result = alone.run("terraform", *command)
+        assert result.returncode == 0, f"{result.stdout}\n{result.stderr}"
+        return result.stdout
+
+    tflocal("init", "-input=false", "-no-color")
+    stage = "-var=stage=tflocal"
+    applied = tflocal("apply", "-auto-approve", "-input=false", "-no-color", stage)
+    assert "Apply complete!" in applied
+    tflocal("plan", "-detailed-exitcode", "-input=false", "-no-color", stage)
+    assert "Destroy complete!" in tflocal("destroy", "-auto-approve", "-input=false", "-no-color", stage)
 
 
 def test_there_are_three_of_them() -> None:
