@@ -151,6 +151,7 @@ pictures: setup-dev ## Draw the pictures of the documents; needs Graphviz
 
 coverage-docs: setup-dev ## Write docs/coverage anew, from the tables that the code is run by
 	@$(BIN)python -m millpond.localstack_ext.coverage docs/coverage
+	@cd tests && $(abspath $(BIN))/python -m terraform_types.document
 
 lock: setup-dev ## Lock every environment anew
 	@sh requirements/lock.sh
