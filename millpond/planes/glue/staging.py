@@ -146,11 +146,11 @@ class Staged:
     wheels: Sequence[str]
     bring: Callable[[str], Path]
 
-    def sources(self) -> list[str]:
-        """The sources of the script and of its libraries."""
+    def sources(self) -> tuple[list[str], list[str]]:
+        """The source of the script, and those of its libraries."""
         libraries = {Path(one) for one in self.path if Path(one).is_file()}
         beside = {one for directory in self.path for one in Path(directory).glob("*.py")}
-        return versions.sources([self.script, *sorted(libraries | beside)])
+        return versions.sources([self.script]), versions.sources(sorted(libraries | beside))
 
     def bring_modules(self, needed: Iterable[str]) -> list[str]:
         """Modules as an installer takes them: a wheel, or a file of requirements, as a file."""

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -166,7 +166,7 @@ class Supervisor:
     on_running : callable
         Told when a run's process has started.
     connections : callable
-        The names of the connections that there are.
+        The connections that there are, by name.
     """
 
     def __init__(
@@ -175,7 +175,7 @@ class Supervisor:
         clients: Clients,
         workers: Workers,
         on_running: Callable[[JobRun], None],
-        connections: Callable[[], Collection[str]],
+        connections: Callable[[], Mapping[str, Mapping[str, Any]]],
     ) -> None:
         self._context = context
         self._clients = clients
@@ -227,19 +227,19 @@ class Supervisor:
             Naming the connection or the security configuration.
         """
         known = self._connections()
-        for name in (run.job.get("Connections") or {}).get("Connections", []):
+        for name in _connections_of(run):
             if name not in known:
                 raise LaunchError(
                     "Unable to resolve any valid connection (Service: AWSGlueJobExecutor; Status Code: 400; "
                     f"Error Code: InvalidInputException): Connection {name} not found."
                 )
-        if name := run.settings.get("SecurityConfiguration"):
+        if security := run.settings.get("SecurityConfiguration"):
             glue = self._clients.own("glue")
             try:
-                glue.get_security_configuration(Name=name)
+                glue.get_security_configuration(Name=security)
             except glue.exceptions.EntityNotFoundException as error:
                 raise LaunchError(
-                    f"Security configuration {name} not found (Service: AWSGlue; Status Code: 400; "
+                    f"Security configuration {security} not found (Service: AWSGlue; Status Code: 400; "
                     "Error Code: EntityNotFoundException)"
                 ) from error
 
@@ -304,7 +304,8 @@ class Supervisor:
         environment_of_version = self._environment(active, launch, staged, shipper)
         size = self._workers.local_size(run.settings)
         # Taken before the modules are brought: if it has to be started, it starts meanwhile.
-        asked, warnings = packages.asked_for(staged.sources(), launch.parameters.spark_conf)
+        script, libraries = staged.sources()
+        asked, warnings = packages.asked_for([*script, *libraries], launch.parameters.spark_conf)
         with folder.stderr.open("a") as log:
             log.writelines(f"{line}\n" for line in warnings)
         parameters = replace(
@@ -348,8 +349,10 @@ class Supervisor:
         run, parameters = launch.run, launch.parameters
         version, warning = versions.resolve(run.job["GlueVersion"], self._workers.settings.versions)
         spark.check_supported(version, parameters)
-        sources = staged.sources()
-        uses = versions.uses_in([*sources, *run.all_arguments.values()])
+        script, libraries = staged.sources()
+        known = self._connections()
+        connections = [known[name] for name in _connections_of(run) if name in known]
+        uses = versions.uses_of([*script, *run.all_arguments.values()], libraries, connections)
         differences = [version.differences.get(one, "") for one in (*parameters.formats, *uses)]
         with launch.folder.stderr.open("a") as log:
             log.writelines(f"{line}\n" for line in (warning, *differences) if line)
@@ -358,7 +361,7 @@ class Supervisor:
             version,
             version.sets(parameters.formats, uses),
             parameters.formats,
-            modules=f"glue-{version.name}-modules" if versions.wants_modules(sources) else "",
+            modules=f"glue-{version.name}-modules" if versions.wants_modules([*script, *libraries]) else "",
             log=launch.folder.stderr,
             wait=partial(_wait, active, shipper),
         )
@@ -470,6 +473,11 @@ class Supervisor:
             home=home,
         )
         return [str(installed)]
+
+
+def _connections_of(run: JobRun) -> Sequence[str]:
+    names: Sequence[str] = (run.job.get("Connections") or {}).get("Connections", [])
+    return names
 
 
 def _fetch(launch: Launch) -> Staged:

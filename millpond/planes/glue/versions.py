@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from millpond.planes.glue.exceptions import InvalidInputException, LaunchError
 
@@ -202,6 +203,37 @@ def uses_in(texts: Iterable[str]) -> tuple[str, ...]:
     """What texts (sources, arguments, a connection's properties) use, of ``USES``."""
     joined = "\n".join(texts)
     return tuple(name for name, pattern in USES.items() if pattern.search(joined))
+
+
+def uses_of(
+    own: Iterable[str], libraries: Iterable[str], connections: Iterable[Mapping[str, Any]]
+) -> tuple[str, ...]:
+    """What a run uses, of ``USES``.
+
+    Parameters
+    ----------
+    own : iterable of str
+        Its script and arguments.
+    libraries : iterable of str
+        The sources that it brings. A library may know many databases: where a job has a connection, that
+        says which of them it reads.
+    connections : iterable of mapping
+        ``Connection`` of each that the job has.
+
+    Examples
+    --------
+    >>> reader = "DRIVERS = {'mysql': 'com.mysql.cj.jdbc.Driver'}"
+    >>> uses_of([], [reader], []), uses_of([], [reader], [{"ConnectionType": "JDBC"}])
+    (('mysql',), ())
+    """
+    shown = [
+        str([one.get("ConnectionType"), *(one.get("ConnectionProperties") or {}).values()])
+        for one in connections
+    ]
+    named = uses_in([*own, *shown])
+    brought = uses_in(libraries)
+    wanted = {*named, *(use for use in brought if not (shown and use in _DATABASES))}
+    return tuple(name for name in USES if name in wanted)
 
 
 # What of PySpark itself takes modules that are not part of it.
