@@ -394,3 +394,13 @@ def test_a_simulation_answers_as_the_calls_are_judged(running_engine: RunningEng
     assert error_of(iam.simulate_custom_policy, PolicyInputList=["{"], ActionNames=["s3:GetObject"])[0] == (
         "InvalidInput"
     )
+
+
+def test_a_network_is_made_with_the_tags_that_a_policy_demands(running_engine: RunningEngine):
+    tagged = {"StringEquals": {"aws:RequestTag/project": "lake"}}
+    making = {"Action": ["ec2:CreateVpc", "ec2:CreateTags"], "Resource": "*", "Condition": tagged}
+    role = make_role(running_engine, "network", {"AWS": ACCOUNT}, making)
+    ec2 = session_of(running_engine, role)("ec2")
+    assert error_of(ec2.create_vpc, CidrBlock="10.9.0.0/16")[0] == "UnauthorizedOperation"
+    tags = [{"ResourceType": "vpc", "Tags": [{"Key": "project", "Value": "lake"}]}]
+    assert error_of(ec2.create_vpc, CidrBlock="10.9.0.0/16", TagSpecifications=tags) == ("", "")

@@ -144,7 +144,7 @@ _MEMBERS = {
 
 
 def _tags(members: Mapping[str, Any]) -> dict[str, str]:
-    tags = members.get("Tags") or members.get("tags") or {}
+    tags = members.get("Tags") or members.get("tags") or ()
     if isinstance(tags, Mapping):
         return {str(name): str(value) for name, value in tags.items()}
     pairs = ({name.lower(): value for name, value in one.items()} for one in tags if isinstance(one, Mapping))

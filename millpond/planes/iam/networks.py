@@ -59,8 +59,11 @@ _MADE = {
     "CreateVpnGateway": "vpn-gateway",
     "RunInstances": "instance",
 }
-# A way is the route table's; where it leads to is not asked for.
-_ONLY = dict.fromkeys(("CreateRoute", "DeleteRoute", "ReplaceRoute"), ("RouteTableId",))
+# A way is the route table's, and a rule that is taken out is its group's; nothing else is asked for.
+_ONLY = {
+    **dict.fromkeys(("CreateRoute", "DeleteRoute", "ReplaceRoute"), ("RouteTableId",)),
+    **dict.fromkeys(("RevokeSecurityGroupEgress", "RevokeSecurityGroupIngress"), ("GroupId",)),
+}
 
 
 def resources(operation: str, members: Mapping[str, Any], arn: str) -> Iterator[str]:
