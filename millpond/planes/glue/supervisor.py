@@ -304,8 +304,8 @@ class Supervisor:
         environment_of_version = self._environment(active, launch, staged, shipper)
         size = self._workers.local_size(run.settings)
         # Taken before the modules are brought: if it has to be started, it starts meanwhile.
-        script, libraries = staged.sources()
-        asked, warnings = packages.asked_for([*script, *libraries], launch.parameters.spark_conf)
+        own, libraries = staged.sources()
+        asked, warnings = packages.asked_for([*own, *libraries], launch.parameters.spark_conf)
         with folder.stderr.open("a") as log:
             log.writelines(f"{line}\n" for line in warnings)
         parameters = replace(
