@@ -26,6 +26,7 @@ OTHERS: Mapping[str, tuple[str, ...]] = {
     "aws_iam_role_policy_attachment": ("role", "/", "policy_arn"),
     "aws_iam_role_policy_attachments_exclusive": ("role_name",),
     "aws_iam_user_policy_attachment": ("user", "/", "policy_arn"),
+    "aws_iam_user_group_membership": ("user", "/", "groups"),
     "aws_kinesis_firehose_delivery_stream": ("arn",),
     "aws_kinesis_stream": ("name",),
     "aws_lambda_alias": ("function_name", "/", "name"),
@@ -122,4 +123,6 @@ def identifier(kind: str, values: Mapping[str, Any]) -> str | None:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return "/".join(value)
     return str(value).lower() if isinstance(value, bool) else str(value)

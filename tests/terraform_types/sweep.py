@@ -121,6 +121,9 @@ class Sweep:
                 break
             for address in failed:
                 blocks.pop(address, None)
+        else:
+            for address in blocks:
+                self._note(address, "import", "was not planned, since another import failed")
         file.unlink()
         state.write_bytes(before)
 
