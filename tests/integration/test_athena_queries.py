@@ -512,6 +512,22 @@ def test_delimited_text_is_read_as_its_table_says_or_refused(lake: Lake) -> None
         assert lake.reason(f"SELECT * FROM {name}").startswith("NOT_SUPPORTED: "), name
 
 
+def test_empty_lines_of_text_are_rows_and_values_beyond_the_columns_are_passed_over(lake: Lake) -> None:
+    lake.s3.put_object(Bucket=BUCKET, Key="gaps/a.txt", Body=b"a,b\n\n1,2\n\n")
+    serde = "ROW FORMAT SERDE 'org.apache.hadoop.hive.serde2.OpenCSVSerde'"
+    delimited = "ROW FORMAT DELIMITED FIELDS TERMINATED BY ','"
+    header = "TBLPROPERTIES ('skip.header.line.count' = '1')"
+    for name, columns, text, expected in (
+        ("gaps", "x int, y string", delimited, [("1", "2"), (None, None), (None, None)]),
+        ("wide_gaps", "x string", delimited, [("", ), ("", ), ("1", )]),
+        ("quoted_gaps", "x string, y string", serde, [("1", "2"), (None, None), (None, None)]),
+    ):  # fmt: skip
+        made = f"CREATE EXTERNAL TABLE {name} ({columns}) {text} LOCATION 's3://{BUCKET}/gaps/' {header}"
+        lake.rows(made)
+        assert lake.rows(f"SELECT * FROM {name} ORDER BY 1") == expected, name
+        assert lake.rows(f"SELECT count(*) FROM {name} WHERE \"$path\" LIKE '%a.txt'") == [("3",)]
+
+
 def test_tables_whose_files_are_not_all_a_part_of_them_are_refused(lake: Lake) -> None:
     for kind, more in (("delta", {"spark.sql.sources.provider": "delta"}), ("hudi", {"table_type": "HUDI"})):
         lake.table(f"a_{kind}", {"x": "bigint"}, f"s3://{BUCKET}/{kind}/")

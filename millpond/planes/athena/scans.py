@@ -371,8 +371,8 @@ def _read_function(
         _refuse_unread(options, columns)
         separator = options.get("field.delim", options.get("serialization.format", "\x01"))
         separator = "\x01" if separator == "1" else separator
-        null = literal(options.get("serialization.null.format", "\\N"))
-        return _csv(listed, columns, parameters, f"{common}, nullstr = {null}", (separator, "", ""))
+        null = options.get("serialization.null.format", "\\N")
+        return _csv(listed, columns, parameters, common, (separator, "", ""), null)
     raise NotSupported(f"The format {library or storage.get('InputFormat') or 'of the table'}")
 
 
@@ -384,11 +384,11 @@ def _refuse_unread(options: Mapping[str, str], columns: Sequence[Column]) -> Non
         raise NotSupported(f"The nested column {nested[0]} of a text table")
 
 
-def _lines(listed: str, common: str) -> str:
-    """The lines of files, less the empty ones; what would part values, or be NULL, is no character."""
+def _lines(listed: str, common: str, null: str = "\U0010ffff") -> str:
+    """The lines of files, less the empty ones, or NULL for those; what would part values is no character."""
     return (
         f"read_csv([{listed}], auto_detect = false, header = false, columns = {{'line': 'VARCHAR'}}, "
-        f"delim = '\U0010fffe', quote = '', escape = '', nullstr = '\U0010ffff', strict_mode = false, "
+        f"delim = '\U0010fffe', quote = '', escape = '', nullstr = {literal(null)}, strict_mode = false, "
         f"max_line_size = {_LONGEST_LINE}, {common})"
     )
 
@@ -399,14 +399,28 @@ def _csv(
     parameters: dict[str, str],
     common: str,
     dialect: tuple[str, str, str],
+    null: str = "",
 ) -> str:
+    """The rows of delimited text.
+
+    ``read_csv`` passes over empty lines, which are rows to Hive: their first value is an empty text, and
+    the others are not there.
+    """
     separator, quotes, escape = map(literal, dialect)
     types = ", ".join(f"{literal(c.sql_name)}: 'VARCHAR'" for c in columns)
-    skipped = int(parameters.get("skip.header.line.count", "0"))
-    return (
-        f"read_csv([{listed}], auto_detect = false, header = false, skip = {skipped}, null_padding = true, "
-        f"delim = {separator}, quote = {quotes}, escape = {escape}, columns = {{{types}}}, {common})"
+    common = f"skip = {int(parameters.get('skip.header.line.count', '0'))}, {common}"
+    rows = (
+        f"read_csv([{listed}], auto_detect = false, header = false, null_padding = true, "
+        # What a line has beyond the columns is passed over, as Hive does.
+        f"strict_mode = false, delim = {separator}, quote = {quotes}, escape = {escape}, "
+        f"nullstr = {literal(null)}, columns = {{{types}}}, {common})"
     )
+    if len(columns) == 1 and not null:
+        # Then it passes over none.
+        return rows
+    first = f"{literal('') if null else 'CAST(NULL AS VARCHAR)'} AS {quote(columns[0].sql_name)}"
+    empty = f"SELECT {first}, {quote(_FILE)} FROM {_lines(listed, common, '')} WHERE line IS NULL"
+    return f"(FROM {rows} UNION ALL BY NAME {empty})"
 
 
 def _check_type(stored: str, column: Column, path: str) -> None:
