@@ -305,6 +305,45 @@ def test_static_routes_of_a_vpn_connection_reach_the_route_tables_that_its_gatew
     assert ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"][0]["PropagatingVgws"] == []
 
 
+def test_what_a_change_does_not_name_stays(running_engine: RunningEngine) -> None:
+    iam, logs, sqs = map(running_engine.client, ("iam", "logs", "sqs"))
+    iam.create_role(RoleName="named", AssumeRolePolicyDocument="{}", Description="as made")
+    iam.update_role(RoleName="named", MaxSessionDuration=7200)
+    iam.update_role(RoleName="named", Description="as told")
+    role = iam.get_role(RoleName="named")["Role"]
+    assert (role["Description"], role["MaxSessionDuration"]) == ("as told", 7200)
+    iam.create_open_id_connect_provider(Url="https://identity.invalid", ClientIDList=["a"], ThumbprintList=[])
+    [provider] = iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
+    own = {"OpenIDConnectProviderArn": provider["Arn"]}
+    iam.add_client_id_to_open_id_connect_provider(**own, ClientID="b")
+    iam.remove_client_id_from_open_id_connect_provider(**own, ClientID="a")
+    assert iam.get_open_id_connect_provider(**own)["ClientIDList"] == ["b"]
+
+    logs.create_log_group(logGroupName="rare", logGroupClass="INFREQUENT_ACCESS")
+    logs.create_log_group(logGroupName="usual")
+    groups = logs.describe_log_groups()["logGroups"]
+    classes = {one["logGroupName"]: one["logGroupClass"] for one in groups}
+    assert (classes["rare"], classes["usual"]) == ("INFREQUENT_ACCESS", "STANDARD")
+    arn = next(one["logGroupArn"] for one in groups if one["logGroupName"] == "usual")
+    logs.tag_resource(resourceArn=arn, tags={"of": "us"})
+    assert logs.list_tags_for_resource(resourceArn=arn)["tags"] == {"of": "us"}
+    logs.delete_log_group(logGroupName="usual")
+    logs.create_log_group(logGroupName="usual")
+    assert logs.list_tags_for_resource(resourceArn=arn)["tags"] == {}
+    destination = logs.put_destination(
+        destinationName="there", targetArn="arn:aws:kinesis:eu-west-1:000000000000:stream/s",
+        roleArn="arn:aws:iam::000000000000:role/named", tags={"to": "them"},
+    )["destination"]  # fmt: skip
+    assert logs.list_tags_for_resource(resourceArn=destination["arn"])["tags"] == {"to": "them"}
+
+    url = sqs.create_queue(
+        QueueName="open", Attributes={"RedriveAllowPolicy": '{"redrivePermission":"denyAll"}'}
+    )
+    sqs.set_queue_attributes(QueueUrl=url["QueueUrl"], Attributes={"RedriveAllowPolicy": ""})
+    told = sqs.get_queue_attributes(QueueUrl=url["QueueUrl"], AttributeNames=["All"])["Attributes"]
+    assert "RedriveAllowPolicy" not in told
+
+
 def test_rules_and_flow_logs_are_told_as_they_were_made(running_engine: RunningEngine) -> None:
     ec2 = running_engine.client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.9.16.0/20")["Vpc"]["VpcId"]
@@ -322,6 +361,26 @@ def test_rules_and_flow_logs_are_told_as_they_were_made(running_engine: RunningE
     found = ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [group]}])
     described = {one.get("Description") for one in found["SecurityGroupRules"]}
     assert described >= {"among us", "to a service", "to the site"}
+
+    ec2.update_security_group_rule_descriptions_egress(
+        GroupId=group,
+        IpPermissions=[
+            {**rule, "UserIdGroupPairs": [{"GroupId": group, "Description": "all of us"}]},
+            {**rule, "PrefixListIds": [{"PrefixListId": prefix_list, "Description": "to a store"}]},
+        ],
+    )
+    ids = {one.get("Description"): one["SecurityGroupRuleId"] for one in found["SecurityGroupRules"]}
+    wanted = {"IpProtocol": "-1", "CidrIpv4": "10.2.0.0/16", "Description": "to another"}
+    change = {"SecurityGroupRuleId": ids["to the site"], "SecurityGroupRule": wanted}
+    ec2.modify_security_group_rules(GroupId=group, SecurityGroupRules=[change])
+    change = {**change, "SecurityGroupRuleId": ids["among us"]}
+    with pytest.raises(ClientError, match="InvalidParameterValue"):
+        ec2.modify_security_group_rules(GroupId=group, SecurityGroupRules=[change])
+    found = ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [group]}])
+    described = {one.get("Description"): one for one in found["SecurityGroupRules"]}
+    assert described.keys() >= {"all of us", "to a store", "to another"}
+    changed = described["to another"]
+    assert (changed["CidrIpv4"], changed["IpProtocol"], changed["FromPort"]) == ("10.2.0.0/16", "-1", -1)
 
     running_engine.client("s3").create_bucket(
         Bucket="flows", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}

@@ -4,13 +4,14 @@ Source: ``CreateVpnConnection``, ``CreateVpnConnectionRoute``, ``DeleteVpnConnec
 ``EnableVgwRoutePropagation``, ``DisableVgwRoutePropagation``, ``DescribeVpnConnections`` and
 ``DescribeRouteTables`` in the Amazon EC2 API Reference. A route of a connection whose gateway propagates into
 a route table is shown there with the origin ``EnableVgwRoutePropagation``. Types ``FlowLog`` with its
-``DestinationOptions``, and ``SecurityGroupRule`` with its ``Description``, which rules of every kind have.
+``DestinationOptions``, and ``SecurityGroupRule`` with its ``Description``, which rules of every kind have;
+``ModifySecurityGroupRules``, which moto does of rules with addresses alone.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -18,7 +19,7 @@ from localstack.aws.api import CommonServiceException, RequestContext, handler
 from localstack.services.ec2.provider import Ec2Provider
 from localstack.services.moto import call_moto, call_moto_with_request
 from moto.ec2.models import ec2_backends
-from moto.ec2.models.security_groups import SecurityGroupRule
+from moto.ec2.models.security_groups import SecurityGroupBackend, SecurityGroupRule
 
 from millpond.localstack_ext.engine import patches
 
@@ -92,6 +93,25 @@ class NetworkProvider(Ec2Provider):
         return {
             "VpnConnections": [one for one in connections if all(_matches(one, given) for given in wanted)]
         }
+
+    @handler("ModifySecurityGroupRules", expand=False)
+    def modify_security_group_rules(  # type: ignore[override]
+        self, context: RequestContext, request: Any
+    ) -> Any:
+        group = _backend(context).get_security_group_by_name_or_id(request["GroupId"])
+        if group is None:
+            raise CommonServiceException(
+                "InvalidGroup.NotFound", f"The security group '{request['GroupId']}' does not exist"
+            )
+        for one in request["SecurityGroupRules"]:
+            rule = group.get_rule(one["SecurityGroupRuleId"])
+            if rule is None:
+                raise CommonServiceException(
+                    "InvalidSecurityGroupRuleId.NotFound",
+                    f"The security group rule ID '{one['SecurityGroupRuleId']}' does not exist",
+                )
+            _modify(rule, one.get("SecurityGroupRule") or {})
+        return {"Return": True}
 
     @handler("CreateVpnConnectionRoute")
     def create_vpn_connection_route(
@@ -233,5 +253,75 @@ def _keep_descriptions_of_rules() -> None:
         given = (self.ip_range.get("Description"), self.source_group.get("Description"))
         return next((one for one in (*given, self.prefix_list_description) if one is not None), None)
 
+    def is_the_same(self: Any, other: Any) -> bool:
+        return _identity(self) == _identity(other)
+
+    def describe(theirs: Any, self: Any, said: Any, rule: Any) -> None:
+        theirs(self, said, rule)
+        if said.prefix_list_description is not None:
+            rule.prefix_list_description = said.prefix_list_description
+
     patches.wrap(SecurityGroupRule, "__init__", make_rule)
     patches.replace(SecurityGroupRule, "description", property(description))
+    patches.replace(SecurityGroupRule, "__eq__", is_the_same)
+    patches.wrap(SecurityGroupBackend, "_sg_update_description", describe)
+
+
+def _identity(rule: Any) -> tuple[Any, ...]:
+    """What tells a rule from others; its description does not."""
+    return (
+        rule.ip_protocol,
+        rule.from_port,
+        rule.to_port,
+        *(rule.ip_range.get(name) for name in ("CidrIp", "CidrIpv6")),
+        *(rule.source_group.get(name) for name in ("GroupId", "UserId")),
+        rule.prefix_list_id,
+    )
+
+
+# Member of ``SecurityGroupRuleRequest`` that says where from or to → what a rule of moto has there.
+_SOURCES: Mapping[str, Callable[[Any], Any]] = {
+    "CidrIpv4": lambda rule: rule.ip_range.get("CidrIp"),
+    "CidrIpv6": lambda rule: rule.ip_range.get("CidrIpv6"),
+    "PrefixListId": lambda rule: rule.prefix_list_id,
+    "ReferencedGroupId": lambda rule: rule.source_group.get("GroupId"),
+}
+
+
+def _modify(rule: Any, wanted: Mapping[str, Any]) -> None:
+    """Make a rule as it is wanted; a rule keeps its kind of source."""
+    named = [name for name in _SOURCES if wanted.get(name) is not None]
+    if len(named) != 1:
+        raise CommonServiceException(
+            "MissingParameter" if not named else "InvalidParameterCombination",
+            "The request must contain exactly one of: cidrIp, cidrIpv6, prefixListId, or referencedGroupId",
+        )
+    kind, value = named[0], wanted[named[0]]
+    if _SOURCES[kind](rule) is None:
+        raise CommonServiceException(
+            "InvalidParameterValue",
+            f"Invalid rule type for security group rule '{rule.id}'. You may not specify {kind} for it.",
+        )
+    protocol = wanted.get("IpProtocol")
+    if protocol is None:
+        raise CommonServiceException(
+            "InvalidParameterValue",
+            "Invalid value 'null' for protocol. VPC security group rules must specify protocols explicitly.",
+        )
+    is_all = str(protocol).lower() in ("-1", "all")
+    ports = [None if is_all else wanted.get(name) for name in ("FromPort", "ToPort")]
+    if not is_all and None in ports:
+        raise CommonServiceException(
+            "InvalidParameterValue",
+            "Invalid value for portRange. Must specify both from and to ports with TCP/UDP.",
+        )
+    rule.ip_protocol, (rule.from_port, rule.to_port) = "-1" if is_all else protocol, ports
+    said = {} if wanted.get("Description") is None else {"Description": wanted["Description"]}
+    match kind:
+        case "PrefixListId":
+            rule.prefix_list_id, rule.prefix_list_description = value, said.get("Description")
+        case "ReferencedGroupId":
+            kept = {name: one for name, one in rule.source_group.items() if name != "Description"}
+            rule.source_group = kept | {"GroupId": value} | said
+        case _:
+            rule.ip_range = {"CidrIp" if kind == "CidrIpv4" else kind: value} | said

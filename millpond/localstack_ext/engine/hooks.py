@@ -5,6 +5,7 @@ from __future__ import annotations
 from localstack.packages import PackageException
 from localstack.packages.api import PackageInstaller
 from localstack.runtime import hooks
+from localstack.services.sqs.constants import DELETE_IF_DEFAULT
 
 from millpond.localstack_ext.engine import arns, chaos, patches, planes, refusals, requests
 from millpond.localstack_ext.iam import guard
@@ -23,6 +24,11 @@ def _stay_offline() -> None:
     patches.replace(PackageInstaller, "install", install)
 
 
+def _forget_empty_attributes() -> None:
+    """An empty ``RedriveAllowPolicy`` takes it away (``SetQueueAttributes``); LocalStack keeps the text."""
+    DELETE_IF_DEFAULT["RedriveAllowPolicy"] = ""
+
+
 def _close_planes() -> None:
     """End the children of the planes and save, before the services stop; no call is held any more."""
     chaos.FAULTS.remove()
@@ -35,6 +41,7 @@ complete_arns = hooks.on_infra_start()(arns.install_arns)
 install_faults = hooks.on_infra_start()(chaos.install)
 install_guard = hooks.on_infra_start()(guard.install_guard)
 stay_offline = hooks.on_infra_start()(_stay_offline)
+forget_empty_attributes = hooks.on_infra_start()(_forget_empty_attributes)
 check_requests = hooks.on_infra_start(priority=-5)(requests.install_requests)
 refuse_by_name = hooks.on_infra_start()(refusals.install_refusals)
 # After the others, since services are made with what they install.

@@ -145,6 +145,18 @@ INVENTORY: tuple[Target, ...] = (
         _MOTO,
         "Rules that name a group or a prefix list have none.",
     ),
+    Target(
+        "moto.ec2.models.security_groups:SecurityGroupRule.__eq__",
+        "(self, other)",
+        _MOTO,
+        "A rule that names a group is another one when its description changes, and so is not found.",
+    ),
+    Target(
+        "moto.ec2.models.security_groups:SecurityGroupBackend._sg_update_description",
+        "(self, security_rule, rule)",
+        _MOTO,
+        "The description of a rule that names a prefix list never changes.",
+    ),
     # EventBridge
     Target(
         "localstack.services.events.rule:RuleService.create_schedule_job",

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from localstack.aws.api import CommonServiceException, RequestContext, handler
-from localstack.services.iam.provider import IamProvider
 
 from millpond.localstack_ext.iam import principals
+from millpond.localstack_ext.iam.records import RecordsProvider
 from millpond.planes.iam import MalformedPolicyError
 from millpond.planes.iam.simulation import Simulated, Source, context_keys, given, simulate
 
 
-class SimulatingProvider(IamProvider):
+class SimulatingProvider(RecordsProvider):
     """Answers with the evaluator that judges calls."""
 
     @handler("SimulateCustomPolicy", expand=False)

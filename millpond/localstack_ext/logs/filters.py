@@ -26,7 +26,6 @@ from localstack.aws.api.logs import (
 )
 from localstack.services.logs import provider as localstack_logs
 from localstack.services.logs.models import get_moto_logs_backend
-from localstack.services.logs.provider import LogsProvider
 from localstack.services.moto import call_moto
 from localstack.state import AssetDirectory, StateVisitor
 from moto.logs.exceptions import ResourceAlreadyExistsException
@@ -35,6 +34,7 @@ from moto.logs.models import LogGroup
 from millpond.localstack_ext.engine import patches, planes
 from millpond.localstack_ext.logs import events
 from millpond.localstack_ext.logs import patterns as log_patterns
+from millpond.localstack_ext.logs.groups import GroupsProvider
 from millpond.localstack_ext.logs.patterns import Fields, InvalidPatternError, Pattern
 from millpond.planes.common.telemetry import datum
 
@@ -43,7 +43,7 @@ Shape = dict[str, Any]
 _LOG = logging.getLogger(__name__)
 
 
-class LakeLogsProvider(LogsProvider):
+class LakeLogsProvider(GroupsProvider):
     """LocalStack's Logs with filter patterns, metric filters and embedded metrics that do what they say."""
 
     def accept_state_visitor(self, visitor: StateVisitor) -> None:
