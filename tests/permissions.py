@@ -28,7 +28,7 @@ ITEMS_OF_A_TRANSACTION = {
     "Update": "UpdateItem",
 }
 # The engine's Athena, as it works for somebody: AWS's asks with the rights of who runs the query.
-ATHENA = ("*app/athena*", "*duckdb*")
+ATHENA = ("*app/athena*",)
 
 Call = Mapping[str, Any]
 

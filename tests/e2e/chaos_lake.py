@@ -385,7 +385,7 @@ def machine_calls(lake: Lake, table: str) -> list[Call]:
 
 
 def athena_calls(lake: Lake, table: str) -> list[Call]:
-    return [one for one in calls_of(lake.calls[table], ":root", "duckdb") if one["service"] == "s3"]
+    return [one for one in calls_of(lake.calls[table], ":root", "app/athena") if one["service"] == "s3"]
 
 
 def _is_zombie(pid: int) -> bool:
