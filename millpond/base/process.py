@@ -13,7 +13,9 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +23,8 @@ import psutil
 
 MARK = "MILLPOND_OWNER"
 _ROUNDS = 50
+# The start time of a process is told by the clock of now, which is put right now and then.
+_CLOCK_STEP = 5.0
 
 
 @dataclass(frozen=True)
@@ -45,18 +49,21 @@ class OwnedProcess:
     def is_running(self) -> bool:
         try:
             process = psutil.Process(self.pid)
-            if process.create_time() != self.created:
+            if not self._is_it(process):
                 return False
             # A killed leader is a zombie at once, but its last thread may still hold its sockets.
             return process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1
         except psutil.NoSuchProcess:
             return False
 
+    def _is_it(self, process: psutil.Process) -> bool:
+        return abs(process.create_time() - self.created) < _CLOCK_STEP
+
     def tree(self) -> list[psutil.Process]:
         """The leader and all its descendants; empty once the leader is gone."""
         try:
             leader = psutil.Process(self.pid)
-            if leader.create_time() != self.created:
+            if not self._is_it(leader):
                 return []
             return [leader, *leader.children(recursive=True)]
         except psutil.NoSuchProcess:
@@ -108,7 +115,7 @@ def start(
     """
     pid_file.parent.mkdir(parents=True, exist_ok=True)
     log_file.parent.mkdir(parents=True, exist_ok=True)
-    with log_file.open("ab") as log:
+    with log_file.open("ab") as log, _uninterrupted():
         child = subprocess.Popen(
             [os.fspath(part) for part in command],
             stdin=subprocess.DEVNULL,
@@ -119,14 +126,34 @@ def start(
             user=user,
             start_new_session=True,
         )
-    return record(child.pid, pid_file)
+        return record(child.pid, pid_file)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C wait: who breaks off between the start of a process and its record would leave it for good."""
+    if threading.current_thread() is not threading.main_thread():
+        # Signals are the main thread's.
+        yield
+        return
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _frame: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            signal.raise_signal(signal.SIGINT)
 
 
 def record(pid: int, pid_file: Path) -> OwnedProcess:
     """Write the pid file of a process that was started elsewhere as leader of its own group."""
     pid_file.parent.mkdir(parents=True, exist_ok=True)
     created = psutil.Process(pid).create_time()
-    pid_file.write_text(json.dumps({"pid": pid, "created": created}))
+    # At once: who looks for it meanwhile finds all of it or nothing.
+    written = pid_file.with_name(f".{pid_file.name}.{os.getpid()}")
+    written.write_text(json.dumps({"pid": pid, "created": created}))
+    written.rename(pid_file)
     return OwnedProcess(pid, created, pid_file)
 
 

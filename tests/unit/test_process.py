@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +41,28 @@ def test_a_recycled_pid_is_not_taken_for_ours_and_the_stale_file_goes(tmp_path):
     pid_file.write_text(json.dumps({"pid": os.getpid(), "created": 1.0}))
     assert process.find(pid_file) is None
     assert not pid_file.exists()
+
+
+def test_a_clock_that_was_put_right_loses_no_process(tmp_path):
+    pid_file = tmp_path / "own.pid"
+    created = psutil.Process().create_time() - 1
+    pid_file.write_text(json.dumps({"pid": os.getpid(), "created": created}))
+    assert process.find(pid_file) == process.OwnedProcess(os.getpid(), created, pid_file)
+
+
+def test_ctrl_c_before_a_process_is_recorded_loses_it_not(tmp_path, monkeypatch):
+    record = process.record
+
+    def interrupted(pid, pid_file):
+        signal.raise_signal(signal.SIGINT)
+        return record(pid, pid_file)
+
+    monkeypatch.setattr(process, "record", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        start_sleeper(tmp_path)
+    found = process.find(tmp_path / "pids" / "sleeper.pid")
+    assert found is not None
+    found.stop()
 
 
 def test_a_daemon_that_left_its_group_is_found_by_its_mark_and_that_of_another_folder_lives(tmp_path):
