@@ -131,7 +131,7 @@ def start(
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Let Ctrl-C wait: who breaks off between the start of a process and its record would leave it for good."""
+    """Let Ctrl-C wait: between the start of a process and its record it would leave that for good."""
     if threading.current_thread() is not threading.main_thread():
         # Signals are the main thread's.
         yield
