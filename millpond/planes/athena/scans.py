@@ -12,7 +12,7 @@ import datetime as dt
 import posixpath
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ from millpond.planes.athena.projection import is_projected, location_of, project
 from millpond.planes.athena.queries import Filter, Listing, Scan
 from millpond.planes.athena.relations import Column
 from millpond.planes.athena.serdes import json_rows
+from millpond.planes.athena.texts import delimited, quoted
 from millpond.planes.athena.types import INTEGRAL, Type, duckdb_type, literal, quote
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ _FILE = "file of the row"
 _FILES = "file of the partition"
 _TEXT_INPUT = "org.apache.hadoop.mapred.TextInputFormat"
 _LONGEST_LINE = 16 << 20
+_NO_TEXT = "\U0010ffff"
 _LISTED_ALONE = 8
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _INTEGERS = {"TINYINT": 3, "SMALLINT": 5, "INTEGER": 10, "BIGINT": 19, "UTINYINT": 5, "USMALLINT": 10}
@@ -198,6 +200,7 @@ class Scanner:
         data = [c for c in scan.table.columns if c not in keys and not c.is_hidden]
         read = _read_function(storage, table.get("Parameters") or {}, paths, data)
         is_typed = read.startswith("read_parquet")
+        converted = _text_converter(storage.get("SerdeInfo") or {})
         present = {
             row[0].lower(): (row[0], row[1])
             for row in self._connection.execute(f"DESCRIBE SELECT * FROM {read}").fetchall()
@@ -213,7 +216,8 @@ class Scanner:
                 value = f"f.{quote(name)}"
                 if is_typed:
                     _check_type(stored, column, files[0].path)
-                value = _converted(value, stored, column.type)
+                own = converted(value, column.type, data.index(column)) if converted else None
+                value = _converted(value, stored, column.type) if own is None else own
             else:
                 value = f"CAST(NULL AS {duckdb_type(column.type)})"
             selected.append(f"{value} AS {quote(column.sql_name)}")
@@ -366,7 +370,8 @@ def _read_function(
             options.get("quoteChar", '"'),
             options.get("escapeChar", "\\"),
         )
-        return _csv(listed, columns, parameters, common, dialect)
+        # An empty value is an empty text.
+        return _csv(listed, columns, parameters, common, dialect, _NO_TEXT)
     if "lazysimple" in library:
         _refuse_unread(options, columns)
         separator = options.get("field.delim", options.get("serialization.format", "\x01"))
@@ -374,6 +379,16 @@ def _read_function(
         null = options.get("serialization.null.format", "\\N")
         return _csv(listed, columns, parameters, common, (separator, "", ""), null)
     raise NotSupported(f"The format {library or storage.get('InputFormat') or 'of the table'}")
+
+
+def _text_converter(serde: Mapping[str, Any]) -> Callable[[str, Type, int], str | None] | None:
+    """What makes values of the texts that a SerDe reads; None where DuckDB types them."""
+    library, options = str(serde.get("SerializationLibrary", "")).lower(), serde.get("Parameters") or {}
+    if "opencsv" in library:
+        return quoted
+    if "lazysimple" in library:
+        return lambda value, type_, _: delimited(value, type_, options)
+    return None
 
 
 def _refuse_unread(options: Mapping[str, str], columns: Sequence[Column]) -> None:
@@ -384,7 +399,7 @@ def _refuse_unread(options: Mapping[str, str], columns: Sequence[Column]) -> Non
         raise NotSupported(f"The nested column {nested[0]} of a text table")
 
 
-def _lines(listed: str, common: str, null: str = "\U0010ffff") -> str:
+def _lines(listed: str, common: str, null: str = _NO_TEXT) -> str:
     """The lines of files, less the empty ones, or NULL for those; what would part values is no character."""
     return (
         f"read_csv([{listed}], auto_detect = false, header = false, columns = {{'line': 'VARCHAR'}}, "
@@ -399,7 +414,7 @@ def _csv(
     parameters: dict[str, str],
     common: str,
     dialect: tuple[str, str, str],
-    null: str = "",
+    null: str,
 ) -> str:
     """The rows of delimited text.
 
