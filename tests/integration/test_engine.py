@@ -132,6 +132,9 @@ def test_queue_address_that_the_engine_gives_is_usable(running_engine: RunningEn
         ("ecr", "get_authorization_token", {}),
         ("ecs", "run_task", {"taskDefinition": "t"}),
         ("lakeformation", "get_temporary_glue_table_credentials", {"TableArn": "arn:aws:glue:::table/d/t"}),
+        # They would be "processing" for good.
+        ("opensearch", "create_domain", {"DomainName": "logs"}),
+        ("es", "create_elasticsearch_domain", {"DomainName": "logs"}),
     ],
 )
 def test_operation_that_nobody_implements_is_an_error(

@@ -18,6 +18,8 @@ from millpond.localstack_ext.engine import patches
 _LOG = logging.getLogger(__name__)
 
 CODE = "UnsupportedOperation"
+NEVER_READY = {"opensearch": {"CreateDomain"}, "es": {"CreateElasticsearchDomain"}}
+"""What LocalStack begins by downloading a server, which this engine does not: it would go on for good."""
 
 
 def refusal(context: RequestContext, reason: str = "") -> CommonServiceException:

@@ -22,7 +22,7 @@ from moto.core.exceptions import ServiceException as MotoServiceException
 from rolo.gateway.chain import HandlerChain
 
 from millpond.localstack_ext.engine import patches
-from millpond.localstack_ext.engine.refusals import refusal, told
+from millpond.localstack_ext.engine.refusals import NEVER_READY, refusal, told
 from millpond.planes.common import constraints
 
 _LOG = logging.getLogger(__name__)
@@ -100,6 +100,8 @@ def _check(_chain: HandlerChain[Any], context: RequestContext, _response: Respon
     if context.operation is None or context.service is None or context.is_internal_call:
         return
     service: Any = context.service
+    if context.operation.name in NEVER_READY.get(service.service_name, ()):
+        raise refusal(context, "its server cannot be had here")
     if code := CHECKED.get(service.service_name):
         request = context.service_request or {}
         check(service.service_name, context.operation.name, request, code)
