@@ -34,7 +34,7 @@ from localstack.services.cloudformation.v2.entities import ChangeSet, Stack
 from localstack.services.cloudformation.v2.provider import CloudformationProviderV2
 from localstack.utils.threads import start_worker_thread
 
-from millpond.localstack_ext.cloudformation import executor, nested, parameters, templates
+from millpond.localstack_ext.cloudformation import executor, nested, parameters, standstill, templates
 from millpond.localstack_ext.cloudformation.drift import drift_of
 from millpond.localstack_ext.cloudformation.executor import Outcome, RollingBackExecutor
 from millpond.localstack_ext.cloudformation.templates import refused
@@ -55,6 +55,9 @@ _OPERATION_TYPES = {"CREATE": "CREATE_STACK", "UPDATE": "UPDATE_STACK", "DELETE"
 
 class StackProvider(CloudformationProviderV2):
     """LocalStack's CloudFormation, whose stacks end as they should."""
+
+    def on_after_state_load(self) -> None:
+        standstill.settle_all()
 
     @handler("CreateStack", expand=False)
     def create_stack(self, context: RequestContext, request: Any) -> Any:  # type: ignore[override]
