@@ -74,7 +74,10 @@ NEEDED: dict[str, Any] = {
                     {
                         "Effect": "Allow",
                         "Principal": {
-                            "Service": ["glue.amazonaws.com", "states.amazonaws.com", "lambda.amazonaws.com"]
+                            "Service": [
+                                f"{service}.amazonaws.com"
+                                for service in ("glue", "lambda", "pipes", "states")
+                            ]
                         },
                         "Action": "sts:AssumeRole",
                     }
@@ -370,6 +373,17 @@ EXAMPLES: dict[str, Example] = {
         },
         {"AuthParameters": {"ApiKeyAuthParameters": {"ApiKeyName": "k2", "ApiKeyValue": "v"}}},
         {"Name": "other-connection"},
+    ),
+    "Pipe": Example(
+        "AWS::Pipes::Pipe",
+        {
+            "RoleArn": ROLE,
+            "Source": QUEUE,
+            "SourceParameters": {"SqsQueueParameters": {"BatchSize": "2"}},
+            "Target": {"Fn::GetAtt": ["Function", "Arn"]},
+        },
+        {"Description": "changed", "SourceParameters": {"SqsQueueParameters": {"BatchSize": "3"}}},
+        {"Name": "other-pipe"},
     ),
     "ApiDestination": Example(
         "AWS::Events::ApiDestination",

@@ -443,6 +443,17 @@ EVENTS: Mapping[str, Row] = {
         delete=Call("DeleteConnection"),
         attributes={"Arn": "ConnectionArn", "ArnForPolicy": "ConnectionArn"},
     ),
+    "AWS::Pipes::Pipe": Row(
+        "pipes",
+        name=("Name",),
+        ref=("Name",),
+        create=Call("CreatePipe"),
+        read=Call("DescribePipe"),
+        update=(Call("UpdatePipe"),),
+        unset={"Description": ""},
+        delete=Call("DeletePipe"),
+        attributes={"Arn": "Arn"},
+    ),
     "AWS::Events::EventBus": Row(
         "events",
         ref=("Name",),
