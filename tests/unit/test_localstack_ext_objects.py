@@ -15,6 +15,11 @@ from localstack.services.s3.models import S3Bucket, S3Object, s3_stores
 from millpond.localstack_ext.s3.files import link_objects
 from millpond.localstack_ext.s3.objects import DiskObjectStore
 from millpond.localstack_ext.state.saver import is_change
+from millpond.planes.athena.files import Reader
+
+
+def root_of(account: str) -> Reader:
+    return Reader(account, "eu-west-1", account)
 
 
 @pytest.fixture
@@ -151,9 +156,9 @@ def test_what_was_linked_stays_as_it_was_when_the_object_is_replaced_and_gone(
     store: DiskObjectStore, bucket: S3Bucket, tmp_path: Path
 ) -> None:
     bucket.objects.set("t/k", put(store, b"first"))
-    link_objects(store, ACCOUNT, ["s3://b/t/k", "s3://b/t/none", "s3://c/k"], tmp_path / "linked")
+    link_objects(store, root_of(ACCOUNT), ["s3://b/t/k", "s3://b/t/none", "s3://c/k"], tmp_path / "linked")
     bucket.objects.set("t/k", put(store, b"second"))
-    link_objects(store, ACCOUNT, ["s3://b/t/k"], tmp_path / "linked")
+    link_objects(store, root_of(ACCOUNT), ["s3://b/t/k"], tmp_path / "linked")
     assert [path.name for path in (tmp_path / "linked").rglob("*") if path.is_file()] == ["k"]
     assert (tmp_path / "linked/b/t/k").read_bytes() == b"first"
     bucket.objects.pop("t/k")
@@ -175,7 +180,7 @@ def test_what_is_not_read_by_everybody_in_the_account_is_not_linked(
     every = [f"s3://b/{key}" for key in ("customer", "kms", "archive", "plain")]
 
     def linked(account: str, name: str) -> list[str]:
-        link_objects(store, account, every, tmp_path / name)
+        link_objects(store, root_of(account), every, tmp_path / name)
         return [path.name for path in (tmp_path / name).rglob("*") if path.is_file()]
 
     assert linked("444455556666", "others") == []

@@ -57,4 +57,10 @@ INVENTORY: tuple[Target, ...] = (
         _RELEASE,
         "Gives tables the worker's own S3 client.",
     ),
+    Target(
+        "pyiceberg.catalog:MetastoreCatalog._write_metadata",
+        "(metadata, io, metadata_path)",
+        _RELEASE,
+        "Says -1 where no snapshot is current, which every version of Iceberg reads.",
+    ),
 )
