@@ -440,6 +440,7 @@ def test_json_is_read_as_its_serde_reads_it(lake: Lake) -> None:
         ("x", "1", None, None),
         ("y", "2", "[a]", "Bern"),
         (None, None, None, None),
+        (None, None, None, None),
     ]
     lake.s3.put_object(Bucket=BUCKET, Key="json/b.json", Body=b'{"ts": "z", "n": 1.5}\n')
     assert 'The JSON value "1.5" in a column of type integer is not supported' in lake.reason(
@@ -513,14 +514,14 @@ def test_delimited_text_is_read_as_its_table_says_or_refused(lake: Lake) -> None
 
 
 def test_empty_lines_of_text_are_rows_and_values_beyond_the_columns_are_passed_over(lake: Lake) -> None:
-    lake.s3.put_object(Bucket=BUCKET, Key="gaps/a.txt", Body=b"a,b\n\n1,2\n\n")
+    lake.s3.put_object(Bucket=BUCKET, Key="gaps/a.txt", Body=b"a,b\n\n1,2\r\n\n")
     serde = "ROW FORMAT SERDE 'org.apache.hadoop.hive.serde2.OpenCSVSerde'"
     delimited = "ROW FORMAT DELIMITED FIELDS TERMINATED BY ','"
     header = "TBLPROPERTIES ('skip.header.line.count' = '1')"
     for name, columns, text, expected in (
         ("gaps", "x int, y string", delimited, [("1", "2"), (None, None), (None, None)]),
         ("wide_gaps", "x string", delimited, [("", ), ("", ), ("1", )]),
-        ("quoted_gaps", "x string, y string", serde, [("", None), ("", None), ("1", "2")]),
+        ("quoted_gaps", "x string, y string", serde, [("1", "2"), (None, None), (None, None)]),
     ):  # fmt: skip
         made = f"CREATE EXTERNAL TABLE {name} ({columns}) {text} LOCATION 's3://{BUCKET}/gaps/' {header}"
         lake.rows(made)

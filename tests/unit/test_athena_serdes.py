@@ -69,7 +69,14 @@ def test_options_are_those_of_openx() -> None:
     assert read('{"ts": "x"}', "string", mapping__c="ts") == "x"
     assert read('{"a.b": "x"}', "string", name="a_b", dots__in__keys="true") == "x"
     assert read('{"C": 1, "c": 2}', "int", case__insensitive="false") == 2
-    assert read("no json", "string", ignore__malformed__json="true") is None
+    assert read("{no json", "string", ignore__malformed__json="true") is None
     for options in ({}, {"openx": False, "ignore__malformed__json": "true"}):
         with pytest.raises(KernelFailed, match="HIVE_CURSOR_ERROR: Row is not a valid JSON Object"):
-            read("no json", "string", **options)  # type: ignore[arg-type]
+            read("{no json", "string", **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("line", ["", " ", "no json", '"text"', "1"])
+def test_what_does_not_begin_as_an_object_is_an_empty_row_to_openx_alone(line: str) -> None:
+    assert read(line, "string") is None
+    with pytest.raises(KernelFailed, match="HIVE_CURSOR_ERROR: Row is not a valid JSON Object"):
+        read(line, "string", openx=False)

@@ -42,6 +42,8 @@ _FILES = "file of the partition"
 _TEXT_INPUT = "org.apache.hadoop.mapred.TextInputFormat"
 _LONGEST_LINE = 16 << 20
 _NO_TEXT = "\U0010ffff"
+# Said so, any of the three ends a line, also where a file has several; found out, each sign of a pair does.
+_LINE_ENDS = r"new_line = '\r\n'"
 _LISTED_ALONE = 8
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _INTEGERS = {"TINYINT": 3, "SMALLINT": 5, "INTEGER": 10, "BIGINT": 19, "UTINYINT": 5, "USMALLINT": 10}
@@ -361,7 +363,8 @@ def _read_function(
         raise NotSupported(f"The input format {reader}")
     if "json" in library:
         kernel = json_rows(columns, options, is_openx="openx" in library)
-        lines = f"SELECT {kernel.sql(['line'])} AS parsed, {quote(_FILE)} FROM {_lines(listed, common)}"
+        text = kernel.sql(["coalesce(line, '')"])
+        lines = f"SELECT {text} AS parsed, {quote(_FILE)} FROM {_lines(listed, common)}"
         fields = "".join(f"parsed.{quote(c.sql_name)}, " for c in columns)
         return f"(SELECT {fields}{quote(_FILE)} FROM ({lines}))"
     if "opencsv" in library:
@@ -371,7 +374,7 @@ def _read_function(
             options.get("escapeChar", "\\"),
         )
         # An empty value is an empty text.
-        return _csv(listed, columns, parameters, common, dialect, _NO_TEXT)
+        return _csv(listed, columns, parameters, common, dialect, None)
     if "lazysimple" in library:
         _refuse_unread(options, columns)
         separator = options.get("field.delim", options.get("serialization.format", "\x01"))
@@ -399,12 +402,12 @@ def _refuse_unread(options: Mapping[str, str], columns: Sequence[Column]) -> Non
         raise NotSupported(f"The nested column {nested[0]} of a text table")
 
 
-def _lines(listed: str, common: str, null: str = _NO_TEXT) -> str:
-    """The lines of files, less the empty ones, or NULL for those; what would part values is no character."""
+def _lines(listed: str, common: str) -> str:
+    """The lines of files, with NULL for the empty ones; what would part values is no character."""
     return (
         f"read_csv([{listed}], auto_detect = false, header = false, columns = {{'line': 'VARCHAR'}}, "
-        f"delim = '\U0010fffe', quote = '', escape = '', nullstr = {literal(null)}, strict_mode = false, "
-        f"max_line_size = {_LONGEST_LINE}, {common})"
+        f"delim = '\U0010fffe', quote = '', escape = '', nullstr = '', strict_mode = false, "
+        f"{_LINE_ENDS}, max_line_size = {_LONGEST_LINE}, {common})"
     )
 
 
@@ -414,12 +417,12 @@ def _csv(
     parameters: dict[str, str],
     common: str,
     dialect: tuple[str, str, str],
-    null: str,
+    null: str | None,
 ) -> str:
-    """The rows of delimited text.
+    """The rows of delimited text; ``null`` is the text for NULL, and None where there is none.
 
-    ``read_csv`` passes over empty lines, which are rows to Hive: their first value is an empty text, and
-    the others are not there.
+    ``read_csv`` passes over empty lines, which are rows to Hive: their first value is an empty text where
+    there is one for NULL, and the others are not there.
     """
     separator, quotes, escape = map(literal, dialect)
     types = ", ".join(f"{literal(c.sql_name)}: 'VARCHAR'" for c in columns)
@@ -427,14 +430,14 @@ def _csv(
     rows = (
         f"read_csv([{listed}], auto_detect = false, header = false, null_padding = true, "
         # What a line has beyond the columns is passed over, as Hive does.
-        f"strict_mode = false, delim = {separator}, quote = {quotes}, escape = {escape}, "
-        f"nullstr = {literal(null)}, columns = {{{types}}}, {common})"
+        f"strict_mode = false, {_LINE_ENDS}, delim = {separator}, quote = {quotes}, escape = {escape}, "
+        f"nullstr = {literal(_NO_TEXT if null is None else null)}, columns = {{{types}}}, {common})"
     )
-    if len(columns) == 1 and not null:
+    if len(columns) == 1 and null == "":
         # Then it passes over none.
         return rows
     first = f"{literal('') if null else 'CAST(NULL AS VARCHAR)'} AS {quote(columns[0].sql_name)}"
-    empty = f"SELECT {first}, {quote(_FILE)} FROM {_lines(listed, common, '')} WHERE line IS NULL"
+    empty = f"SELECT {first}, {quote(_FILE)} FROM {_lines(listed, common)} WHERE line IS NULL"
     return f"(FROM {rows} UNION ALL BY NAME {empty})"
 
 

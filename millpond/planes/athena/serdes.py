@@ -51,12 +51,14 @@ def json_rows(columns: Sequence[Column], options: Mapping[str, str], *, is_openx
     fields = [(column.sql_name, named(keys[column.name]), column.type) for column in columns]
 
     def read(line: str) -> dict[str, Any]:
+        # The SerDe of OpenX reads what begins as an object or an array alone; all else is an empty row to it.
+        is_read = not is_openx or line.lstrip()[:1] in ("{", "[")
         try:
             found = json.loads(line, parse_int=_Number, parse_float=_Number, parse_constant=_Number)
         except ValueError:
             found = None
         if not isinstance(found, dict):
-            if skips:
+            if skips or not is_read:
                 return dict.fromkeys(name for name, *_ in fields)
             raise fail("HIVE_CURSOR_ERROR", f"Row is not a valid JSON Object - {line[:80]}")
         values = _by_name(found, named)
@@ -64,7 +66,7 @@ def json_rows(columns: Sequence[Column], options: Mapping[str, str], *, is_openx
 
     result = row([column.type for column in columns], [column.sql_name for column in columns])
     described = json.dumps([[name, key, str(type_)] for name, key, type_ in fields])
-    return Kernel(read, (VARCHAR,), result, key=f"{described}{reads_dots}{is_exact}{skips}")
+    return Kernel(read, (VARCHAR,), result, key=f"{described}{is_openx}{reads_dots}{is_exact}{skips}")
 
 
 def _by_name(found: Mapping[str, Any], named: Callable[[str], str]) -> dict[str, Any]:
