@@ -221,16 +221,17 @@ def test_down_takes_the_container_of_a_run_with_it(per_run, tmp_path: Path) -> N
 
 
 def test_fixtures_leave_nothing_of_a_run_behind(tmp_path: Path) -> None:
-    before = everything(connect())
     settings = new_settings(tmp_path, tier="compose", glue_container_mode="per-run")
     with ContainerStack(settings) as stack:
-        start_sleeper(Containers(stack.settings), tmp_path)
-        wait_until("container of the run", lambda: "-glue-jr_" in str(everything(connect()) - before))
-    assert everything(connect()) - before == set()
+        containers = Containers(stack.settings)
+        project = containers.stack.project
+        start_sleeper(containers, tmp_path)
+        wait_until("container of the run", lambda: "-glue-jr_" in str(everything(connect(), project)))
+    assert everything(connect(), project) == set()
 
 
-def everything(client: DockerClient) -> set[str]:
-    """Names of what an engine holds."""
+def everything(client: DockerClient, project: str) -> set[str]:
+    """Names of what an engine holds of a stack; others' may come and go."""
     containers = client.containers.list(all=True, ignore_removed=True)
     held = [*containers, *client.networks.list(), *client.volumes.list()]
-    return {str(one.name) for one in held}
+    return {str(one.name) for one in held if str(one.name).startswith(project)}
