@@ -5,7 +5,7 @@ from __future__ import annotations
 from localstack.packages import PackageException
 from localstack.packages.api import PackageInstaller
 from localstack.runtime import hooks
-from localstack.services.sqs.constants import DELETE_IF_DEFAULT
+from localstack.services.sqs import constants
 
 from millpond.localstack_ext.engine import arns, chaos, patches, planes, refusals, requests
 from millpond.localstack_ext.iam import guard
@@ -26,7 +26,8 @@ def _stay_offline() -> None:
 
 def _forget_empty_attributes() -> None:
     """An empty ``RedriveAllowPolicy`` takes it away (``SetQueueAttributes``); LocalStack keeps the text."""
-    DELETE_IF_DEFAULT["RedriveAllowPolicy"] = ""
+    kept = {**constants.DELETE_IF_DEFAULT, "RedriveAllowPolicy": ""}
+    patches.replace(constants, "DELETE_IF_DEFAULT", kept)
 
 
 def _close_planes() -> None:

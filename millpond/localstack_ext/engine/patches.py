@@ -58,6 +58,13 @@ INVENTORY: tuple[Target, ...] = (
         _LOCALSTACK,
         "The same.",
     ),
+    # SQS
+    Target(
+        "localstack.services.sqs.constants:DELETE_IF_DEFAULT",
+        "dict",
+        _LOCALSTACK,
+        "An empty RedriveAllowPolicy is kept as an empty text.",
+    ),
     # Requests
     Target(
         "localstack.aws.handlers.service:ServiceRequestParser.parse_and_enrich",
