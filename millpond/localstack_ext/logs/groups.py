@@ -82,5 +82,7 @@ def _arn(context: RequestContext, group: str) -> str:
 def _with_classes(context: RequestContext, answer: Any) -> Any:
     groups = get_moto_logs_backend(context.account_id, context.region).groups
     for shown in answer["logGroups"]:
-        shown["logGroupClass"] = getattr(groups[shown["logGroupName"]], "log_group_class", _STANDARD)
+        # A group may be deleted meanwhile.
+        group = groups.get(shown["logGroupName"])
+        shown["logGroupClass"] = getattr(group, "log_group_class", _STANDARD)
     return answer
