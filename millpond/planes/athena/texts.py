@@ -39,12 +39,6 @@ def delimited(value: str, type_: Type, options: Mapping[str, str]) -> str | None
     """
     if type_.is_integral:
         return _when(_matches(value, _WHOLE) + f" AND {value} NOT IN ('', '+', '-')", _whole(value, type_))
-    if type_.name == "boolean":
-        return f"CASE lower({value}) WHEN 'true' THEN true WHEN 'false' THEN false END"
-    if type_.name in ("double", "real"):
-        return _floating(value, type_)
-    if type_.name == "decimal":
-        return _when(_matches(value, _NUMBER), f"TRY_CAST({value} AS {duckdb_type(type_)})")
     trimmed = f"trim({value})"
     if type_.name == "date":
         return _when(_matches(trimmed, f"{_DATE}( .*)?"), f"TRY_CAST(split_part({trimmed}, ' ', 1) AS DATE)")
@@ -53,7 +47,7 @@ def delimited(value: str, type_: Type, options: Mapping[str, str]) -> str | None
             raise NotSupported("A text table with timestamp.formats")
         is_one = f"length({value}) >= 8 AND {_matches(trimmed, f'{_DATE}( {_TIME})?|{_ISO}')}"
         return _when(is_one, f"date_trunc('millisecond', TRY_CAST({trimmed} AS TIMESTAMP))")
-    return None
+    return _of_both(value, type_)
 
 
 def quoted(value: str, type_: Type, field: int) -> str | None:
@@ -71,16 +65,12 @@ def quoted(value: str, type_: Type, field: int) -> str | None:
     target, days = duckdb_type(type_), "[+-]?[0-9]{1,18}"
     if type_.is_integral:
         found = _when(_matches(value, "[+-]?[0-9]+"), f"TRY_CAST({value} AS {target})")
-    elif type_.name == "boolean":
-        found = f"CASE lower({value}) WHEN 'true' THEN true WHEN 'false' THEN false END"
-    elif type_.name in ("double", "real"):
-        found = _floating(value, type_)
-    elif type_.name == "decimal":
-        found = _when(_matches(value, _NUMBER), f"TRY_CAST({value} AS {target})")
     elif type_.name == "date":
         found = _when(_matches(value, days), f"DATE '1970-01-01' + TRY_CAST({value} AS INTEGER)")
     elif type_.name == "timestamp":
         found = _when(_matches(value, days), f"make_timestamp(TRY_CAST({value} AS BIGINT) * 1000)")
+    elif (shared := _of_both(value, type_)) is not None:
+        found = shared
     else:
         return None
     told = (
@@ -89,6 +79,17 @@ def quoted(value: str, type_: Type, field: int) -> str | None:
     )
     failed = f"CAST(CAST(trino_fail({told}) AS VARCHAR) AS {target})"
     return f"CASE WHEN {value} IS NULL THEN NULL ELSE coalesce({found}, {failed}) END"
+
+
+def _of_both(value: str, type_: Type) -> str | None:
+    """SQL of a value of a type that both read alike, NULL where it is none."""
+    if type_.name == "boolean":
+        return f"CASE lower({value}) WHEN 'true' THEN true WHEN 'false' THEN false END"
+    if type_.name in ("double", "real"):
+        return _floating(value, type_)
+    if type_.name == "decimal":
+        return _when(_matches(value, _NUMBER), f"TRY_CAST({value} AS {duckdb_type(type_)})")
+    return None
 
 
 def _matches(value: str, pattern: str) -> str:
