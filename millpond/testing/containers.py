@@ -31,6 +31,11 @@ class ContainerStack:
     settings : Settings
         Images and the state directory; the ports become those that Docker chose.
 
+    Attributes
+    ----------
+    worker : str
+        Name of the Glue worker's container.
+
     Raises
     ------
     MillpondError
@@ -46,6 +51,8 @@ class ContainerStack:
                 next_step=f"unset {TOKEN} or MILLPOND_LOCALSTACK_IMAGE, then run the tests again",
             )
         self.settings = settings
+        self._name = f"millpond-test-{secrets.token_hex(4)}"
+        self.worker = f"{self._name}-glue"
         self._held = ExitStack()
 
     def __enter__(self) -> Self:
@@ -63,10 +70,9 @@ class ContainerStack:
     def _start(self) -> None:
         settings = self.settings
         engine_image, glue_image = images(settings)
-        name = f"millpond-test-{secrets.token_hex(4)}"
         database = OnPremDatabase(settings)
         network = self._held.enter_context(Network())
-        self._held.callback(lambda: connect().volumes.get(name).remove(force=True))
+        self._held.callback(lambda: connect().volumes.get(self._name).remove(force=True))
         postgres = PostgresContainer(
             settings.postgres_image,
             username=ADMIN,
@@ -76,8 +82,8 @@ class ContainerStack:
         )
         postgres.with_env("POSTGRES_INITDB_ARGS", "--locale-provider=builtin --locale=C.UTF-8")
         self._held.enter_context(_joined(postgres, network, "onprem-db"))
-        worker = DockerContainer(glue_image.tag).with_name(f"{name}-glue")
-        worker.with_volume_mapping(name, f"{STATE}/glue", "rw")
+        worker = DockerContainer(glue_image.tag).with_name(self.worker)
+        worker.with_volume_mapping(self._name, f"{STATE}/glue", "rw")
         self._held.enter_context(_joined(worker, network, "glue"))
         engine = LocalStackContainer(engine_image.tag, region_name=settings.region)
         for variable, value in {
@@ -87,14 +93,14 @@ class ContainerStack:
             "MILLPOND_PLANE_ACCOUNT_ID": settings.account_id,
             "MILLPOND_PLANE_STATE_DIR": STATE,
             "MILLPOND_PLANE_TOOLS": "/usr/local/lib/millpond/tools.json",
-            "MILLPOND_GLUE_CONTAINER": f"{name}-glue",
+            "MILLPOND_GLUE_CONTAINER": self.worker,
             "MILLPOND_GLUE_CONTAINER_MODE": settings.glue_container_mode,
         }.items():
             engine.with_env(variable, value)
         # Its runs' containers stay when it is ended, and hold the worker's volume and network.
-        self._held.callback(lambda: remove_labelled(connect(), [f"{OF_WORKER}={name}-glue"]))
+        self._held.callback(lambda: remove_labelled(connect(), [f"{OF_WORKER}={self.worker}"]))
         socket = socket_path()
-        engine.with_volume_mapping(name, f"{STATE}/glue", "rw")
+        engine.with_volume_mapping(self._name, f"{STATE}/glue", "rw")
         engine.with_volume_mapping(str(socket), "/var/run/docker.sock", "rw")
         engine.with_kwargs(group_add=[str(socket.stat().st_gid)])
         self._held.enter_context(_joined(engine, network, "localstack"))

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 from container_stack import Containers, new_settings
-from docker import DockerClient
 from docker.errors import NotFound
 from waiting import scaled, wait_until
 
@@ -222,16 +221,17 @@ def test_down_takes_the_container_of_a_run_with_it(per_run, tmp_path: Path) -> N
 
 def test_fixtures_leave_nothing_of_a_run_behind(tmp_path: Path) -> None:
     settings = new_settings(tmp_path, tier="compose", glue_container_mode="per-run")
+    client = connect()
     with ContainerStack(settings) as stack:
-        containers = Containers(stack.settings)
-        project = containers.stack.project
-        start_sleeper(containers, tmp_path)
-        wait_until("container of the run", lambda: "-glue-jr_" in str(everything(connect(), project)))
-    assert everything(connect(), project) == set()
-
-
-def everything(client: DockerClient, project: str) -> set[str]:
-    """Names of what an engine holds of a stack; others' may come and go."""
-    containers = client.containers.list(all=True, ignore_removed=True)
-    held = [*containers, *client.networks.list(), *client.volumes.list()]
-    return {str(one.name) for one in held if str(one.name).startswith(project)}
+        start_sleeper(Containers(stack.settings), tmp_path)
+        of_worker = {"label": f"{OF_WORKER}={stack.worker}"}
+        wait_until("container of the run", lambda: client.containers.list(filters=of_worker))
+        worker = client.containers.get(stack.worker)
+        [network] = [client.networks.get(name) for name in worker.attrs["NetworkSettings"]["Networks"]]
+        containers = {container.id for container in network.containers}
+        volumes = {mount["Name"] for mount in worker.attrs["Mounts"] if mount["Type"] == "volume"}
+        assert len(containers) == len({"database", "worker", "engine", "run"})
+        assert volumes
+    assert not containers & {one.id for one in client.containers.list(all=True, ignore_removed=True)}
+    assert network.id not in {one.id for one in client.networks.list()}
+    assert not volumes & {one.name for one in client.volumes.list()}
