@@ -35,6 +35,7 @@ from millpond.cli.snapshot import snapshot
 from millpond.cli.spark_history import spark_history
 from millpond.cli.start import start
 from millpond.cli.status import status
+from millpond.cli.tail import tail
 from millpond.cli.trino import trino
 from millpond.cli.uninstall import uninstall
 from millpond.cli.up import up
@@ -53,6 +54,7 @@ VERBS = (
     query,
     logs,
     ls,
+    tail,
     spark_history,
     iam,
     env,

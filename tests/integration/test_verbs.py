@@ -7,9 +7,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
-from engine_fixtures import RunningEngine, running_engine  # noqa: F401 (a fixture)
+from botocore.exceptions import ClientError
+from engine_fixtures import RunningEngine, running_engine, wait_for  # noqa: F401 (a fixture)
+
+from millpond.client import stream
+from millpond.client.stream import Record
 
 MILLPOND = Path(sys.executable).with_name("millpond")
 MACHINE = {
@@ -84,6 +89,10 @@ def engine(running_engine: RunningEngine) -> RunningEngine:  # noqa: F811
         name="doubling-express", roleArn=running_engine.role(), definition=json.dumps(MACHINE), type="EXPRESS"
     )
     return running_engine
+
+
+def records(engine: RunningEngine) -> list[Record]:
+    return list(stream.records(engine.settings.endpoint_url, is_followed=False))
 
 
 def millpond(
@@ -222,3 +231,54 @@ def test_a_template_is_deployed_with_the_files_that_it_names(engine, project):
     assert "2 added" in made.stderr
     assert json.loads(millpond(engine, "start", "from-a-file", cwd=project).stdout) == {"doubled": 4}
     assert "2 removed" in millpond(engine, "destroy", "app", cwd=project).stderr
+
+
+def test_tail_shows_calls_states_and_events_as_they_happen(engine):
+    def tailed(*arguments: str) -> list[dict[str, Any]]:
+        done = millpond(engine, "tail", "--once", "--json", "--last", "4000", *arguments)
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    glue = engine.client("glue")
+    entry = {"Source": "shop", "DetailType": "sold", "Detail": '{"price": 3}'}
+    engine.client("events").put_events(Entries=[entry])
+    with pytest.raises(ClientError):
+        engine.client("s3").get_object(Bucket="scripts", Key="none.py")
+    run_id = glue.start_job_run(JobName="daily", Arguments={"--day": "never"})["JobRunId"]
+    wait_for("the end", lambda: "CompletedOn" in glue.get_job_run(JobName="daily", RunId=run_id)["JobRun"])
+    # The event of the end is sent in the background, behind what was sent before.
+    wait_for("its event", lambda: any(one.get("state") == "FAILED" for one in records(engine)))
+
+    (refused,) = (one for one in tailed("--errors", "--service", "s3") if one["error"] == "NoSuchKey")
+    assert (refused["operation"], refused["status"]) == ("GetObject", 404)
+    assert refused["resource"] == "arn:aws:s3:::scripts/none.py"
+    assert refused["caller"].endswith(":root")
+    found = tailed("--all")
+    states = [one["state"] for one in found if one["kind"] == "state" and one["id"] == run_id]
+    assert states == ["STARTING", "RUNNING", "FAILED"]
+    assert [one["detail"] for one in found if one["kind"] == "event" and one["source"] == "shop"] == [
+        {"price": 3}
+    ]
+    read = [one["caller"] for one in found if one.get("resource") == "arn:aws:s3:::scripts/daily.py"]
+    assert any(caller.split(":")[5].startswith("assumed-role/tester/") for caller in read)
+    # What a service does for itself shows when it is asked for.
+    own = [one["operation"] for one in found if one.get("is_own")]
+    assert "PutEvents" in own
+    assert not [one for one in tailed("--kind", "call") if one["is_own"]]
+
+
+def test_tail_waits_for_what_comes(engine):
+    environment = {**os.environ, "MILLPOND_GATEWAY_PORT": str(engine.settings.gateway_port)}
+    engine.client("sqs").create_queue(QueueName="before")
+    command = [MILLPOND, "tail", "--last", "1", "--service", "sqs", "--kind", "call"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as tail:
+        assert tail.stdout is not None
+        try:
+            assert "sqs CreateQueue  200" in tail.stdout.readline()
+            engine.client("sqs").send_message(
+                QueueUrl=engine.client("sqs").get_queue_url(QueueName="before")["QueueUrl"], MessageBody="x"
+            )
+            assert "sqs GetQueueUrl  200" in tail.stdout.readline()
+            assert "sqs SendMessage  200" in tail.stdout.readline()
+        finally:
+            tail.terminate()

@@ -7,7 +7,7 @@ from localstack.packages.api import PackageInstaller
 from localstack.runtime import hooks
 from localstack.services.sqs import constants
 
-from millpond.localstack_ext.engine import arns, chaos, patches, planes, refusals, requests
+from millpond.localstack_ext.engine import arns, chaos, patches, planes, refusals, requests, stream
 from millpond.localstack_ext.iam import guard
 from millpond.localstack_ext.state import engine_state
 
@@ -33,6 +33,7 @@ def _forget_empty_attributes() -> None:
 def _close_planes() -> None:
     """End the children of the planes and save, before the services stop; no call is held any more."""
     chaos.FAULTS.remove()
+    stream.STREAM.close()
     planes.close()
     engine_state.stop()
 
@@ -41,6 +42,8 @@ def _close_planes() -> None:
 complete_arns = hooks.on_infra_start()(arns.install_arns)
 install_faults = hooks.on_infra_start()(chaos.install)
 install_guard = hooks.on_infra_start()(guard.install_guard)
+# Before the others in time, and first in the chain whatever they put into it.
+install_stream = hooks.on_infra_start(priority=-5)(stream.install_stream)
 stay_offline = hooks.on_infra_start()(_stay_offline)
 forget_empty_attributes = hooks.on_infra_start()(_forget_empty_attributes)
 check_requests = hooks.on_infra_start(priority=-5)(requests.install_requests)

@@ -16,6 +16,7 @@ import duckdb_extension_httpfs  # type: ignore[import-untyped]
 from millpond.planes.athena.exceptions import QueryFailed
 from millpond.planes.athena.macros import create_macros
 from millpond.planes.athena.types import literal
+from millpond.planes.common.callers import OWN_CALLS
 
 _EXTENSION = (
     Path(duckdb_extension_httpfs.__file__).parent
@@ -56,6 +57,7 @@ def connect(spill: Path, objects: Path, *, memory: str = _MEMORY) -> duckdb.Duck
             "autoload_known_extensions": False,
             # The wheel's hash is locked: to check the file's signature takes 0.13 s of CPU, for every query.
             "allow_unsigned_extensions": True,
+            "custom_user_agent": OWN_CALLS,
         }
     )
     prepare(connection)

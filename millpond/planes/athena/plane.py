@@ -30,7 +30,7 @@ from millpond.planes.athena.results import read_csv, read_text, to_row
 from millpond.planes.athena.saved import NamedQueries, PreparedStatements
 from millpond.planes.athena.trino.server import TrinoServers
 from millpond.planes.athena.workgroups import ENGINE_VERSION, PRIMARY, WorkGroup, WorkGroups
-from millpond.planes.common.callers import caller_key
+from millpond.planes.common.callers import OWN_CALLS, caller_key
 from millpond.planes.common.context import PlaneContext
 from millpond.planes.common.telemetry import Reporter, Telemetry
 
@@ -350,7 +350,9 @@ class AthenaPlane:
             self._reporter.metrics(events.NAMESPACE, events.metrics(execution))
 
     def _client(self, service: str) -> Any:
-        config = Config(retries={"max_attempts": 3}, s3={"addressing_style": "path"})
+        config = Config(
+            retries={"max_attempts": 3}, s3={"addressing_style": "path"}, user_agent_extra=OWN_CALLS
+        )
         with self._client_lock:
             return self._session.client(
                 service,  # type: ignore[call-overload]

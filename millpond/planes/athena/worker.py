@@ -30,6 +30,7 @@ from millpond.planes.athena.files import OBJECTS, ObjectFiles
 from millpond.planes.athena.jobs import ANSWERS, DOORBELL, IS_DONE, PID_FILE, WANTS, WORKER_LOG, Job
 from millpond.planes.athena.trino import runner  # noqa: F401 - loaded once, for every child
 from millpond.planes.common import isolation
+from millpond.planes.common.callers import OWN_CALLS
 from millpond.planes.common.isolation import Fence
 
 if TYPE_CHECKING:
@@ -74,7 +75,9 @@ class _Clients:
             # The emulator takes the account, and who it is, from the access key id.
             "aws_access_key_id": access_key,
             "aws_secret_access_key": os.environ["AWS_SECRET_ACCESS_KEY"],
-            "config": Config(retries={"max_attempts": 3}, s3={"addressing_style": "path"}),
+            "config": Config(
+                retries={"max_attempts": 3}, s3={"addressing_style": "path"}, user_agent_extra=OWN_CALLS
+            ),
         }
         s3, glue = self._session.client("s3", **common), self._session.client("glue", **common)
         s3.can_paginate("list_objects_v2")

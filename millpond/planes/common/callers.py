@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+# In the user agent of calls that the services of this engine make for themselves.
+OWN_CALLS = "millpond-own"
+
 _KEY: ContextVar[str] = ContextVar("caller", default="")
 
 

@@ -12,11 +12,16 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from millpond.planes.common.callers import OWN_CALLS
 from millpond.planes.common.context import PlaneContext
 
 # With it LocalStack's services say who calls, and for what.
 _INTERNAL = "x-localstack-data"
-_CONFIG = Config(retries={"max_attempts": 3, "mode": "standard"}, s3={"addressing_style": "path"})
+_CONFIG = Config(
+    retries={"max_attempts": 3, "mode": "standard"},
+    s3={"addressing_style": "path"},
+    user_agent_extra=OWN_CALLS,
+)
 
 
 class RoleNotTrustingError(Exception):

@@ -16,13 +16,15 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from millpond.planes.common.callers import OWN_CALLS
 from millpond.planes.common.context import PlaneContext
+from millpond.planes.common.stream import StateChange, stamp
 
 Shape = dict[str, Any]
 Make = Callable[[str, str, str], Any]
 
 _LOG = logging.getLogger(__name__)
-_CONFIG = Config(retries={"total_max_attempts": 2, "mode": "standard"})
+_CONFIG = Config(retries={"total_max_attempts": 2, "mode": "standard"}, user_agent_extra=OWN_CALLS)
 
 # "PutMetricData" in the CloudWatch API Reference.
 MOST_METRICS = 1000
@@ -48,6 +50,12 @@ class Reporter:
     def event(self, entry: Shape) -> None:
         """Send an entry of ``PutEvents``."""
         self._telemetry.event(entry, account_id=self._account_id, region=self._region)
+
+    def state(self, service: str, of: str, name: str, id_: str, state: str) -> None:
+        """Tell who listens of a state that AWS has no event for (:class:`StateChange`)."""
+        self._telemetry.state(
+            StateChange(stamp(), self._account_id, self._region, service, of, name, id_, state)
+        )
 
     def metrics(self, namespace: str, data: Sequence[Shape]) -> None:
         """Send data of ``PutMetricData``."""
@@ -78,6 +86,7 @@ class Telemetry:
         self._lock = threading.Lock()
         self._waiting: dict[tuple[str, str, str], list[Shape]] = {}
         self._is_closed = threading.Event()
+        self._listeners: list[Callable[[StateChange], None]] = []
         # One thread: a state's event never overtakes that of the state before.
         self._event_sender = ThreadPoolExecutor(1, thread_name_prefix="telemetry-events")
         self._metric_sender = ThreadPoolExecutor(1, thread_name_prefix="telemetry-metrics")
@@ -88,6 +97,15 @@ class Telemetry:
         with self._lock:
             what = f"the event {stamped}"
             self._submit(self._event_sender, what, self._put_event, stamped, account_id, region)
+
+    def listen(self, listener: Callable[[StateChange], None]) -> None:
+        """Have something called with each change of state that is no event."""
+        self._listeners.append(listener)
+
+    def state(self, change: StateChange) -> None:
+        """Tell who listens of a change of state that is no event."""
+        for listener in self._listeners:
+            listener(change)
 
     def metrics(
         self, namespace: str, data: Sequence[Shape], *, account_id: str = "", region: str = ""

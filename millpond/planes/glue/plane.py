@@ -472,6 +472,7 @@ class GluePlane(SessionOperations):
             if self._turns.wait_for(is_next, _WAITING_MINUTES * self._seconds_per_minute):
                 if run.state is State.WAITING:
                     run.advance(State.STARTING, _now())
+                    self._tell_status(active)
                 return run.state is State.STARTING
             return False
 
@@ -479,6 +480,7 @@ class GluePlane(SessionOperations):
         active = ActiveRun(run, self._bookmarks)
         self._runs.setdefault(run.job_name, []).append(run)
         self._active[run.id] = active
+        self._tell_status(active)
         active.thread = threading.Thread(
             target=self._work, args=(active,), name=f"glue {run.id[:11]}", daemon=True
         )
@@ -535,9 +537,11 @@ class GluePlane(SessionOperations):
                 self._reporter.event(events.run_status(active.run, minutes))
 
     def _tell_status(self, active: ActiveRun) -> None:
+        run = active.run
+        self._reporter.state("glue", "job run", run.job_name, run.id, str(run.state))
         if active.is_late:
-            minutes = active.run.settings["NotificationProperty"]["NotifyDelayAfter"]
-            self._reporter.event(events.run_status(active.run, minutes))
+            minutes = run.settings["NotificationProperty"]["NotifyDelayAfter"]
+            self._reporter.event(events.run_status(run, minutes))
 
     def _mark_running(self, run: JobRun) -> None:
         with self._lock:
