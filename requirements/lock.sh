@@ -8,6 +8,7 @@ compile() {
 }
 compile --python-version 3.13 --extra harness --extra build pyproject.toml requirements/lake.in -o requirements/harness.txt
 compile --python-version 3.13 --extra harness --extra build --extra dev pyproject.toml requirements/lake.in -o requirements/dev.txt
+compile --python-version 3.13 --constraints requirements/dev.txt requirements/console.in -o requirements/console.txt
 # The settings for uv in pyproject.toml narrow the harness to its own Python: not meant for these.
 compile --no-config --python-version 3.11 requirements/glue-spark.in -o requirements/glue-spark.txt
 # Glue versions beside 5.1, and the modules that Glue provides: exactly what is documented, which does not always

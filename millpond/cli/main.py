@@ -17,6 +17,7 @@ from millpond.base.config import load_settings
 from millpond.base.errors import MillpondError
 from millpond.cli import console
 from millpond.cli.clean import clean
+from millpond.cli.console_ import console_
 from millpond.cli.deploy import deploy
 from millpond.cli.destroy import destroy
 from millpond.cli.doctor import doctor
@@ -55,6 +56,7 @@ VERBS = (
     logs,
     ls,
     tail,
+    console_,
     spark_history,
     iam,
     env,

@@ -17,3 +17,4 @@ def up() -> None:
     if os.geteuid() == 0 and settings.tier == "embedded":
         console.note("As root, so jobs, functions, builds and queries run as root too: docs/isolation.md")
     console.note(f"AWS endpoint {settings.endpoint_url}, region {settings.region}")
+    console.note("to see it in a browser: millpond console")

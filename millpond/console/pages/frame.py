@@ -1,0 +1,222 @@
+"""What is around every page: the way to the others, search, light and dark; and how values are shown."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from nicegui import run, ui
+
+from millpond.console.reads.running import Remembered
+from millpond.console.reads.runs import Outcome, RunBook
+from millpond.console.source import Source
+
+PAGES = (("Now", "/"), ("Runs", "/runs"))
+# Nothing is asked more often, whatever happens.
+POLL_SECONDS = 2.0
+DARK_COOKIE = "millpond_dark"
+
+COLOURS: dict[Outcome, str] = {
+    "running": "var(--running)",
+    "succeeded": "var(--succeeded)",
+    "failed": "var(--failed)",
+    "stopped": "var(--stopped)",
+}
+
+STYLE = """
+:root { --running: #1259b8; --succeeded: #17692f; --failed: #b3161b; --stopped: #6a4a00; --edge: #d4d8dd;
+  --soft: #f5f6f8; --quiet: #545b64; }
+body { --q-primary: #1259b8 !important; --q-negative: #b3161b !important; }
+body.body--dark { --running: #7db4ff; --succeeded: #6fcf86; --failed: #ff8f8a; --stopped: #e0b64f;
+  --edge: #3a4048; --soft: #1c2025; --quiet: #a9b1bb;
+  --q-primary: #7db4ff !important; --q-negative: #ff8f8a !important; }
+body.body--dark .bg-primary { color: #10141a !important; }
+body { font-size: 14px; line-height: 1.45; }
+.nicegui-content { padding: 16px 24px; gap: 20px; max-width: 1700px; margin: 0 auto; align-items: stretch; }
+h1 { font-size: 22px; line-height: 1.2; font-weight: 600; margin: 0; }
+h2 { font-size: 16px; line-height: 1.3; font-weight: 600; margin: 0 0 6px 0; }
+a { color: var(--running); text-decoration: none; } a:hover, a:focus { text-decoration: underline; }
+header a { color: #fff; padding: 6px 10px; border-radius: 4px; }
+header a[aria-current=page] { background: rgba(0, 0, 0, .28); }
+.head { background: #123d74; gap: 4px; padding: 4px 24px; }
+.quiet { color: var(--quiet); } .mono { font-family: ui-monospace, monospace; font-size: 13px; }
+.state { font-weight: 600; white-space: nowrap; } .wrap { overflow-wrap: anywhere; }
+.running { color: var(--running); } .succeeded { color: var(--succeeded); }
+.failed { color: var(--failed); } .stopped { color: var(--stopped); }
+.tiles { display: flex; flex-wrap: wrap; gap: 12px; }
+.tile { border: 1px solid var(--edge); border-radius: 6px; padding: 10px 16px; min-width: 130px; }
+.tile b { display: block; font-size: 22px; }
+.plain { border-collapse: collapse; width: 100%; } .plain th { text-align: left; font-weight: 600; }
+.plain th, .plain td { padding: 5px 14px 5px 0; border-bottom: 1px solid var(--edge); vertical-align: top; }
+.line { position: relative; height: 34px; background: var(--soft); border: 1px solid var(--edge); }
+.line a { position: absolute; top: 4px; bottom: 4px; min-width: 5px; border-radius: 2px; }
+.said { background: var(--soft); border-left: 3px solid var(--stopped); padding: 8px 12px; }
+.bad { border-left-color: var(--failed); }
+.grow { width: 100%; }
+"""
+
+
+@dataclass
+class Console:
+    """What all pages share: one look at everything for however many of them are open.
+
+    Parameters
+    ----------
+    source : Source
+        Where it reads.
+    """
+
+    source: Source
+    book: RunBook = field(init=False)
+    looks: Remembered[int] = field(init=False)
+    shared: dict[str, Remembered[Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.book = RunBook(self.source.aws)
+        self.looks = Remembered(self._look, POLL_SECONDS)
+
+    def _look(self) -> int:
+        self.book.refresh()
+        return self.book.version
+
+    def remembered(self, name: str, ask: Callable[[], Any], seconds: float = POLL_SECONDS) -> Remembered[Any]:
+        """An answer that all pages share."""
+        return self.shared.setdefault(name, Remembered(ask, seconds))
+
+
+def in_thread[T](ask: Callable[[], T]) -> Awaitable[T]:
+    """Ask AWS without keeping the pages waiting."""
+    found: Awaitable[T] = run.io_bound(ask)
+    return found
+
+
+@contextmanager
+def page(console: Console, title: str, current: str = "") -> Iterator[None]:
+    """The frame of a page; what is made in the block is its content.
+
+    Parameters
+    ----------
+    console : Console
+        What the pages share.
+    title : str
+        Of the page, for its head and the browser's.
+    current : str
+        The address in :data:`PAGES` that it belongs to.
+    """
+    ui.page_title(f"{title} · Millpond")
+    ui.add_css(STYLE)
+    given = ui.context.client.request.cookies.get(DARK_COOKIE)
+    dark = ui.dark_mode(None if given is None else given == "1")
+    with ui.header(elevated=False).classes("head items-center").props("role=banner"):
+        with ui.element("nav").props('aria-label="Pages"').classes("row items-center"):
+            for name, address in PAGES:
+                link = ui.link(name, address)
+                if address == current:
+                    link.props("aria-current=page")
+        ui.space()
+        ui.label(console.source.name + (" · read only" if console.source.is_read_only else ""))
+        _dark_button(dark)
+    with ui.element("main").classes("column no-wrap grow").style("gap: 20px"):
+        heading(title)
+        yield
+
+
+def _dark_button(dark: Any) -> None:
+    def switch() -> None:
+        dark.value = not dark.value
+        kept = f"{DARK_COOKIE}={int(dark.value)}; path=/; max-age=31536000; samesite=strict"
+        ui.run_javascript(f"document.cookie = '{kept}'")
+
+    button = ui.button(icon="contrast", on_click=switch).props(
+        'flat round dense color=white aria-label="Light or dark"'
+    )
+    with button:
+        ui.tooltip("Light or dark")
+
+
+def heading(text: str, level: int = 1) -> Any:
+    """A heading that screen readers know as one."""
+    with ui.element(f"h{level}") as element:
+        ui.label(text).classes("wrap")
+    return element
+
+
+def state(word: str, outcome: Outcome) -> None:
+    """A state in the colour of its outcome; the word says it too."""
+    ui.label(word).classes(f"state {outcome}")
+
+
+def said(text: str, *, is_bad: bool = False) -> None:
+    """Something that a service said, or that is not as one would expect."""
+    ui.label(text).classes("said wrap" + (" bad" if is_bad else "")).props("role=status")
+
+
+@contextmanager
+def table(*columns: str, caption: str) -> Iterator[None]:
+    """A plain table; each row is a :func:`row` in the block."""
+    with ui.element("table").classes("plain").props(f'aria-label="{caption}"'):
+        with ui.element("thead"), ui.element("tr"):
+            for column in columns:
+                with ui.element("th").props("scope=col"):
+                    ui.label(column)
+        with ui.element("tbody"):
+            yield
+
+
+def row(*cells: str | Callable[[], object]) -> None:
+    """A row of a plain table: texts, or what makes the content of a cell."""
+    with ui.element("tr"):
+        for cell in cells:
+            with ui.element("td"):
+                if callable(cell):
+                    cell()
+                else:
+                    ui.label(cell).classes("wrap")
+
+
+def every(seconds: float, act: Callable[[], Awaitable[None]]) -> None:
+    """Do something at once and then again and again while the page is open, never twice at a time."""
+    lock = asyncio.Lock()
+
+    async def once() -> None:
+        if not lock.locked():
+            async with lock:
+                await act()
+
+    ui.timer(max(seconds, POLL_SECONDS), once)
+
+
+def size(count: float | None) -> str:
+    """``3.4 MiB``; nothing for None.
+
+    >>> size(3_565_158)
+    '3.4 MiB'
+    """
+    if count is None:
+        return ""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:,.0f} {unit}" if unit == "B" else f"{count:,.1f} {unit}"
+        count /= 1024
+    return f"{count:,.1f} TiB"
+
+
+def duration(seconds: float | None) -> str:
+    """``4.2 s``, ``2 min 05 s``, ``3 h 07 min``; nothing for None."""
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def moment(when: datetime | None) -> str:
+    """A moment in this machine's own time."""
+    return f"{when.astimezone():%Y-%m-%d %H:%M:%S}" if when else ""

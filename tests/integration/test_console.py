@@ -1,0 +1,115 @@
+"""The console beside a real engine: its door, and its pages as a user reads them."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from console_fixtures import fill, opened_console
+from engine_fixtures import RunningEngine, running_engine  # noqa: F401
+from nicegui import ui
+from nicegui.testing.user_simulation import user_simulation
+
+from millpond.console.source import Opening
+
+SOCKET = "/_nicegui_ws/socket.io/?EIO=4&transport=websocket"
+APP = Path(__file__).with_name("console_app.py")
+
+
+@pytest.fixture(scope="module")
+def pages(running_engine: RunningEngine) -> dict[str, str]:  # noqa: F811
+    return fill(running_engine)
+
+
+@pytest.fixture(scope="module")
+def address(running_engine: RunningEngine, pages: dict[str, str]) -> Iterator[str]:  # noqa: F811
+    with opened_console(running_engine) as printed:
+        yield printed
+
+
+def answer(address: str, path: str, headers: dict[str, str]) -> http.client.HTTPResponse:
+    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=30)
+    connection.request("GET", path, headers=headers)
+    return connection.getresponse()
+
+
+def test_the_console_opens_by_the_address_that_was_printed_and_refuses_everybody_else(address):
+    parts = urlsplit(address)
+    assert parts.hostname == "127.0.0.1"
+    let_in = answer(address, f"/?{parts.query}", {})
+    assert (let_in.status, let_in.getheader("Location")) == (303, "/")
+    cookie = {"Cookie": str(let_in.getheader("Set-Cookie")).partition(";")[0]}
+    upgrade = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+    own = {"Origin": f"http://{parts.netloc}"}
+    for headers, status in (
+        ({}, 403),
+        (cookie, 200),
+        ({**cookie, "Host": "evil.example"}, 403),
+        ({**cookie, "Origin": "http://evil.example"}, 403),
+    ):
+        assert answer(address, "/runs", headers).status == status, headers
+        assert answer(address, "/data/runs", headers).status == status, headers
+    for headers, status in (
+        ({**upgrade, **cookie, **own}, 101),
+        ({**upgrade, **own}, 403),
+        ({**upgrade, **cookie, "Origin": "http://evil.example"}, 403),
+        ({**upgrade, **cookie, "Host": "evil.example", "Origin": "http://evil.example"}, 403),
+    ):
+        assert answer(address, SOCKET, headers).status == status, headers
+
+
+def simulated(running: RunningEngine, act: Callable[[Any], Awaitable[None]]) -> None:
+    """Do what a user does on the pages."""
+    settings = running.settings
+    opening = Opening(0, "", "endpoint", settings.endpoint_url, settings.region)
+
+    async def whole() -> None:
+        async with user_simulation(main_file=APP) as user:
+            await act(user)
+
+    with pytest.MonkeyPatch.context() as patched:
+        for name, value in opening.to_environment().items():
+            patched.setenv(name, value)
+        asyncio.run(whole())
+
+
+async def sees(user: Any, *texts: str) -> None:
+    """Wait until each text is on the page."""
+    for text in texts:
+        await user.should_see(text, retries=300)
+
+
+def test_a_user_finds_what_failed_its_reason_and_its_log_and_names_stay_text(running_engine, pages):  # noqa: F811
+    async def act(user: Any) -> None:
+        await user.open("/")
+        await sees(user, "job broken", "KeyError", "nobody said which day", "COLUMN_NOT_FOUND", "tables")
+        await user.open(pages["job"])
+        await sees(user, "FAILED", "--db_password", "••••••", "2026-05-01")
+        await user.should_not_see("hunter2")
+        log = next(iter(user.find(kind=ui.codemirror).elements))
+        await until(lambda: "Traceback" in log.value)
+        [error] = [mark["line"] for mark in log.decorations if mark["class"] == "at-error"]
+        assert log.value.splitlines()[error - 1].startswith("Traceback")
+        await user.open(pages["execution"])
+        await sees(user, "look: succeeded", "give up: failed", "NoDay: nobody said which day")
+        assert "<img" not in next(iter(user.find(kind=ui.mermaid).elements)).content
+        await user.open(pages["query"])
+        await sees(user, "COLUMN_NOT_FOUND", "only looks at this endpoint")
+
+    simulated(running_engine, act)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not holds():
+            await asyncio.sleep(0.05)

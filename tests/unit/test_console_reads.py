@@ -1,0 +1,265 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from millpond.console.reads.logs import error_line, is_secret, matches
+from millpond.console.reads.machine import graph_of, mermaid, outcomes, visits_of
+from millpond.console.reads.running import Remembered
+from millpond.console.reads.runs import Run, RunBook, of_build, of_execution, of_job_run, of_query, past_of
+
+BEGIN = datetime(2026, 5, 1, 12, tzinfo=UTC)
+HOSTILE = '<img src=x onerror=alert(1)>"]; click s0 "javascript:alert(1)"'
+
+
+class FakeAws:
+    """Answers as boto3's clients do, from lists that a test changes; counts what it is asked."""
+
+    def __init__(self) -> None:
+        self.job_runs: list[dict[str, Any]] = []
+        self.asked: list[str] = []
+        self.refuses: set[str] = set()
+        self.glue = self.athena = self.stepfunctions = self.codebuild = self
+
+    def get_paginator(self, operation: str) -> Any:
+        self.asked.append(operation)
+        if operation in self.refuses:
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, operation)
+        answers: dict[str, Any] = {
+            "get_jobs": {"Jobs": [{"Name": "j"}] if self.job_runs else []},
+            "get_job_runs": {"JobRuns": self.job_runs},
+        }
+        return SimpleNamespace(paginate=lambda **_: iter([answers.get(operation, {})]))
+
+    def list_work_groups(self) -> Any:
+        return {"WorkGroups": []}
+
+    def get_job_run(self, *, JobName: str, RunId: str) -> Any:  # noqa: N803
+        self.asked.append(f"get_job_run {RunId}")
+        found = [run for run in self.job_runs if run["Id"] == RunId]
+        if not found:
+            raise ClientError({"Error": {"Code": "EntityNotFoundException"}}, "GetJobRun")
+        return {"JobRun": found[0]}
+
+
+def job_run(number: int, state: str = "SUCCEEDED", **more: Any) -> dict[str, Any]:
+    return {
+        "JobName": "j",
+        "Id": f"jr_{number}",
+        "JobRunState": state,
+        "StartedOn": BEGIN + timedelta(minutes=number),
+        "ExecutionTime": 5,
+        **more,
+    }
+
+
+@pytest.mark.parametrize(
+    ("run", "expected"),
+    [
+        (of_job_run(job_run(1, "FAILED", ErrorMessage="KeyError: 1")), ("failed", 5.0, "KeyError: 1")),
+        (of_job_run(job_run(1, "RUNNING")), ("running", None, "")),
+        (of_job_run(job_run(1, "WAITING")), ("running", None, "")),
+        (of_job_run(job_run(1, "TIMEOUT")), ("failed", 5.0, "")),
+        (
+            of_execution(
+                {
+                    "stateMachineArn": "arn:aws:states:eu-west-1:000000000000:stateMachine:m",
+                    "executionArn": "e",
+                    "status": "ABORTED",
+                    "startDate": BEGIN,
+                    "stopDate": BEGIN + timedelta(seconds=3),
+                }
+            ),
+            ("stopped", 3.0, ""),
+        ),
+        (
+            of_query(
+                {
+                    "QueryExecutionId": "q",
+                    "Query": "SELECT x",
+                    "Status": {"State": "FAILED", "StateChangeReason": "line 1:8: no x"},
+                    "Statistics": {"TotalExecutionTimeInMillis": 1500},
+                }
+            ),
+            ("failed", 1.5, "line 1:8: no x"),
+        ),
+        (
+            of_build(
+                {
+                    "projectName": "p",
+                    "id": "p:1",
+                    "buildStatus": "FAILED",
+                    "phases": [
+                        {"phaseType": "INSTALL", "phaseStatus": "SUCCEEDED", "contexts": [{"message": ""}]},
+                        {"phaseType": "BUILD", "phaseStatus": "FAILED", "contexts": [{"message": "exit 1"}]},
+                    ],
+                }
+            ),
+            ("failed", None, "BUILD: exit 1"),
+        ),
+    ],
+)
+def test_runs_of_every_service_become_the_same_record(run, expected):
+    assert (run.outcome, run.seconds, run.reason) == expected
+
+
+def test_the_link_of_a_run_carries_any_name():
+    assert Run("job", "a&b=<c>", "jr/1", "RUNNING").link == "/run?kind=job&name=a%26b%3D%3Cc%3E&id=jr%2F1"
+
+
+def test_a_later_look_tells_what_is_new_or_has_changed():
+    aws: Any = FakeAws()
+    aws.job_runs = [job_run(2, "RUNNING"), job_run(1)]
+    book = RunBook(aws)
+    assert len(book.refresh()) == 2
+    first = book.version
+    assert book.refresh() == []
+    assert book.version == first
+    aws.job_runs = [job_run(3, "RUNNING"), job_run(2), job_run(1)]
+    assert {run.id for run in book.refresh()} == {"jr_2", "jr_3"}
+    assert {run.id for run in book.since(first)} == {"jr_2", "jr_3"}
+    assert [run.id for run in book.runs()] == ["jr_3", "jr_2", "jr_1"]
+
+
+def test_a_run_that_is_no_longer_listed_is_asked_for_by_itself_and_is_never_said_to_run_for_ever():
+    aws: Any = FakeAws()
+    aws.job_runs = [job_run(1, "RUNNING")]
+    book = RunBook(aws)
+    book.refresh()
+    aws.job_runs = []
+    [gone] = book.refresh()
+    assert (gone.state, gone.outcome) == ("UNKNOWN", "failed")
+    assert "get_job_run jr_1" in aws.asked
+    aws.asked.clear()
+    book.refresh()
+    assert "get_job_run jr_1" not in aws.asked
+
+
+def test_a_service_that_refuses_is_named_and_keeps_no_other_from_being_read():
+    aws: Any = FakeAws()
+    aws.refuses = {"list_builds"}
+    aws.job_runs = [job_run(1)]
+    book = RunBook(aws)
+    assert [run.id for run in book.refresh()] == ["jr_1"]
+    assert list(book.refused) == ["build"]
+    aws.refuses.clear()
+    book.refresh()
+    assert book.refused == {}
+
+
+def test_a_duration_is_held_against_those_that_succeeded_before():
+    runs = [of_job_run(job_run(number, "FAILED" if number == 2 else "SUCCEEDED")) for number in range(5)]
+    assert [run.id for run in past_of(runs, runs[3])] == ["jr_1", "jr_0"]
+
+
+def test_what_is_remembered_is_not_asked_for_again_at_once_and_an_error_keeps_the_last_answer(monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr("millpond.console.reads.running.time.monotonic", lambda: clock[0])
+    answers: list[Any] = ["one", OSError("gone"), "two"]
+
+    def ask() -> str:
+        answer = answers.pop(0)
+        if isinstance(answer, OSError):
+            raise answer
+        return str(answer)
+
+    remembered = Remembered(ask, 2.0)
+    assert [remembered.get(), remembered.get()] == ["one", "one"]
+    clock[0] += 3
+    assert (remembered.get(), remembered.error) == ("one", "gone")
+    clock[0] += 3
+    assert (remembered.get(), remembered.error) == ("two", "")
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (["fine"], None),
+        (["a", "Traceback (most recent call last):", "KeyError: 1"], 1),
+        (["Traceback (most recent call last):", "Retry: 1", "x", "Traceback (most recent call last):"], 3),
+        (["INFO no errors", "26/05/01 ERROR Executor: lost", "py4j.protocol.Py4JJavaError: x"], 1),
+        (["x", "botocore.exceptions.ClientError: An error occurred"], 1),
+        (["0 Errors found"], None),
+    ],
+)
+def test_a_log_is_opened_at_the_error_that_ended_the_run(lines, expected):
+    assert error_line(lines) == expected
+
+
+def test_a_log_is_searched_in_whatever_case():
+    assert matches(["Order 1", "x", "reORDER"], "order") == [0, 2]
+    assert matches(["a"], "") == []
+
+
+def test_arguments_with_secrets_are_known_by_their_names():
+    secret = ["--db_password", "API_KEY", "--AuthToken", "client-secret", "AWS_SECRET_ACCESS_KEY"]
+    assert all(map(is_secret, secret))
+    assert not any(map(is_secret, ["--day", "--table", "--key_column", "--extra-py-files"]))
+
+
+DEFINITION: dict[str, Any] = {
+    "StartAt": "each",
+    "States": {
+        "each": {
+            "Type": "Map",
+            "ItemProcessor": {"StartAt": "load", "States": {"load": {"Type": "Task", "End": True}}},
+            "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "tell"}],
+            "Next": "which",
+        },
+        "which": {
+            "Type": "Choice",
+            "Choices": [{"Variable": "$.x", "IsPresent": True, "Next": "tell"}],
+            "Default": HOSTILE,
+        },
+        "tell": {"Type": "Pass", "End": True},
+        HOSTILE: {"Type": "Succeed"},
+    },
+}
+
+
+def test_a_definition_becomes_a_graph_with_the_states_inside_of_others():
+    graph = graph_of(DEFINITION)
+    assert [node.path for node in graph.nodes][:2] == [("each",), ("each", "load")]
+    assert {(edge.start[-1], edge.end[-1], edge.label) for edge in graph.edges} == {
+        ("each", "which", ""),
+        ("each", "tell", "States.ALL"),
+        ("which", "tell", ""),
+        ("which", HOSTILE, "default"),
+    }
+
+
+def test_the_name_of_a_state_is_nothing_but_text_in_the_picture():
+    text = mermaid(graph_of(DEFINITION), {"load": "failed"})
+    assert "<img" not in text
+    assert "javascript:" not in text
+    assert not any(line.lstrip().startswith("click") for line in text.splitlines())
+    assert "class s1 failed" in text
+
+
+def event(number: int, kind: str, before: int, **details: Any) -> dict[str, Any]:
+    return {"id": number, "type": kind, "previousEventId": before, **details}
+
+
+def test_a_history_says_how_each_state_stands_and_what_went_in_and_came_out():
+    visits = visits_of(
+        [
+            event(1, "ExecutionStarted", 0),
+            event(2, "MapStateEntered", 1, stateEnteredEventDetails={"name": "each", "input": "[1, 2]"}),
+            event(3, "TaskStateEntered", 2, stateEnteredEventDetails={"name": "load", "input": "1"}),
+            event(4, "TaskStateEntered", 2, stateEnteredEventDetails={"name": "load", "input": "2"}),
+            event(5, "TaskStateExited", 3, stateExitedEventDetails={"name": "load", "output": '"ok"'}),
+            event(6, "TaskFailed", 4, taskFailedEventDetails={"error": "Boom", "cause": "no disk"}),
+            event(7, "PassStateEntered", 6, stateEnteredEventDetails={"name": "tell", "input": "{}"}),
+        ]
+    )
+    assert [(one.name, one.outcome, one.input, one.output, one.error) for one in visits] == [
+        ("each", "running", "[1, 2]", "", ""),
+        ("load", "succeeded", "1", '"ok"', ""),
+        ("load", "failed", "2", "", "Boom: no disk"),
+        ("tell", "running", "{}", "", ""),
+    ]
+    assert outcomes(visits) == {"each": "running", "load": "failed", "tell": "running"}
