@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -77,10 +78,13 @@ def simulated(running: RunningEngine, act: Callable[[Any], Awaitable[None]]) -> 
         async with user_simulation(main_file=APP) as user:
             await act(user)
 
+    # The simulation removes the pages' modules at its end, with all packages that they are in.
+    before = dict(sys.modules)
     with pytest.MonkeyPatch.context() as patched:
         for name, value in opening.to_environment().items():
             patched.setenv(name, value)
         asyncio.run(whole())
+    sys.modules |= before
 
 
 async def sees(user: Any, *texts: str) -> None:
