@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import pytest
 from archives import zipped
 from ports import free_port
 from waiting import wait_until as wait_for
@@ -123,9 +122,3 @@ def started_engine(
         yield running
     finally:
         running.engine.stop()
-
-
-@pytest.fixture(scope="module")
-def running_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEngine]:
-    with started_engine(tmp_path_factory.mktemp("engine")) as running:
-        yield running

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import state_directories
-from engine_fixtures import RunningEngine, started_engine
+from engine_fixtures import RunningEngine
 from glue_scripts import GlueScripts
 
 from millpond.base.config import load_settings
@@ -50,27 +50,27 @@ class GlueStack(GlueScripts):
 
 
 @pytest.fixture(scope="module")
-def glue() -> Iterator[GlueStack]:
+def glue(running_engine: RunningEngine) -> Iterator[GlueStack]:
     tools_file = load_settings().home / "tools.json"
     assert tools_file.exists(), "the toolchain is not installed: run `millpond doctor`"
     # Not below /tmp, where the libraries of some versions make directories of their own.
     directory = state_directories.make()
-    with started_engine(directory) as engine:
-        context = PlaneContext(
-            endpoint_url=engine.settings.endpoint_url,
-            region=engine.settings.region,
-            account_id=engine.settings.account_id,
-            state_dir=directory / "plane",
-            tools=Tools.from_json(tools_file.read_text()),
-        )
-        region = {"LocationConstraint": context.region}
-        engine.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration=region)
-        telemetry = Telemetry(context)
-        planes = serve(context, telemetry, SETTINGS)
-        plane = planes.of(context.account_id, context.region)
-        try:
-            yield GlueStack(engine, plane, context, engine.role("glue-job"))
-        finally:
-            planes.close()
-            telemetry.close()
+    context = PlaneContext(
+        endpoint_url=running_engine.settings.endpoint_url,
+        region=running_engine.settings.region,
+        account_id=running_engine.settings.account_id,
+        state_dir=directory / "plane",
+        tools=Tools.from_json(tools_file.read_text()),
+    )
+    region = {"LocationConstraint": context.region}
+    running_engine.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration=region)
+    telemetry = Telemetry(context)
+    planes = serve(context, telemetry, SETTINGS)
+    plane = planes.of(context.account_id, context.region)
+    try:
+        yield GlueStack(running_engine, plane, context, running_engine.role("glue-job"))
+    finally:
+        planes.close()
+        telemetry.close()
+
     shutil.rmtree(directory)

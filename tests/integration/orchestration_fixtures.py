@@ -16,7 +16,7 @@ from typing import Any
 
 import boto3
 import pyarrow as pa
-from engine_fixtures import RunningEngine, started_engine
+from engine_fixtures import RunningEngine
 from onprem_fixtures import onprem_settings, running_database
 from pyarrow import parquet
 from settings_items import settings_item
@@ -229,14 +229,11 @@ class Lab:
 
 
 @contextmanager
-def orchestration(directory: Path, cases: Mapping[str, Mapping[str, Any]] | None = None) -> Iterator[Lab]:
-    """Start everything; the job does what the cases say, or is the real one where there are none."""
-    (directory / "engine").mkdir()
-    shell_python = None if cases is not None else _tools().shell_python
-    with (
-        running_database(onprem_settings(directory)) as database,
-        started_engine(directory / "engine", shell_python=shell_python) as engine,
-    ):
+def orchestration(
+    directory: Path, engine: RunningEngine, cases: Mapping[str, Mapping[str, Any]] | None = None
+) -> Iterator[Lab]:
+    """Deploy what an ingest needs; the job does what the cases say, or is the real one without them."""
+    with running_database(onprem_settings(directory)) as database:
         sns = engine.client("sns")
         topics = {
             name: sns.create_topic(Name=f"{PREFIX}-{name}")["TopicArn"]
@@ -275,7 +272,7 @@ def definition(topics: Mapping[str, str]) -> dict[str, Any]:
     return machine
 
 
-def _tools() -> Tools:
+def tools() -> Tools:
     tools_file = CHECKOUT / ".millpond" / "tools.json"
     assert tools_file.exists(), "the toolchain is not installed: run `millpond doctor`"
     return Tools.from_json(tools_file.read_text())

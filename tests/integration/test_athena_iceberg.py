@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from athena_fixtures import BUCKET, Lake
-from engine_fixtures import RunningEngine, running_engine, started_engine  # noqa: F401
+from engine_fixtures import RunningEngine
 from iceberg_fixtures import add_equality_delete, add_position_delete, iceberg_catalog
 from pyiceberg.catalog.glue import GlueCatalog
 from pyiceberg.expressions import EqualTo
@@ -39,7 +39,7 @@ MOMENT = dt.datetime(2024, 5, 6, 7, 8, 9, 123999)
 
 
 @pytest.fixture(scope="module")
-def lake(running_engine: RunningEngine) -> Lake:  # noqa: F811
+def lake(running_engine: RunningEngine) -> Lake:
     return Lake(running_engine)
 
 

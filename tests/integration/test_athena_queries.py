@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from athena_fixtures import BUCKET, RESULTS, Lake
 from botocore.exceptions import ClientError
-from engine_fixtures import RunningEngine, running_engine, started_engine  # noqa: F401
+from engine_fixtures import RunningEngine, started_engine
 from waiting import wait_until
 
 from millpond.base import process
@@ -25,7 +25,7 @@ MICROSECONDS = dt.datetime(2024, 5, 6, 7, 8, 9, 123999)
 
 
 @pytest.fixture(scope="module")
-def lake(running_engine: RunningEngine) -> Lake:  # noqa: F811
+def lake(running_engine: RunningEngine) -> Lake:
     return Lake(running_engine)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from athena_fixtures import BUCKET
-from engine_fixtures import RunningEngine, running_engine  # noqa: F401
+from engine_fixtures import RunningEngine
 from terraform_fixtures import BareTerraform
 
 VERSIONS = """
@@ -61,7 +61,7 @@ def source(tmp_path: Path) -> Path:
     return directory
 
 
-def test_athena_resources_round_trip(running_engine: RunningEngine, source: Path) -> None:  # noqa: F811
+def test_athena_resources_round_trip(running_engine: RunningEngine, source: Path) -> None:
     settings = running_engine.settings
     running_engine.client("s3").create_bucket(
         Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": settings.region}

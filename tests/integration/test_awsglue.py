@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from engine_fixtures import started_engine
+from engine_fixtures import RunningEngine
 from onprem_fixtures import running_database
 from ports import free_port
 
@@ -26,14 +26,16 @@ SECONDS = 1500
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict[str, str]]]:
+def results(
+    tmp_path_factory: pytest.TempPathFactory, running_engine: RunningEngine
+) -> Iterator[dict[str, dict[str, str]]]:
     """What failed in each file, by test; files in one run, which shares its JVM."""
     tools_file = load_settings().home / "tools.json"
     assert tools_file.exists(), "the toolchain is not installed: run `millpond doctor`"
     tools = Tools.from_json(tools_file.read_text())
     directory = tmp_path_factory.mktemp("awsglue")
     onprem = Settings(state_dir=directory / "onprem", onprem_port=free_port())
-    with started_engine(directory) as engine, running_database(onprem) as database:
+    with running_database(onprem) as database:
         database.provision(sets_password=True)
         report = directory / "report.xml"
         environment = {
@@ -47,9 +49,9 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict
             "PYSPARK_PYTHON": str(tools.spark_python),
             "PYTHONPATH": os.pathsep.join([str(tools.glue_runtime), str(borrowed(directory))]),
             "MILLPOND_TEST_CLASS_PATH": f"{tools.jars_dir}/*",
-            "AWS_ENDPOINT_URL": engine.settings.endpoint_url,
-            "AWS_DEFAULT_REGION": engine.settings.region,
-            "AWS_ACCESS_KEY_ID": engine.settings.account_id,
+            "AWS_ENDPOINT_URL": running_engine.settings.endpoint_url,
+            "AWS_DEFAULT_REGION": running_engine.settings.region,
+            "AWS_ACCESS_KEY_ID": running_engine.settings.account_id,
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_EC2_METADATA_DISABLED": "true",
             "MILLPOND_TEST_JDBC_URL": f"jdbc:postgresql://127.0.0.1:{database.port}/{database.database}",

@@ -15,9 +15,7 @@ import fault_rules
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
-from engine_fixtures import RunningEngine, running_engine, wait_for
-
-__all__ = ["running_engine"]
+from engine_fixtures import RunningEngine, wait_for
 
 ONCE = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
 

@@ -9,9 +9,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from engine_fixtures import RunningEngine, running_engine, wait_for
-
-__all__ = ["running_engine"]
+from engine_fixtures import RunningEngine, wait_for
 
 # The second cannot be made: there is no such database.
 FAILING = {

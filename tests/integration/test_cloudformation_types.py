@@ -8,13 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from engine_fixtures import RunningEngine, running_engine
+from engine_fixtures import RunningEngine
 from stack_fixtures import Stack
 
 from millpond.localstack_ext.cloudformation.served import is_served
 from millpond.localstack_ext.cloudformation.table import TABLE
-
-__all__ = ["running_engine"]
 
 Properties = Mapping[str, Any]
 

@@ -26,12 +26,10 @@ from codebuild_fixtures import (
     own_plane,
     phases,
 )
-from engine_fixtures import RunningEngine, running_engine, wait_for
+from engine_fixtures import RunningEngine, wait_for
 
 from millpond.base import landlock
 from millpond.planes.codebuild import CodeBuildPlane, CodeBuildSettings
-
-__all__ = ["running_engine"]
 
 
 @pytest.fixture(scope="module")

@@ -11,13 +11,11 @@ from typing import Any
 import pytest
 from cfnlint.decode import cfn_yaml
 from codebuild_fixtures import CodeBuild, commit, contexts, git, git_repository, outcome, own_plane, phases
-from engine_fixtures import RunningEngine, running_engine
+from engine_fixtures import RunningEngine
 from git_servers import SshServer, https_server, ssh_server
 
 from millpond.base.config import CHECKOUT
 from millpond.planes.codebuild import CodeBuildSettings, buildspec
-
-__all__ = ["running_engine"]
 
 TOKEN = "token-of-a-test"
 

@@ -8,10 +8,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from codebuild_fixtures import TRUST, CodeBuild
-from engine_fixtures import RunningEngine, running_engine
+from engine_fixtures import RunningEngine
 from stack_fixtures import Stack
-
-__all__ = ["running_engine"]
 
 ALLOW: dict[str, Any] = {
     "Version": "2012-10-17",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from engine_fixtures import RunningEngine, running_engine  # noqa: F401
+from engine_fixtures import RunningEngine
 
 from lake import cost
 from millpond.client.aws import Aws
@@ -13,7 +13,7 @@ ALARMS = 110  # more than a page of describe_alarms holds
 
 
 def test_what_stands_is_counted_over_all_pages_and_only_with_the_platforms_names(
-    running_engine: RunningEngine,  # noqa: F811
+    running_engine: RunningEngine,
 ):
     settings = running_engine.settings
     aws = Aws(settings)
@@ -59,7 +59,7 @@ def test_what_stands_is_counted_over_all_pages_and_only_with_the_platforms_names
 
 
 def test_logs_are_counted_that_functions_machine_and_jobs_wrote_while_the_execution_ran(
-    running_engine: RunningEngine,  # noqa: F811
+    running_engine: RunningEngine,
 ):
     settings = running_engine.settings
     aws, now = Aws(settings), datetime.now(UTC)

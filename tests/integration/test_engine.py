@@ -17,14 +17,12 @@ import pytest
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from engine_fixtures import RunningEngine, new_engine, running_engine, started_engine, wait_for
+from engine_fixtures import RunningEngine, new_engine, started_engine, wait_for
 from ports import free_port
 
 from millpond.base import process
 from millpond.base.errors import MillpondError
 from millpond.stack.engine import Engine
-
-__all__ = ["running_engine"]
 
 MEGABYTE = 1024 * 1024
 SERVICES = {

@@ -13,9 +13,7 @@ from typing import Any
 import pytest
 from archives import zipped
 from botocore.exceptions import ClientError
-from engine_fixtures import RunningEngine, running_engine, wait_for
-
-__all__ = ["running_engine"]
+from engine_fixtures import RunningEngine, wait_for
 
 ECHO = "def handler(event, context):\n    print('got', event)\n    return {'echo': event}"
 FAIL = "def handler(event, context):\n    raise ValueError(f'no {event}')"

@@ -6,9 +6,7 @@ import json
 
 import pytest
 from archives import zipped
-from engine_fixtures import RunningEngine, running_engine, wait_for
-
-__all__ = ["running_engine"]
+from engine_fixtures import RunningEngine, wait_for
 
 PYTHON = """
 import sys, boto3

@@ -11,9 +11,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from engine_fixtures import RunningEngine, running_engine, wait_for
-
-__all__ = ["running_engine"]
+from engine_fixtures import RunningEngine, wait_for
 
 # Writes down what it gets, each call a file; fails for records that have the word.
 NOTES = """

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from engine_fixtures import RunningEngine, running_engine, wait_for
-
-__all__ = ["running_engine"]
+from engine_fixtures import RunningEngine, wait_for
 
 SCRIPT = b"import sys; print('ran with', sys.argv)\n"
 

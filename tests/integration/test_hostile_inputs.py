@@ -16,11 +16,9 @@ import psutil
 import pytest
 from athena_fixtures import Lake
 from botocore.exceptions import ClientError
-from engine_fixtures import RunningEngine, running_engine
+from engine_fixtures import RunningEngine
 from hostile_inputs import SERVICES, Hostile, Sender, requests
 from hypothesis import HealthCheck, Phase, given, seed, settings
-
-__all__ = ["running_engine"]
 
 SAMPLE, SWEEP = 150, 2_500
 MOST_GROWN = 150 * 2**20

@@ -9,14 +9,12 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from engine_fixtures import RunningEngine, running_engine, wait_for
+from engine_fixtures import RunningEngine, wait_for
 
 from millpond.client import permissions
 from millpond.planes.iam import read_policy
 from millpond.planes.iam.learning import as_terraform, smallest_policy, unused
 from millpond.planes.iam.ledger import from_json
-
-__all__ = ["running_engine"]
 
 REGION, ACCOUNT = "eu-west-1", "000000000000"
 TRUST = {

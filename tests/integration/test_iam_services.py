@@ -10,11 +10,9 @@ import boto3
 import pytest
 from archives import zipped
 from botocore.exceptions import ClientError
-from engine_fixtures import RunningEngine, running_engine, wait_for
+from engine_fixtures import RunningEngine, wait_for
 
 from millpond.client import permissions
-
-__all__ = ["running_engine"]
 
 REGION, ACCOUNT = "eu-west-1", "000000000000"
 Clients = Callable[[str], Any]

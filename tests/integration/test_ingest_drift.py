@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from engine_fixtures import wait_for
-from orchestration_fixtures import PREFIX, Lab, orchestration
+from engine_fixtures import started_engine, wait_for
+from orchestration_fixtures import PREFIX, Lab, orchestration, tools
 
 from millpond.client.query import Row, run_query
 
@@ -28,7 +28,11 @@ SETTINGS: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with orchestration(tmp_path_factory.mktemp("drift")) as lab:
+    directory = tmp_path_factory.mktemp("drift")
+    with (
+        started_engine(tmp_path_factory.mktemp("engine"), shell_python=tools().shell_python) as engine,
+        orchestration(directory, engine) as lab,
+    ):
         yield lab
 
 

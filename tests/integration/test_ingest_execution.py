@@ -13,7 +13,7 @@ from typing import Any
 
 import fault_rules
 import pytest
-from engine_fixtures import wait_for
+from engine_fixtures import RunningEngine, wait_for
 from orchestration_fixtures import PREFIX, ROWS, Lab, Outcome, orchestration
 
 from lake.ingest import AWAITING_APPROVAL, TableEvent, answer, start_ingest, start_replay
@@ -82,8 +82,8 @@ def prepare(lab: Lab) -> None:
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with orchestration(tmp_path_factory.mktemp("orchestration"), CASES) as lab:
+def lab(tmp_path_factory: pytest.TempPathFactory, running_engine: RunningEngine) -> Iterator[Lab]:
+    with orchestration(tmp_path_factory.mktemp("orchestration"), running_engine, CASES) as lab:
         prepare(lab)
         yield lab
 

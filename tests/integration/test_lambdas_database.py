@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from engine_fixtures import RunningEngine, started_engine, wait_for
+from engine_fixtures import RunningEngine, wait_for
 from onprem_fixtures import onprem_settings, running_database
 
 from lake import package
@@ -80,14 +80,11 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(tmp_path_factory: pytest.TempPathFactory, running_engine: RunningEngine) -> Iterator[Site]:
     directory = tmp_path_factory.mktemp("site")
-    with (
-        running_database(onprem_settings(directory)) as database,
-        started_engine(tmp_path_factory.mktemp("engine")) as engine,
-    ):
+    with running_database(onprem_settings(directory)) as database:
         package.build(directory / "dist")
-        site = Site(database, engine, directory / "dist")
+        site = Site(database, running_engine, directory / "dist")
         site.execute("ALTER ROLE ingest SET log_statement = 'all'")
         site.client("secretsmanager").create_secret(Name=SECRET, SecretString=json.dumps(database.secret()))
         yield site

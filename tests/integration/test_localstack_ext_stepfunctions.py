@@ -8,9 +8,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from engine_fixtures import RunningEngine, running_engine, wait_for
-
-__all__ = ["running_engine"]
+from engine_fixtures import RunningEngine, wait_for
 
 STATES = "arn:aws:states:::"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import boto3
 import plugin_environments
 import pytest
-from engine_fixtures import RunningEngine, running_engine  # noqa: F401 (a fixture)
+from engine_fixtures import RunningEngine
 
 from millpond.base.config import load_settings
 from millpond.toolchain import bootstrap
@@ -160,7 +160,7 @@ def environment(request, tmp_path_factory: pytest.TempPathFactory) -> Environmen
 
 def test_a_running_stack_is_joined_at_once_and_failures_say_why(
     environment: Environment,
-    running_engine: RunningEngine,  # noqa: F811
+    running_engine: RunningEngine,
 ):
     settings = running_engine.settings
     (environment.project / "millpond.toml").write_text("")
@@ -185,7 +185,7 @@ def test_a_running_stack_is_joined_at_once_and_failures_say_why(
 @pytest.mark.parametrize("environment", VERSIONS[-1:], ids=["newest"], indirect=True)
 def test_workers_have_an_account_each_and_what_does_not_go_together_is_refused(
     environment: Environment,
-    running_engine: RunningEngine,  # noqa: F811
+    running_engine: RunningEngine,
 ):
     endpoint = running_engine.settings.endpoint_url
     both = environment.pytest(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,7 +15,7 @@ import pytest
 from archives import zipped
 from athena_fixtures import FINAL
 from codebuild_fixtures import ENVIRONMENT
-from engine_fixtures import started_engine
+from engine_fixtures import RunningEngine
 from terraform_fixtures import BareTerraform
 from waiting import wait_until
 
@@ -191,10 +191,9 @@ def use(place: Place) -> Place:
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    with started_engine(tmp_path_factory.mktemp("engine")) as running:
-        assert running.settings.region == STACK_REGION
-        yield running.settings
+def settings(running_engine: RunningEngine) -> Settings:
+    assert running_engine.settings.region == STACK_REGION
+    return running_engine.settings
 
 
 @pytest.fixture(scope="module")

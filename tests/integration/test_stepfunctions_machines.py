@@ -16,10 +16,8 @@ import pyarrow
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from engine_fixtures import RunningEngine, running_engine, wait_for
+from engine_fixtures import RunningEngine, wait_for
 from pyarrow import parquet
-
-__all__ = ["running_engine"]
 
 STATES = "arn:aws:states:::"
 

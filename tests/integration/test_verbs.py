@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from engine_fixtures import RunningEngine, running_engine, wait_for  # noqa: F401 (a fixture)
+from engine_fixtures import RunningEngine, wait_for
 
 from millpond.client import stream
 from millpond.client.stream import Record
@@ -71,7 +71,7 @@ sys.exit("no such day" if "never" in sys.argv else 0)
 
 
 @pytest.fixture(scope="module")
-def engine(running_engine: RunningEngine) -> RunningEngine:  # noqa: F811
+def engine(running_engine: RunningEngine) -> RunningEngine:
     s3, glue = running_engine.client("s3"), running_engine.client("glue")
     where = {"LocationConstraint": running_engine.settings.region}
     s3.create_bucket(Bucket="scripts", CreateBucketConfiguration=where)
