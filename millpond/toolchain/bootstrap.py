@@ -201,7 +201,9 @@ def ensure_environment(name: str, python: Path, requirements: Path, home: Path, 
         [str(uv), "venv", "--quiet", "--clear", "--python", str(python), str(directory)],
         f"The environment {name} could not be made",
     )
-    install(uv, interpreter, ["--require-hashes", "-r", str(requirements)], f"The packages of {name}")
+    # Jobs and functions may not write there: what is not compiled now is compiled in each of their runs.
+    arguments = ["--compile-bytecode", "--require-hashes", "-r", str(requirements)]
+    install(uv, interpreter, arguments, f"The packages of {name}")
     stamp.write()
     return interpreter
 
@@ -259,7 +261,10 @@ def _make_harness(home: Path, interpreter: Path, *, dev: bool, plugins: Sequence
 
 
 def install(uv: Path, interpreter: Path, arguments: Sequence[str], what: str) -> None:
-    """Install packages into an environment with uv; sources are built with locked build tools."""
+    """Install packages into an environment with uv; sources are built with locked build tools.
+
+    Unless the arguments say otherwise, modules are compiled when they are first imported: most never are.
+    """
     run(
         [
             str(uv),
@@ -267,9 +272,6 @@ def install(uv: Path, interpreter: Path, arguments: Sequence[str], what: str) ->
             "install",
             "--quiet",
             "--no-config",
-            # Whoever works on Millpond starts it often. A person's first start is sooner without: modules are
-            # compiled as they are imported, and most never are.
-            *(["--compile-bytecode"] if IS_CHECKOUT else []),
             "--python",
             str(interpreter),
         ]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from localstack.packages import PackageException
 from localstack.packages.api import PackageInstaller
 from localstack.runtime import hooks
 from localstack.services.sqs import constants
+from twisted.web import http
 
 from millpond.localstack_ext.engine import arns, chaos, patches, planes, refusals, requests, stream
 from millpond.localstack_ext.iam import guard
@@ -30,6 +33,12 @@ def _forget_empty_attributes() -> None:
     patches.replace(constants, "DELETE_IF_DEFAULT", kept)
 
 
+def _remember_content_types() -> None:
+    """A client says the same few types at every call, and each was parsed as the header of an e-mail."""
+    remembered = lru_cache(maxsize=256)(http._parseContentType)  # noqa: SLF001 (in the inventory)
+    patches.replace(http, "_parseContentType", remembered)
+
+
 def _close_planes() -> None:
     """End the children of the planes and save, before the services stop; no call is held any more."""
     chaos.FAULTS.remove()
@@ -46,6 +55,7 @@ install_guard = hooks.on_infra_start()(guard.install_guard)
 install_stream = hooks.on_infra_start(priority=-5)(stream.install_stream)
 stay_offline = hooks.on_infra_start()(_stay_offline)
 forget_empty_attributes = hooks.on_infra_start()(_forget_empty_attributes)
+remember_content_types = hooks.on_infra_start()(_remember_content_types)
 check_requests = hooks.on_infra_start(priority=-5)(requests.install_requests)
 refuse_by_name = hooks.on_infra_start()(refusals.install_refusals)
 # After the others, since services are made with what they install.
