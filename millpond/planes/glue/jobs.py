@@ -109,6 +109,8 @@ def capacity(command: str, glue_version: str, request: Mapping[str, Any]) -> Sha
     """
     worker_type, workers = request.get("WorkerType"), request.get("NumberOfWorkers")
     max_capacity = request.get("MaxCapacity")
+    if max_capacity is not None and request.get("AllocatedCapacity"):
+        raise InvalidInputException("Please set only Allocated Capacity or Max Capacity")
     if max_capacity is None and request.get("AllocatedCapacity"):
         max_capacity = float(request["AllocatedCapacity"])
     if command == SHELL_COMMAND:

@@ -11,6 +11,8 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from botocore.exceptions import ClientError
+
 from millpond.planes.glue.exceptions import InvalidInputException
 from millpond.planes.glue.hive_types import HiveType, parse_type
 from millpond.planes.glue.requests import Shape
@@ -54,7 +56,7 @@ def new_table(
     Raises
     ------
     InvalidInputException
-        If the table has no place, or its schema cannot be one of Iceberg.
+        If the table has no place, or one that cannot be written to, or its schema cannot be one of Iceberg.
     """
     from pyiceberg.catalog.glue import _to_columns
     from pyiceberg.partitioning import PartitionSpec
@@ -89,7 +91,12 @@ def new_table(
         body = metadata.model_dump_json().encode()
     except (ValueError, KeyError) as error:
         raise InvalidInputException(f"The Iceberg table cannot be made: {error}") from error
-    s3.put_object(Bucket=parts.netloc, Key=parts.path.lstrip("/"), Body=body)
+    try:
+        s3.put_object(Bucket=parts.netloc, Key=parts.path.lstrip("/"), Body=body)
+    except ClientError as error:
+        raise InvalidInputException(
+            f"The metadata of the Iceberg table cannot be written to {place}: {error}"
+        ) from error
     columns = storage.get("Columns") or _to_columns(metadata)
     return {
         **table_input,

@@ -129,10 +129,16 @@ def _milliseconds(moment: datetime) -> float:
 
 
 def _number(text: str) -> float:
+    """A number, or the milliseconds of a time of ISO 8601, which is one of UTC unless it says."""
     try:
         return float(text)
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise InvalidInputException(f"The value {text} is not a time in milliseconds") from error
+        raise InvalidInputException(f"The value {text} is neither a number nor a time of ISO 8601") from error
+    return _milliseconds(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
 def event(crawl: Crawl, account_id: str, state: str) -> Shape:
