@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+import pytest
+from botocore.exceptions import ClientError
 from engine_fixtures import RunningEngine, wait_for
+from mariadb_fixtures import ADMIN as MARIADB_ADMIN
+from mariadb_fixtures import PASSWORD, running_mariadb
+from onprem_fixtures import onprem_settings, running_database
+
+from millpond.stack.onprem import ADMIN
 
 SCRIPT = b"import sys; print('ran with', sys.argv)\n"
 
@@ -89,3 +99,127 @@ def test_an_event_starts_a_workflow_whose_job_follows_a_crawl(running_engine: Ru
     logs = running_engine.client("logs")
     written = logs.get_log_events(logGroupName="/aws-glue/crawlers", logStreamName=f"{bucket}-crawler")
     assert any("Created table sales" in one["message"] for one in written["events"])
+
+
+TABLE = """
+CREATE TABLE {schema}orders (id bigint PRIMARY KEY, amount decimal(12,2), at timestamp, note varchar(20),
+    n int)
+"""
+
+
+@contextmanager
+def database_of(engine: str, directory: Path) -> Iterator[dict[str, Any]]:
+    """A real server with one table; how a connection names it."""
+    if engine == "mysql":
+        with running_mariadb() as server:
+            server.execute("USE lab", TABLE.format(schema=""))
+            yield {"port": server.port, "database": "lab", "user": MARIADB_ADMIN, "password": PASSWORD}
+    else:
+        with running_database(onprem_settings(directory)) as database:
+            with database.connection() as opened:
+                opened.execute("CREATE SCHEMA lab")
+                opened.execute(TABLE.format(schema="lab."))
+            password = database.admin_password_file().read_text()
+            yield {"port": database.port, "database": database.database, "user": ADMIN, "password": password}
+
+
+@pytest.mark.parametrize("engine", ["postgresql", pytest.param("mysql", marks=pytest.mark.foreign)])
+def test_a_connection_is_tested_and_crawled_by_its_url_or_its_host(
+    running_engine: RunningEngine, tmp_path: Path, engine: str
+) -> None:
+    trusted(running_engine)
+    glue, secrets = running_engine.client("glue"), running_engine.client("secretsmanager")
+    with database_of(engine, tmp_path) as there:
+        url = f"jdbc:{engine}://127.0.0.1:{there['port']}/{there['database']}"
+        secret = {"username": there["user"], "password": there["password"]}
+        secrets.create_secret(Name=f"{engine}-door", SecretString=json.dumps(secret))
+        by_url = {"JDBC_CONNECTION_URL": url, "SECRET_ID": f"{engine}-door"}
+        by_host = {
+            "HOST": "127.0.0.1",
+            "PORT": str(there["port"]),
+            "JDBC_ENGINE": engine,
+            "USERNAME": there["user"],
+            "PASSWORD": there["password"],
+        }
+        for number, properties in enumerate((by_url, by_host)):
+            given = {
+                "Name": f"{engine}-{number}",
+                "ConnectionType": "JDBC",
+                "ConnectionProperties": properties,
+            }
+            glue.create_connection(ConnectionInput=given)
+            glue.test_connection(ConnectionName=given["Name"])
+        for wrong, said in (
+            ({**by_host, "PASSWORD": "another"}, "correct URL syntax, username, and password"),
+            ({**by_host, "PORT": "1"}, "correct URL syntax, username, and password"),
+            ({**by_url, "SECRET_ID": "nosuch"}, "nosuch cannot be read"),
+            ({"JDBC_CONNECTION_URL": "jdbc:oracle:thin:@h:1/x"}, "is not supported"),
+            ({"JDBC_CONNECTION_URL": "jdbc:sqlserver://h:1/x"}, "sqlserver"),
+        ):
+            with pytest.raises(ClientError, match=said) as refused:
+                glue.test_connection(
+                    TestConnectionInput={"ConnectionType": "JDBC", "ConnectionProperties": wrong}
+                )
+            assert refused.value.response["Error"]["Code"] == "InvalidInputException"
+            assert there["password"] not in str(refused.value)
+
+        path = "lab/%" if engine == "mysql" else f"{there['database']}/lab/%"
+        target = {"ConnectionName": f"{engine}-0", "Path": path}
+        glue.create_crawler(
+            Name=f"{engine}-tables",
+            Role=running_engine.role("crawling"),
+            DatabaseName=f"from_{engine}",
+            Targets={"JdbcTargets": [target]},
+        )
+        glue.start_crawler(Name=f"{engine}-tables")
+        wait_for("crawl", lambda: glue.get_crawler(Name=f"{engine}-tables")["Crawler"]["State"] == "READY")
+    (table,) = glue.get_tables(DatabaseName=f"from_{engine}")["TableList"]
+    place = ["lab", "orders"] if engine == "mysql" else [there["database"], "lab", "orders"]
+    assert (table["Name"], table["StorageDescriptor"]["Location"]) == ("_".join(place), ".".join(place))
+    assert table["Parameters"]["classification"] == engine
+    assert [(one["Name"], one["Type"]) for one in table["StorageDescriptor"]["Columns"]] == [
+        ("id", "bigint"),
+        ("amount", "decimal(12,2)"),
+        ("at", "timestamp"),
+        ("note", "string"),
+        ("n", "int"),
+    ]
+
+
+def test_a_table_of_dynamodb_is_crawled_by_its_items(running_engine: RunningEngine) -> None:
+    trusted(running_engine)
+    glue, dynamodb = running_engine.client("glue"), running_engine.client("dynamodb")
+    dynamodb.create_table(
+        TableName="people",
+        KeySchema=[{"AttributeName": "Id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "Id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    for item in (
+        {"Id": {"S": "a"}, "Age": {"N": "3"}, "Tags": {"SS": ["x"]}},
+        {
+            "Id": {"S": "b"},
+            "Age": {"N": "3.5"},
+            "Home": {"M": {"City": {"S": "Rome"}}},
+            "Old": {"BOOL": True},
+        },
+    ):
+        dynamodb.put_item(TableName="people", Item=item)
+    glue.create_crawler(
+        Name="items",
+        Role=running_engine.role("crawling"),
+        DatabaseName="from_dynamodb",
+        Targets={"DynamoDBTargets": [{"Path": "people"}]},
+    )
+    glue.start_crawler(Name="items")
+    wait_for("crawl", lambda: glue.get_crawler(Name="items")["Crawler"]["State"] == "READY")
+    assert glue.get_crawler(Name="items")["Crawler"]["LastCrawl"]["Status"] == "SUCCEEDED"
+    table = glue.get_table(DatabaseName="from_dynamodb", Name="people")["Table"]
+    assert table["Parameters"]["classification"] == "dynamodb"
+    assert {one["Name"]: one["Type"] for one in table["StorageDescriptor"]["Columns"]} == {
+        "id": "string",
+        "age": "double",
+        "tags": "array<string>",
+        "home": "struct<city:string>",
+        "old": "boolean",
+    }

@@ -20,6 +20,7 @@ _KEPT_AS_GIVEN = (
     "AuthenticationConfiguration",
 )
 _SECRETS = ("PASSWORD", "ENCRYPTED_PASSWORD")
+_IN_PLACE_OF_URL = {"HOST", "PORT", "JDBC_ENGINE"}
 _NEEDS_URL = {"JDBC": "JDBC_CONNECTION_URL", "MONGODB": "CONNECTION_URL"}
 
 
@@ -35,7 +36,7 @@ def define(request: Mapping[str, Any], *, created: datetime, modified: datetime)
         raise InvalidInputException("Connection Name and ConnectionType must be given")
     properties = dict(request.get("ConnectionProperties") or {})
     needed = _NEEDS_URL.get(request["ConnectionType"])
-    if needed and needed not in properties:
+    if needed and needed not in properties and not properties.keys() >= _IN_PLACE_OF_URL:
         raise InvalidInputException(
             f"{needed} is a required property of a {request['ConnectionType']} connection"
         )

@@ -55,6 +55,7 @@ OPERATIONS = Operations(
         "RunStatement",
         "StartJobRun",
         "StopSession",
+        "TestConnection",
         "UpdateConnection",
         "UpdateJob",
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 from botocore import xform_name
@@ -26,6 +27,7 @@ from millpond.planes.glue.crawlers import Crawlers
 from millpond.planes.glue.crawlers.classifiers import Classifiers
 from millpond.planes.glue.crawlers.crawling import Crawling
 from millpond.planes.glue.crawlers.store import CrawlerState
+from millpond.planes.glue.databases import database_of, read_secret
 from millpond.planes.glue.exceptions import (
     AlreadyExistsException,
     ConcurrentRunsExceededException,
@@ -113,7 +115,7 @@ class GluePlane(SessionOperations):
         self._bookmarks = JobBookmarks()
         self._is_closed = False
         self._workers = workers
-        clients = Clients(context, "glue.amazonaws.com")
+        self._clients = clients = Clients(context, "glue.amazonaws.com")
 
         def supervisor(on_running: Callable[[JobRun], None]) -> Supervisor:
             return Supervisor(context, clients, workers, on_running, lambda: self._connections)
@@ -362,6 +364,27 @@ class GluePlane(SessionOperations):
             old = self._connection(name)
             given = {**_required(request, "ConnectionInput"), "Name": name}
             self._connections[name] = connections.define(given, created=old["CreationTime"], modified=_now())
+        return {}
+
+    def test_connection(self, request: Request) -> Shape:
+        """Open the database of a connection that there is, or of one that is described, and ask it something.
+
+        Raises
+        ------
+        InvalidInputException
+            If it cannot be opened, with what its driver says.
+        """
+        given = request.get("TestConnectionInput")
+        if given:
+            connection = connections.define({"Name": "test", **given}, created=_now(), modified=_now())
+        else:
+            with self._lock:
+                connection = dict(self._connection(_required(request, "ConnectionName")))
+        with (
+            database_of(connection, partial(read_secret, self._clients)).opened() as opened,
+            opened.cursor() as cursor,
+        ):
+            cursor.execute("SELECT 1")
         return {}
 
     def delete_connection(self, request: Request) -> Shape:

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ from millpond.planes.glue.crawlers import sources
 from millpond.planes.glue.crawlers.apply import Applier, configuration_of, names_of
 from millpond.planes.glue.crawlers.layout import Folder, FoundTable, named_once, tables_of
 from millpond.planes.glue.crawlers.store import LOG_GROUP, Crawl, Crawler, CrawlerState
+from millpond.planes.glue.databases import database_of, read_secret
 from millpond.planes.glue.exceptions import EntityNotFoundException, InvalidInputException
 from millpond.planes.glue.requests import Shape
 
@@ -76,7 +78,10 @@ class Crawling:
         for target in targets.get("JdbcTargets") or []:
             connection = self._glue.get_connection({"Name": target["ConnectionName"]})["Connection"]
             found += sources.database_tables(
-                self._with_secret(connection), target["Path"], target.get("Exclusions") or []
+                connection["Name"],
+                database_of(connection, partial(read_secret, self._clients)),
+                target["Path"],
+                target.get("Exclusions") or [],
             )
         for target in targets.get("DynamoDBTargets") or []:
             found.append(sources.dynamodb_table(self._clients.of("dynamodb", credentials), target["Path"]))
@@ -190,14 +195,3 @@ class Crawling:
         for found in tables_of(folders, root, level, combines=True):
             found.name = name
             self._applier({**crawler.definition, "TablePrefix": ""}, crawl, database).write(found)
-
-    def _with_secret(self, connection: Shape) -> Shape:
-        import json
-
-        properties = connection["ConnectionProperties"]
-        if not properties.get("SECRET_ID"):
-            return connection
-        answer = self._clients.own("secretsmanager").get_secret_value(SecretId=properties["SECRET_ID"])
-        secret = json.loads(answer["SecretString"])
-        given = {"USERNAME": secret.get("username"), "PASSWORD": secret.get("password")}
-        return {**connection, "ConnectionProperties": {**properties, **given}}

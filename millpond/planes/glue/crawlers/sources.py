@@ -13,7 +13,7 @@ from millpond.planes.glue.crawlers.classify import UNKNOWN, classify
 from millpond.planes.glue.crawlers.files import S3File
 from millpond.planes.glue.crawlers.layout import Folder, FoundTable, folders_of, table_name
 from millpond.planes.glue.crawlers.schemas import FileSchema, wider
-from millpond.planes.glue.exceptions import InvalidInputException
+from millpond.planes.glue.databases import Database
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -72,60 +72,60 @@ def _schema_of(s3: S3Client, folder: Folder, samples: int, classifiers: Sequence
     return schema or UNKNOWN
 
 
-def database_tables(connection: Mapping[str, Any], path: str, exclusions: Sequence[str]) -> list[FoundTable]:
-    """The tables of a database that a path with ``%`` names, through a connection.
+_COLUMNS = """
+    SELECT table_schema, table_name, column_name, KIND, numeric_precision, numeric_scale
+    FROM information_schema.columns
+    WHERE table_schema LIKE %s AND table_name LIKE %s
+      AND table_schema NOT IN ('information_schema', 'pg_catalog', 'mysql', 'performance_schema', 'sys')
+    ORDER BY table_schema, table_name, ordinal_position
+"""
+
+
+def database_tables(name: str, database: Database, path: str, exclusions: Sequence[str]) -> list[FoundTable]:
+    """The tables of a database that a path with ``%`` names.
+
+    Parameters
+    ----------
+    name : str
+        Of the connection.
+    database : Database
+        Behind it.
+    path : str
+        Database, schema and table of PostgreSQL, database and table of MySQL; ``%`` is any.
+    exclusions : sequence of str
+        Patterns of such paths.
 
     Raises
     ------
     InvalidInputException
-        If the database is of a kind that is not read here, or the connection has no place.
+        If the database cannot be reached.
     """
-    properties = connection["ConnectionProperties"]
-    url = str(properties.get("JDBC_CONNECTION_URL") or "")
-    match = re.fullmatch(r"jdbc:postgresql://([^:/]+)(?::(\d+))?/([^?]+)(\?.*)?", url)
-    if match is None:
-        raise InvalidInputException(
-            f"Crawlers read PostgreSQL here, and the connection is to {url.split('?')[0]}"
-        )
-    import psycopg
-
-    database, schema, table = (*path.split("/"), "%", "%")[:3]
-    with psycopg.connect(
-        host=match[1],
-        port=int(match[2] or 5432),
-        dbname=match[3],
-        user=properties.get("USERNAME"),
-        password=properties.get("PASSWORD"),
-        connect_timeout=10,
-    ) as opened:
-        rows = opened.execute(
-            "SELECT table_schema, table_name, column_name, data_type, numeric_precision, numeric_scale, "
-            "udt_name FROM information_schema.columns WHERE table_schema LIKE %s AND table_name LIKE %s "
-            "AND table_schema NOT IN ('information_schema', 'pg_catalog') "
-            "ORDER BY table_schema, table_name, ordinal_position",
-            (schema, table),
-        ).fetchall()
-    found: dict[tuple[str, str], list[tuple[str, str]]] = {}
-    for in_schema, name, column, kind, precision, scale, _ in rows:
-        columns = found.setdefault((in_schema, name), [])
-        columns.append((column.lower(), _postgresql_type(kind, precision, scale)))
+    has_schemas = database.engine == "postgresql"
+    parts = [*path.split("/"), "%", "%"]
+    # To MySQL a schema is a database, and the path has no second.
+    schema, table = (parts[1], parts[2]) if has_schemas else (parts[0], parts[1])
+    with database.opened() as opened, opened.cursor() as cursor:
+        kind = "data_type" if has_schemas else "column_type"
+        cursor.execute(_COLUMNS.replace("KIND", kind), (schema, table))
+        rows = cursor.fetchall()
+    type_of = _postgresql_type if has_schemas else _mysql_type
+    found: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+    for in_schema, table_of, column, kind, precision, scale in rows:
+        place = (database.name, in_schema, table_of) if has_schemas else (in_schema, table_of)
+        found.setdefault(place, []).append((column.lower(), type_of(kind, precision, scale)))
     excluded = [
         Regex("".join(".*" if one in "%*" else re.escape(one) for one in pattern)) for pattern in exclusions
     ]
+    classification = database.engine if has_schemas else "mysql"
+    parameters = {"typeOfData": "table", "connectionName": name}
     return [
         _plain(
-            f"{match[3]}_{in_schema}_{name}",
-            f"{match[3]}.{in_schema}.{name}",
-            FileSchema(
-                "postgresql",
-                tuple(columns),
-                "unknown",
-                {},
-                {"typeOfData": "table", "connectionName": connection["Name"]},
-            ),
+            "_".join(place),
+            ".".join(place),
+            FileSchema(classification, tuple(columns), "unknown", {}, parameters),
         )
-        for (in_schema, name), columns in found.items()
-        if not any(pattern.fullmatch(f"{database}/{in_schema}/{name}") for pattern in excluded)
+        for place, columns in found.items()
+        if not any(pattern.fullmatch("/".join(place)) for pattern in excluded)
     ]
 
 
@@ -148,6 +148,38 @@ def _postgresql_type(kind: str, precision: int | None, scale: int | None) -> str
     if kind == "numeric":
         return f"decimal({min(precision or 38, 38)},{scale if precision else 18})"
     return _POSTGRESQL.get(kind, "string")
+
+
+_MYSQL: Mapping[str, str] = {
+    "tinyint(1)": "boolean",
+    "bit": "boolean",
+    "tinyint": "tinyint",
+    "smallint": "smallint",
+    "mediumint": "int",
+    "int": "int",
+    "bigint": "bigint",
+    "year": "int",
+    "float": "float",
+    "double": "double",
+    "date": "date",
+    "datetime": "timestamp",
+    "timestamp": "timestamp",
+    "binary": "binary",
+    "varbinary": "binary",
+    "tinyblob": "binary",
+    "blob": "binary",
+    "mediumblob": "binary",
+    "longblob": "binary",
+}
+
+
+def _mysql_type(kind: str, precision: int | None, scale: int | None) -> str:
+    plain = re.sub(r"\(.*", "", kind).strip()
+    if plain == "decimal":
+        return f"decimal({min(precision or 10, 38)},{scale or 0})"
+    if kind.endswith("unsigned") and plain in ("int", "bigint"):
+        return "bigint" if plain == "int" else "decimal(20,0)"
+    return _MYSQL.get(kind) or _MYSQL.get(re.sub(r"\(.*\)| unsigned| zerofill", "", kind), "string")
 
 
 def dynamodb_table(dynamodb: DynamoDBClient, name: str) -> FoundTable:
