@@ -11,8 +11,9 @@ import tempfile
 import urllib.error
 import urllib.request
 import webbrowser
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import IO, Annotated
 
 import typer
 
@@ -43,35 +44,48 @@ def console_(
     """See the platform, its data and every run in a browser, until ctrl-C."""
     settings = load_settings()
     interpreter = _installed(settings)
-    opening = Opening(
-        _port(port),
-        secrets.token_urlsafe(24),
-        "endpoint" if endpoint_url else target,
-        endpoint_url or "",
-        region or "",
-    )
-    with tempfile.TemporaryFile() as log:
-        child = subprocess.Popen(
-            [interpreter, "-m", "millpond.console"],
-            env={**os.environ, **opening.to_environment()},
-            stdout=log,
-            stderr=log,
+    for number in _ports(port):
+        opening = Opening(
+            number,
+            secrets.token_urlsafe(24),
+            "endpoint" if endpoint_url else target,
+            endpoint_url or "",
+            region or "",
         )
-        try:
-            wait_until("the console", lambda: _answers(opening) or child.poll() is not None, START_SECONDS)
-            if child.poll() is None:
-                _say(opening, browse=browse)
-                with contextlib.suppress(KeyboardInterrupt):
-                    child.wait()
+        with tempfile.TemporaryFile() as log:
+            if _serve(interpreter, opening, log, browse=browse):
                 return
-        finally:
-            _end(child)
-        log.seek(0)
-        raise MillpondError(
-            "The console does not start.",
-            next_step="millpond status; of an account, aws sts get-caller-identity",
-            detail=log.read().decode(errors="replace")[-2000:],
-        )
+            log.seek(0)
+            said = log.read().decode(errors="replace")
+        if "address already in use" not in said:
+            raise MillpondError(
+                "The console does not start.",
+                next_step="millpond status; of an account, aws sts get-caller-identity",
+                detail=said[-2000:],
+            )
+    raise MillpondError(f"The port {port} is in use.", next_step="millpond console --port, with another one")
+
+
+def _serve(interpreter: Path, opening: Opening, log: IO[bytes], *, browse: bool) -> bool:
+    """Serve until ctrl-C; whether it began to."""
+    child = subprocess.Popen(
+        [interpreter, "-m", "millpond.console"],
+        env={**os.environ, **opening.to_environment()},
+        # It ends when this is closed, however this process ends.
+        stdin=subprocess.PIPE,
+        stdout=log,
+        stderr=log,
+    )
+    try:
+        wait_until("the console", lambda: _answers(opening) or child.poll() is not None, START_SECONDS)
+        if child.poll() is not None:
+            return False
+        _say(opening, browse=browse)
+        with contextlib.suppress(KeyboardInterrupt):
+            child.wait()
+        return True
+    finally:
+        _end(child)
 
 
 def _installed(settings: Settings) -> Path:
@@ -84,17 +98,16 @@ def _installed(settings: Settings) -> Path:
         raise MillpondError(str(error), next_step="millpond console") from error
 
 
-def _port(wanted: int | None) -> int:
-    """A port that is free: the one that is asked for, else the usual one, else any."""
-    for port in (PORT, 0) if wanted is None else (wanted,):
-        with socket.socket() as tried:
-            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with contextlib.suppress(OSError):
-                tried.bind(("127.0.0.1", port))
-                return int(tried.getsockname()[1])
-    raise MillpondError(
-        f"The port {wanted} is in use.", next_step="millpond console --port, with another one"
-    )
+def _ports(wanted: int | None) -> Iterator[int]:
+    """The ports to try: the one that is asked for, else the usual one and then any that is free."""
+    if wanted is not None:
+        yield wanted
+        return
+    yield PORT
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        number = free.getsockname()[1]
+    yield int(number)
 
 
 def _say(opening: Opening, *, browse: bool) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -16,7 +15,7 @@ from millpond.base.config import Settings, load_settings
 from millpond.cli import console
 from millpond.cli.session import Json, Region, Target, clients
 from millpond.client.aws import Aws
-from millpond.client.query import QueryFailedError, QueryResult, run_query
+from millpond.client.query import QueryFailedError, QueryResult, engine_of, run_query
 from millpond.project.terraform import ensure_bucket
 
 with suppress(ImportError):
@@ -54,7 +53,7 @@ def query(
         )
         _show(result, "json" if as_json else form)
         if verbose:
-            console.note(f"answered by {_engine(asked, result.output_location)}")
+            console.note(f"answered by {engine_of(asked.s3, result.output_location) or 'Athena'}")
 
     if sql is not None:
         answer(sql)
@@ -121,13 +120,3 @@ def _where(asked: Aws, settings: Settings, given: str | None) -> tuple[str, str]
         return group, ""
     ensure_bucket(asked, RESULTS, asked.region)
     return group, f"s3://{RESULTS}/"
-
-
-def _engine(asked: Aws, output_location: str) -> str:
-    """Which engine the metadata beside a result name; AWS's own are not JSON."""
-    bucket, _, key = output_location.removeprefix("s3://").partition("/")
-    content = asked.s3.get_object(Bucket=bucket, Key=f"{key}.metadata")["Body"].read()
-    try:
-        return str(json.loads(content)["Engine"])
-    except (ValueError, KeyError):
-        return "Athena"

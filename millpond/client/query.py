@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import ClientError
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_exponential
 
 from millpond.base.errors import MillpondError
@@ -13,6 +15,7 @@ from millpond.base.errors import MillpondError
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
     from mypy_boto3_athena.type_defs import QueryExecutionTypeDef, RowTypeDef
+    from mypy_boto3_s3 import S3Client
 
 DEADLINE_SECONDS = 1800
 
@@ -107,6 +110,16 @@ def run_query(
         seconds=statistics.get("TotalExecutionTimeInMillis", 0) / 1000,
         scanned_bytes=statistics.get("DataScannedInBytes", 0),
     )
+
+
+def engine_of(s3: S3Client, output_location: str) -> str:
+    """Which engine the metadata beside a result name; empty where they name none, as AWS's own do."""
+    bucket, _, key = output_location.removeprefix("s3://").partition("/")
+    try:
+        content = s3.get_object(Bucket=bucket, Key=f"{key}.metadata")["Body"].read()
+        return str(json.loads(content)["Engine"])
+    except (ClientError, ValueError, KeyError):
+        return ""
 
 
 def _failure(reason: str, sql: str) -> QueryFailedError:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from nicegui import app, ui
 
 from millpond.console.guard import Guard
-from millpond.console.pages import now, run, runs
+from millpond.console.pages import lake, now, run, runs, sql
 from millpond.console.pages.frame import Console
 from millpond.console.source import Opening, Source
 
-MODULES = (now, runs, run)
+MODULES = (now, runs, run, sql, lake)
 
 
 def register(console: Console) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from engine_fixtures import RunningEngine, wait_for
+from ports import free_port
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 BUCKET = "console-lake"
@@ -112,7 +113,10 @@ def opened_console(running: RunningEngine, *options: str) -> Iterator[str]:
     }
     program = Path(sys.executable).with_name("millpond")
     child = subprocess.Popen(
-        [program, "console", *options], env=environment, stdout=subprocess.PIPE, text=True
+        [program, "console", f"--port={free_port()}", *options],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         assert child.stdout is not None

@@ -1,16 +1,25 @@
 from __future__ import annotations
 
+import io
+import json
+import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import ClientError
 
+from millpond.console.reads import lake, search, sql
 from millpond.console.reads.logs import error_line, is_secret, matches
 from millpond.console.reads.machine import graph_of, mermaid, outcomes, visits_of
 from millpond.console.reads.running import Remembered
 from millpond.console.reads.runs import Run, RunBook, of_build, of_execution, of_job_run, of_query, past_of
+from millpond.console.reads.stirring import AT_LEAST, Stirring
 
 BEGIN = datetime(2026, 5, 1, 12, tzinfo=UTC)
 HOSTILE = '<img src=x onerror=alert(1)>"]; click s0 "javascript:alert(1)"'
@@ -263,3 +272,176 @@ def test_a_history_says_how_each_state_stands_and_what_went_in_and_came_out():
         ("tell", "running", "{}", "", ""),
     ]
     assert outcomes(visits) == {"each": "running", "load": "failed", "tell": "running"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("SELECT ';' ; SELECT 2 -- ; no", [("SELECT ';'", 0), ("SELECT 2 -- ; no", 0)]),
+        ("select 1;;\n;select ? from t where a = ?", [("select 1", 0), ("select ? from t where a = ?", 2)]),
+        ('SELECT "a;b"; /* ; */ x', [('SELECT "a;b"', 0), ("/* ; */ x", 0)]),
+        ("select 'x; y", [("select 'x; y", 0)]),
+        (" \n ", []),
+    ],
+)
+def test_a_text_is_taken_apart_into_statements_with_their_parameters(text, expected):
+    found = sql.split(text)
+    assert [(one.text, one.parameters) for one in found] == expected
+    assert all(text[one.begin :].startswith(one.text) for one in found)
+
+
+@pytest.mark.parametrize(
+    ("reason", "shift", "marked"),
+    [
+        ("COLUMN_NOT_FOUND: line 2:3: Column 'nope' cannot be resolved", 0, "nope FROM t"),
+        ("line 1:16: mismatched", 8, "a,"),
+        ("line 9:1: far away", 0, None),
+        ("it failed", 0, None),
+    ],
+)
+def test_the_place_that_a_reason_names_is_found_in_the_editor(reason, shift, marked):
+    text = "select 1;\n  SELECT a,\n  nope FROM t"
+    place = sql.error_place(text, sql.split(text)[1], reason, shift)
+    assert (None if place is None else text[place:].startswith(marked)) == (None if marked is None else True)
+
+
+def test_a_query_costs_at_least_what_ten_mebibytes_do_and_nothing_where_nothing_is_read():
+    assert sql.price(0) == 0
+    assert sql.price(1) == sql.price(10 * 2**20) == pytest.approx(4.77e-5, rel=0.01)
+    assert sql.price(2**40) == 5
+
+
+def version(number: int, columns: dict[str, str]) -> dict[str, Any]:
+    described = [{"Name": name, "Type": kind} for name, kind in columns.items()]
+    return {"VersionId": str(number), "Table": {"StorageDescriptor": {"Columns": described}}}
+
+
+def test_versions_of_a_table_say_what_they_changed():
+    versions = [
+        version(2, {"a": "bigint"}),
+        version(10, {"a": "string", "c": "date"}),
+        version(9, {"a": "bigint", "b": "int"}),
+    ]
+    assert [(one.version, one.what) for one in lake.changes(versions)] == [
+        ("10", ("+ c date", "- b int", "a: bigint → string")),
+        ("9", ("+ b int",)),
+        ("2", ()),
+    ]
+
+
+def test_snapshots_come_newest_first_with_what_their_summary_has():
+    metadata = {
+        "snapshots": [
+            {
+                "snapshot-id": 1,
+                "timestamp-ms": 1000,
+                "summary": {"operation": "append", "added-records": "2"},
+            },
+            {"snapshot-id": 2, "timestamp-ms": 2000},
+        ]
+    }
+    assert [(one.id, one.operation, one.added) for one in lake.snapshots_of(metadata)] == [
+        (2, "", ""),
+        (1, "append", "2"),
+    ]
+
+
+def test_names_of_tables_and_columns_are_quoted_in_statements():
+    assert lake.sample_statement('a"b', "t", 7) == 'SELECT * FROM "a""b"."t" FOR VERSION AS OF 7 LIMIT 100'
+    text = lake.profile_statement("d", "t", [('x"', "bigint", ""), ("y", "array<int>", "")])
+    assert 'count("x""")' in text
+    assert 'approx_distinct("y")' not in text
+
+
+class FakeS3:
+    def __init__(self, content: bytes) -> None:
+        self.content, self.read_bytes = content, 0
+
+    def head_object(self, **_: Any) -> Any:
+        return {"ContentLength": len(self.content)}
+
+    def get_object(self, *, Range: str, **_: Any) -> Any:  # noqa: N803
+        first, last = map(int, Range.removeprefix("bytes=").split("-"))
+        part = self.content[first : last + 1]
+        self.read_bytes += len(part)
+        return {"Body": io.BytesIO(part)}
+
+
+def parquet() -> bytes:
+    written = io.BytesIO()
+    pq.write_table(pa.table({"n": [1, None], "s": ["<b>", "x"]}), written)
+    return written.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("key", "content", "kind", "shown"),
+    [
+        ("a.parquet", parquet(), "rows", (("1", "<b>"), (None, "x"))),
+        ("a.csv", b"1,a\n2\n", "rows", (("1", "a"), ("2", None))),
+        ("a.json", b'{"a": [1]}', "text", '{\n  "a": [\n    1\n  ]\n}'),
+        ("a.json", b'{"a": 1}\n{"a": 2}\n', "text", '{"a": 1}\n{"a": 2}\n'),
+        ("a.txt", "é\n".encode(), "text", "é"),
+        ("a.bin", b"\xff\xfe\x00", "none", "It is no text, and nothing that is shown here."),
+        ("a.txt", b"", "none", "It is empty."),
+    ],
+)
+def test_a_file_is_shown_by_what_it_is(key, content, kind, shown):
+    aws: Any = SimpleNamespace(s3=FakeS3(content))
+    found = lake.preview(aws, "b", key)
+    assert (found.kind, found.rows if kind == "rows" else found.text) == (kind, shown)
+
+
+def test_the_beginning_of_a_large_file_is_read_and_no_more():
+    s3 = FakeS3(b"line of text\n" * 100_000)
+    aws: Any = SimpleNamespace(s3=s3)
+    assert lake.preview(aws, "b", "a.log").kind == "text"
+    assert s3.read_bytes == lake.PREVIEW_BYTES
+
+
+@pytest.fixture
+def answering() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """The address of an engine, and the answers of its stream that it will give, one after the other."""
+    answers: list[dict[str, Any]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if answers else 404)
+            self.end_headers()
+            self.wfile.write(json.dumps(answers.pop(0) if answers else {}).encode())
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", answers
+    server.shutdown()
+    server.server_close()
+
+
+def stream(*kinds: str, **more: Any) -> dict[str, Any]:
+    records = [{"kind": kind} for kind in kinds]
+    return {"stream": "s", "next": 1, "is_missing": False, "records": records, **more}
+
+
+def test_a_stack_is_looked_at_when_its_stream_tells_of_a_state_and_now_and_then(answering, monkeypatch):
+    clock = [1000.0]
+    monkeypatch.setattr("millpond.console.reads.stirring.time.monotonic", lambda: clock[0])
+    address, answers = answering
+    stirring = Stirring(address)
+    answers += [stream(), stream("call", "event"), stream("call", "state"), stream(), stream(is_missing=True)]
+    assert [stirring.has_stirred() for _ in range(5)] == [True, False, True, False, True]
+    answers.append(stream())
+    clock[0] += AT_LEAST
+    assert stirring.has_stirred()
+    # Its stream is gone: whether anything stirs is found by looking.
+    assert stirring.has_stirred()
+    assert Stirring(None).has_stirred()
+
+
+def test_things_are_found_by_words_of_their_name_and_kind():
+    names = {"job": ["daily load", "load"], "table": ["shop.load", "shop.orders"]}
+    things = [search.Thing(kind, name, "/") for kind, found in names.items() for name in found]
+    assert [one.name for one in search.found(things, "LOAD")] == ["load", "shop.load", "daily load"]
+    assert [one.name for one in search.found(things, "table load")] == ["shop.load"]
+    assert search.found(things, " ") == []

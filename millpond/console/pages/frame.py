@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,13 +11,16 @@ from typing import Any
 
 from nicegui import run, ui
 
+from millpond.console.reads import search
 from millpond.console.reads.running import Remembered
 from millpond.console.reads.runs import Outcome, RunBook
+from millpond.console.reads.stirring import Stirring
 from millpond.console.source import Source
 
-PAGES = (("Now", "/"), ("Runs", "/runs"))
+PAGES = (("Now", "/"), ("Runs", "/runs"), ("SQL", "/sql"), ("Lake", "/lake"))
 # Nothing is asked more often, whatever happens.
 POLL_SECONDS = 2.0
+THINGS_SECONDS = 15.0
 DARK_COOKIE = "millpond_dark"
 
 COLOURS: dict[Outcome, str] = {
@@ -77,10 +80,12 @@ class Console:
 
     def __post_init__(self) -> None:
         self.book = RunBook(self.source.aws)
+        self.stirring = Stirring(self.source.aws.endpoint_url)
         self.looks = Remembered(self._look, POLL_SECONDS)
 
     def _look(self) -> int:
-        self.book.refresh()
+        if self.stirring.has_stirred():
+            self.book.refresh()
         return self.book.version
 
     def remembered(self, name: str, ask: Callable[[], Any], seconds: float = POLL_SECONDS) -> Remembered[Any]:
@@ -119,10 +124,52 @@ def page(console: Console, title: str, current: str = "") -> Iterator[None]:
                     link.props("aria-current=page")
         ui.space()
         ui.label(console.source.name + (" · read only" if console.source.is_read_only else ""))
+        _search(console)
         _dark_button(dark)
     with ui.element("main").classes("column no-wrap grow").style("gap: 20px"):
         heading(title)
         yield
+
+
+_KEYS = """
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.closest("input, textarea, [contenteditable=true]");
+  if ((event.key === "k" && (event.ctrlKey || event.metaKey)) || (event.key === "/" && !typing)) {
+    event.preventDefault();
+    document.getElementById("search").click();
+  }
+});
+"""
+
+
+def _search(console: Console) -> None:
+    """Everything by its name, from the keyboard: Ctrl-K or a slash, words, Enter."""
+    ui.add_head_html(f"<script>{_KEYS}</script>")
+    things = console.remembered("things", lambda: search.things(console.source.aws), THINGS_SECONDS)
+    with ui.dialog().props("position=top") as dialog, ui.card().style("width: 640px; max-width: 90vw"):
+        wanted = ui.input("job, state machine, table or bucket").props("autofocus clearable").classes("grow")
+        place = ui.column().classes("grow").style("gap: 4px").props("role=status")
+
+    async def look() -> None:
+        all_of_them = await in_thread(things.get) or []
+        shown = search.found(all_of_them, wanted.value or "")
+        place.clear()
+        with place:
+            for one in shown:
+                ui.link(f"{one.kind} {one.name}", one.link).classes("wrap")
+            if wanted.value and not shown:
+                ui.label("nothing has this name")
+
+    async def enter() -> None:
+        all_of_them = await in_thread(things.get) or []
+        if shown := search.found(all_of_them, wanted.value or ""):
+            ui.navigate.to(shown[0].link)
+
+    wanted.on_value_change(look)
+    wanted.on("keydown.enter", enter)
+    ui.button("Search", icon="search", on_click=dialog.open).props(
+        'flat dense no-caps color=white id=search aria-keyshortcuts="Control+K"'
+    )
 
 
 def _dark_button(dark: Any) -> None:
@@ -176,6 +223,82 @@ def row(*cells: str | Callable[[], object]) -> None:
                     cell()
                 else:
                     ui.label(cell).classes("wrap")
+
+
+_CELL = "params => params.value == null ? 'NULL' : String(params.value)"
+_CLASS = "params => params.value == null ? 'quiet' : ''"
+_NUMBER = "params => ['ag-right-aligned-cell', params.value == null ? 'quiet' : '']"
+_NUMBERS = ("tinyint", "smallint", "int", "integer", "bigint", "float", "double", "decimal", "real")
+
+
+def grid(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    *,
+    label: str,
+    kinds: Sequence[str] = (),
+    height: str = "",
+    links: str = "",
+) -> Any:
+    """A grid that draws only the rows that are seen; its cells are text.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        What stands above them.
+    rows : sequence of sequence
+        Of texts and numbers; None is NULL.
+    label : str
+        What a screen reader calls it.
+    kinds : sequence of str
+        Types of the columns, in Athena's words: numbers are sorted as such.
+    height : str
+        Of the whole, as CSS has it; as high as the rows are, up to a bound, unless given.
+    links : str
+        The column whose texts are links, to the address in the last cell of a row, which is not shown.
+    """
+    definitions: list[dict[str, Any]] = []
+    for number, column in enumerate(columns):
+        kind = kinds[number] if number < len(kinds) else ""
+        one: dict[str, Any] = {
+            "field": f"c{number}",
+            "headerName": column,
+            "headerTooltip": kind,
+            ":valueFormatter": _CELL,
+            ":cellClass": _CLASS,
+            "cellDataType": False,
+        }
+        if kind.partition("(")[0] in _NUMBERS:
+            one |= {
+                "type": "rightAligned",
+                ":cellClass": _NUMBER,
+                ":comparator": "(a, b) => Number(a) - Number(b)",
+            }
+        if column == links:
+            one[":cellRenderer"] = _LINK
+        definitions.append(one)
+    found = ui.aggrid(
+        {
+            "columnDefs": definitions,
+            "defaultColDef": {"sortable": True, "resizable": True, "filter": True, "minWidth": 90},
+            "rowData": [{f"c{number}": value for number, value in enumerate(row)} for row in rows],
+            "rowHeight": 32,
+            "headerHeight": 36,
+            "tooltipShowDelay": 400,
+            "enableCellTextSelection": True,
+            "context": {"link": f"c{len(columns)}"},
+            **({":onCellKeyDown": _ENTER} if links else {}),
+        },
+        auto_size_columns=len(columns) <= 12,
+    )
+    found.style(f"height: {height or f'{min(460, 60 + 32 * max(len(rows), 2))}px'}").classes("grow")
+    return found.props(f'aria-label="{label}"')
+
+
+_LINK = """params => { const a = document.createElement("a"); a.href = params.data[params.context.link];
+    a.textContent = params.value; a.tabIndex = -1; return a; }"""
+_ENTER = """event => { if (event.event.key === "Enter" && event.data)
+    location.href = event.data[event.context.link]; }"""
 
 
 def every(seconds: float, act: Callable[[], Awaitable[None]]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from statistics import median
 from typing import Any, get_args
+from urllib.parse import urlencode
 
 from botocore.exceptions import BotoCoreError, ClientError
 from nicegui import ui
@@ -67,6 +68,7 @@ class _Page:
             with ui.element("section").classes("grow"):
                 frame.heading("Statement", 2)
                 ui.code(self._run.detail, language="sql").classes("grow")
+                ui.link("open in the editor, with its result", f"/sql?{urlencode({'id': self._run.id})}")
         self._machine = Machine(self._console, self._run) if self._run.kind == "execution" else None
         self._log = _Log(self._console, self._run) if self._run.kind in ("job", "build", "crawl") else None
         await _arguments(self._console, self._run)
