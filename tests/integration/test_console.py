@@ -12,7 +12,7 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 from console_fixtures import BUCKET, HOSTILE, fill, opened_console
-from engine_fixtures import RunningEngine, running_engine  # noqa: F401
+from engine_fixtures import RunningEngine
 from nicegui import ui
 from nicegui.testing.user_simulation import user_simulation
 
@@ -23,12 +23,12 @@ APP = Path(__file__).with_name("console_app.py")
 
 
 @pytest.fixture(scope="module")
-def pages(running_engine: RunningEngine) -> dict[str, str]:  # noqa: F811
+def pages(running_engine: RunningEngine) -> dict[str, str]:
     return fill(running_engine)
 
 
 @pytest.fixture(scope="module")
-def address(running_engine: RunningEngine, pages: dict[str, str]) -> Iterator[str]:  # noqa: F811
+def address(running_engine: RunningEngine, pages: dict[str, str]) -> Iterator[str]:
     with opened_console(running_engine) as printed:
         yield printed
 
@@ -104,7 +104,7 @@ async def sees(user: Any, *texts: str) -> None:
         await user.should_see(text, retries=300)
 
 
-def test_a_user_finds_what_failed_its_reason_and_its_log_and_names_stay_text(running_engine, pages):  # noqa: F811
+def test_a_user_finds_what_failed_its_reason_and_its_log_and_names_stay_text(running_engine, pages):
     async def act(user: Any) -> None:
         await user.open("/")
         await sees(
@@ -126,7 +126,7 @@ def test_a_user_finds_what_failed_its_reason_and_its_log_and_names_stay_text(run
     simulated(running_engine, act)
 
 
-def test_a_user_runs_statements_and_sees_values_and_the_place_of_an_error(running_engine, pages):  # noqa: F811
+def test_a_user_runs_statements_and_sees_values_and_the_place_of_an_error(running_engine, pages):
     async def act(user: Any) -> None:
         await user.open("/sql")
         await sees(user, "workgroup")
@@ -146,7 +146,7 @@ def test_a_user_runs_statements_and_sees_values_and_the_place_of_an_error(runnin
     simulated(running_engine, act)
 
 
-def test_a_user_looks_at_a_table_its_rows_and_its_files_and_names_stay_text(running_engine, pages):  # noqa: F811
+def test_a_user_looks_at_a_table_its_rows_and_its_files_and_names_stay_text(running_engine, pages):
     async def act(user: Any) -> None:
         await user.open("/lake")
         await sees(user, "2 tables", BUCKET)
@@ -170,7 +170,7 @@ def test_a_user_looks_at_a_table_its_rows_and_its_files_and_names_stay_text(runn
     simulated(running_engine, act)
 
 
-def test_beside_another_endpoint_nothing_can_be_changed(running_engine, pages):  # noqa: F811
+def test_beside_another_endpoint_nothing_can_be_changed(running_engine, pages):
     async def act(user: Any) -> None:
         await user.open(pages["job"])
         await sees(user, "KeyError", "only looks at this endpoint")
