@@ -168,6 +168,12 @@ def member(name: str | None, signature: dict[str, Any]) -> dict[str, Any]:
             "{1=00, 2=null}",
         ),
         (
+            of("map", element(of("array", element(of("integer")))), element(of("integer"))),
+            {"[1, 2]": "3"},
+            "map(array(integer), integer)",
+            "{[1, 2]=3}",
+        ),
+        (
             of("row", member("x", of("integer")), member(None, of("boolean"))),
             ["1", False],
             "row(x integer, boolean)",
@@ -181,6 +187,14 @@ def test_values_and_types_are_written_as_athena_writes_them(
 ) -> None:
     (column,) = columns_of([{"name": "c", "typeSignature": signature}])
     assert (str(column.type), writer(column.type)(value)) == (type_, text)
+
+
+def test_a_map_whose_keys_trino_does_not_tell_exactly_is_refused() -> None:
+    rows = of("row", member("x", of("integer")))
+    signature = of("map", element(rows), element(of("integer")))
+    (column,) = columns_of([{"name": "c", "typeSignature": signature}])
+    with pytest.raises(NotSupported, match=r"keys are of type row\(x integer\)"):
+        writer(column.type)
 
 
 @pytest.mark.parametrize(

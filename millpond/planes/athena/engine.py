@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 import duckdb
 import duckdb_extension_httpfs  # type: ignore[import-untyped]
 
-from millpond.planes.athena.exceptions import QueryFailed
+from millpond.planes.athena.exceptions import NotSupported, QueryFailed
 from millpond.planes.athena.macros import create_macros
 from millpond.planes.athena.types import literal
 from millpond.planes.common.callers import OWN_CALLS
@@ -34,6 +34,9 @@ NO_MEMORY = "EXCEEDED_LOCAL_MEMORY_LIMIT", "Query exceeded per-node memory limit
 _NARROWED = re.compile(
     r"Type INT(\d+) with value (-?\d+) can't be cast .* destination type INT(\d+)", re.DOTALL
 )
+
+# Of an intermediate result that Trino lets be infinite.
+_SPREAD = re.compile(r"(STDDEV|VAR|COVAR|CORR|REGR)\w*( for [XY])? is out of range!")
 
 
 def connect(spill: Path, objects: Path, *, memory: str = _MEMORY) -> duckdb.DuckDBPyConnection:
@@ -145,6 +148,8 @@ def translated(error: duckdb.Error, named: Callable[[str], str] = str) -> QueryF
             return QueryFailed("NUMERIC_VALUE_OUT_OF_RANGE", "bigint addition overflow")
         target = {"8": "tinyint", "16": "smallint", "32": "integer", "64": "bigint"}[match[3]]
         return QueryFailed("NUMERIC_VALUE_OUT_OF_RANGE", f"Out of range for {target}: {match[2]}")
+    if _SPREAD.search(text):
+        return NotSupported("The spread of numbers near the limits of double")
     if match := _PYTHON.search(text):
         _LOG.error("a function of a query failed: %s", text)
         if match[1] == "MemoryError":

@@ -179,8 +179,11 @@ def _common_temporal(left: Type, right: Type) -> Type | None:
     if left.name not in rank or right.name not in rank:
         return None
     name = max(left.name, right.name, key=rank.__getitem__)
-    zones = {side.zone for side in (left, right) if side.name == TIMESTAMP_TZ}
-    zone = (zones.pop() if len(zones) == 1 else MIXED_ZONES) if zones else ""
+    zone = ""
+    if name == TIMESTAMP_TZ:
+        # What has no zone is read in the session's, which is UTC.
+        one, other = (side.zone or UTC for side in (left, right))
+        zone = one if one == other else MIXED_ZONES
     return Type(name, (max(left.precision, right.precision),), zone=zone)
 
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from millpond.planes.athena.exceptions import NotSupported
 from millpond.planes.athena.relations import Column
 from millpond.planes.athena.types import TIME_TZ, TIMESTAMP_TZ, Type
 
@@ -42,12 +43,18 @@ def type_of(signature: dict[str, Any]) -> Type:
 
 
 def writer(type_: Type) -> Writer:
-    """The function that writes a value that is not NULL, as JSON has it with numbers as text."""
+    """The function that writes a value that is not NULL, as JSON has it with numbers as text.
+
+    Raises
+    ------
+    NotSupported
+        If a map in it has keys that Trino's answer does not tell exactly.
+    """
     if type_.name == "array":
         element = writer(type_.elements[0])
         return lambda values: f"[{', '.join(_text(value, element) for value in values)}]"
     if type_.name == "map":
-        key, value = map(writer, type_.elements)
+        key, value = _writer_of_keys(type_.elements[0]), writer(type_.elements[1])
         return lambda entries: _braces((key(k), _text(v, value)) for k, v in entries.items())
     if type_.name == "row":
         writers = [writer(element) for element in type_.elements]
@@ -58,6 +65,22 @@ def writer(type_: Type) -> Writer:
     if type_.name in ("timestamp", TIMESTAMP_TZ, "time", TIME_TZ):
         return _times(type_.precision)
     return _WRITERS.get(type_.name, _plain)
+
+
+def _writer_of_keys(type_: Type) -> Writer:
+    """JSON's keys are text: of arrays and maps as Java prints them, of rows without the names of fields."""
+    if not type_.elements:
+        return writer(type_)
+    if not _is_printed_alike(type_):
+        raise NotSupported(f"A result with a map whose keys are of type {type_}")
+    return _plain
+
+
+def _is_printed_alike(type_: Type) -> bool:
+    """Whether Java prints a value as Athena does."""
+    if type_.name in ("array", "map"):
+        return all(map(_is_printed_alike, type_.elements))
+    return type_.is_integral or type_.name in ("varchar", "boolean", "date", "decimal")
 
 
 def _text(value: Any, write: Writer) -> str:
