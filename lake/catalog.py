@@ -23,7 +23,8 @@ _RELATIONS = """
            coalesce(sum(leaf.reltuples) FILTER (WHERE leaf.reltuples >= 0), 0)::bigint,
            (SELECT a.attname FROM pg_partitioned_table p JOIN pg_attribute a
                 ON a.attrelid = c.oid AND a.attnum = p.partattrs[0]
-            WHERE p.partrelid = c.oid AND p.partstrat = 'r' AND p.partnatts = 1)
+            WHERE p.partrelid = c.oid AND p.partstrat = 'r' AND p.partnatts = 1),
+           c.relispopulated
     FROM pg_class c
     JOIN pg_namespace n ON n.oid = c.relnamespace
     LEFT JOIN LATERAL (SELECT relid FROM pg_partition_tree(c.oid) WHERE isleaf) tree ON true
@@ -94,6 +95,7 @@ class Relation:
     bytes: int = 0
     rows: int = 0
     is_readable: bool = True
+    is_populated: bool = True
     partitioned_by: str = ""
 
     @property
@@ -143,9 +145,10 @@ def read_relations(connection: psycopg.Connection, schemas: Sequence[str]) -> li
             size,
             rows,
             is_readable,
+            is_populated,
             partitioned_by or "",
         )
-        for schema, name, kind, is_readable, size, rows, partitioned_by in connection.execute(
+        for schema, name, kind, is_readable, size, rows, partitioned_by, is_populated in connection.execute(
             _RELATIONS, (names,)
         ).fetchall()
     ]

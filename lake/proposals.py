@@ -80,6 +80,8 @@ def refused(relation: Relation) -> str:
     """Why a relation cannot be ingested at all; empty where it can."""
     if not relation.is_readable:
         return "the role may not read it"
+    if not relation.is_populated:
+        return "it has no rows to be read before REFRESH MATERIALIZED VIEW"
     if not relation.columns:
         return "it has no column"
     if len(relation.table_id.encode()) > LONGEST_TABLE_ID or "/" in relation.table_id:

@@ -49,6 +49,9 @@ def findings(
     if not relation.is_readable:
         yield Finding(table_id, "the jobs' role may not read it")
         return
+    if not relation.is_populated:
+        yield Finding(table_id, "REFRESH MATERIALIZED VIEW has never filled it, or its rows were dropped")
+        return
     if structure is None:
         yield Finding(table_id, "it has no structure: millpond lake add reads it")
         return

@@ -13,6 +13,8 @@ import re
 from collections.abc import Sequence
 from typing import Protocol
 
+from ingest.postgresql import PostgreSQL
+
 from lake.verify.structure import Table
 from millpond.base.errors import MillpondError
 
@@ -79,7 +81,8 @@ def postgres_text(expression: str, source_type: str) -> str:
         )
     if length := _char_length(source_type):
         return f"rpad({expression}::text, {length})"
-    match source_type:
+    # A type says its precision, too: timestamp(3) without time zone.
+    match PostgreSQL().type_of(source_type).name:
         case "real":
             return _postgres_float(expression, "float4send")
         case "double precision":

@@ -41,6 +41,7 @@ CREATE UNIQUE INDEX ON music.code (label);
 CREATE UNIQUE INDEX ON music.code (email, code);
 CREATE VIEW music.customer_list AS SELECT "CustomerId" AS id, "FirstName" AS first_name FROM music."Customer";
 CREATE MATERIALIZED VIEW music.play_count AS SELECT count(*) AS plays FROM music.play;
+CREATE MATERIALIZED VIEW music.unfilled AS SELECT 1 AS one WITH NO DATA;
 ALTER TABLE music.code OWNER TO somebody_else;
 """
 # Table, key, and what is not as by default.
@@ -121,7 +122,10 @@ def test_settings_and_structures_follow_from_the_catalog(source: Source, added: 
 
 def test_what_cannot_be_taken_is_left_out_and_what_is_known_stays(source: Source, added: Path) -> None:
     again = tables.look(source, Wanted(["music"]), added)
-    assert again.refused == {"music.nothing": "it has no column"}
+    assert again.refused == {
+        "music.nothing": "it has no column",
+        "music.unfilled": "it has no rows to be read before REFRESH MATERIALIZED VIEW",
+    }
     assert (again.proposals, sorted(again.known)) == ((), sorted(PROPOSED))
     some = tables.look(source, Wanted(["music"], ["play*", "music.code"], ["*_count"]), added / "new")
     assert [one.relation.table_id for one in some.proposals] == ["music.code", "music.play"]

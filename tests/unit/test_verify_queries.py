@@ -82,6 +82,12 @@ def test_a_table_without_a_key_is_told_apart_by_its_rows() -> None:
 
 def test_char_keeps_its_padding_and_text_is_left_alone() -> None:
     assert postgres_text('"c"', "character(12)") == 'rpad("c"::text, 12)'
+    # A precision makes no other text of a value.
+    assert postgres_text("t", "time(3) without time zone") == postgres_text("t", "time without time zone")
+    for zone in ("with", "without"):
+        exact, usual = (postgres_text("t", f"timestamp{of} {zone} time zone[]") for of in ("(0)", ""))
+        assert exact == usual
+        assert "to_char" in exact
     assert (
         athena_text('"c"', "string", "character(12)") == """rpad(regexp_replace("c", ' +$', ''), 12, ' ')"""
     )
