@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import entry_points
 from typing import Annotated, Any
 
@@ -85,8 +85,7 @@ def make_app(verbs: Iterable[Verb]) -> typer.Typer:
     )
     app.callback()(_options)
     for verb in {verb.__name__: verb for verb in verbs}.values():
-        # A verb that is a word of Python's has an underscore behind its name.
-        app.command(verb.__name__.rstrip("_").replace("_", "-"))(verb)
+        app.command(name_of(verb))(verb)
     return app
 
 
@@ -111,6 +110,22 @@ def plugged_in() -> list[Verb]:
     return verbs
 
 
+def verbs_for(words: Sequence[str]) -> list[Verb]:
+    """The verbs that a command line can mean.
+
+    Plug-ins are loaded where it names none of the harness's, which no plug-in can take the place of: each of
+    them imports what it needs, and a glance at a stack shall not wait for it.
+    """
+    named = next((word for word in words if not word.startswith("-")), "")
+    is_own = any(name_of(verb) == named for verb in VERBS)
+    return list(VERBS) if is_own else [*plugged_in(), *VERBS]
+
+
+def name_of(verb: Verb) -> str:
+    """The word that is typed; a verb that is a word of Python's has an underscore behind its name."""
+    return str(verb.__name__).rstrip("_").replace("_", "-")
+
+
 def _show_version(is_asked: bool) -> None:
     if is_asked:
         console.out.print(f"millpond {__version__}", highlight=False)
@@ -132,7 +147,7 @@ def _options(
 def main() -> None:
     """Run a verb; whatever goes wrong is told in words."""
     try:
-        make_app((*VERBS, *plugged_in()))(prog_name="millpond")
+        make_app(verbs_for(sys.argv[1:]))(prog_name="millpond")
     except MillpondError as error:
         console.show_error(error)
         sys.exit(1)

@@ -58,6 +58,21 @@ def test_a_plug_in_that_cannot_be_loaded_is_named(monkeypatch):
         cli.plugged_in()
 
 
+def test_plug_ins_are_loaded_for_verbs_that_are_not_the_harness_own(monkeypatch):
+    def status() -> None:
+        """Of a plug-in."""
+
+    monkeypatch.setattr(cli, "plugged_in", lambda: [status])
+    assert cli.verbs_for(["status", "--json"]) == list(cli.VERBS)
+    for words in ([], ["--help"], ["--tier", "compose", "status"], ["theirs"]):
+        assert cli.verbs_for(words) == [status, *cli.VERBS]
+    with monkeypatch.context() as patched:
+        patched.setattr(cli, "VERBS", (cli.status, cli.exec_))
+        group = cli.typer.main.get_command(cli.make_app(cli.verbs_for([])))
+        assert group.commands["status"].callback.__doc__ == cli.status.__doc__
+        assert list(group.commands) == ["status", "exec"]
+
+
 @pytest.mark.parametrize(("command", "said"), [("millpond exec -- stop it", 1), ("", 0)])
 def test_ctrl_c_says_that_what_is_followed_goes_on_and_how_to_stop_it(capsys, command, said):
     with pytest.raises(KeyboardInterrupt), going_on("The ingest", lambda: command):
