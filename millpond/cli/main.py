@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -18,6 +20,7 @@ from millpond.base.errors import MillpondError
 from millpond.cli import console
 from millpond.cli.clean import clean
 from millpond.cli.console_ import console_
+from millpond.cli.debug import debug
 from millpond.cli.deploy import deploy
 from millpond.cli.destroy import destroy
 from millpond.cli.doctor import doctor
@@ -51,6 +54,7 @@ VERBS = (
     plan,
     destroy,
     run,
+    debug,
     start,
     query,
     logs,
@@ -176,7 +180,10 @@ def main() -> None:
 def _unexpected(error: Exception) -> MillpondError:
     """An error that no code expects: its traceback goes to a file, not to the screen."""
     log = load_settings().state / "logs" / "millpond-error.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        log = Path(tempfile.mkdtemp(prefix="millpond-")) / log.name
     log.write_text(traceback.format_exc())
     return MillpondError(
         f"{type(error).__name__}: {error}", where=str(log), next_step="millpond status, then try again"

@@ -12,6 +12,7 @@ import typer
 from rich.markup import escape
 
 from millpond.base.config import Settings, load_settings
+from millpond.base.errors import MillpondError
 from millpond.cli import console
 from millpond.cli.session import Json, Region, Target, clients
 from millpond.client.aws import Aws
@@ -36,7 +37,8 @@ def query(
     ] = None,
     database: Annotated[str, typer.Option(help="What names without a database belong to.")] = "default",
     form: Annotated[
-        Literal["table", "csv", "json"], typer.Option("--format", help="Of the result.")
+        Literal["table", "csv", "json", "parquet"],
+        typer.Option("--format", help="Of the result; parquet of a SELECT, into a file or a pipe."),
     ] = "table",
     target: Target = "local",
     region: Region = None,
@@ -46,6 +48,9 @@ def query(
     settings = load_settings()
     asked = clients(settings, target, region)
     group, output_location = _where(asked, settings, workgroup)
+    if form == "parquet":
+        _write_parquet(asked, sql, group, database, output_location)
+        return
 
     def answer(statement: str) -> None:
         result = run_query(
@@ -65,6 +70,20 @@ def query(
             if not sys.stdin.isatty():
                 raise
             console.show_error(error)
+
+
+def _write_parquet(asked: Aws, sql: str | None, group: str, database: str, output_location: str) -> None:
+    from millpond.client.unloading import unload
+
+    if sys.stdout.isatty() or sql is None:
+        raise MillpondError(
+            "Parquet is written of one statement, and not to a terminal.",
+            next_step='millpond query "SELECT …" --format parquet > FILE',
+        )
+    rows = unload(
+        asked, sql, sys.stdout.buffer, workgroup=group, database=database, output_location=output_location
+    )
+    console.note(f"{rows:,} rows")
 
 
 def statements() -> Iterator[str]:

@@ -41,12 +41,19 @@ def exclusive(settings: Settings) -> Iterator[None]:
     Raises
     ------
     MillpondError
-        If another command works on it.
+        If another command works on it, or its folder cannot be written.
     """
-    settings.state.mkdir(parents=True, exist_ok=True)
-    # Nothing in it is meant for Git.
-    if settings.state.is_relative_to(settings.project_home):
-        (settings.project_home / ".gitignore").write_text("*\n")
+    try:
+        settings.state.mkdir(parents=True, exist_ok=True)
+        # Nothing in it is meant for Git.
+        if settings.state.is_relative_to(settings.project_home):
+            (settings.project_home / ".gitignore").write_text("*\n")
+    except OSError as error:
+        raise MillpondError(
+            f"The folder of this stack cannot be written: {error.strerror}.",
+            where=str(settings.state),
+            next_step="go to a folder that can be written, or name one in MILLPOND_STATE_DIR",
+        ) from error
     try:
         held = FileLock(settings.state / ".lock").acquire(timeout=0)
     except Timeout as error:

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -124,6 +124,19 @@ def test_an_installed_millpond_runs_a_stack_in_an_empty_folder(millpond: Install
     refused = millpond("andere", "uninstall", "--yes")
     assert f"A stack still runs from it, of {millpond.projects / 'leer'}" in refused.stderr
     assert millpond("leer", "down").returncode == 0
+    (millpond.projects / "andere" / "mine.txt").write_text("stays")
+    cleaned = millpond("andere", "clean")
+    assert cleaned.returncode == 0, cleaned.stderr
+    assert [one.name for one in (millpond.projects / "andere").iterdir()] == ["mine.txt"]
+
+
+def test_a_home_that_cannot_be_written_is_told_in_one_sentence(millpond: Installed):
+    alone = replace(millpond, environment={**millpond.environment, "HOME": "/proc/self"})
+    refused = alone("leer", "status")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("millpond: /proc/self/.local/share/millpond cannot be written: ")
+    assert "Set MILLPOND_HOME to a directory that can" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
 
 
 def test_a_database_starts_for_a_project_that_asks_for_one_also_behind_a_link(millpond: Installed):

@@ -6,9 +6,11 @@ import json
 import os
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import ClientError
 from engine_fixtures import RunningEngine, wait_for
@@ -96,7 +98,11 @@ def records(engine: RunningEngine) -> list[Record]:
 
 
 def millpond(
-    engine: RunningEngine, *arguments: str, cwd: Path | None = None
+    engine: RunningEngine,
+    *arguments: str,
+    cwd: Path | None = None,
+    typed: str = "",
+    output: Any = subprocess.PIPE,
 ) -> subprocess.CompletedProcess[str]:
     settings = engine.settings
     environment = {
@@ -105,7 +111,14 @@ def millpond(
         "MILLPOND_STATE_DIR": str(settings.state),
     }
     return subprocess.run(
-        [MILLPOND, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False
+        [MILLPOND, *arguments],
+        cwd=cwd,
+        env=environment,
+        input=typed,
+        stdout=output,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
     )
 
 
@@ -247,11 +260,17 @@ def test_tail_shows_calls_states_and_events_as_they_happen(engine):
     run_id = glue.start_job_run(JobName="daily", Arguments={"--day": "never"})["JobRunId"]
     wait_for("the end", lambda: "CompletedOn" in glue.get_job_run(JobName="daily", RunId=run_id)["JobRun"])
     # The event of the end is sent in the background, behind what was sent before.
-    wait_for("its event", lambda: any(one.get("state") == "FAILED" for one in records(engine)))
+    wait_for("its event", lambda: [one for one in records(engine) if one.get("id") == run_id][2:])
 
-    (refused,) = (one for one in tailed("--errors", "--service", "s3") if one["error"] == "NoSuchKey")
+    shown = millpond(engine, "tail", "--once", "--errors", "--service", "s3").stdout
+    assert "s3 GetObject  404 NoSuchKey" in shown
+    (refused,) = (
+        one
+        for one in tailed("--service", "s3", "--kind", "call")
+        if one["resource"] == "arn:aws:s3:::scripts/none.py"
+    )
     assert (refused["operation"], refused["status"]) == ("GetObject", 404)
-    assert refused["resource"] == "arn:aws:s3:::scripts/none.py"
+    assert refused["error"] == "NoSuchKey"
     assert refused["caller"].endswith(":root")
     found = tailed("--all")
     states = [one["state"] for one in found if one["kind"] == "state" and one["id"] == run_id]
@@ -282,3 +301,68 @@ def test_tail_waits_for_what_comes(engine):
             assert "sqs SendMessage  200" in tail.stdout.readline()
         finally:
             tail.terminate()
+
+
+def test_iam_shows_what_was_judged_and_changes_the_mode(engine):
+    engine.client("glue").get_job(JobName="daily")
+
+    def iam(*words: str) -> str:
+        done = millpond(engine, *words)
+        assert done.returncode == 0, done.stderr
+        return done.stdout + done.stderr
+
+    assert "s3:GetObject" in iam("iam", "used", "tester")
+    assert "s3:GetObject" in iam("iam", "policy", "tester")
+    denied = millpond(engine, "iam", "why", "tester")
+    assert denied.returncode == 1
+    assert "arn:aws:s3:::scripts/daily.py" in denied.stdout
+    assert "arn:aws:iam" not in iam("iam", "unused", "tester")
+    iam("iam", "unmapped")
+    assert iam("iam", "mode", "off") == "off\n"
+    assert iam("iam", "mode", "audit") == "audit\n"
+
+
+def test_query_says_which_engine_answered_when_it_is_asked(engine):
+    answered = millpond(engine, "query", "SELECT 1 AS one", "--verbose")
+    assert answered.returncode == 0, answered.stderr
+    assert "answered by duckdb" in answered.stderr
+
+
+def test_doctor_shows_the_parts_and_spark_history_says_what_it_lacks(engine):
+    found = json.loads(millpond(engine, "doctor", "--json").stdout)
+    assert {"java", "spark"} <= {one["name"] for one in found}
+    assert "No event log of Spark was found" in millpond(engine, "spark-history").stderr
+
+
+def test_debug_runs_a_job_under_pdb_with_its_arguments_and_leaves_nothing(engine, tmp_path):
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / "jobs" / "daily.py").write_text(SCRIPT)
+    (tmp_path / "millpond.toml").write_text("")
+    typed = "next\nnext\np sys.argv[-1] + '!'\ncontinue\n"
+    debugged = millpond(engine, "debug", "daily", "--arg", "day=monday", cwd=tmp_path, typed=typed)
+    assert debugged.returncode == 0, debugged.stderr
+    assert f"> {tmp_path}/jobs/daily.py(2)<module>()" in debugged.stdout
+    assert '-> print("day", sys.argv[sys.argv.index("--day") + 1])' in debugged.stdout
+    assert "'monday!'" in debugged.stdout
+    assert "day monday" in debugged.stdout
+    left = millpond(engine, "debug", "daily", cwd=tmp_path, typed="quit\n")
+    assert left.returncode == 1
+    assert "The debugger was left before the script's end" in left.stdout + left.stderr
+    assert engine.client("glue").list_jobs()["JobNames"] == ["daily"]
+    assert [one["Key"] for one in engine.client("s3").list_objects_v2(Bucket="scripts")["Contents"]] == [
+        "daily.py"
+    ]
+    assert "There is no Glue job weekly" in millpond(engine, "debug", "weekly").stderr
+
+
+def test_query_writes_a_typed_result_as_parquet(engine, tmp_path):
+    sql = "SELECT * FROM (VALUES (1, 'a', DATE '2026-01-31'), (2, NULL, NULL)) AS t (n, s, d) ORDER BY n"
+    with (tmp_path / "result.parquet").open("wb") as output:
+        millpond(engine, "query", sql, "--format", "parquet", output=output)
+    table = pq.read_table(tmp_path / "result.parquet")
+    assert table.to_pylist() == [{"n": 1, "s": "a", "d": date(2026, 1, 31)}, {"n": 2, "s": None, "d": None}]
+    with (tmp_path / "empty.parquet").open("wb") as output:
+        millpond(engine, "query", "SELECT 1 AS one WHERE false", "--format", "parquet", output=output)
+    assert pq.read_table(tmp_path / "empty.parquet").to_pydict() == {"one": []}
+    unloaded = engine.client("s3").list_objects_v2(Bucket="millpond-query-results", Prefix="unload/")
+    assert unloaded["KeyCount"] == 0
