@@ -73,16 +73,18 @@ def test_plug_ins_are_loaded_for_verbs_that_are_not_the_harness_own(monkeypatch)
         assert list(group.commands) == ["status", "exec"]
 
 
-def test_a_folder_that_cannot_be_written_is_told_with_what_to_do(monkeypatch, capsys):
+def test_a_folder_that_cannot_be_written_is_told_with_what_to_do(monkeypatch, capsys, tmp_path):
     # As root, nothing but such a file system refuses to be written.
     monkeypatch.setenv("MILLPOND_STATE_DIR", "/proc/self/none")
     assert run(monkeypatch, "down") == 1
     said = capsys.readouterr().err
     assert "The folder of this stack cannot be written" in said
     assert "MILLPOND_STATE_DIR" in said
+    monkeypatch.setattr(cli.tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(cli, "make_app", lambda _: (_ for _ in ()).throw(OSError("gone")))
     assert run(monkeypatch, "down") == 1
     assert "OSError: gone" in capsys.readouterr().err
+    assert "OSError: gone" in next(tmp_path.rglob("millpond-error.log")).read_text()
 
 
 @pytest.mark.parametrize(("command", "said"), [("millpond exec -- stop it", 1), ("", 0)])
