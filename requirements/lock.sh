@@ -29,6 +29,7 @@ compile --no-config --python-version 3.11 requirements/bench-ingestr.in -o requi
 compile --no-config --python-version 3.11 requirements/checkov.in -o requirements/checkov.txt
 compile --no-config --python-version 3.9 requirements/build.in -o requirements/build.txt
 compile --no-config --python-version 3.9 requirements/pytest-millpond.in -o requirements/pytest-millpond.txt
+compile --no-config --python-version 3.13 requirements/console-tests.in -o requirements/console-tests.txt
 for name in uv java node18 node20 node22 node24; do
     compile --no-config --no-deps --python-version 3.9 "requirements/$name.in" -o "requirements/$name.txt"
 done

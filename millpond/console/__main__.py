@@ -1,12 +1,10 @@
-"""Serve the console: what ``millpond console`` starts, in the console's own environment."""
+"""Serve the console: what ``millpond console`` becomes, in the console's own environment."""
 
 from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
-import threading
 
 from millpond.base.errors import MillpondError
 from millpond.console.source import Opening, open_source
@@ -25,17 +23,8 @@ def main() -> int:
     logging.getLogger("nicegui").setLevel(logging.WARNING)
     from millpond.console.server import serve
 
-    threading.Thread(target=_end_with_opener, daemon=True).start()
     serve(opening, source)
     return 0
-
-
-def _end_with_opener() -> None:
-    """End when who opened the console has ended, also if it was killed."""
-    while os.read(sys.stdin.fileno(), 1):
-        # Nobody writes to it.
-        continue
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":

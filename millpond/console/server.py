@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from nicegui import app, ui
+import asyncio
+import sys
+import webbrowser
+
+from nicegui import app, background_tasks, ui
 
 from millpond.console.guard import Guard
 from millpond.console.pages import lake, now, run, runs, sql
@@ -18,9 +22,29 @@ def register(console: Console) -> None:
         module.register(console)
 
 
+async def _say(opening: Opening) -> None:
+    """Print the address once it answers; alone on its line, for a terminal to make a link of."""
+    while True:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", opening.port)
+        except ConnectionRefusedError:
+            await asyncio.sleep(0.05)
+            continue
+        writer.close()
+        break
+    sys.stdout.write(f"{opening.address}\n")
+    sys.stdout.flush()
+    sys.stderr.write("  whoever has this address may do what you may; ctrl-C ends it\n")
+    if opening.is_browsed and not webbrowser.open(opening.address):
+        sys.stderr.write("  no browser was found to open it with\n")
+
+
 def serve(opening: Opening, source: Source) -> None:
     """Serve the pages until the process is ended."""
     register(Console(source))
+    # A bar without a name, for requests that pages do not make.
+    app.config.quasar_config["loadingBar"]["skipHijack"] = True
+    app.on_startup(lambda: background_tasks.create(_say(opening)))
     app.add_middleware(Guard, port=opening.port, token=opening.token)
     ui.run(
         host="127.0.0.1",

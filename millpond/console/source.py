@@ -36,6 +36,8 @@ class Opening:
         Of that other endpoint.
     region : str
         AWS region; empty for the usual one.
+    is_browsed : bool
+        Whether the browser of the machine shall open it.
     """
 
     port: int
@@ -43,6 +45,12 @@ class Opening:
     target: Literal["local", "aws", "endpoint"] = "local"
     endpoint_url: str = ""
     region: str = ""
+    is_browsed: bool = False
+
+    @property
+    def address(self) -> str:
+        """Where it opens, with the token."""
+        return f"http://127.0.0.1:{self.port}/?token={self.token}"
 
     def to_environment(self) -> dict[str, str]:
         """The variable for the console's process."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from nicegui import run, ui
+from nicegui import ElementFilter, run, ui
 
 from millpond.console.reads import search
 from millpond.console.reads.running import Remembered
@@ -59,7 +60,11 @@ header a[aria-current=page] { background: rgba(0, 0, 0, .28); }
 .line a { position: absolute; top: 4px; bottom: 4px; min-width: 5px; border-radius: 2px; }
 .said { background: var(--soft); border-left: 3px solid var(--stopped); padding: 8px 12px; }
 .bad { border-left-color: var(--failed); }
-.grow { width: 100%; }
+.grow { width: 100%; } .edge { border: 1px solid var(--edge); }
+.laid-out { white-space: pre-wrap; background: var(--soft); padding: 8px 12px; width: 100%; }
+.cm-gutterElement { color: var(--quiet); }
+.q-tooltip { background: #222; color: #fff; }
+body.body--dark .q-btn.bg-primary .q-btn__content { color: #10141a !important; }
 """
 
 
@@ -175,6 +180,8 @@ def _search(console: Console) -> None:
 def _dark_button(dark: Any) -> None:
     def switch() -> None:
         dark.value = not dark.value
+        for one in ElementFilter(kind=ui.codemirror):
+            one.theme = _DARK if dark.value else _LIGHT
         kept = f"{DARK_COOKIE}={int(dark.value)}; path=/; max-age=31536000; samesite=strict"
         ui.run_javascript(f"document.cookie = '{kept}'")
 
@@ -183,6 +190,37 @@ def _dark_button(dark: Any) -> None:
     )
     with button:
         ui.tooltip("Light or dark")
+
+
+_EDITOR = """(async () => {
+  const view = await getElement(%d).editorPromise;
+  view.contentDOM.setAttribute("aria-label", %s);
+  view.scrollDOM.tabIndex = 0;
+})()"""
+_LIGHT, _DARK = "vscodeLight", "vscodeDark"
+
+
+def editor(text: str, label: str, **options: Any) -> Any:
+    """Text to write, or to read where it is disabled: only the lines that are seen are drawn.
+
+    Parameters
+    ----------
+    text : str
+        What is in it.
+    label : str
+        What a screen reader calls it.
+    **options
+        Of NiceGUI's ``codemirror``.
+    """
+    is_dark = ui.context.client.request.cookies.get(DARK_COOKIE) == "1"
+    made = ui.codemirror(text, line_wrapping=True, theme=_DARK if is_dark else _LIGHT, **options)
+    ui.timer(0, lambda: ui.run_javascript(_EDITOR % (made.id, json.dumps(label))), once=True)
+    return made.classes("grow edge")
+
+
+def text(content: str) -> None:
+    """Text as it is laid out."""
+    ui.label(content).classes("mono wrap laid-out")
 
 
 def heading(text: str, level: int = 1) -> Any:

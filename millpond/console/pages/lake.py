@@ -261,7 +261,6 @@ async def _file(console: Console, bucket: str, key: str) -> None:
         ui.label(f"the first {len(found.rows):,} rows").classes("quiet")
         frame.grid(found.columns, found.rows, label="Rows", kinds=found.types, height="560px")
     elif found.kind == "text":
-        shown = ui.codemirror(found.text, line_wrapping=True).classes("grow").style("height: 560px")
-        shown.props('aria-label="Content"').disable()
+        frame.editor(found.text, "Content").style("height: 560px").disable()
     else:
         ui.label(found.text)

@@ -83,9 +83,7 @@ class Machine:
     async def _again(self, found: machine.Execution) -> None:
         with ui.dialog(value=True) as dialog, ui.card().style("min-width: 620px"):
             frame.heading(f"Run {self._run.name} again", 2)
-            given = (
-                ui.codemirror(_pretty(found.input), language="JSON").classes("grow").style("height: 320px")
-            )
+            given = frame.editor(_pretty(found.input), "Input", language="JSON").style("height: 320px")
             said = ui.label().classes("failed wrap").props("role=alert")
             with ui.row():
 
@@ -118,7 +116,7 @@ def _visit(visit: machine.Visit) -> None:
 
 def _texts(title: str, text: str) -> None:
     ui.label(title).classes("quiet")
-    ui.code(_pretty(text), language="json").classes("grow")
+    frame.text(_pretty(text))
 
 
 def _pretty(text: str) -> str:

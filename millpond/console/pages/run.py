@@ -28,7 +28,7 @@ _NAMES = {
     "crawl": "Crawl of",
 }
 _STYLE = """
-.log { height: 460px; border: 1px solid var(--edge); width: 100%; }
+.log { height: 460px; }
 .at-error { background: color-mix(in srgb, var(--failed) 22%, transparent); }
 .found { background: color-mix(in srgb, var(--stopped) 30%, transparent); }
 """
@@ -67,7 +67,7 @@ class _Page:
         if self._run.kind == "query":
             with ui.element("section").classes("grow"):
                 frame.heading("Statement", 2)
-                ui.code(self._run.detail, language="sql").classes("grow")
+                frame.text(self._run.detail)
                 ui.link("open in the editor, with its result", f"/sql?{urlencode({'id': self._run.id})}")
         self._machine = Machine(self._console, self._run) if self._run.kind == "execution" else None
         self._log = _Log(self._console, self._run) if self._run.kind in ("job", "build", "crawl") else None
@@ -267,8 +267,8 @@ class _Log:
                 self._to_error.props("outline dense color=negative").set_visibility(False)
                 self._follow = ui.switch("follow", value=run.outcome == "running")
             self._said = ui.column().classes("grow")
-            self._shown = ui.codemirror("", line_wrapping=True, theme="basicLight").classes("log")
-            self._shown.props('aria-label="Log"').disable()
+            self._shown = frame.editor("", "Log").classes("log")
+            self._shown.disable()
 
     async def look(self, run: Run) -> None:
         """Read what was written since."""

@@ -65,7 +65,7 @@ window.millpondComplete = async (id) => {
 };
 """
 _STYLE = """
-.editor { height: 240px; border: 1px solid var(--edge); width: 100%; }
+.editor { height: 240px; }
 .wrong { text-decoration: underline wavy var(--failed) 2px; text-underline-offset: 4px; }
 .result { border: 1px solid var(--edge); border-radius: 4px; padding: 10px 14px; }
 """
@@ -111,10 +111,8 @@ class _Page:
             frame.said(f"Athena cannot be asked: {error}", is_bad=True)
             return
         self._toolbar(groups)
-        self._editor = ui.codemirror(
-            text, language="SQL", line_wrapping=True, keymap={"Mod-Enter": self._run}, theme="basicLight"
-        ).classes("editor")
-        self._editor.props('aria-label="Statements"').on_value_change(self._changed)
+        self._editor = frame.editor(text, "Statements", language="SQL", keymap={"Mod-Enter": self._run})
+        self._editor.classes("editor").on_value_change(self._changed)
         self._values = ui.row().classes("grow")
         self._fields: list[Any] = []
         self._results = ui.column().classes("grow")

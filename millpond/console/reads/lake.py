@@ -13,8 +13,6 @@ from itertools import islice
 from typing import Any, Literal
 from urllib.parse import urlencode
 
-import pyarrow.parquet
-
 from millpond.client.aws import Aws
 from millpond.client.listing import pages
 
@@ -409,6 +407,9 @@ def preview(aws: Aws, bucket: str, key: str) -> Preview:
 
 
 def _of_parquet(file: RangeFile) -> Preview:
+    # 40 MB of memory, for who looks into such a file.
+    import pyarrow.parquet
+
     opened = pyarrow.parquet.ParquetFile(file)
     batch = next(opened.iter_batches(batch_size=PREVIEW_ROWS), None)
     names = tuple(opened.schema_arrow.names)
