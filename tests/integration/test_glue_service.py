@@ -152,6 +152,7 @@ def test_a_connection_is_tested_and_crawled_by_its_url_or_its_host(
         for wrong, said in (
             ({**by_host, "PASSWORD": "another"}, "correct URL syntax, username, and password"),
             ({**by_host, "PORT": "1"}, "correct URL syntax, username, and password"),
+            ({**by_host, "PORT": "70000"}, "70000 is no port"),
             ({**by_url, "SECRET_ID": "nosuch"}, "nosuch cannot be read"),
             ({"JDBC_CONNECTION_URL": "jdbc:oracle:thin:@h:1/x"}, "is not supported"),
             ({"JDBC_CONNECTION_URL": "jdbc:sqlserver://h:1/x"}, "sqlserver"),

@@ -21,6 +21,7 @@ from millpond.planes.glue.exceptions import InvalidInputException
 _URL = re.compile(r"jdbc:(?P<engine>\w+)://(?P<host>[^:/?]+)(?::(?P<port>\d+))?(?:/(?P<database>[^?;]*))?")
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306}
 _SECONDS = 10
+_LAST_PORT = 65_535
 # The types of connections that name their engine; others are JDBC, and their URL names it.
 _TYPES = {"POSTGRESQL": "postgresql", "MYSQL": "mysql"}
 _HINT = (
@@ -156,13 +157,22 @@ def _place(kind: str, properties: Mapping[str, Any]) -> tuple[str, str, int, str
             raise InvalidInputException(
                 f"JDBC connection URL {url.split('?')[0]} is not supported. Check the format and try again."
             )
-        return found["engine"].lower(), found["host"], int(found["port"] or 0), found["database"] or ""
+        return found["engine"].lower(), found["host"], _port(found["port"]), found["database"] or ""
     engine = _TYPES.get(kind, str(properties.get("JDBC_ENGINE") or "").lower())
     if not properties.get("HOST"):
         raise InvalidInputException(
             "The connection names no database: give JDBC_CONNECTION_URL, or HOST and PORT"
         )
-    return engine, properties["HOST"], int(properties.get("PORT") or 0), str(properties.get("DATABASE") or "")
+    return engine, properties["HOST"], _port(properties.get("PORT")), str(properties.get("DATABASE") or "")
+
+
+def _port(text: str | None) -> int:
+    """A port, and 0 for none."""
+    if not text:
+        return 0
+    if not text.isascii() or not text.isdigit() or int(text) > _LAST_PORT:
+        raise InvalidInputException(f"{text} is no port")
+    return int(text)
 
 
 def _who(
@@ -174,6 +184,8 @@ def _who(
             found = json.loads(read_secret(secret))
         except ValueError as error:
             raise InvalidInputException(f"Secret {secret} is no document of JSON") from error
+        if not isinstance(found, dict):
+            raise InvalidInputException(f"Secret {secret} is no object of JSON")
         return str(found.get("username") or found.get("USERNAME") or ""), str(
             found.get("password") or found.get("PASSWORD") or ""
         )
