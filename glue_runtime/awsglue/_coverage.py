@@ -444,7 +444,7 @@ SECTIONS: Tuple[Tuple[str, Tuple[Row, ...]], ...] = (
                 "publishing_options",
                 PARTIAL,
                 f"{_Q}results_are_published",
-                "CloudWatch metrics and `resultsS3Prefix`; what AWS Glue Data Quality would keep is said in the log",
+                "CloudWatch metrics, `resultsS3Prefix`, and results that `GetDataQualityResult` has when the run has ended",
             ),
         ),
     ),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 import uuid
 from functools import reduce
+from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
 from awsglue._refuse import refuse
@@ -109,14 +111,36 @@ def _evaluate(
     sources: Optional[Mapping[str, DynamicFrame]],
     publishing: Mapping[str, Any],
 ) -> Tuple[List[Outcome], DataFrame]:
+    df = frame.toDF()
+    started = time.time()
+    outcomes = evaluate(df, ruleset, {alias: one.toDF() for alias, one in (sources or {}).items()})
+    _publish(outcomes, publishing, started)
+    return outcomes, df
+
+
+def evaluate(df: DataFrame, ruleset: str, others: Mapping[str, DataFrame]) -> List[Outcome]:
+    """What became of each rule of a ruleset.
+
+    Parameters
+    ----------
+    df : DataFrame
+        The primary data source.
+    ruleset : str
+    others : mapping
+        Additional data sources by alias.
+
+    Raises
+    ------
+    DqdlError
+        If the ruleset is not of the language.
+    NotImplementedError
+        For what of the language is not here.
+    """
     parsed = parse(ruleset)
     if parsed.analyzers:
         refuse("EvaluateDataQuality", "Analyzers")
-    df = frame.toDF()
-    data = Data(df, {alias: one.toDF() for alias, one in (sources or {}).items()})
-    outcomes = [(rule, _of(rule, data)) for rule in parsed.rules]
-    _publish(outcomes, publishing)
-    return outcomes, df
+    data = Data(df, others)
+    return [(rule, _of(rule, data)) for rule in parsed.rules]
 
 
 def _of(rule: Union[Rule, Composite], data: Data) -> Finding:
@@ -186,7 +210,7 @@ def _by_row(df: DataFrame, outcomes: List[Outcome]) -> DataFrame:
     )
 
 
-def _publish(outcomes: List[Outcome], options: Mapping[str, Any]) -> None:
+def _publish(outcomes: List[Outcome], options: Mapping[str, Any], started: float) -> None:
     context = str(options.get("dataQualityEvaluationContext") or "EvaluateDataQuality")
     passed = sum(finding.is_passed for _, finding in outcomes)
     if _is_on(options, "enableDataQualityCloudWatchMetrics"):
@@ -206,33 +230,59 @@ def _publish(outcomes: List[Outcome], options: Mapping[str, Any]) -> None:
             ],
         )
     if _is_on(options, "enableDataQualityResultsPublishing"):
-        sys.stderr.write(
-            f"Results of {context} are not published to AWS Glue Data Quality, which Millpond has not: "
-            f"{passed} of {len(outcomes)} rules passed.\n"
-        )
+        _tell_the_service(context, outcomes, started)
     prefix = str(options.get("resultsS3Prefix") or "")
     if prefix:
-        _write_results(prefix, context, outcomes)
+        write_results(prefix, context, outcomes)
+
+
+def _tell_the_service(context: str, outcomes: List[Outcome], started: float) -> None:
+    """Leave the results where Glue's data quality takes them from at the end of the run."""
+    file = os.environ.get("MILLPOND_GLUE_QUALITY_FILE")
+    if not file:
+        passed = sum(finding.is_passed for _, finding in outcomes)
+        sys.stderr.write(
+            f"Results of {context} are not published to AWS Glue Data Quality, as this is no run of a job: "
+            f"{passed} of {len(outcomes)} rules passed.\n"
+        )
+        return
+    found = {
+        "context": context,
+        "started": started,
+        "completed": time.time(),
+        "results": results_of(outcomes),
+    }
+    with Path(file).open("a", encoding="utf-8") as results:
+        results.write(json.dumps(found) + "\n")
 
 
 def _is_on(options: Mapping[str, Any], name: str) -> bool:
     return str(options.get(name, "")).lower() == "true"
 
 
-def _write_results(prefix: str, context: str, outcomes: List[Outcome]) -> None:
-    import boto3
-    from awsglue._files import bucket_and_key
-
-    bucket, key = bucket_and_key(prefix if "://" in prefix else f"s3://{prefix}")
-    results: List[Dict[str, Any]] = [
+def results_of(outcomes: List[Outcome]) -> List[Dict[str, Any]]:
+    """The outcomes as they are published: ``PASS`` or ``FAIL`` of each rule, with its metrics."""
+    return [
         {
             "Description": rule.text,
             "Result": "PASS" if finding.is_passed else "FAIL",
             "EvaluationMessage": finding.reason,
-            "EvaluatedMetrics": dict(finding.metrics),
+            "EvaluatedMetrics": {name: float(value) for name, value in finding.metrics.items()},
         }
         for rule, finding in outcomes
     ]
-    body = {"EvaluationContext": context, "CompletedOn": int(time.time() * 1000), "RuleResults": results}
+
+
+def write_results(prefix: str, context: str, outcomes: List[Outcome]) -> None:
+    """Write the outcomes below a prefix in S3, as a document of JSON."""
+    import boto3
+    from awsglue._files import bucket_and_key
+
+    bucket, key = bucket_and_key(prefix if "://" in prefix else f"s3://{prefix}")
+    body = {
+        "EvaluationContext": context,
+        "CompletedOn": int(time.time() * 1000),
+        "RuleResults": results_of(outcomes),
+    }
     name = f"{key.rstrip('/')}/{context}/{uuid.uuid4()}.json".lstrip("/")
     boto3.client("s3").put_object(Bucket=bucket, Key=name, Body=json.dumps(body).encode())

@@ -32,6 +32,7 @@ _OF_EVENTS = {
     "aws.athena": "athena",
     "aws.codebuild": "codebuild",
     "aws.glue": "glue",
+    "aws.glue-dataquality": "glue",
     "aws.states": "stepfunctions",
 }
 

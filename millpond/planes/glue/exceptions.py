@@ -41,6 +41,22 @@ class ConditionCheckFailureException(GlueError):  # noqa: N818
     code = "ConditionCheckFailureException"
 
 
+class ColumnStatisticsTaskNotRunningException(GlueError):  # noqa: N818
+    code = "ColumnStatisticsTaskNotRunningException"
+
+
+class ColumnStatisticsTaskRunningException(GlueError):  # noqa: N818
+    code = "ColumnStatisticsTaskRunningException"
+
+
+class ColumnStatisticsTaskStoppingException(GlueError):  # noqa: N818
+    code = "ColumnStatisticsTaskStoppingException"
+
+
+class ConflictException(GlueError):  # noqa: N818
+    code = "ConflictException"
+
+
 class CrawlerNotRunningException(GlueError):  # noqa: N818
     code = "CrawlerNotRunningException"
 

@@ -73,6 +73,7 @@ class Launch:
             "AWS_EC2_METADATA_DISABLED": "true",
             "MILLPOND_GLUE_FAILURE_FILE": str(self.folder.failure),
             "MILLPOND_GLUE_BOOKMARK_FILE": str(self.folder.bookmark),
+            "MILLPOND_GLUE_QUALITY_FILE": str(self.folder.quality),
             **self.parameters.variables,
             **self.credentials.to_environment(),
         }

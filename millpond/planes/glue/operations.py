@@ -7,9 +7,11 @@ from millpond.planes.glue.catalog.databases import Databases, Functions
 from millpond.planes.glue.catalog.partitions import Partitions
 from millpond.planes.glue.catalog.settings import CatalogSettings
 from millpond.planes.glue.catalog.statistics import ColumnStatistics
+from millpond.planes.glue.catalog.statistics_runs import StatisticsRuns
 from millpond.planes.glue.catalog.tables import Tables
 from millpond.planes.glue.crawlers import Crawlers
 from millpond.planes.glue.crawlers.classifiers import Classifiers
+from millpond.planes.glue.quality import QualityRuns, Results, Rulesets
 from millpond.planes.glue.schemas import SchemaRegistry
 from millpond.planes.glue.tags import Tags
 from millpond.planes.glue.workflows.triggers import Triggers
@@ -23,12 +25,16 @@ OPERATIONS = Operations(
         *Tables.OPERATIONS,
         *Partitions.OPERATIONS,
         *ColumnStatistics.OPERATIONS,
+        *StatisticsRuns.OPERATIONS,
         *Tags.OPERATIONS,
         *Triggers.OPERATIONS,
         *Workflows.OPERATIONS,
         *Crawlers.OPERATIONS,
         *Classifiers.OPERATIONS,
         *SchemaRegistry.OPERATIONS,
+        *Rulesets.OPERATIONS,
+        *QualityRuns.OPERATIONS,
+        *Results.OPERATIONS,
         "BatchDeleteConnection",
         "BatchGetJobs",
         "BatchStopJobRun",

@@ -22,6 +22,7 @@ from millpond.planes.glue.catalog.databases import Databases, Functions
 from millpond.planes.glue.catalog.partitions import Partitions
 from millpond.planes.glue.catalog.settings import CatalogSettings
 from millpond.planes.glue.catalog.statistics import ColumnStatistics
+from millpond.planes.glue.catalog.statistics_runs import StatisticsRuns
 from millpond.planes.glue.catalog.tables import Tables
 from millpond.planes.glue.crawlers import Crawlers
 from millpond.planes.glue.crawlers.classifiers import Classifiers
@@ -38,6 +39,7 @@ from millpond.planes.glue.exceptions import (
     LaunchError,
 )
 from millpond.planes.glue.paging import page
+from millpond.planes.glue.quality import QualityRuns, QualityState, Results, Rulesets
 from millpond.planes.glue.requests import chosen
 from millpond.planes.glue.requests import found as _found
 from millpond.planes.glue.requests import now as _now
@@ -47,6 +49,7 @@ from millpond.planes.glue.schemas import SchemaRegistry
 from millpond.planes.glue.sessions import SessionOperations, Sessions
 from millpond.planes.glue.supervisor import ActiveRun, Outcome, Supervisor
 from millpond.planes.glue.tags import Tags
+from millpond.planes.glue.tasks import Tasks
 from millpond.planes.glue.workers import Workers
 from millpond.planes.glue.workflows import Automation, Ended, Origin, Work
 from millpond.planes.glue.workflows.triggers import Triggers
@@ -98,6 +101,8 @@ class GluePlane(SessionOperations):
         "_automation",
         "_crawlers",
         "_registry",
+        "_quality",
+        "_statistics",
     )
 
     def __init__(self, context: PlaneContext, telemetry: Telemetry, workers: Workers) -> None:
@@ -146,6 +151,15 @@ class GluePlane(SessionOperations):
             self._clock,
         )
         self._registry = SchemaRegistry(context, self._tags)
+        self._tasks = tasks = Tasks(
+            supervisor,
+            context.state_dir / "glue" / "tasks" / context.account_id / context.region,
+            context.tools.glue_runtime,
+        )
+        self._statistics = StatisticsRuns(catalog, tasks, self._clock)
+        self._quality = quality = QualityState()
+        rulesets = Rulesets(quality, self._tags, context.tools.glue_runtime)
+        self._results = results = Results(quality, self._reporter)
         parts: tuple[Part, ...] = (
             self._tags,
             Databases(catalog, self._tags),
@@ -153,12 +167,16 @@ class GluePlane(SessionOperations):
             Tables(catalog, lambda: clients.own("s3")),
             Partitions(catalog),
             ColumnStatistics(catalog),
+            self._statistics,
             CatalogSettings(catalog),
             Triggers(self._automation, self._tags),
             Workflows(self._automation, self._tags),
             self._crawlers,
             Classifiers(crawler_state),
             self._registry,
+            rulesets,
+            results,
+            QualityRuns(quality, rulesets, results, catalog, tasks),
         )
         for part in parts:
             for operation in part.OPERATIONS:
@@ -188,6 +206,7 @@ class GluePlane(SessionOperations):
             for one in active:
                 self._request_stop(one)
         self._sessions.close()
+        self._tasks.close()
         for one in active:
             if one.thread is not None:
                 one.thread.join(timeout=_STOP_SECONDS)
@@ -522,6 +541,7 @@ class GluePlane(SessionOperations):
             else:
                 run.advance(outcome.state, _now(), outcome.error_message)
             run.measures = outcome.measures
+            self._results.add_of_job(run, outcome.quality)
             del self._active[run.id]
             self._tell_end(active)
             if outcome.bookmark is not None or (run.state is State.SUCCEEDED and _has_bookmark(run)):

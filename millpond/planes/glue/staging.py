@@ -75,6 +75,11 @@ class RunFolder:
         return self.path / "measures.json"
 
     @property
+    def quality(self) -> Path:
+        """What the script publishes of data quality, a result a line."""
+        return self.path / "quality.jsonl"
+
+    @property
     def bookmark(self) -> Path:
         """What a script is told of the bookmarks of its job."""
         return self.path / "bookmark.json"

@@ -48,6 +48,7 @@ class Outcome:
     error_message: str | None = None
     bookmark: Mapping[str, Any] | None = None
     measures: Mapping[str, float] | None = None
+    quality: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass
@@ -190,7 +191,9 @@ class Supervisor:
         try:
             folder.create()
             outcome = self._execute(active, folder)
-            return replace(outcome, bookmark=_committed(folder), measures=_measured(folder))
+            return replace(
+                outcome, bookmark=_committed(folder), measures=_measured(folder), quality=_published(folder)
+            )
         except LaunchError as error:
             return Outcome(State.FAILED, str(error))
         except Stopped:
@@ -266,7 +269,8 @@ class Supervisor:
                 if self._workers.containers is not None:
                     if launch.script is not None:
                         raise LaunchError(
-                            "LAUNCH ERROR | interactive sessions are not available in Millpond's containers."
+                            "LAUNCH ERROR | interactive sessions, and runs of the service itself (data "
+                            "quality, statistics) are not available in Millpond's containers."
                         )
                     start = self._in_container(self._workers.containers, launch)
                     return self._watch(active, start, folder, shipper)
@@ -506,6 +510,13 @@ def _committed(folder: RunFolder) -> Mapping[str, Any] | None:
         return None
     states: Mapping[str, Any] = json.loads(folder.committed_bookmark.read_text())["states"]
     return states
+
+
+def _published(folder: RunFolder) -> Sequence[Mapping[str, Any]]:
+    """The results of data quality that the script has published, one a line."""
+    if not folder.quality.exists():
+        return ()
+    return [json.loads(line) for line in folder.quality.read_text().splitlines()]
 
 
 def _measured(folder: RunFolder) -> Mapping[str, float] | None:
