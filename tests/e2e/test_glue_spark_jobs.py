@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 from checkouts import IS_EMBEDDED, Checkout
-from job_runs import GlueJobs
+from job_runs import RUN_SECONDS, GlueJobs
 from ports import free_port
 from waiting import scaled, wait_until
 
 from millpond.client.query import run_query
 from millpond.testing.jobs import BUCKET, ROLE, make_bucket
+
+GOING = ("STARTING", "RUNNING")
 
 WRITES_AND_READS = """
 import json, sys
@@ -382,3 +384,170 @@ def test_what_this_spark_is_not_is_refused_by_name(
     run = glue.run("print()", command="glueetl", arguments=arguments, GlueVersion=version)
     assert run["JobRunState"] == "FAILED"
     assert run["ErrorMessage"].startswith(f"LAUNCH ERROR | {what} is not available in Millpond")
+
+
+PUBLISHES = """
+import sys
+from awsglue.context import GlueContext
+from awsglue.job import Job
+from awsgluedq.transforms import EvaluateDataQuality
+from pyspark.context import SparkContext
+
+context = GlueContext(SparkContext.getOrCreate())
+job = Job(context)
+job.init("quality", {})
+frame = context.create_dynamic_frame.from_catalog(database="judged", table_name="people")
+EvaluateDataQuality().process_rows(
+    frame=frame,
+    ruleset='Rules = [ IsComplete "pay", IsUnique "id" ]',
+    publishing_options={
+        "dataQualityEvaluationContext": "in the job",
+        "enableDataQualityResultsPublishing": True,
+    },
+)
+job.commit()
+"""
+PEOPLE = {
+    "id": "bigint",
+    "city": "string",
+    "born": "date",
+    "pay": "decimal(8,2)",
+    "is_paid": "boolean",
+}
+
+
+@pytest.mark.skipif(not IS_EMBEDDED, reason="refused by name in containers")
+def test_a_table_is_judged_by_rulesets_profiled_for_rules_and_measured(glue: GlueJobs) -> None:
+    client = glue.aws.glue
+    rows = [
+        f"{n},{'Rome' if n % 2 else ''},19{n % 90 + 10}-01-02,{f'{n}.25' if n % 2 else ''},{n % 3 == 0}"
+        for n in range(60)
+    ]
+    glue.put("people/a.csv", "\n".join([",".join(PEOPLE), *rows]).lower() + "\n")
+    client.create_database(DatabaseInput={"Name": "judged"})
+    table = {
+        "Name": "people",
+        "Parameters": {"classification": "csv", "skip.header.line.count": "1"},
+        "StorageDescriptor": {
+            "Location": f"s3://{BUCKET}/people/",
+            "Columns": [{"Name": name, "Type": kind} for name, kind in PEOPLE.items()],
+            "SerdeInfo": {
+                "SerializationLibrary": "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe",
+                "Parameters": {"field.delim": ","},
+            },
+        },
+    }
+    client.create_table(DatabaseName="judged", TableInput=table)
+    rules = 'Rules = [ IsComplete "pay", RowCount = 60, ColumnValues "pay" > 1, IsComplete "nosuch" ]'
+    client.create_data_quality_ruleset(Name="about-people", Ruleset=rules)
+    source: Any = {"GlueTable": {"DatabaseName": "judged", "TableName": "people"}}
+    evaluation = client.start_data_quality_ruleset_evaluation_run(
+        DataSource=source,
+        Role=ROLE,
+        RulesetNames=["about-people"],
+        AdditionalRunOptions={"ResultsS3Prefix": f"s3://{BUCKET}/dq"},
+    )["RunId"]
+    recommendation = client.start_data_quality_rule_recommendation_run(
+        DataSource=source, Role=ROLE, CreatedRulesetName="recommended"
+    )["RunId"]
+    statistics = client.start_column_statistics_task_run(
+        DatabaseName="judged", TableName="people", Role=ROLE
+    )["ColumnStatisticsTaskRunId"]
+    run = glue.run(PUBLISHES, command="glueetl")
+    assert run.get("ErrorMessage") is None, glue.errors(run)
+
+    def ended(look: Any) -> Any:
+        wait_until("end of the run", lambda: look()["Status"] not in GOING, RUN_SECONDS)
+        found = look()
+        assert found["Status"] == "SUCCEEDED", found
+        return found
+
+    judged = ended(lambda: client.get_data_quality_ruleset_evaluation_run(RunId=evaluation))
+    result = client.get_data_quality_result(ResultId=judged["ResultIds"][0])
+    assert [one["Result"] for one in result["RuleResults"]] == ["FAIL", "PASS", "FAIL", "FAIL"], result
+    assert result["RuleResults"][0]["EvaluatedMetrics"] == {"Column.pay.Completeness": 0.5}
+    assert (result["Score"], result["AggregatedMetrics"]["TotalRowsProcessed"]) == (0.25, 60.0)
+    assert glue.aws.s3.list_objects_v2(Bucket=BUCKET, Prefix="dq/about-people/")["KeyCount"] == 1
+
+    (published,) = client.list_data_quality_results(Filter={"JobRunId": run["Id"]})["Results"]
+    of_job = client.get_data_quality_result(ResultId=published["ResultId"])
+    assert (of_job["EvaluationContext"], of_job["Score"]) == ("in the job", 0.5)
+
+    ended(lambda: client.get_data_quality_rule_recommendation_run(RunId=recommendation))
+    recommended = client.get_data_quality_ruleset(Name="recommended")["Ruleset"]
+    assert 'IsComplete "id"' in recommended
+    assert 'ColumnValues "city" in ["", "rome"]' in recommended
+    look = lambda: client.get_column_statistics_task_run(ColumnStatisticsTaskRunId=statistics)  # noqa: E731
+    ended(lambda: look()["ColumnStatisticsTaskRun"])
+    measured = client.get_column_statistics_for_table(
+        DatabaseName="judged", TableName="people", ColumnNames=list(PEOPLE)
+    )["ColumnStatisticsList"]
+    found = {one["ColumnName"]: one["StatisticsData"] for one in measured}
+    numbers = found["id"]["LongColumnStatisticsData"]
+    assert (numbers["MinimumValue"], numbers["MaximumValue"], numbers["NumberOfNulls"]) == (0, 59, 0)
+    assert abs(numbers["NumberOfDistinctValues"] - 60) <= 6
+    texts = found["city"]["StringColumnStatisticsData"]
+    assert (texts["MaximumLength"], texts["NumberOfNulls"], texts["NumberOfDistinctValues"]) == (4, 0, 2)
+    assert found["pay"]["DecimalColumnStatisticsData"]["MaximumValue"] == {
+        "UnscaledValue": b"\x17%",
+        "Scale": 2,
+    }
+    assert found["is_paid"]["BooleanColumnStatisticsData"]["NumberOfTrues"] == 20
+    assert found["born"]["DateColumnStatisticsData"]["NumberOfNulls"] == 0
+
+
+OPTIMIZERS: dict[str, tuple[dict[str, Any], str, dict[str, int]]] = {
+    "compaction": (
+        {"compactionConfiguration": {"icebergConfiguration": {"minInputFiles": 2}}},
+        "compactionMetrics",
+        {"NumberOfFilesCompacted": 3},
+    ),
+    "retention": (
+        {"retentionConfiguration": {"icebergConfiguration": {"cleanExpiredFiles": False}}},
+        "retentionMetrics",
+        {"NumberOfDataFilesDeleted": 0},
+    ),
+    "orphan_file_deletion": ({}, "orphanFileDeletionMetrics", {"NumberOfOrphanFilesDeleted": 0}),
+}
+
+
+@pytest.mark.skipif(not IS_EMBEDDED, reason="refused by name in containers")
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=() if kind == "compaction" else pytest.mark.foreign)
+        for kind in sorted(OPTIMIZERS)
+    ],
+)
+def test_an_iceberg_table_is_kept_in_order_by_its_optimizer(glue: GlueJobs, kind: str) -> None:
+    settings, member, measured = OPTIMIZERS[kind]
+    client, athena, database = glue.aws.glue, glue.aws.athena, f"kept_by_{kind}"
+    answers = f"answers-{kind}".replace("_", "-")
+    make_bucket(glue.aws, answers)
+    work = {"ResultConfiguration": {"OutputLocation": f"s3://{answers}/"}}
+    athena.create_work_group(Name=kind, Configuration=work)
+    client.create_database(DatabaseInput={"Name": database})
+    for statement in (
+        f"CREATE TABLE {database}.small (n int) LOCATION 's3://{BUCKET}/{database}/' "
+        "TBLPROPERTIES ('table_type'='ICEBERG')",
+        *(f"INSERT INTO {database}.small VALUES ({n})" for n in range(3)),
+    ):
+        run_query(athena, statement, workgroup=kind)
+    place = {"CatalogId": "000000000000", "DatabaseName": database, "TableName": "small", "Type": kind}
+    role = f"arn:aws:iam::000000000000:role/{ROLE}"
+    client.create_table_optimizer(
+        **place, TableOptimizerConfiguration={"roleArn": role, "enabled": True, **settings}
+    )
+
+    def ended() -> Any:
+        found = client.list_table_optimizer_runs(**place)["TableOptimizerRuns"]
+        return found[0] if found and found[0]["eventType"] in ("completed", "failed") else None
+
+    wait_until("end of the optimizer's run", lambda: ended() is not None, RUN_SECONDS)
+    run = ended()
+    assert run["eventType"] == "completed", run
+    assert measured.items() <= run[member]["IcebergMetrics"].items()
+    files = run_query(athena, f'SELECT count(*) FROM {database}."small$files"', workgroup=kind)
+    rows = run_query(athena, f"SELECT count(*), sum(n) FROM {database}.small", workgroup=kind)
+    assert files.rows == (("1" if kind == "compaction" else "3",),)
+    assert rows.rows == (("3", "3"),)

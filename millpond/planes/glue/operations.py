@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from millpond.planes.common.operations import Operations
 from millpond.planes.glue.catalog.databases import Databases, Functions
+from millpond.planes.glue.catalog.optimizers import Optimizers
 from millpond.planes.glue.catalog.partitions import Partitions
 from millpond.planes.glue.catalog.settings import CatalogSettings
 from millpond.planes.glue.catalog.statistics import ColumnStatistics
@@ -26,6 +27,7 @@ OPERATIONS = Operations(
         *Partitions.OPERATIONS,
         *ColumnStatistics.OPERATIONS,
         *StatisticsRuns.OPERATIONS,
+        *Optimizers.OPERATIONS,
         *Tags.OPERATIONS,
         *Triggers.OPERATIONS,
         *Workflows.OPERATIONS,

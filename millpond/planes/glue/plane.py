@@ -19,6 +19,7 @@ from millpond.planes.glue import arguments, connections, events, jobs, metrics, 
 from millpond.planes.glue.bookmarks import JobBookmarks
 from millpond.planes.glue.catalog import Catalog
 from millpond.planes.glue.catalog.databases import Databases, Functions
+from millpond.planes.glue.catalog.optimizers import Optimizers
 from millpond.planes.glue.catalog.partitions import Partitions
 from millpond.planes.glue.catalog.settings import CatalogSettings
 from millpond.planes.glue.catalog.statistics import ColumnStatistics
@@ -103,6 +104,7 @@ class GluePlane(SessionOperations):
         "_registry",
         "_quality",
         "_statistics",
+        "_optimizers",
     )
 
     def __init__(self, context: PlaneContext, telemetry: Telemetry, workers: Workers) -> None:
@@ -157,6 +159,7 @@ class GluePlane(SessionOperations):
             context.tools.glue_runtime,
         )
         self._statistics = StatisticsRuns(catalog, tasks, self._clock)
+        self._optimizers = Optimizers(catalog, tasks, self._clock, lambda: clients.own("s3"))
         self._quality = quality = QualityState()
         rulesets = Rulesets(quality, self._tags, context.tools.glue_runtime)
         self._results = results = Results(quality, self._reporter)
@@ -168,6 +171,7 @@ class GluePlane(SessionOperations):
             Partitions(catalog),
             ColumnStatistics(catalog),
             self._statistics,
+            self._optimizers,
             CatalogSettings(catalog),
             Triggers(self._automation, self._tags),
             Workflows(self._automation, self._tags),

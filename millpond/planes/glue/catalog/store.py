@@ -49,8 +49,6 @@ class Table:
         ``PartitionIndexDescriptor`` by name.
     statistics : dict
         ``ColumnStatistics`` by column.
-    optimizers : dict
-        By type.
     """
 
     current: Shape
@@ -58,7 +56,6 @@ class Table:
     partitions: dict[Values, Partition] = field(default_factory=dict)
     indexes: dict[str, Shape] = field(default_factory=dict)
     statistics: dict[str, Shape] = field(default_factory=dict)
-    optimizers: dict[str, Shape] = field(default_factory=dict)
 
     @property
     def keys(self) -> list[Shape]:
