@@ -253,7 +253,7 @@ def test_tail_shows_calls_states_and_events_as_they_happen(engine):
         return [json.loads(line) for line in done.stdout.splitlines()]
 
     glue = engine.client("glue")
-    entry = {"Source": "shop", "DetailType": "sold", "Detail": '{"price": 3}'}
+    entry = {"Source": "of.tail", "DetailType": "sold", "Detail": '{"price": 3}'}
     engine.client("events").put_events(Entries=[entry])
     with pytest.raises(ClientError):
         engine.client("s3").get_object(Bucket="scripts", Key="none.py")
@@ -275,7 +275,7 @@ def test_tail_shows_calls_states_and_events_as_they_happen(engine):
     found = tailed("--all")
     states = [one["state"] for one in found if one["kind"] == "state" and one["id"] == run_id]
     assert states == ["STARTING", "RUNNING", "FAILED"]
-    assert [one["detail"] for one in found if one["kind"] == "event" and one["source"] == "shop"] == [
+    assert [one["detail"] for one in found if one["kind"] == "event" and one["source"] == "of.tail"] == [
         {"price": 3}
     ]
     read = [one["caller"] for one in found if one.get("resource") == "arn:aws:s3:::scripts/daily.py"]
