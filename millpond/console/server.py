@@ -55,6 +55,8 @@ def serve(opening: Opening, source: Source) -> None:
         dark=None,
         # The pages have a style sheet of their own; nothing is bound that would have to be looked at again.
         tailwind=False,
+        # Over loopback compressing takes longer than sending.
+        gzip_middleware_factory=None,
         binding_refresh_interval=None,
         reload=False,
         show=False,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from nicegui import ElementFilter, run, ui
+from nicegui import ElementFilter, ui
 
 from millpond.console.reads import search
 from millpond.console.reads.running import Remembered
@@ -98,10 +98,10 @@ class Console:
         return self.shared.setdefault(name, Remembered(ask, seconds))
 
 
-def in_thread[T](ask: Callable[[], T]) -> Awaitable[T]:
+async def in_thread[T](ask: Callable[[], T]) -> T:
     """Ask AWS without keeping the pages waiting."""
-    found: Awaitable[T] = run.io_bound(ask)
-    return found
+    # Not by NiceGUI's own way, which answers None when the console is being ended.
+    return await asyncio.to_thread(ask)
 
 
 @contextmanager

@@ -56,6 +56,9 @@ class _Block:
     async def look(self) -> None:
         """Ask, and draw what is new."""
         found = await frame.in_thread(self.ask)
+        if self._place.is_deleted:
+            # The page was closed meanwhile.
+            return
         if self._shown is None or found != self._shown:
             self._shown = found
             self._place.clear()

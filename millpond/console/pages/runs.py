@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import Any
 
 from fastapi.responses import Response
@@ -57,6 +58,7 @@ window.millpondRuns = async (grid) => {
 """
 
 
+@lru_cache(maxsize=100_000)
 def row_of(run: Run) -> dict[str, Any]:
     """What the list shows of a run."""
     return {
