@@ -241,6 +241,12 @@ INVENTORY: tuple[Target, ...] = (
         "The same.",
     ),
     Target(
+        "localstack.services.lambda_.invocation.logs:LogHandler.run_log_loop",
+        "(self, *args, **kwargs)",
+        _LOCALSTACK,
+        "It asks for CreateLogGroup before every stream, and a role that lacks it has no log.",
+    ),
+    Target(
         "localstack.services.lambda_.invocation.version_manager:LambdaVersionManager.invoke",
         "(self, *, invocation)",
         _LOCALSTACK,

@@ -96,6 +96,7 @@ def _iam() -> Service:
 def _lambda() -> Service:
     from millpond.localstack_ext.events.provider import install_patterns
     from millpond.localstack_ext.functions.code import install_deletion, install_unpacking
+    from millpond.localstack_ext.functions.logs import install_logs
     from millpond.localstack_ext.functions.provider import FunctionsProvider
     from millpond.localstack_ext.functions.sources import install_sources
 
@@ -103,6 +104,7 @@ def _lambda() -> Service:
     install_sources()
     install_unpacking()
     install_deletion()
+    install_logs()
     return Service.for_provider(FunctionsProvider())
 
 
