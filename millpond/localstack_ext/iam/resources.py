@@ -225,9 +225,41 @@ def _of_role(arn: Arn) -> Any:
     return role.assume_role_policy_document if role else None
 
 
+def _of_table(arn: Arn) -> Any:
+    """Of a table, for its indexes too, or of a stream of one."""
+    from moto.dynamodb.models import dynamodb_backends
+
+    name = arn.name.partition("/index/")[0]
+    policies = dynamodb_backends[arn.account][arn.region].resource_policies
+    found = policies.get(f"arn:aws:dynamodb:{arn.region}:{arn.account}:{name}")
+    return found.policy_doc if found else None
+
+
+def _of_stream(arn: Arn) -> Any:
+    name = arn.name.removeprefix("stream/").partition("/")[0]
+    return planes.kinesis().of(arn.account, arn.region).policy_of(name)
+
+
+def _of_repository(arn: Arn) -> Any:
+    """Its statements have no resource: they are about the repository."""
+    from moto.ecr.models import ecr_backends
+
+    name = arn.name.removeprefix("repository/")
+    repository = ecr_backends[arn.account][arn.region].repositories.get(name)
+    if repository is None or not repository.policy:
+        return None
+    document = json.loads(repository.policy)
+    given = document["Statement"]
+    about = [{"Resource": "*", **one} for one in (given if isinstance(given, list) else [given])]
+    return {**document, "Statement": about}
+
+
 _POLICIES: dict[str, Callable[[Arn], Any]] = {
+    "dynamodb": _of_table,
+    "ecr": _of_repository,
     "events": _of_bus,
     "glue": _of_catalog,
+    "kinesis": _of_stream,
     "kms": _of_kms_key,
     "lambda": _of_function,
     "s3": _of_bucket,

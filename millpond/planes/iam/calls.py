@@ -173,6 +173,7 @@ _RESOURCES: Mapping[str, Sequence[tuple[tuple[str, ...], str]]] = {
         (("StreamArn",), ""),
         (("ResourceArn",), ""),
     ),
+    "ecr": ((("repositoryName",), "repository/{}"),),
     "firehose": ((("DeliveryStreamName",), "deliverystream/{}"),),
     "kinesis": (
         (("StreamARN",), ""),

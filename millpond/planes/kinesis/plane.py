@@ -434,6 +434,11 @@ class KinesisPlane:
     def list_tags_for_resource(self, request: Request) -> Answer:
         return {"Tags": _described_tags(self._stream({"StreamARN": request["ResourceARN"]}).tags)}
 
+    def policy_of(self, name: str) -> str | None:
+        """The policy of a stream; None if it has none, or there is no such stream."""
+        stream = self._streams.get(name)
+        return stream.policy if stream else None
+
     def put_resource_policy(self, request: Request) -> Answer:
         self._stream({"StreamARN": request["ResourceARN"]}).policy = request["Policy"]
         return {}
