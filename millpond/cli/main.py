@@ -31,6 +31,7 @@ from millpond.cli.iam import iam
 from millpond.cli.init import init
 from millpond.cli.logs import logs
 from millpond.cli.ls import ls
+from millpond.cli.network import network
 from millpond.cli.plan import plan
 from millpond.cli.query import query
 from millpond.cli.reset import reset
@@ -63,6 +64,7 @@ VERBS = (
     console_,
     spark_history,
     iam,
+    network,
     env,
     exec_,
     shell,

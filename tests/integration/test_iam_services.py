@@ -337,6 +337,52 @@ def test_policies_of_secrets_functions_and_keys_let_in_and_keep_out(running_engi
     assert message.endswith("because no resource-based policy allows the kms:Encrypt action")
 
 
+def test_policies_of_tables_streams_and_repositories_let_in(running_engine: RunningEngine):
+    role = make_role(running_engine, "visitor", {"AWS": ACCOUNT})
+    visitor = session_of(running_engine, role)
+    dynamodb, kinesis, ecr = (running_engine.client(one) for one in ("dynamodb", "kinesis", "ecr"))
+    table = dynamodb.create_table(
+        TableName="shared",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )["TableDescription"]["TableArn"]
+    kinesis.create_stream(StreamName="shared", ShardCount=1)
+    kinesis.get_waiter("stream_exists").wait(StreamName="shared", WaiterConfig={"Delay": 1})
+    stream = kinesis.describe_stream_summary(StreamName="shared")["StreamDescriptionSummary"]["StreamARN"]
+    ecr.create_repository(repositoryName="shared")
+
+    def document(action: str, **resource: str) -> str:
+        statement = {"Effect": "Allow", "Principal": {"AWS": role}, "Action": action, **resource}
+        return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+    rows: list[tuple[Callable[..., Any], dict[str, Any], Callable[[], Any]]] = [
+        (
+            visitor("dynamodb").get_item,
+            {"TableName": "shared", "Key": {"id": {"S": "1"}}},
+            lambda: dynamodb.put_resource_policy(
+                ResourceArn=table, Policy=document("dynamodb:GetItem", Resource=table)
+            ),
+        ),
+        (
+            visitor("kinesis").put_record,
+            {"StreamName": "shared", "Data": b"a", "PartitionKey": "a"},
+            lambda: kinesis.put_resource_policy(
+                ResourceARN=stream, Policy=document("kinesis:PutRecord", Resource=stream)
+            ),
+        ),
+        (
+            visitor("ecr").list_images,
+            {"repositoryName": "shared"},
+            lambda: ecr.set_repository_policy(repositoryName="shared", policyText=document("ecr:ListImages")),
+        ),
+    ]
+    for call, arguments, admit in rows:
+        assert error_of(call, **arguments)[0] == "AccessDeniedException"
+        admit()
+        assert error_of(call, **arguments) == ("", "")
+
+
 def test_a_simulation_answers_as_the_calls_are_judged(running_engine: RunningEngine):
     statements = (
         {
@@ -402,3 +448,106 @@ def test_a_network_is_made_with_the_tags_that_a_policy_demands(running_engine: R
     assert error_of(ec2.create_vpc, CidrBlock="10.9.0.0/16")[0] == "UnauthorizedOperation"
     tags = [{"ResourceType": "vpc", "Tags": [{"Key": "project", "Value": "lake"}]}]
     assert error_of(ec2.create_vpc, CidrBlock="10.9.0.0/16", TagSpecifications=tags) == ("", "")
+
+
+def test_a_run_stands_in_a_vpc_that_lets_it_work(running_engine: RunningEngine):
+    glue, ec2, iam = (running_engine.client(one) for one in ("glue", "ec2", "iam"))
+    vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.9.0.0/24")["Subnet"]["SubnetId"]
+    group = ec2.create_security_group(GroupName="runs", Description="Of runs", VpcId=vpc)["GroupId"]
+    [table] = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["RouteTables"]
+    role = make_role(running_engine, "stands", {"Service": "glue.amazonaws.com"})
+    place = {"SubnetId": subnet, "SecurityGroupIdList": [group], "AvailabilityZone": f"{REGION}a"}
+    glue.create_connection(
+        ConnectionInput={
+            "Name": "stands",
+            "ConnectionType": "NETWORK",
+            "ConnectionProperties": {},
+            "PhysicalConnectionRequirements": place,
+        }
+    )
+    glue.create_job(
+        Name="stands",
+        Role=role,
+        Command={"Name": "pythonshell", "ScriptLocation": "s3://standing/none.py", "PythonVersion": "3.9"},
+        Connections={"Connections": ["stands"]},
+    )
+    allowed: list[str] = []
+
+    def allow(*actions: str) -> None:
+        allowed.extend(actions)
+        statement = {"Effect": "Allow", "Action": allowed, "Resource": "*"}
+        policy = {"Version": "2012-10-17", "Statement": [statement]}
+        iam.put_role_policy(RoleName="stands", PolicyName="own", PolicyDocument=json.dumps(policy))
+
+    to_itself = {
+        "IpProtocol": "tcp",
+        "FromPort": 0,
+        "ToPort": 65535,
+        "UserIdGroupPairs": [{"GroupId": group}],
+    }
+    steps: list[tuple[Callable[[], object], str]] = [
+        (lambda: None, "is not authorized to perform: glue:GetConnection on resource: "),
+        (lambda: allow("glue:GetConnection"), "is not authorized to perform: ec2:DescribeSubnets "),
+        (lambda: allow("ec2:Describe*"), "At least one security group must open all ingress ports."),
+        (
+            lambda: ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[to_itself]),
+            f"Could not find S3 endpoint or NAT gateway for subnetId: {subnet} in Vpc {vpc}",
+        ),
+        (
+            lambda: ec2.create_vpc_endpoint(
+                VpcId=vpc,
+                ServiceName=f"com.amazonaws.{REGION}.s3",
+                VpcEndpointType="Gateway",
+                RouteTableIds=[table["RouteTableId"]],
+            ),
+            "is not authorized to perform: ec2:CreateNetworkInterface ",
+        ),
+        (lambda: allow("ec2:CreateNetworkInterface"), "permission to create a tag for your elastic network"),
+        (lambda: allow("ec2:CreateTags"), "LAUNCH ERROR | Error downloading from S3"),
+    ]
+    for change, reason in steps:
+        change()
+        run = glue.start_job_run(JobName="stands")["JobRunId"]
+        ended = wait_for(
+            reason, lambda run=run: _ended(glue.get_job_run(JobName="stands", RunId=run)["JobRun"])
+        )
+        assert reason in ended["ErrorMessage"]
+        if reason.startswith(("At least", "Could not")):
+            code, message = error_of(glue.test_connection, ConnectionName="stands")
+            assert (code, reason in message) == ("InvalidInputException", True)
+    made = ec2.describe_network_interfaces(Filters=[{"Name": "vpc-id", "Values": [vpc]}])
+    assert made["NetworkInterfaces"] == []
+
+
+def test_a_function_writes_into_a_log_group_that_is_there_without_the_right_to_make_one(
+    running_engine: RunningEngine,
+):
+    writing = {"Action": ["logs:CreateLogStream", "logs:PutLogEvents"], "Resource": "*"}
+    role = make_role(running_engine, "writes", {"Service": "lambda.amazonaws.com"}, writing)
+    code = "def handler(event, context):\n    print('hello')\n    return event"
+    for name in ("with-group", "without-group"):
+        running_engine.function(name, code, Role=role)
+    logs, awslambda = running_engine.client("logs"), running_engine.client("lambda")
+    logs.create_log_group(logGroupName="/aws/lambda/with-group")
+    for name in ("without-group", "with-group"):
+        assert "FunctionError" not in awslambda.invoke(FunctionName=name, Payload=b"1")
+
+    def lines() -> list[str]:
+        found = logs.filter_log_events(logGroupName="/aws/lambda/with-group")["events"]
+        return [one["message"] for one in found]
+
+    assert "hello\n" in wait_for("the log", lines)
+    wait_for("the denial", lambda: "logs:CreateLogGroup" in denials(running_engine, role))
+    [group] = logs.describe_log_groups(logGroupNamePrefix="/aws/lambda/with")["logGroups"]
+    assert group["logGroupName"] == "/aws/lambda/with-group"
+
+
+def denials(running_engine: RunningEngine, principal: str) -> set[str]:
+    """Actions that a role was denied."""
+    judged = permissions.ask(running_engine.settings)["judgements"]
+    return {one["action"] for one in judged if one["principal"] == principal and not one["is_allowed"]}
+
+
+def _ended(run: dict[str, Any]) -> dict[str, Any] | None:
+    return run if run["JobRunState"] == "FAILED" else None

@@ -31,9 +31,10 @@ def telemetry() -> Telemetry:
 
 @cache
 def glue() -> Planes[GluePlane]:
+    from millpond.localstack_ext.iam.guard import GUARD
     from millpond.planes.glue import serve
 
-    return serve(context(), telemetry())
+    return serve(context(), telemetry(), iam_mode=lambda: GUARD.mode)
 
 
 @cache

@@ -6,6 +6,7 @@ Glue's Data Catalog is not its own.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -36,12 +37,15 @@ def __getattr__(name: str) -> Any:
 
 
 def serve(
-    context: PlaneContext, telemetry: Telemetry, settings: GlueSettings | None = None
+    context: PlaneContext,
+    telemetry: Telemetry,
+    settings: GlueSettings | None = None,
+    iam_mode: Callable[[], str] = lambda: "off",
 ) -> Planes[GluePlane]:
     """Glue in every account and region of a stack."""
     from millpond.planes.common.regions import Planes
     from millpond.planes.glue.plane import GluePlane
     from millpond.planes.glue.workers import Workers
 
-    workers = Workers(context, settings)
+    workers = Workers(context, settings, iam_mode)
     return Planes(context, lambda there: GluePlane(there, telemetry, workers), workers.close)

@@ -15,7 +15,7 @@ from millpond.planes.common.context import PlaneContext
 from millpond.planes.common.credentials import Clients
 from millpond.planes.common.state import ENDED
 from millpond.planes.common.telemetry import Reporter, Telemetry
-from millpond.planes.glue import arguments, connections, events, jobs, metrics, runs, spark, versions
+from millpond.planes.glue import arguments, connections, events, jobs, metrics, places, runs, spark, versions
 from millpond.planes.glue.bookmarks import JobBookmarks
 from millpond.planes.glue.catalog import Catalog
 from millpond.planes.glue.catalog.databases import Databases, Functions
@@ -395,7 +395,8 @@ class GluePlane(SessionOperations):
         Raises
         ------
         InvalidInputException
-            If it cannot be opened, with what its driver says.
+            If it cannot be opened, with what its driver says, or its place in a VPC is none that Glue takes,
+            where networks are in force.
         """
         given = request.get("TestConnectionInput")
         if given:
@@ -403,6 +404,10 @@ class GluePlane(SessionOperations):
         else:
             with self._lock:
                 connection = dict(self._connection(_required(request, "ConnectionName")))
+        if self._workers.iam_mode() == "enforce" and places.has_place(connection):
+            reason = places.refusal(self._clients.own("ec2"), self._context.region, connection)
+            if reason:
+                raise InvalidInputException(reason)
         with (
             database_of(connection, partial(read_secret, self._clients)).opened() as opened,
             opened.cursor() as cursor,

@@ -23,7 +23,7 @@ from millpond.planes.common.context import PlaneContext
 from millpond.planes.common.credentials import Clients, Credentials, RoleNotTrustingError
 from millpond.planes.common.isolation import Fence
 from millpond.planes.common.logs import LogShipper, source_files
-from millpond.planes.glue import arguments, failure, logs, modules, packages, spark, staging, versions
+from millpond.planes.glue import arguments, failure, logs, modules, packages, places, spark, staging, versions
 from millpond.planes.glue.arguments import Parameters
 from millpond.planes.glue.bookmarks import JobBookmarks
 from millpond.planes.glue.containers import ContainerWorkers
@@ -246,6 +246,21 @@ class Supervisor:
                     "Error Code: EntityNotFoundException)"
                 ) from error
 
+    def _stand_in_the_vpc(self, run: JobRun, credentials: Credentials) -> None:
+        """Do what Glue does with a run's role before it starts: look its connections up, place interfaces.
+
+        Raises
+        ------
+        LaunchError
+            Where the role may not, or the network lacks what Glue asks for.
+        """
+        mode, known, ec2 = self._workers.iam_mode(), self._connections(), None
+        for name in _connections_of(run) if mode != "off" else ():
+            places.look_up(self._clients.of("glue", credentials), name)
+            if places.has_place(known[name]):
+                ec2 = ec2 or self._clients.of("ec2", credentials)
+                places.stand(ec2, self._context.region, known[name], is_in_force=mode == "enforce")
+
     def _execute(self, active: ActiveRun, folder: RunFolder) -> Outcome:
         run = active.run
         parameters = arguments.parse(run.all_arguments)
@@ -261,6 +276,7 @@ class Supervisor:
         try:
             self._check_references(run)
             credentials = self._assume(run)
+            self._stand_in_the_vpc(run, credentials)
             s3 = self._clients.of("s3", credentials)
             folder.bookmark.write_text(json.dumps(active.bookmarks.given_to(run)))
             with self._with_catalog(

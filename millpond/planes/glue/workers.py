@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -81,10 +81,18 @@ class Workers:
         The stack.
     settings : GlueSettings, optional
         Read from the environment unless given.
+    iam_mode : callable
+        Whether roles and networks are judged, and in force: ``off``, ``audit`` or ``enforce``.
     """
 
-    def __init__(self, context: PlaneContext, settings: GlueSettings | None = None) -> None:
+    def __init__(
+        self,
+        context: PlaneContext,
+        settings: GlueSettings | None = None,
+        iam_mode: Callable[[], str] = lambda: "off",
+    ) -> None:
         self.settings = settings or GlueSettings.from_environment()
+        self.iam_mode = iam_mode
         for left_over in process.find_all(context.pid_dir / "glue"):
             left_over.stop()
         if not self.settings.keep_run_folders:
