@@ -365,6 +365,7 @@ class ComposeStack:
             "MILLPOND_REGION": settings.region,
             "MILLPOND_GLUE_CONTAINER_MODE": settings.glue_container_mode,
             "MILLPOND_GLUE_JVM_OPTIONS": settings.glue_jvm_options,
+            "MILLPOND_IAM_MODE": settings.iam_mode,
             "MILLPOND_GLUE_MEMORY": settings.glue_memory,
             **{name: os.environ.get(name, str(os.cpu_count() or 1)) for name in CPUS},
             "MILLPOND_LAMBDA_EXECUTOR": settings.lambda_executor,

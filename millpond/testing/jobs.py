@@ -25,6 +25,10 @@ _TRUST = {
         {"Effect": "Allow", "Principal": {"Service": "glue.amazonaws.com"}, "Action": "sts:AssumeRole"}
     ],
 }
+_ALLOW = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+}
 
 
 @dataclass(frozen=True)
@@ -120,9 +124,11 @@ def make_bucket(aws: Aws, name: str) -> None:
 
 
 def ensure_bucket_and_role(aws: Aws) -> None:
-    """Make the bucket and the role of the jobs, unless they are there."""
+    """Make the bucket and the role of the jobs, which may do all, unless they are there."""
     try:
         aws.s3.head_bucket(Bucket=BUCKET)
     except aws.s3.exceptions.ClientError:
         make_bucket(aws, BUCKET)
-        aws.client("iam").create_role(RoleName=ROLE, AssumeRolePolicyDocument=json.dumps(_TRUST))
+        iam = aws.client("iam")
+        iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=json.dumps(_TRUST))
+        iam.put_role_policy(RoleName=ROLE, PolicyName="all", PolicyDocument=json.dumps(_ALLOW))
