@@ -1,8 +1,7 @@
 """The platform at work, as AWS and its operators see it: what roles ask for, and what people are told.
 
 One deployed stack does all that the platform does: tables of each load mode by both engines, files, changes
-and failures, and what operators do. Meanwhile each call of a role is recorded, and a queue listens to the
-operators' topic.
+and failures, and what operators do, with its policies in force. A queue listens to the operators' topic.
 """
 
 from __future__ import annotations
@@ -18,11 +17,12 @@ import permissions
 import pytest
 from boto3.dynamodb.types import TypeSerializer
 from checkouts import Checkout, checkout_of_its_own
-from permissions import Account, Call, Need, Role
+from permissions import Role
 from waiting import scaled
 from waiting import wait_until as wait_for
 
 from millpond.client.query import run_query
+from millpond.planes.iam.ledger import Judgement
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
@@ -53,8 +53,7 @@ class Platform:
     mailbox: str = ""
     disabled: set[str] = field(default_factory=set)
     told: list[str] = field(default_factory=list)
-    calls: dict[str, list[Call]] = field(default_factory=dict)
-    needed_to_deploy: set[str] = field(default_factory=set)
+    judged: list[Judgement] = field(default_factory=list)
 
     def client(self, service: str) -> Any:
         settings = self.checkout.settings
@@ -66,11 +65,21 @@ class Platform:
 
     def subscribe(self) -> None:
         sqs = self.client("sqs")
-        self.mailbox = sqs.create_queue(QueueName="operator")["QueueUrl"]
+        queue, topic = self.arn("sqs", "operator"), self.arn("sns", "millpond-dev-operators")
+        admitting = {
+            "Effect": "Allow",
+            "Principal": {"Service": "sns.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": queue,
+            "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [admitting]})
+        made = sqs.create_queue(QueueName="operator", Attributes={"Policy": policy})
+        self.mailbox = made["QueueUrl"]
         self.client("sns").subscribe(
-            TopicArn=self.arn("sns", "millpond-dev-operators"),
+            TopicArn=topic,
             Protocol="sqs",
-            Endpoint=self.arn("sqs", "operator"),
+            Endpoint=queue,
             Attributes={"RawMessageDelivery": "true"},
         )
 
@@ -139,36 +148,19 @@ def platform() -> Iterator[Platform]:
     with checkout_of_its_own() as checkout:
         checkout.must("up")
         platform = Platform(checkout)
-        with permissions.of_builds(checkout.settings) as platform.needed_to_deploy:
-            checkout.must("deploy")
+        checkout.must("deploy")
         checkout.must("load")
         disable_others(platform)
         platform.subscribe()
-        with permissions.recorded(checkout.settings.endpoint_url, callers(platform)) as calls:
-            ingest_all_that_is_enabled(platform)
-            ingest_a_file(platform)
-            operate(platform)
-            ingest_what_changed_and_what_fails(platform)
-            stop_a_run(platform)
-            leave_an_event_undelivered(platform)
-            maintain(platform)
-        platform.calls |= calls
+        ingest_all_that_is_enabled(platform)
+        ingest_a_file(platform)
+        operate(platform)
+        ingest_what_changed_and_what_fails(platform)
+        stop_a_run(platform)
+        leave_an_event_undelivered(platform)
+        maintain(platform)
+        platform.judged = permissions.judged(checkout.settings)
         yield platform
-
-
-def callers(platform: Platform) -> dict[str, dict[str, str]]:
-    """The roles that Terraform made, and the engine's Athena, which asks for itself."""
-    account = platform.checkout.settings.account_id
-    roles = platform.client("iam").list_roles()["Roles"]
-    names = [one["RoleName"] for one in roles if one["RoleName"].startswith("millpond-dev-")]
-    found = {
-        name: {"caller": f"arn:aws:sts::{account}:assumed-role/{name}/*"}
-        for name in names
-        if name != "millpond-dev-deploy"
-    }
-    assert len(found) == 9, found
-    root = f"arn:aws:iam::{account}:root"
-    return {**found, **{agent: {"caller": root, "userAgent": agent} for agent in permissions.ATHENA}}
 
 
 def disable_others(platform: Platform) -> None:
@@ -267,13 +259,29 @@ def leave_an_event_undelivered(platform: Platform) -> None:
 
 
 def maintain(platform: Platform) -> None:
-    """What the state machine asks of Athena once a table is due, with something to expire."""
-    for statement in (
-        f"ALTER TABLE {CHANGED_TABLE} SET TBLPROPERTIES ('vacuum_max_snapshot_age_seconds'='1')",
-        f"OPTIMIZE {CHANGED_TABLE} REWRITE DATA USING BIN_PACK",
-        f"VACUUM {CHANGED_TABLE}",
-    ):
-        run_query(platform.checkout.aws.athena, statement, workgroup="millpond-dev")
+    """What the state machine asks of Athena once a table is due, as its role, with something to expire."""
+    machines, athena = platform.checkout.aws.stepfunctions, platform.checkout.aws.athena
+    expiring = f"ALTER TABLE {CHANGED_TABLE} SET TBLPROPERTIES ('vacuum_max_snapshot_age_seconds'='1')"
+    run_query(athena, expiring, workgroup="millpond-dev")
+    machine = machines.describe_state_machine(
+        stateMachineArn=platform.arn("states", f"stateMachine:{MACHINE}")
+    )
+    for statement in (f"OPTIMIZE {CHANGED_TABLE} REWRITE DATA USING BIN_PACK", f"VACUUM {CHANGED_TABLE}"):
+        task = {
+            "Type": "Task",
+            "Resource": "arn:aws:states:::athena:startQueryExecution",
+            "Parameters": {"QueryString": statement, "WorkGroup": "millpond-dev"},
+            "End": True,
+        }
+        answer = machines.test_state(definition=json.dumps(task), roleArn=machine["roleArn"], input="{}")
+        assert answer["status"] == "SUCCEEDED", answer
+        query = json.loads(answer["output"])["QueryExecutionId"]
+
+        def status(query: str = query) -> Any:
+            return athena.get_query_execution(QueryExecutionId=query)["QueryExecution"]["Status"]
+
+        wait_for("its end", lambda: status()["State"] not in ("QUEUED", "RUNNING"))
+        assert status()["State"] == "SUCCEEDED", status()
 
 
 # -- permissions --------------------------------------------------------------------------------------------
@@ -283,11 +291,12 @@ UNSEEN = {
     ("*", "ec2:*"): "Glue and Lambda place interfaces into the VPC with the role; there is no network here",
     ("*", "xray:*"): "services send traces with the role; nothing is traced here",
     ("*", "sqs:SendMessage"): "Lambda leaves an event whose function failed for good",
-    ("plan", "kms:GenerateDataKey"): "the queue in which Lambda leaves what failed is encrypted",
-    ("register", "kms:GenerateDataKey"): "the same",
+    ("notify", "kms:*"): "tables, the topic and the queue are encrypted, and their key is not asked for here",
+    ("plan", "kms:*"): "the same, and the secret",
+    ("register", "kms:*"): "the same",
+    ("rotate", "kms:*"): "the same",
     ("reschedule", "kms:*"): "the same, and Lambda decrypts the environment of the function with its role",
     ("notify", "dynamodb:GetItem"): "what the day cost, when a run is told of for the second time",
-    ("glue-ingest-*", "glue:GetConnection"): "Glue looks the connection up with the role of the job",
     ("glue-ingest-*", "cloudwatch:PutMetricData"): "Glue writes a job's metrics with its role",
     ("glue-ingest-*", "logs:*"): "and its log",
     ("glue-ingest-*", "s3:AbortMultipartUpload"): "an upload in parts that fails",
@@ -300,14 +309,6 @@ UNSEEN = {
     ("ingest", "s3:AbortMultipartUpload"): "Athena writes larger files in parts",
     ("ingest", "s3:List*Multipart*"): "the same",
 }
-# What one recording has and another has not: a slow machine outlives the process of a function.
-AT_TIMES = {
-    ("rotate", "logs:CreateLogStream"): "its process began when its rotation was made, before the recording",
-}
-# What is asked for and refused on purpose, by those who can go on without.
-WITHHELD = {
-    "logs:CreateLogGroup": "Lambda tries it at each start; Terraform makes the groups, with a key and an end",
-}
 # Statements for actions to which AWS gives no resource that could be named.
 WITHOUT_RESOURCE = {
     "AttachToTheVpc",
@@ -317,60 +318,39 @@ WITHOUT_RESOURCE = {
     "WriteMetrics",
     "WriteTraces",
 }
-# Conditions that the calls which were seen do not tell.
-UNJUDGED = {
-    "aws:ResourceTag/environment": "the boundary admits keys with the tags of this environment",
-    "aws:ResourceTag/project": "the same",
-}
 
 
 @pytest.fixture(scope="module")
 def roles(platform: Platform) -> dict[str, Role]:
-    names = [name for name in callers(platform) if name not in permissions.ATHENA]
-    return {name: permissions.role(platform.client("iam"), name) for name in names}
+    """The roles that Terraform made."""
+    iam = platform.client("iam")
+    names = [one["RoleName"] for one in iam.list_roles()["Roles"]]
+    found = [one for one in names if one.startswith("millpond-dev-") and one != "millpond-dev-deploy"]
+    assert len(found) == 9, found
+    return {name: permissions.role(iam, name) for name in found}
 
 
-@pytest.fixture(scope="module")
-def needs(platform: Platform) -> dict[str, set[Need]]:
-    """By role; what Athena asks for is needed by who runs the queries, and that is the state machine."""
-    settings = platform.checkout.settings
-    account = Account(platform.client, settings.account_id, settings.region, "alias/millpond-dev-data")
-    found: dict[str, set[Need]] = {}
-    for name, calls in platform.calls.items():
-        role_name = MACHINE if name in permissions.ATHENA else name
-        found.setdefault(role_name, set()).update(need for call in calls for need in account.needs(call))
-    return found
+def test_every_role_was_at_work_and_nothing_was_denied(platform: Platform, roles: dict[str, Role]) -> None:
+    at_work = {one.principal.rpartition("/")[2] for one in platform.judged}
+    assert roles.keys() - at_work == set()
+    assert list(permissions.denied(platform.judged)) == []
 
 
-def test_every_role_was_at_work(platform: Platform) -> None:
-    assert [name for name, calls in platform.calls.items() if not calls] == []
-
-
-def test_every_call_is_allowed_to_its_role(roles: dict[str, Role], needs: dict[str, set[Need]]) -> None:
-    refused = {
-        (name, need.action, need.resource)
-        for name, role in roles.items()
-        for need in needs[name]
-        if not role.allows(need)
-    }
-    assert {one for one in refused if one[1] not in WITHHELD} == set()
-
-
-def test_every_call_of_the_build_is_allowed_to_its_role(platform: Platform) -> None:
-    role = permissions.role(platform.client("iam"), "millpond-dev-deploy")
-    assert len(platform.needed_to_deploy) > 60
-    assert permissions.not_granted(role, platform.needed_to_deploy) == set()
-
-
-def test_nothing_is_granted_that_is_not_needed(roles: dict[str, Role], needs: dict[str, set[Need]]) -> None:
-    unseen = {
+def test_without_any_action_of_a_statement_a_call_would_have_been_denied(
+    platform: Platform, roles: dict[str, Role]
+) -> None:
+    idle = {
         (name.removeprefix("millpond-dev-"), action)
         for name, role in roles.items()
-        for _, action in role.granted() - role.used(needs[name])
+        for _, action in role.unused(platform.judged)
     }
-    unseen -= AT_TIMES.keys()
-    explained = {(one, why) for one in unseen for why in UNSEEN if all(map(permissions.matches, why, one))}
-    assert unseen - {one for one, _ in explained} == set()
+    explained = {
+        (one, why)
+        for one in idle
+        for why in UNSEEN
+        if permissions.matches(why[0], one[0]) and permissions.matches(why[1].lower(), one[1])
+    }
+    assert idle - {one for one, _ in explained} == set()
     assert UNSEEN.keys() - {why for _, why in explained} == set(), "these were seen"
 
 
@@ -379,18 +359,12 @@ def test_a_policy_names_its_resources_except_where_aws_has_none_to_name(roles: d
     assert wild - WITHOUT_RESOURCE == set()
 
 
-def test_the_conditions_that_were_not_judged_are_these(
-    roles: dict[str, Role], needs: dict[str, set[Need]]
-) -> None:
-    unjudged = {
-        key
-        for name, role in roles.items()
-        for need in needs[name]
-        for statement in (*role.statements, *(role.boundary or ()))
-        if statement.speaks_of(need)
-        for key in statement.unjudged(need)
-    }
-    assert unjudged == UNJUDGED.keys()
+def test_every_way_of_a_job_and_a_function_through_the_network_is_open(platform: Platform) -> None:
+    # The build stands in the default VPC here, which has no way out.
+    ways = json.loads(platform.checkout.run("network", "check", "--json").stdout)
+    own = [one for one in ways if not one["of"].startswith("build ")]
+    assert {one["of"].partition(" ")[0] for one in own} == {"function", "job"}
+    assert [one for one in own if one["blocked_by"]] == []
 
 
 @pytest.fixture(scope="module")
@@ -424,15 +398,14 @@ def test_whatever_a_rule_writes_to_admits_it(
                 seen.add((rule["Name"].removeprefix("millpond-dev-"), service))
                 if service == "states":
                     role = roles[target["RoleArn"].rpartition("/")[2]]
-                    is_open = role.allows(Need("states:StartExecution", arn))
+                    is_open = role.allows("states:StartExecution", arn)
                 else:
                     # What it tells of itself: to a topic, and to a key, nothing.
-                    told = () if service == "sns" else (("aws:SourceArn", rule["Arn"]),)
-                    need = Need(actions[service], arn, told)
-                    is_open = permissions.admits(doors(arn), "events.amazonaws.com", need)
+                    told = {} if service == "sns" else {"SourceArn": rule["Arn"]}
+                    is_open = permissions.admits(doors(arn), "events", actions[service], arn, **told)
                 if service in ("sns", "sqs") and "deploy-failed" not in arn:
                     for name in ("kms:GenerateDataKey", "kms:Decrypt"):
-                        is_open &= permissions.admits(key, "events.amazonaws.com", Need(name, "*"))
+                        is_open &= permissions.admits(key, "events", name, "*")
                 if not is_open:
                     shut.add((rule["Name"], arn))
     assert shut == set()
@@ -459,14 +432,12 @@ def test_the_topic_that_alarms_write_to_admits_them(platform: Platform, doors: C
         for action in (*alarm["AlarmActions"], *alarm["OKActions"])
     }
     assert {action for _, action in told} == {platform.arn("sns", "millpond-dev-operators")}
-    account = ("aws:SourceAccount", platform.checkout.settings.account_id)
+    account = platform.checkout.settings.account_id
     for alarm, topic in told:
-        need = Need("sns:Publish", topic, (("aws:SourceArn", alarm), account))
-        assert permissions.admits(doors(topic), "cloudwatch.amazonaws.com", need), alarm
+        told = {"SourceArn": alarm, "SourceAccount": account}
+        assert permissions.admits(doors(topic), "cloudwatch", "sns:Publish", topic, **told), alarm
     for name in ("kms:GenerateDataKey", "kms:Decrypt"):
-        assert permissions.admits(
-            key_policy(platform), "cloudwatch.amazonaws.com", Need(name, "*", (account,))
-        )
+        assert permissions.admits(key_policy(platform), "cloudwatch", name, "*", SourceAccount=account)
 
 
 def key_policy(platform: Platform) -> str:

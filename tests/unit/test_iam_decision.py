@@ -19,6 +19,8 @@ from millpond.planes.iam import (
     read_policy,
 )
 from millpond.planes.iam.conditions import are_fulfilled
+from millpond.planes.iam.learning import idle
+from millpond.planes.iam.ledger import Judgement
 from millpond.planes.iam.wildcards import matches, matches_in
 
 ACCOUNT, OTHER = "111122223333", "444455556666"
@@ -159,6 +161,33 @@ CONTEXT = {
 def test_a_condition_is_fulfilled(operator: str, key: str, wanted: Any, is_fulfilled: bool):
     [statement] = policy(allow(Condition={operator: {key.upper(): wanted}}))
     assert are_fulfilled(statement.conditions, CONTEXT) is is_fulfilled
+
+
+def test_an_action_is_idle_without_which_all_would_have_been_allowed_that_was():
+    statements = policy(
+        allow(["s3:GetObject", "s3:PutObject"], "arn:aws:s3:::lake/*", Sid="Objects"),
+        allow("s3:Get*", Sid="Twice"),
+        allow("s3:ListBucket", Sid="List", Condition={"StringLike": {"s3:prefix": "own/*"}}),
+        allow("sqs:*", Sid="Queues"),
+    )
+
+    def did(action: str, resource: str, **context: tuple[str, ...]) -> Judgement:
+        return Judgement(ROLE, action, resource, True, True, "", "", context)
+
+    bucket = "arn:aws:s3:::lake"
+    done = [
+        did("s3:GetObject", f"{bucket}/a"),
+        did("s3:PutObject", f"{bucket}/a"),
+        did("s3:ListBucket", bucket, **{"s3:prefix": ("own/a",)}),
+    ]
+    assert idle(statements, None, done) == [
+        ("Objects", "s3:getobject"),
+        ("Twice", "s3:get*"),
+        ("Queues", "sqs:*"),
+    ]
+    assert ("Twice", "s3:get*") not in idle(statements, None, [did("s3:GetBucketLocation", bucket)])
+    of_others = [did("s3:ListBucket", bucket, **{"s3:prefix": ("other/",)})]
+    assert ("List", "s3:listbucket") in idle(statements, None, of_others), "a bucket's policy allowed it"
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,7 @@ class Guard:
             decision.is_allowed,
             decision.statement.sid if decision.statement else "",
             "" if decision.is_allowed else decision.sentence(asked),
+            asked.context,
         )
         self.ledger.add(judgement)
         return judgement

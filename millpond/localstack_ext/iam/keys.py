@@ -30,12 +30,20 @@ class RequestKeys(dict[str, tuple[str, ...]]):
         self._has_tags = False
 
     def get(self, key: str, default: Any = ()) -> Any:
-        if not self._has_tags and "resourcetag/" in key:
+        if "resourcetag/" in key:
+            self._look_for_tags()
+        return super().get(key, default)
+
+    def items(self) -> Any:
+        self._look_for_tags()
+        return super().items()
+
+    def _look_for_tags(self) -> None:
+        if not self._has_tags:
             self._has_tags = True
             for name, value in tags_of(self._need.resource).items():
                 self[f"aws:resourcetag/{name.lower()}"] = (value,)
                 self[f"{self._need.action.partition(':')[0]}:resourcetag/{name.lower()}"] = (value,)
-        return super().get(key, default)
 
 
 def of_moment(region: str) -> dict[str, tuple[str, ...]]:

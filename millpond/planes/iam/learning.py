@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from millpond.planes.iam.decision import Policies, Request, decide, is_about
 from millpond.planes.iam.documents import Statement
+from millpond.planes.iam.ledger import Judgement
 from millpond.planes.iam.wildcards import matches
 
 Used = Iterable[tuple[str, str]]
@@ -75,3 +78,41 @@ def unused(statements: Iterable[Statement], used: Used) -> list[tuple[str, str]]
             for one, resource in seen
         )
     ]
+
+
+def idle(
+    statements: Sequence[Statement],
+    boundary: Sequence[Statement] | None,
+    judged: Iterable[Judgement],
+) -> list[tuple[str, str]]:
+    """Actions, each with the name of its statement, without which all would have been allowed that was.
+
+    Each action of each statement that allows is taken away in turn, and what was judged is decided again.
+    What the policy of a resource allows by itself counts for no statement here.
+
+    Parameters
+    ----------
+    statements, boundary : sequence of Statement
+        Of a role, with all its policies.
+    judged : iterable of Judgement
+        What it did.
+    """
+    requests = [_again(one) for one in judged if one.is_allowed]
+    requests = [one for one in requests if decide(one, Policies(statements, boundary)).is_allowed]
+    found = []
+    for number, statement in enumerate(statements):
+        about = [one for one in requests if not statement.is_denial and is_about(statement, one)]
+        for action in () if statement.is_denial else statement.actions:
+            rest = replace(statement, actions=tuple(one for one in statement.actions if one != action))
+            without = Policies((*statements[:number], rest, *statements[number + 1 :]), boundary)
+            if all(decide(one, without).is_allowed for one in about if matches(action, one.action.lower())):
+                found.append((statement.sid, action))
+    return found
+
+
+def _again(judgement: Judgement) -> Request:
+    account = judgement.principal.split(":")[4]
+    resource = judgement.resource.split(":")
+    owner = resource[4] if len(resource) > 5 and resource[4] else account
+    context = {key: tuple(values) for key, values in judgement.context.items()}
+    return Request(judgement.principal, account, judgement.action, judgement.resource, owner, context)

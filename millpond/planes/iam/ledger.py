@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 MOST = 20_000
@@ -31,6 +31,8 @@ class Judgement:
         Name of the statement that decided; empty if none did, or it has none.
     text : str
         The denial in AWS's words.
+    context : mapping
+        Condition keys in lower case with their values, of the last time.
     count : int
         How often.
     last : float
@@ -44,6 +46,7 @@ class Judgement:
     is_allowed: bool
     sid: str
     text: str
+    context: Mapping[str, Sequence[str]] = field(default_factory=dict)
     count: int = 0
     last: float = 0.0
 
@@ -59,7 +62,8 @@ class Ledger:
         key = (judgement.principal, judgement.action, judgement.resource, judgement.is_allowed)
         with self._lock:
             kept = self._kept.setdefault(key, judgement)
-            kept.sid, kept.text, kept.last = judgement.sid, judgement.text, time.time()
+            kept.sid, kept.text, kept.context = judgement.sid, judgement.text, judgement.context
+            kept.last = time.time()
             kept.count += 1
             self._kept.move_to_end(key)
             while len(self._kept) > MOST:
@@ -72,7 +76,8 @@ class Ledger:
     def to_json(self) -> list[dict[str, Any]]:
         """All, the last one last."""
         with self._lock:
-            return [asdict(one) for one in self._kept.values()]
+            kept = [dict(vars(one)) for one in self._kept.values()]
+        return [{**one, "context": dict(one["context"].items())} for one in kept]
 
 
 def from_json(records: Iterable[dict[str, Any]]) -> list[Judgement]:
