@@ -539,8 +539,7 @@ class ExpressionCompiler:
         return call(_FIELDS[name], [value], position(node))
 
     def _substring(self, node: exp.Substring) -> Typed:
-        start = node.args.get("start") or exp.Literal.number(1)
-        return self._named("substr", node, node.this, start, node.args.get("length"))
+        return self._named("substr", node, node.this, node.args.get("start"), node.args.get("length"))
 
     def _trim(self, node: exp.Trim) -> Typed:
         name = {"LEADING": "ltrim", "TRAILING": "rtrim"}.get(node.args.get("position") or "", "trim")
@@ -735,7 +734,8 @@ class ExpressionCompiler:
         state = common_type(start.type, body.type)
         if state is not None and state != start.type:
             body = self._lambda_body(step, [state, element], sides)
-        if state is None or not can_coerce(body.type, state):
+        is_kept = state is not None and (body.type == state or state.name != "decimal")
+        if state is None or not is_kept or not can_coerce(body.type, state):
             types = f"{values.type}, {start.type}, <function>, <function>"
             message = f"Unexpected parameters ({types}) for function reduce"
             raise QueryFailed("FUNCTION_NOT_FOUND", message, *_own_position(node))

@@ -23,6 +23,7 @@ from millpond.planes.athena.types import (
     BIGINT,
     BOOLEAN,
     DATE,
+    INTEGER,
     INTERVAL_DAY,
     INTERVAL_MONTH,
     UNKNOWN,
@@ -196,7 +197,7 @@ COLLECTIONS: dict[str, list[Overload]] = {
     "map_keys": one(["map"], lambda types: array(types[0].elements[0]), "map_keys({0})"),
     "map_values": one(["map"], lambda types: array(types[0].elements[1]), "map_values({0})"),
     "multimap_from_entries": one(["array"], _multimap_from, kernel(nested.multimap_from_entries)),
-    "ngrams": one(["array", BIGINT], lambda types: array(types[0]), kernel(nested.ngrams)),
+    "ngrams": one(["array", INTEGER], lambda types: array(types[0]), kernel(nested.ngrams)),
     "repeat": one(["any", BIGINT], lambda types: array(types[0]), kernel(nested.repeat, takes_null=True)),
     "sequence": [
         Overload((BIGINT, BIGINT), array(BIGINT), kernel(nested.sequence)),

@@ -299,7 +299,7 @@ MOMENTS: dict[str, list[Overload]] = {
         Overload(("moment",), VARCHAR, made(_iso_text)),
     ],
     "to_milliseconds": one([INTERVAL_DAY], BIGINT, "{0}"),
-    "to_unixtime": one(["moment"], DOUBLE, _unixtime),
+    "to_unixtime": one(["day"], DOUBLE, _unixtime),
     "week": _date_field("week({0})"),
     "week_of_year": _date_field("week({0})"),
     "with_timezone": [ZoneArgument(("timestamp", VARCHAR), UNKNOWN, "with_timezone")],

@@ -31,6 +31,7 @@ from millpond.planes.athena.types import (
     VARCHAR,
     Type,
     array,
+    as_decimal,
     decimal,
     duckdb_type,
     map_of,
@@ -103,6 +104,11 @@ def _floored(types: Sequence[Type]) -> Type:
     if type_.name != "decimal":
         return type_
     return decimal(min(MAX_PRECISION, type_.precision - type_.scale + min(type_.scale, 1)), 0)
+
+
+def _without_fraction(types: Sequence[Type]) -> Type:
+    """A whole number becomes a decimal by ``truncate``."""
+    return _floored([as_decimal(types[0])])
 
 
 def _kept(name: str) -> Body:
@@ -211,7 +217,7 @@ NUMBERS: dict[str, list[Overload]] = {
     "tan": _guarded(numbers.guarded(math.tan)),
     "tanh": _guarded(numbers.guarded(math.tanh)),
     "truncate": [
-        Overload(("numeric",), _floored, _truncated),
+        Overload(("numeric",), _without_fraction, _truncated),
         Overload(("decimal", INTEGER), first, _truncated_to),
     ],
     "width_bucket": [

@@ -11,14 +11,20 @@ from millpond.planes.athena.exceptions import QueryFailed
 from millpond.planes.athena.kernels import Kernel
 from millpond.planes.athena.relations import Typed
 from millpond.planes.athena.types import (
+    DATE,
     INTERVAL_DAY,
     INTERVAL_MONTH,
     TIMESTAMP_TZ,
+    TINYINT,
     UNKNOWN,
+    UTC,
     VARCHAR,
     Type,
+    array,
     can_coerce,
     common_type,
+    decimal,
+    map_of,
 )
 
 Parameter = Type | str
@@ -42,6 +48,20 @@ KINDS: dict[str, Callable[[Type], bool]] = {
     "day": lambda t: t.name in ("date", "timestamp", TIMESTAMP_TZ),
     "zoned": lambda t: t.name == TIMESTAMP_TZ,
     "interval": lambda t: t in (INTERVAL_DAY, INTERVAL_MONTH),
+}
+
+# What a NULL without a type is held for where a kind of type is asked: the first that Trino finds.
+_NULLS: dict[str, Type] = {
+    "numeric": TINYINT,
+    "integral": TINYINT,
+    "decimal": decimal(1, 0),
+    "array": array(UNKNOWN),
+    "map": map_of(UNKNOWN, UNKNOWN),
+    "time": Type("time", (0,)),
+    "timestamp": Type("timestamp", (0,)),
+    "moment": Type("timestamp", (0,)),
+    "day": DATE,
+    "zoned": Type(TIMESTAMP_TZ, (0,), zone=UTC),
 }
 
 
@@ -89,7 +109,9 @@ class Overload:
 
 def _fits(parameter: Parameter, type_: Type, *, exactly: bool) -> bool:
     if isinstance(parameter, str):
-        return type_ == UNKNOWN or KINDS[parameter](type_)
+        # Of an instant, what has no zone is one of the session's.
+        is_instant = parameter == "zoned" and not exactly and KINDS["day"](type_)
+        return type_ == UNKNOWN or KINDS[parameter](type_) or is_instant
     if exactly:
         return type_ == UNKNOWN or (
             type_.name == parameter.name and (not parameter.elements or can_coerce(type_, parameter))
@@ -103,6 +125,10 @@ def _coerced(argument: Typed, parameter: Parameter) -> Typed:
             # The length of a text and the digits of a second are the argument's own.
             return argument
         return coerce(argument, parameter)
+    if argument.type == UNKNOWN and parameter in _NULLS:
+        return coerce(argument, _NULLS[parameter])
+    if parameter == "zoned" and argument.type.name in ("date", "timestamp"):
+        return coerce(argument, Type(TIMESTAMP_TZ, argument.type.numbers or (0,), zone=UTC))
     return argument
 
 

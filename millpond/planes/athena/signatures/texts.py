@@ -181,7 +181,7 @@ TEXTS: dict[str, list[Overload]] = {
     ],
     "reverse": [
         Overload((VARCHAR,), text_like, kernel(text.reverse)),
-        Overload(("char",), text_like, kernel(text.reverse)),
+        Overload(("char",), lambda types: types[0], kernel(text.reverse)),
     ],
     "rpad": [
         Overload((VARCHAR, BIGINT, VARCHAR), VARCHAR, kernel(text.rpad)),
@@ -208,7 +208,7 @@ TEXTS: dict[str, list[Overload]] = {
     ],
     "substr": _substr_overloads(),
     "substring": _substr_overloads(),
-    "to_utf8": one([VARCHAR], VARBINARY, "encode({0})"),
+    "to_utf8": one(["text"], VARBINARY, "encode({0})"),
     "translate": one([VARCHAR, VARCHAR, VARCHAR], VARCHAR, kernel(text.translate)),
     "trim": _trimmed("trim", text.trim),
     "upper": _of_same_length(_upper("{0}")),
