@@ -157,7 +157,8 @@ def _valued(name: str) -> Builder:
     def build(call: AggregateCall) -> Typed:
         if len(call.arguments) != (2 if name == "nth_value" else 1):
             raise call.mismatch()
-        if name == "nth_value" and (call.argument(1).number or 1) < 1:
+        offset = call.argument(1).number if name == "nth_value" else None
+        if offset is not None and offset < 1:
             raise QueryFailed("INVALID_FUNCTION_ARGUMENT", "Offset must be at least 1", *call.place)
         return Typed(call.sql(name), call.argument().type)
 

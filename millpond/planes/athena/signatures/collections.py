@@ -10,6 +10,7 @@ from millpond.planes.athena.kernels import Kernel, nested
 from millpond.planes.athena.relations import Typed
 from millpond.planes.athena.signatures.overloads import (
     Body,
+    NothingInCommon,
     Overload,
     common,
     common_kernel,
@@ -30,6 +31,7 @@ from millpond.planes.athena.types import (
     VARCHAR,
     Type,
     array,
+    common_type,
     map_of,
     row,
 )
@@ -81,7 +83,13 @@ def _joined(given: Arguments, _result: Type) -> str:
 def _map_value(function: Callable[..., object]) -> Body:
     def body(given: Arguments, result: Type) -> str:
         entries, key = given
-        wanted = coerce(key, entries.type.elements[0])
+        kind, value = entries.type.elements
+        shared = common_type(kind, key.type)
+        if shared is None:
+            raise NothingInCommon("FUNCTION_NOT_FOUND", f"{entries.type} has no keys of type {key.type}")
+        if not kind.is_text:
+            entries, kind = coerce(entries, map_of(shared, value)), shared
+        wanted = coerce(key, kind)
         return Kernel(function, (entries.type, wanted.type), result).sql([entries.sql, wanted.sql])
 
     return body

@@ -208,7 +208,6 @@ NUMBERS: dict[str, list[Overload]] = {
     "round": [
         Overload(("numeric",), _rounded, _round),
         Overload(("numeric", INTEGER), _rounded, _round),
-        Overload(("numeric", BIGINT), _rounded, _round),
     ],
     "sign": one(["numeric"], _signed, _sign),
     "sin": _guarded(numbers.guarded(math.sin)),
@@ -219,6 +218,7 @@ NUMBERS: dict[str, list[Overload]] = {
     "truncate": [
         Overload(("numeric",), _without_fraction, _truncated),
         Overload(("decimal", INTEGER), first, _truncated_to),
+        Overload(("integral", INTEGER), lambda types: as_decimal(types[0]), _truncated_to),
     ],
     "width_bucket": [
         Overload((DOUBLE, DOUBLE, DOUBLE, BIGINT), BIGINT, kernel(numbers.width_bucket)),

@@ -37,14 +37,13 @@ from millpond.planes.athena.types import (
 )
 
 Arguments = Sequence[Typed]
+_MOST_OF_SUBSTR = 2**32
 
 
 def _is_small_start(given: Arguments) -> bool:
-    """Whether DuckDB's ``substr`` is Trino's: a start above zero, and no negative length."""
-    sizes = [argument.number for argument in given[1:]]
-    return all(size is not None and size > 0 for size in sizes[:1]) and all(
-        size is not None and size >= 0 for size in sizes[1:]
-    )
+    """Whether DuckDB's ``substr`` is Trino's: a start above zero, no negative length, each of 32 bits."""
+    sizes = zip([argument.number for argument in given[1:]], (1, 0), strict=False)
+    return all(size is not None and least <= size < _MOST_OF_SUBSTR for size, least in sizes)
 
 
 def _substr(function: Callable[..., object], count: int) -> Body:
