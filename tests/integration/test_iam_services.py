@@ -450,6 +450,28 @@ def test_a_network_is_made_with_the_tags_that_a_policy_demands(running_engine: R
     assert error_of(ec2.create_vpc, CidrBlock="10.9.0.0/16", TagSpecifications=tags) == ("", "")
 
 
+def test_an_association_is_ended_by_who_may_change_its_route_table(running_engine: RunningEngine):
+    ec2 = running_engine.client("ec2")
+    network = ec2.create_vpc(CidrBlock="10.8.0.0/16")["Vpc"]["VpcId"]
+    marked = {"ResourceType": "route-table", "Tags": [{"Key": "of", "Value": "lake"}]}
+    associations = []
+    for number, tags in enumerate(([marked], [])):
+        subnet = ec2.create_subnet(VpcId=network, CidrBlock=f"10.8.{number}.0/24")["Subnet"]["SubnetId"]
+        table = ec2.create_route_table(VpcId=network, TagSpecifications=tags)["RouteTable"]["RouteTableId"]
+        made = ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)
+        associations.append(made["AssociationId"])
+    may = {
+        "Action": "ec2:Disassociate*",
+        "Resource": arn("ec2", "route-table/*"),
+        "Condition": {"StringEquals": {"aws:ResourceTag/of": "lake"}},
+    }
+    clients = session_of(running_engine, make_role(running_engine, "router", {"AWS": ACCOUNT}, may))
+    of_lake, of_others = associations
+    clients("ec2").disassociate_route_table(AssociationId=of_lake)
+    code, _ = error_of(clients("ec2").disassociate_route_table, AssociationId=of_others)
+    assert code == "UnauthorizedOperation"
+
+
 def test_a_run_stands_in_a_vpc_that_lets_it_work(running_engine: RunningEngine):
     glue, ec2, iam = (running_engine.client(one) for one in ("glue", "ec2", "iam"))
     vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]

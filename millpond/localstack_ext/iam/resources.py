@@ -326,8 +326,23 @@ def _arn_of_query(arn: Arn, resource: str) -> str:
     return f"arn:aws:athena:{arn.region}:{arn.account}:workgroup/{group or 'primary'}"
 
 
+def _arn_of_associated(arn: Arn, given: str) -> str:
+    """The route table or address of an association, by which permissions to end it are given."""
+    from moto.ec2.models import ec2_backends
+
+    kind, _, name = arn.name.partition("/")
+    backend = ec2_backends[arn.account][arn.region]
+    owner = ""
+    if name.startswith("rtbassoc-"):
+        owner = next((id_ for id_, table in backend.route_tables.items() if name in table.associations), "")
+    elif name.startswith("eipassoc-"):
+        owner = next((one.allocation_id for one in backend.addresses if one.association_id == name), "")
+    return given.replace(arn.name, f"{kind}/{owner}") if owner else given
+
+
 _COMPLETE: dict[str, Callable[[Arn, str], str]] = {
     "athena": _arn_of_query,
+    "ec2": _arn_of_associated,
     "iam": _arn_of_role,
     "kms": _arn_of_key,
     "lambda": _arn_of_function,

@@ -16,6 +16,9 @@ _KINDS = {
     "ami": "image",
     "cgw": "customer-gateway",
     "dopt": "dhcp-options",
+    # An association has no permission of its own; whose it is, the engine knows.
+    "eipassoc": "elastic-ip",
+    "rtbassoc": "route-table",
     "eipalloc": "elastic-ip",
     "eni": "network-interface",
     "fl": "vpc-flow-log",
