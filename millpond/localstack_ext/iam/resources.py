@@ -332,11 +332,11 @@ def _arn_of_associated(arn: Arn, given: str) -> str:
 
     kind, _, name = arn.name.partition("/")
     backend = ec2_backends[arn.account][arn.region]
-    owner = ""
+    owner: str | None = None
     if name.startswith("rtbassoc-"):
-        owner = next((id_ for id_, table in backend.route_tables.items() if name in table.associations), "")
+        owner = next((id_ for id_, table in backend.route_tables.items() if name in table.associations), None)
     elif name.startswith("eipassoc-"):
-        owner = next((one.allocation_id for one in backend.addresses if one.association_id == name), "")
+        owner = next((one.allocation_id for one in backend.addresses if one.association_id == name), None)
     return given.replace(arn.name, f"{kind}/{owner}") if owner else given
 
 
