@@ -41,6 +41,7 @@ class Example:
 
 ACCOUNT = {"Ref": "AWS::AccountId"}
 COLUMNS = [{"Name": "id", "Type": "int"}]
+ICEBERG = {"table_type": "ICEBERG"}
 STORAGE = {
     "Columns": COLUMNS,
     "Location": "s3://lake/orders",
@@ -147,10 +148,10 @@ EXAMPLES: dict[str, Example] = {
         {
             "CatalogId": ACCOUNT,
             "DatabaseName": {"Ref": "Catalog"},
-            "TableInput": {"Name": "lines", "StorageDescriptor": STORAGE},
+            "TableInput": {"Name": "lines", "StorageDescriptor": STORAGE, "Parameters": ICEBERG},
         },
         {},
-        {"TableInput": {"Name": "other_lines", "StorageDescriptor": STORAGE}},
+        {"TableInput": {"Name": "other_lines", "StorageDescriptor": STORAGE, "Parameters": ICEBERG}},
     ),
     "Partition": Example(
         "AWS::Glue::Partition",

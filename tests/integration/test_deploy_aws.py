@@ -98,8 +98,9 @@ def test_the_same_stack_and_build_deploy_there_and_keep_their_parameters(
     buckets = [one["Name"] for one in account.aws.s3.list_buckets()["Buckets"]]
     assert buckets == [f"millpond-dev-tfstate-{account.settings.account_id}-eu-west-1"]
     # The bucket of the state is retained, and taken over.
-    assert millpond(account, "deploy", "--yes", "--parameters", str(parameters)).returncode == 0
-    assert millpond(account, "destroy", "--yes").returncode == 0
+    for taken in (("deploy", "--yes", "--parameters", str(parameters)), ("destroy", "--yes")):
+        answer = millpond(account, *taken)
+        assert answer.returncode == 0, answer.stderr
 
 
 def test_without_a_region_or_credentials_it_says_what_to_type(account: Stack) -> None:

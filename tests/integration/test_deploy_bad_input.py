@@ -83,10 +83,18 @@ def test_outputs_are_those_of_terraform_without_its_secrets(stack: Stack) -> Non
 
 def test_a_branch_that_is_not_there_is_named_and_whoever_listens_is_told(stack: Stack) -> None:
     topic = stack.deployer().stack.outputs["FailureTopicARN"]
-    queue = stack.client("sqs").create_queue(QueueName="listener")["QueueUrl"]
-    stack.client("sns").subscribe(
-        TopicArn=topic, Protocol="sqs", Endpoint=f"arn:aws:sqs:eu-west-1:{stack.settings.account_id}:listener"
-    )
+    listener = f"arn:aws:sqs:eu-west-1:{stack.settings.account_id}:listener"
+    admitting = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": listener,
+        "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [admitting]})
+    made = stack.client("sqs").create_queue(QueueName="listener", Attributes={"Policy": policy})
+    queue = made["QueueUrl"]
+    stack.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=listener)
     error = refusal(stack, branch="nope")
 
     assert error.what == "The repository has no branch nope."

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What action.yml does; its inputs come as MILLPOND_TIER, MILLPOND_GATEWAY_PORT, MILLPOND_REGION, TERRAFORM, COMMANDS.
+# What action.yml does; its inputs come as MILLPOND_TIER, MILLPOND_GATEWAY_PORT, MILLPOND_REGION, MILLPOND_IAM_MODE,
+# TERRAFORM, COMMANDS.
 set -euo pipefail
 millpond=$(realpath "$(dirname "$0")/../../..")
 programs=$(cd "$millpond" && realpath --canonicalize-missing "${MILLPOND_HOME:-.millpond}")/programs
@@ -29,6 +30,6 @@ fi
 # The stack stays: later steps get its address, and what `make down` needs to find it.
 trap - EXIT
 printf '%s\n' "${variables[@]}" "MILLPOND_TIER=$MILLPOND_TIER" "MILLPOND_GATEWAY_PORT=$MILLPOND_GATEWAY_PORT" \
-    "MILLPOND_REGION=$MILLPOND_REGION" >>"$GITHUB_ENV"
+    "MILLPOND_REGION=$MILLPOND_REGION" "MILLPOND_IAM_MODE=$MILLPOND_IAM_MODE" >>"$GITHUB_ENV"
 echo "$programs" >>"$GITHUB_PATH"
 echo "endpoint-url=http://127.0.0.1:$MILLPOND_GATEWAY_PORT" >>"$GITHUB_OUTPUT"

@@ -21,7 +21,6 @@ from millpond.planes.athena.types import (
     VARCHAR,
     YEAR_TO_MONTH,
     Type,
-    as_decimal,
     duckdb_type,
     quote,
 )
@@ -81,26 +80,10 @@ def comparable(values: Sequence[Typed], common: Type) -> list[str]:
     """SQL of values that DuckDB compares as Trino does once they are coerced to their common type.
 
     Where that is a long char, as with text of any length, the blanks are taken away instead of added.
-
-    Raises
-    ------
-    NotSupported
-        If decimals have no common type that holds them all.
     """
     if common.name == "char" and common.precision > _LONGEST_PADDED:
         return [f"rtrim({value.sql}, ' ')" for value in values]
-    if common.name == "decimal" and any(_has_more_digits(value.type, common) for value in values):
-        # Whether Trino converts them at all, and fails, is up to its optimizer.
-        raise NotSupported("A comparison of decimals that have no common type")
     return [coerce(value, common).sql for value in values]
-
-
-def _has_more_digits(source: Type, target: Type) -> bool:
-    """Whether a decimal or whole number may have more digits before the point than the target holds."""
-    if not (source.is_integral or source.name == "decimal"):
-        return False
-    exact = as_decimal(source)
-    return exact.precision - exact.scale > target.precision - target.scale
 
 
 def bound(sql: str, build: Callable[[str], str], *, is_atomic: bool, name: str = "v") -> str:

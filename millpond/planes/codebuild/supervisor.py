@@ -288,8 +288,22 @@ class Execution:
         self._end_runner()
         self._start_runner(self._fence())
         self._shell = self._make_shell(directories)
-        if self._cache().restore(folder.source(""), folder.home):
-            self._say("Restored the cache")
+        self._restore_cache()
+
+    def _restore_cache(self) -> None:
+        """Unpack the cache; a build that cannot have it goes on without, as CodeBuild's does."""
+        try:
+            if self._cache().restore(self._folder.source(""), self._folder.home):
+                self._say("Restored the cache")
+        except (ClientError, BotoCoreError) as error:
+            self._say(f"Unable to download cache: {error}")
+
+    def _store_cache(self, source: Path) -> None:
+        try:
+            count = self._cache().store(source, self._folder.home, self._spec.cache_paths)
+            self._say(f"Stored {count} files in the cache")
+        except (ClientError, BotoCoreError) as error:
+            self._say(f"Unable to upload cache: {error}")
 
     def _run_commands(self, name: str) -> None:
         spec = self._spec.phases.get(name)
@@ -329,8 +343,7 @@ class Execution:
             self._report(name, wanted, source)
         self._upload_artifacts(source)
         if self._status is Status.SUCCEEDED and self._spec.cache_paths:
-            count = self._cache().store(source, self._folder.home, self._spec.cache_paths)
-            self._say(f"Stored {count} files in the cache")
+            self._store_cache(source)
 
     def _finalize(self) -> None:
         assert self._log is not None

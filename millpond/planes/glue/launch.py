@@ -60,8 +60,10 @@ class Launch:
     def environment(self) -> dict[str, str]:
         """Variables that every script has, wherever it is executed; those of its interpreter are added."""
         measured = {"MILLPOND_GLUE_MEASURES_FILE": str(self.folder.measures)}
+        judged = {"MILLPOND_GLUE_QUALITY_FILE": str(self.folder.quality)}
         return {
             **(measured if self.run.is_spark and metrics.is_asked_for(self.run) else {}),
+            **(judged if self.run.is_spark else {}),
             "HOME": str(self.folder.path),
             "TMPDIR": str(self.folder.tmp),
             "LANG": "C.UTF-8",
@@ -73,7 +75,6 @@ class Launch:
             "AWS_EC2_METADATA_DISABLED": "true",
             "MILLPOND_GLUE_FAILURE_FILE": str(self.folder.failure),
             "MILLPOND_GLUE_BOOKMARK_FILE": str(self.folder.bookmark),
-            "MILLPOND_GLUE_QUALITY_FILE": str(self.folder.quality),
             **self.parameters.variables,
             **self.credentials.to_environment(),
         }
