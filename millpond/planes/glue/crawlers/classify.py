@@ -11,8 +11,9 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from millpond.base.ranged import RangedObject
 from millpond.planes.common.regexes import RegexError
-from millpond.planes.glue.crawlers.files import RangedFile, S3File, read_sample
+from millpond.planes.glue.crawlers.files import S3File, read_sample
 from millpond.planes.glue.crawlers.grok import grok_pattern
 from millpond.planes.glue.crawlers.schemas import Column, FileSchema, wider
 from millpond.planes.glue.exceptions import InvalidInputException
@@ -83,7 +84,7 @@ def _lower(name: str) -> str:
 def _parquet(s3: S3Client, file: S3File, _start: bytes) -> FileSchema:
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(RangedFile(s3, file)) as opened:
+    with pq.ParquetFile(RangedObject(s3, file.bucket, file.key, file.size)) as opened:
         columns = tuple((_lower(one.name), hive_type(one.type)) for one in opened.schema_arrow)
         codec = opened.metadata.row_group(0).column(0).compression if opened.metadata.num_row_groups else ""
         records = opened.metadata.num_rows
@@ -94,7 +95,7 @@ def _parquet(s3: S3Client, file: S3File, _start: bytes) -> FileSchema:
 def _orc(s3: S3Client, file: S3File, _start: bytes) -> FileSchema:
     import pyarrow.orc as po
 
-    opened = po.ORCFile(RangedFile(s3, file))
+    opened = po.ORCFile(RangedObject(s3, file.bucket, file.key, file.size))
     columns = tuple((_lower(one.name), hive_type(one.type)) for one in opened.schema)
     return FileSchema("orc", columns, "orc", {}, {}, opened.nrows, file.size)
 

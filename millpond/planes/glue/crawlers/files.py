@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bz2
-import io
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -56,43 +55,3 @@ def read_sample(s3: S3Client, file: S3File) -> tuple[bytes, bool]:
             with pa.CompressedInputStream(pa.BufferReader(body), codec) as stream:
                 return stream.read(SAMPLE_BYTES), False
     return body, is_whole
-
-
-class RangedFile(io.RawIOBase):
-    """An object that is read by ranges, as formats with a footer are.
-
-    Parameters
-    ----------
-    s3 : S3Client
-        Reads it.
-    file : S3File
-        Which.
-    """
-
-    def __init__(self, s3: S3Client, file: S3File) -> None:
-        self._s3, self._file, self._place = s3, file, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._place
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._file.size}[whence]
-        self._place = base + offset
-        return self._place
-
-    def read(self, size: int = -1) -> bytes:
-        end = self._file.size if size < 0 else min(self._file.size, self._place + size)
-        if self._place >= end:
-            return b""
-        answer = self._s3.get_object(
-            Bucket=self._file.bucket, Key=self._file.key, Range=f"bytes={self._place}-{end - 1}"
-        )
-        content: bytes = answer["Body"].read()
-        self._place += len(content)
-        return content
