@@ -20,10 +20,10 @@ TESTS = $(if $(IN_COMPOSE),-m both_tiers tests/compose tests/e2e,-m "not long an
 MILLPOND := $(or $(MILLPOND_HOME),.millpond)/venvs/harness/bin/millpond
 BIN := $(dir $(MILLPOND))
 # Which tests one worker runs, and that the longest start first, is in tests/conftest.py.
-PYTEST = $(BIN)pytest -n $(if $(IN_COMPOSE),2,3) --dist loadscope --no-loadscope-reorder
+PYTEST = $(BIN)pytest --cache-clear -n $(if $(IN_COMPOSE),2,3) --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev toolchain doctor up down status deploy plan destroy package load workload ingest replay approve reject verify cost query logs demo dev test test-long test-all test-chaos test-foreign unit coverage lint checkov format pictures coverage-docs lock clean
+.PHONY: help setup setup-dev toolchain doctor up down status deploy plan destroy package load workload ingest replay approve reject verify cost query logs demo dev test test-long test-all test-again test-chaos test-foreign unit coverage lint checkov format pictures coverage-docs lock clean
 
 help: ## List the verbs
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,10 @@ test-long: toolchain ## The scenarios that make test leaves out: deployments tha
 test-all: setup-dev ## make test and make test-long as one session, as continuous integration runs them
 	@$(MAKE) --no-print-directory -j 2 lint toolchain
 	@$(PYTEST) -m "not chaos and not foreign"
+
+test-again: ## What failed in the last session, one test after the other
+	@$(BIN)pytest --last-failed --last-failed-no-failures none -v $(if $(IN_COMPOSE),-m both_tiers tests/compose tests/e2e,)
+	@echo "These failed beside others and pass alone: a race or a deadline to be mended."
 
 test-chaos: toolchain ## A fault at 40 points of the ingest, each one mended by the next run
 	@$(BIN)pytest -m chaos
