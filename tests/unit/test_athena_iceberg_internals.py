@@ -7,8 +7,9 @@ from pathlib import Path
 
 import millpond.planes.athena
 from millpond.base.foreign import Target
-from millpond.planes.athena.iceberg import commit, tables
+from millpond.planes.athena.iceberg import commit
 from millpond.planes.athena.iceberg.internals import INVENTORY
+from millpond.planes.common.iceberg import IcebergCatalog
 
 ROOT = Path(millpond.planes.athena.__file__).parent
 
@@ -22,7 +23,7 @@ def test_every_private_name_of_pyiceberg_that_is_used_is_listed() -> None:
     """In an own subclass of pyiceberg's: what it overrides, and what it reads and does not define."""
     used = {
         f"{owner.__module__}:{owner.__qualname__}.{name}"
-        for own in (commit._Producer, commit._DeleteManifestWriter, tables._Catalog)
+        for own in (commit._Producer, commit._DeleteManifestWriter, IcebergCatalog)
         for name in _private_names(own)
         if (owner := _owner(own, name)) is not None
     }

@@ -11,6 +11,7 @@ from localstack.services.sqs import constants
 from twisted.web import http
 
 from millpond.localstack_ext.engine import arns, chaos, patches, planes, refusals, requests, stream
+from millpond.localstack_ext.glue import iceberg_rest
 from millpond.localstack_ext.iam import guard
 from millpond.localstack_ext.state import engine_state
 
@@ -50,6 +51,7 @@ def _close_planes() -> None:
 # LocalStack knows a hook by the name of its function: no two may have the same.
 complete_arns = hooks.on_infra_start()(arns.install_arns)
 install_faults = hooks.on_infra_start()(chaos.install)
+install_iceberg_rest = hooks.on_infra_start()(iceberg_rest.install_iceberg_rest)
 install_guard = hooks.on_infra_start()(guard.install_guard)
 # Before the others in time, and first in the chain whatever they put into it.
 install_stream = hooks.on_infra_start(priority=-5)(stream.install_stream)

@@ -26,11 +26,11 @@ from pyiceberg.typedef import Record
 
 from millpond.planes.athena.exceptions import MOST_PARTITIONS, QueryFailed, too_many_partitions
 from millpond.planes.athena.iceberg.commit import FileChange, commit_files
-from millpond.planes.athena.iceberg.objects import split
 from millpond.planes.athena.iceberg.plan import PATH_FIELD, POSITION_FIELD
 from millpond.planes.athena.iceberg.properties import Properties
 from millpond.planes.athena.iceberg.transforms import order_key, partition_value
 from millpond.planes.athena.types import quote
+from millpond.planes.common.iceberg import split
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

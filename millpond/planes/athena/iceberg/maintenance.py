@@ -18,11 +18,11 @@ from pyiceberg.table.snapshots import Operation, Snapshot, ancestors_of
 from pyiceberg.table.update.snapshot import ExpireSnapshots
 
 from millpond.planes.athena.iceberg.commit import FileChange
-from millpond.planes.athena.iceberg.objects import split
 from millpond.planes.athena.iceberg.plan import PlannedFile, plan_files
 from millpond.planes.athena.iceberg.properties import Properties
 from millpond.planes.athena.iceberg.scan import RowReader
 from millpond.planes.athena.iceberg.tables import at_version, commit
+from millpond.planes.common.iceberg import split
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -11,49 +11,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pyiceberg.catalog.glue import GlueCatalog as PyIcebergCatalog
 from pyiceberg.exceptions import CommitFailedException, TableAlreadyExistsError, ValidationException
-from pyiceberg.io import FileIO
 from pyiceberg.partitioning import PartitionSpec
 from pyiceberg.schema import Schema
-from pyiceberg.serializers import FromInputFile, ToOutputFile
+from pyiceberg.serializers import FromInputFile
 from pyiceberg.table import Table, Transaction
 from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.snapshots import Snapshot
-from pyiceberg.typedef import EMPTY_DICT, Properties
 
 from millpond.planes.athena.exceptions import Place, QueryFailed, table_exists
-from millpond.planes.athena.iceberg.objects import S3Objects
+from millpond.planes.common.iceberg import IcebergCatalog, S3Objects
 
 if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
     from mypy_boto3_s3 import S3Client
-
-
-class _Catalog(PyIcebergCatalog):
-    """pyiceberg's catalog with the worker's own clients."""
-
-    def __init__(self, glue: GlueClient, s3: S3Client) -> None:
-        super().__init__("awsdatacatalog", client=glue)
-        self._objects = S3Objects(s3)
-
-    def _load_file_io(
-        self,
-        properties: Properties = EMPTY_DICT,  # noqa: ARG002 - pyiceberg's signature
-        location: str | None = None,  # noqa: ARG002
-    ) -> FileIO:
-        return self._objects
-
-    @staticmethod
-    def _write_metadata(metadata: TableMetadata, io: FileIO, metadata_path: str) -> None:
-        """Metadata as every version of Iceberg reads it.
-
-        Where no snapshot is current the specification allows -1 as well as nothing; Iceberg's own writers say
-        -1, and its readers before 1.1 (Glue 4.0) take nothing else.
-        """
-        if metadata.current_snapshot_id is None:
-            metadata = metadata.model_copy(update={"current_snapshot_id": -1})
-        ToOutputFile.table_metadata(metadata, io.new_output(metadata_path))
 
 
 @dataclass(frozen=True)
@@ -109,7 +80,7 @@ class IcebergTables:
 
     def __init__(self, glue: GlueClient, s3: S3Client) -> None:
         self._glue = glue
-        self._catalog = _Catalog(glue, s3)
+        self._catalog = IcebergCatalog(glue, s3)
         self._objects = S3Objects(s3)
 
     def load(self, described: dict[str, Any]) -> Table:

@@ -1,4 +1,4 @@
-"""Iceberg's metadata and data files as objects of S3, through the client that the worker has."""
+"""Iceberg tables in the Glue catalog, through clients of boto3: their files are objects of S3."""
 
 from __future__ import annotations
 
@@ -7,10 +7,53 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
+from pyiceberg.catalog.glue import GlueCatalog
 from pyiceberg.io import FileIO, InputFile, InputStream, OutputFile, OutputStream
+from pyiceberg.serializers import ToOutputFile
+from pyiceberg.table.metadata import TableMetadata
+from pyiceberg.typedef import EMPTY_DICT, Properties
 
 if TYPE_CHECKING:
+    from mypy_boto3_glue import GlueClient
     from mypy_boto3_s3 import S3Client
+
+
+class IcebergCatalog(GlueCatalog):
+    """pyiceberg's catalog with clients that there are already.
+
+    Parameters
+    ----------
+    glue : GlueClient
+        Has the tables.
+    s3 : S3Client
+        Has their files.
+    """
+
+    def __init__(self, glue: GlueClient, s3: S3Client) -> None:
+        super().__init__("awsdatacatalog", client=glue)
+        self._objects = S3Objects(s3)
+
+    def _load_file_io(
+        self,
+        properties: Properties = EMPTY_DICT,  # noqa: ARG002 - pyiceberg's signature
+        location: str | None = None,  # noqa: ARG002
+    ) -> FileIO:
+        return self._objects
+
+    @staticmethod
+    def _write_metadata(metadata: TableMetadata, io: FileIO, metadata_path: str) -> None:
+        ToOutputFile.table_metadata(for_every_reader(metadata), io.new_output(metadata_path))
+
+
+def for_every_reader(metadata: TableMetadata) -> TableMetadata:
+    """Metadata as every version of Iceberg reads it.
+
+    Where no snapshot is current the specification allows -1 as well as nothing; Iceberg's own writers say -1,
+    and its readers before 1.1 (Glue 4.0) take nothing else.
+    """
+    if metadata.current_snapshot_id is None:
+        return metadata.model_copy(update={"current_snapshot_id": -1})
+    return metadata
 
 
 class S3Objects(FileIO):
