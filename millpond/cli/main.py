@@ -27,6 +27,7 @@ from millpond.cli.doctor import doctor
 from millpond.cli.down import down
 from millpond.cli.env import env
 from millpond.cli.exec_ import exec_, shell
+from millpond.cli.glue import glue
 from millpond.cli.iam import iam
 from millpond.cli.init import init
 from millpond.cli.logs import logs
@@ -56,6 +57,7 @@ VERBS = (
     destroy,
     run,
     debug,
+    glue,
     start,
     query,
     logs,

@@ -42,9 +42,9 @@ def snapshot(
     with exclusive(settings):
         match action:
             case Action.SAVE:
-                _save(settings, snapshots, name)
+                save(settings, snapshots, name)
             case Action.LOAD:
-                _load(settings, snapshots, name)
+                load(settings, snapshots, name)
             case Action.REMOVE:
                 snapshots.remove(name)
 
@@ -62,14 +62,16 @@ def _stack(settings: Settings) -> EmbeddedStack:
     return EmbeddedStack(settings, settings.home / "tools.json")
 
 
-def _save(settings: Settings, snapshots: Snapshots, name: str) -> None:
+def save(settings: Settings, snapshots: Snapshots, name: str) -> None:
+    """Save a running stack."""
     require_running(settings)
     with console.step(f"Saving {name}"):
         made = snapshots.save(name, _stack(settings))
     console.note(f"{made.path}, {made.size:,} bytes")
 
 
-def _load(settings: Settings, snapshots: Snapshots, name: str) -> None:
+def load(settings: Settings, snapshots: Snapshots, name: str) -> None:
+    """Put a snapshot in the place of a stack, and bring that up."""
     stack = _stack(settings)
     found = snapshots.find(name)
     with console.step(f"Unpacking {found.name}"):
