@@ -7,6 +7,7 @@ a number where a name should be is kept, or becomes an internal error with the e
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,16 +29,42 @@ from millpond.planes.common import constraints
 _LOG = logging.getLogger(__name__)
 
 CHECKED: Mapping[str, str] = {
+    "backup": "InvalidParameterValueException",
+    "budgets": "InvalidParameterException",
+    "cloudformation": "ValidationError",
+    "cloudtrail": "ValidationException",
+    "codepipeline": "ValidationException",
+    "dynamodbstreams": "ValidationException",
+    "ecr": "InvalidParameterException",
+    "ecs": "InvalidParameterException",
     "events": "ValidationException",
+    "iam": "ValidationError",
+    "kms": "ValidationException",
+    "lakeformation": "ValidationException",
     "logs": "InvalidParameterException",
     "scheduler": "ValidationException",
     "secretsmanager": "ValidationException",
+    "sns": "ValidationError",
+    "ssm": "ValidationException",
     "stepfunctions": "ValidationException",
+    "sts": "ValidationError",
 }
-"""Patched services whose requests are held against their models, with the code of a refusal.
+"""Services whose requests are held against their models before anything else, with the code of a refusal.
 
-Those of planes say it in their tables of operations.
+Those of planes say it in their tables of operations. The others have own words for most of it (S3, DynamoDB,
+SQS, EC2, Lambda, CloudWatch); what they stumble over is held against the model then (:data:`STUMBLING`).
 """
+STUMBLING: Mapping[str, str] = {
+    "cloudwatch": "ValidationError",
+    "dynamodb": "ValidationException",
+    "ec2": "InvalidParameterValue",
+    "lambda": "InvalidParameterValueException",
+    "s3": "InvalidRequest",
+    "sqs": "InvalidParameterValue",
+}
+"""Services whose own code reads a request first, with the code of a refusal of what it could not read."""
+
+STUMBLED = "with these values"
 
 # What is said of a text that is no ARN, where the models do not say how one looks.
 _INVALID_ARN = {
@@ -46,6 +73,17 @@ _INVALID_ARN = {
     "stepfunctions": ("InvalidArn", "Invalid Arn: 'Invalid ARN prefix: {}'"),
 }
 _COLONS = 5
+_THEIRS = ("localstack", "moto")
+# What code raises that did not expect a value; not what a machine does to it, such as a full disk.
+_UNEXPECTED = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 # The words of AWS's own reader of JSON, by the kind of value that was found and the one that was wanted.
 _FOUND = {bool: "{}_VALUE", int: "NUMBER_VALUE", float: "NUMBER_VALUE", str: "STRING_VALUE"}
 _WANTED = {
@@ -78,7 +116,12 @@ def install_requests() -> None:
         if isinstance(exception, NotImplementedError) and context.operation:
             exception = told(context, exception)
         elif not isinstance(exception, known):
-            exception = _of_moto(context, exception) or _internal(context, exception)
+            exception = (
+                _of_moto(context, exception)
+                or _of_model(context, exception)
+                or _of_others(context, exception)
+                or _internal(context, exception)
+            )
         if context.operation is not None:
             return theirs(self, exception, context)
         # An error has no form without an operation; which one does not matter.
@@ -159,12 +202,39 @@ def _of_moto(context: RequestContext, exception: Exception) -> CommonServiceExce
     return None
 
 
+def _of_model(context: RequestContext, exception: Exception) -> CommonServiceException | None:
+    """What a service stumbled over, if its model does not allow the request in the first place."""
+    service: Any = context.service
+    if context.operation is None or service.service_name not in STUMBLING:
+        return None
+    found = constraints.problems(service.service_name, context.operation.name, context.service_request or {})
+    if not found:
+        return None
+    _LOG.info("%s was asked what its model does not allow", context.operation.name, exc_info=exception)
+    return CommonServiceException(STUMBLING[service.service_name], constraints.message(found))
+
+
+def _of_others(context: RequestContext, exception: Exception) -> CommonServiceException | None:
+    """What moto, or LocalStack, did not expect: nobody here can do it, however often it is asked."""
+    if context.operation is None or not isinstance(exception, _UNEXPECTED):
+        return None
+    owners = [name.partition(".")[0] for name in _modules(exception)]
+    owner = next((one for one in reversed(owners) if one in (*_THEIRS, "millpond")), "")
+    if owner not in _THEIRS:
+        return None
+    _LOG.warning("%s stumbled at %s", owner, context.operation.name, exc_info=exception)
+    return refusal(context, STUMBLED)
+
+
 def _raised_in(exception: Exception) -> str:
     """The module that an exception comes from."""
-    trace = exception.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return "" if trace is None else str(trace.tb_frame.f_globals.get("__name__", ""))
+    return next(iter(reversed(_modules(exception))), "")
+
+
+def _modules(exception: Exception) -> list[str]:
+    """The modules that an exception went through, those that called first."""
+    frames = traceback.walk_tb(exception.__traceback__)
+    return [str(frame.f_globals.get("__name__", "")) for frame, _ in frames]
 
 
 def _unreadable(context: RequestContext, error: RequestParserError) -> CommonServiceException:

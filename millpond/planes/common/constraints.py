@@ -58,15 +58,23 @@ def _of(shape: Shape, value: Any, path: str) -> Iterator[str]:
     elif isinstance(shape, ListShape) and isinstance(value, list | tuple):
         yield from _of_length(shape, value, path)
         for number, one in enumerate(value, 1):
-            yield from _of(shape.member, one, f"{path}.{number}.member")
+            yield from _of_inner(shape.member, one, f"{path}.{number}.member")
     elif isinstance(shape, MapShape) and isinstance(value, Mapping):
         yield from _of_length(shape, value, path)
         for key, one in value.items():
-            yield from _of(shape.value, one, f"{path}.{key}.member")
+            yield from _of_inner(shape.value, one, f"{path}.{key}.member")
     elif shape.type_name == "string" and isinstance(value, str):
         yield from _of_text(shape, value, path)
     elif shape.type_name in ("integer", "long", "double", "float") and isinstance(value, int | float):
         yield from _of_number(shape, value, path)
+
+
+def _of_inner(shape: Shape, value: Any, path: str) -> Iterator[str]:
+    """What is wrong with an item of a list or a value of a map, which is never null."""
+    if value is None:
+        yield f"Value null at '{path}' failed to satisfy constraint: Member must not be null"
+    else:
+        yield from _of(shape, value, path)
 
 
 def _of_structure(shape: StructureShape, value: Mapping[str, Any], path: str) -> Iterator[str]:
