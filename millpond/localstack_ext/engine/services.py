@@ -110,13 +110,12 @@ def _lambda() -> Service:
 
 def _secretsmanager() -> Service:
     from localstack.services.moto import MotoFallbackDispatcher
-    from localstack.services.secretsmanager.provider import SecretsmanagerProvider
 
+    from millpond.localstack_ext.secretsmanager.provider import RotatingSecretsProvider
     from millpond.localstack_ext.secretsmanager.rotation import install_rotation
 
     install_rotation()
-    provider: Any = SecretsmanagerProvider
-    return Service.for_provider(provider(), dispatch_table_factory=MotoFallbackDispatcher)
+    return Service.for_provider(RotatingSecretsProvider(), dispatch_table_factory=MotoFallbackDispatcher)
 
 
 def _stepfunctions() -> Service:

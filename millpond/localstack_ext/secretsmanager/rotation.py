@@ -3,18 +3,18 @@
 LocalStack runs the four steps within the call, hides what went wrong in them, names the secret otherwise than
 AWS does, and breaks where a rotation is to be configured but not begun. Sources: ``RotateSecret`` in the
 Secrets Manager API Reference, "Rotation by Lambda function" and "Troubleshoot AWS Secrets Manager rotation"
-in the User Guide. Rotations by the clock do not begin here.
+in the User Guide. The clock that begins them is in ``provider.py``.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import re
 import threading
 import time
+import uuid
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from localstack.aws.connect import connect_to
@@ -27,15 +27,15 @@ from moto.secretsmanager.exceptions import (
 from moto.secretsmanager.models import FakeSecret, SecretsManagerBackend
 
 from millpond.localstack_ext.engine import patches
-from millpond.planes.scheduler.timing import Timing
+from millpond.localstack_ext.secretsmanager.windows import next_window
+from millpond.localstack_ext.state import engine_state
 
 CURRENT, PENDING = "AWSCURRENT", "AWSPENDING"
 STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
 PRINCIPAL = "secretsmanager.amazonaws.com"
-LONGEST_INTERVAL_DAYS = 1000
-_DURATION = re.compile(r"([1-9]|1\d|2[0-4])h")
-# Where a secret keeps its ``RotationRules``.
+# Where a secret keeps its ``RotationRules``, and when its next window opens, in seconds of the epoch.
 _RULES = "millpond_rotation_rules"
+_OPENS = "millpond_rotation_opens"
 
 _log = logging.getLogger(__name__)
 
@@ -95,42 +95,51 @@ def _rotate_secret(
 def _configure(backend: Any, secret: Any, function: str, rules: Mapping[str, Any]) -> None:
     """Keep how the secret is to be rotated: rules that are given take the place of those before."""
     kept = dict(rules) or vars(secret).get(_RULES) or {}
-    following = _next_rotation(kept)
+    now = datetime.now(UTC)
+    try:
+        next_window(kept, now)
+    except ValueError as error:
+        raise InvalidParameterException(str(error)) from error
     if not _may_be_called(backend, function):
         raise AccessDeniedError
     secret.rotation_lambda_arn = function
     secret.auto_rotate_after_days = kept.get("AutomaticallyAfterDays", 0)
     secret.rotation_enabled = secret.rotation_requested = True
-    secret.next_rotation_date = following
     setattr(secret, _RULES, kept)
+    _plan(secret, now)
 
 
-def _next_rotation(rules: Mapping[str, Any]) -> int | None:
-    """When a secret with these rules is to be rotated next, in seconds of the epoch."""
-    days, schedule = rules.get("AutomaticallyAfterDays"), rules.get("ScheduleExpression")
-    if days is not None and schedule is not None:
-        raise InvalidParameterException(
-            "You can't specify both AutomaticallyAfterDays and ScheduleExpression in RotationRules."
-        )
-    if days is not None and not 1 <= days <= LONGEST_INTERVAL_DAYS:
-        raise InvalidParameterException("RotationRules.AutomaticallyAfterDays must be within 1-1000.")
-    if (duration := rules.get("Duration")) is not None and not _DURATION.fullmatch(duration):
-        raise InvalidParameterException(f"RotationRules.Duration {duration} is not valid: 1h to 24h.")
-    now = datetime.now(UTC)
-    if days is not None:
-        return int((now + timedelta(days=days)).timestamp())
-    if schedule is None:
+def _plan(secret: Any, now: datetime) -> None:
+    """Set a secret's next window."""
+    window = next_window(vars(secret).get(_RULES) or {}, now)
+    secret.next_rotation_date = int(window.closes.timestamp()) if window else None
+    setattr(secret, _OPENS, int(window.opens.timestamp()) if window else None)
+
+
+def due(secret: Any) -> datetime | None:
+    """When a secret is to be rotated next; None if it is not."""
+    kept = vars(secret)
+    opens = kept.get(_OPENS)
+    if opens is None or not kept.get("rotation_enabled") or secret.is_deleted():
         return None
-    try:
-        moment = Timing(schedule, "UTC", now).next(now)
-    except ValueError as error:
-        raise InvalidParameterException(f"RotationRules.ScheduleExpression is not valid: {error}") from error
-    return None if moment is None else int(moment.timestamp())
+    return datetime.fromtimestamp(opens, UTC)
+
+
+def rotate_by_schedule(backend: Any, secret: Any, now: datetime) -> None:
+    """Begin a rotation whose window is open; one that is not complete is begun again."""
+    _plan(secret, now)
+    if (version := _pending_version(secret)) is None:
+        version = str(uuid.uuid4())
+        secret.versions[version] = _empty_version(version)
+    _begin(backend, secret, version, STEPS)
+    engine_state.note("secretsmanager")
 
 
 def _with_rules(theirs: Any, secret: Any) -> dict[str, Any]:
     """A secret as it is described; moto knows of days alone."""
     described: dict[str, Any] = theirs(secret)
+    if not secret.rotation_enabled:
+        described["NextRotationDate"] = None
     if "RotationRules" in described and (rules := vars(secret).get(_RULES)):
         described["RotationRules"] = dict(rules)
     return described
@@ -201,6 +210,7 @@ def _begin_test(backend: Any, secret: Any, version: str) -> None:
 def _run(backend: Any, secret: Any, version: str, steps: Sequence[str]) -> None:
     if all(_call(backend, secret, version, step) for step in steps):
         secret.last_rotation_date = int(time.time())
+    engine_state.note("secretsmanager")
 
 
 def _call(backend: Any, secret: Any, version: str, step: str) -> bool:

@@ -28,7 +28,7 @@ PLANES: Mapping[str, Callable[[], Any]] = {
 }
 
 # Services that fetch from others when they come back: a function its code from S3, its event sources.
-CALL_OTHERS = ("lambda",)
+CALL_OTHERS = ("lambda", "secretsmanager")
 
 
 @dataclass(frozen=True)
