@@ -10,7 +10,7 @@ from localstack.runtime import hooks
 from localstack.services.sqs import constants
 from twisted.web import http
 
-from millpond.localstack_ext.engine import arns, chaos, patches, planes, refusals, requests, stream
+from millpond.localstack_ext.engine import arns, chaos, clients, patches, planes, refusals, requests, stream
 from millpond.localstack_ext.glue import iceberg_rest
 from millpond.localstack_ext.iam import guard
 from millpond.localstack_ext.state import engine_state
@@ -57,6 +57,7 @@ install_guard = hooks.on_infra_start()(guard.install_guard)
 install_stream = hooks.on_infra_start(priority=-5)(stream.install_stream)
 stay_offline = hooks.on_infra_start()(_stay_offline)
 forget_empty_attributes = hooks.on_infra_start()(_forget_empty_attributes)
+bound_clients = hooks.on_infra_start()(clients.install_clients)
 remember_content_types = hooks.on_infra_start()(_remember_content_types)
 check_requests = hooks.on_infra_start(priority=-5)(requests.install_requests)
 refuse_by_name = hooks.on_infra_start()(refusals.install_refusals)

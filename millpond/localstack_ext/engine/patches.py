@@ -58,6 +58,13 @@ INVENTORY: tuple[Target, ...] = (
         _LOCALSTACK,
         "The same.",
     ),
+    Target(
+        "localstack.aws.connect:ClientFactory._get_client",
+        "(self, service_name, region_name, use_ssl, verify, endpoint_url, aws_access_key_id, "
+        "aws_secret_access_key, aws_session_token, config)",
+        _LOCALSTACK,
+        "It keeps 256 clients of sessions that have ended, 60 MB.",
+    ),
     # SQS
     Target(
         "localstack.services.sqs.constants:DELETE_IF_DEFAULT",
