@@ -5,7 +5,8 @@ Source: ``CreateVpnConnection``, ``CreateVpnConnectionRoute``, ``DeleteVpnConnec
 ``DescribeRouteTables`` in the Amazon EC2 API Reference. A route of a connection whose gateway propagates into
 a route table is shown there with the origin ``EnableVgwRoutePropagation``. Types ``FlowLog`` with its
 ``DestinationOptions``, and ``SecurityGroupRule`` with its ``Description``, which rules of every kind have;
-``ModifySecurityGroupRules``, which moto does of rules with addresses alone.
+``ModifySecurityGroupRules``, which moto does of rules with addresses alone; ``CreateDhcpOptions`` with tags;
+``ModifyManagedPrefixList``, which takes the name away where none is given, and leaves ``MaxEntries``.
 """
 
 from __future__ import annotations
@@ -113,6 +114,45 @@ class NetworkProvider(Ec2Provider):
             _modify(rule, one.get("SecurityGroupRule") or {})
         return {"Return": True}
 
+    @handler("CreateDhcpOptions", expand=False)
+    def create_dhcp_options(self, context: RequestContext, request: Any) -> Any:  # type: ignore[override]
+        answer: Any = call_moto(context)
+        made = answer["DhcpOptions"]
+        tags = {
+            tag["Key"]: tag["Value"]
+            for specification in request.get("TagSpecifications") or []
+            for tag in specification.get("Tags") or []
+        }
+        if tags:
+            _backend(context).create_tags([made["DhcpOptionsId"]], tags)
+            made["Tags"] = [{"Key": key, "Value": value} for key, value in tags.items()]
+        return answer
+
+    @handler("ModifyManagedPrefixList", expand=False)
+    def modify_managed_prefix_list(  # type: ignore[override]
+        self, context: RequestContext, request: Any
+    ) -> Any:
+        found = _backend(context).managed_prefix_lists.get(request["PrefixListId"])
+        if found is None or found.owner_id == "AWS":
+            raise CommonServiceException(
+                "InvalidPrefixListID.NotFound",
+                f"The prefix list ID '{request['PrefixListId']}' does not exist",
+            )
+        modify_prefix_list(found, request)
+        return {
+            "PrefixList": {
+                "PrefixListId": found.id,
+                "AddressFamily": found.address_family,
+                "State": found.state,
+                "PrefixListArn": found.prefix_list_arn,
+                "PrefixListName": found.prefix_list_name,
+                "MaxEntries": found.max_entries,
+                "Version": found.version,
+                "Tags": [{"Key": one["key"], "Value": one["value"]} for one in found.get_tags()],
+                "OwnerId": found.owner_id,
+            }
+        }
+
     @handler("CreateVpnConnectionRoute")
     def create_vpn_connection_route(
         self, context: RequestContext, destination_cidr_block: str, vpn_connection_id: str, **_: Any
@@ -218,6 +258,47 @@ def _matches(connection: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
         case name:
             values = [str(connection.get(_MEMBERS[name], ""))]
     return any(fnmatchcase(value, pattern) for value in values for pattern in given["Values"])
+
+
+def modify_prefix_list(found: Any, wanted: Mapping[str, Any]) -> None:
+    """Make moto's prefix list as ``ModifyManagedPrefixList`` wants it; other entries are a new version."""
+    version = wanted.get("CurrentVersion")
+    added, removed = (
+        {one["Cidr"]: one for one in wanted.get(name) or []} for name in ("AddEntries", "RemoveEntries")
+    )
+    if (added or removed) and version is None:
+        raise CommonServiceException(
+            "MissingParameter", "The request must contain the parameter CurrentVersion"
+        )
+    if version is not None and int(version) != found.version:
+        raise CommonServiceException(
+            "PrefixListVersionMismatch", "The prefix list has the incorrect version number."
+        )
+    if (added or removed) and wanted.get("MaxEntries"):
+        raise CommonServiceException(
+            "InvalidParameterCombination",
+            "You cannot modify the entries and the maximum entries for the prefix list in the same request.",
+        )
+    if both := sorted(added.keys() & removed.keys()):
+        raise CommonServiceException(
+            "InvalidParameterValue",
+            f"Request cannot contain Cidr {both[0]} in both AddPrefixListEntries and RemovePrefixListEntries",
+        )
+    entries = {one["Cidr"]: one for one in found.entries.get(found.version) or []}
+    if missing := sorted(removed.keys() - entries.keys()):
+        raise CommonServiceException("InvalidRequest", f"The prefix list has no entry {missing[0]}")
+    kept = [one for cidr, one in {**entries, **added}.items() if cidr not in removed]
+    most = int(wanted.get("MaxEntries") or found.max_entries)
+    if len(kept) > most:
+        raise CommonServiceException(
+            "PrefixListMaxEntriesExceeded", f"You've reached the maximum number of entries: {most}"
+        )
+    found.max_entries = most
+    found.prefix_list_name = wanted.get("PrefixListName") or found.prefix_list_name
+    if added or removed:
+        found.version += 1
+        found.entries[found.version] = kept
+    found.state = "modify-complete"
 
 
 def _propagating(table: Any) -> set[str]:
