@@ -142,6 +142,9 @@ class Settings(BaseSettings):
         Whether code of jobs, functions, builds and queries is kept from the home, the state directory and the
         processes of others, where the kernel can do so: ``docs/isolation.md``. In the tier ``compose`` the
         containers do.
+    callers : {"own", "any"}
+        Whose processes the AWS endpoint answers: those of the user who started it, and root's, where the
+        system tells whose they are; or everybody's on this machine.
     tier : {"embedded", "compose"}
         What the stack is made of: processes on this machine, or the containers of docker-compose.yml.
     localstack_image, glue_image, postgres_image : str
@@ -179,6 +182,7 @@ class Settings(BaseSettings):
     keep_state: bool = True
     keep_run_folders: bool = False
     isolation: Literal["auto", "off"] = "auto"
+    callers: Literal["own", "any"] = "own"
     tier: Literal["embedded", "compose"] = "embedded"
     localstack_image: str = "localstack/localstack:4.14.0"
     glue_image: str = "public.ecr.aws/glue/aws-glue-libs:5"

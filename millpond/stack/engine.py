@@ -171,6 +171,7 @@ class Engine:
             "MILLPOND_GLUE_JVM_OPTIONS": settings.glue_jvm_options,
             "MILLPOND_KEEP_RUN_FOLDERS": str(int(settings.keep_run_folders)),
             "MILLPOND_ISOLATION": settings.isolation,
+            "MILLPOND_CALLER_USERS": "" if settings.callers == "any" else ",".join(_own_users()),
             "MILLPOND_IAM_MODE": settings.iam_mode,
             **({VARIABLE: str(self.saved.directory)} if settings.keep_state else {}),
             "MILLPOND_GLUE_VERSIONS": json.dumps(settings.glue.versions),
@@ -238,3 +239,8 @@ class Engine:
             for child in process.find_all(self._settings.state / "pids" / plane):
                 child.stop()
         process.end_marked(self._settings.state)
+
+
+def _own_users() -> list[str]:
+    """Ids of the user who starts the stack, also of who became root for it."""
+    return sorted({str(os.getuid()), os.environ.get("SUDO_UID") or str(os.getuid())})

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from millpond.base import peers
 from millpond.base.config import Settings
 from millpond.base.errors import MillpondError
 from millpond.base.places import RESOURCES
@@ -256,6 +257,17 @@ def find_isolation(settings: Settings) -> Component:
     return Component("isolation", level, None, _ISOLATION.get(level, "own folder, interpreter, /tmp"))
 
 
+def find_callers(settings: Settings) -> Component:
+    """Whose processes the endpoint answers."""
+    if settings.tier == "compose":
+        return Component("callers", "any", None, "every user of this machine may call the endpoint")
+    if settings.callers == "own" and not peers.is_told():
+        return Component("callers", "any", None, "this system does not tell whose process calls")
+    if settings.callers == "any":
+        return Component("callers", "any", None, "every user of this machine may call, by your setting")
+    return Component("callers", "own", None, "the endpoint answers your processes and root's")
+
+
 _ISOLATION = {
     "off": "user code reaches all that you do, by your setting: docs/isolation.md",
     "none": "user code reaches all that you do: this kernel has no Landlock (5.19 and later have)",
@@ -273,6 +285,7 @@ FINDERS: dict[str, Finder] = {
     "terraform": find_terraform,
     "aws provider": find_provider,
     "isolation": find_isolation,
+    "callers": find_callers,
 }
 
 

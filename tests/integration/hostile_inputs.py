@@ -10,7 +10,7 @@ import base64
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -20,7 +20,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
 from botocore.session import Session
-from hostile_wire import on_wire
+from hostile_wire import Wire, on_wire
 from hypothesis import strategies as st
 
 PLANES = ("athena", "codebuild", "firehose", "glue", "kinesis", "pipes", "scheduler")
@@ -170,13 +170,17 @@ class Sender:
         self._endpoint_url = endpoint_url
         self._http = urllib3.PoolManager(maxsize=4, retries=False)
 
-    def send(self, one: Hostile) -> Answer:
+    def signed(self, one: Hostile) -> Wire:
+        """A request on the wire with the signature of a client."""
         model = _model(one.service)
         wire = on_wire(model, one.operation, one.body)
         url = self._endpoint_url + wire.path
         request = AWSRequest(wire.method, url, headers=dict(wire.headers), data=wire.body)
         SigV4Auth(Credentials("test", "test"), model.signing_name, "us-east-1").add_auth(request)
-        answer = self._http.request(
-            wire.method, url, body=wire.body, headers=dict(request.headers.items()), timeout=20.0
-        )
+        return replace(wire, headers=dict(request.headers.items()))
+
+    def send(self, one: Hostile) -> Answer:
+        wire = self.signed(one)
+        url = self._endpoint_url + wire.path
+        answer = self._http.request(wire.method, url, body=wire.body, headers=wire.headers, timeout=20.0)
         return Answer(one.service, answer.status, answer.data.decode(errors="replace"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
@@ -9,7 +10,7 @@ import signal
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import psutil
@@ -18,7 +19,11 @@ from athena_fixtures import Lake
 from botocore.exceptions import ClientError
 from engine_fixtures import RunningEngine
 from hostile_inputs import SERVICES, Hostile, Sender, requests
+from hostile_wire import Wire
 from hypothesis import HealthCheck, Phase, given, seed, settings
+from sockets import NOBODY, connected_as
+
+from millpond.base import peers
 
 SAMPLE, LOADING, SWEEP = 200, 500, 2_500
 MOST_GROWN = 150 * 2**20
@@ -136,6 +141,37 @@ def test_no_folder_is_removed_for_a_project_that_never_was(
             < 500
         )
     assert kept.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not peers.is_told(), reason="only root can be somebody else")
+@pytest.mark.parametrize(
+    ("service", "operation", "status", "code"),
+    [
+        ("glue", "GetDatabases", 400, "AccessDeniedException"),
+        ("lambda", "ListFunctions", 403, "AccessDeniedException"),
+        ("s3", "ListBuckets", 403, "<Code>AccessDenied</Code>"),
+        ("sts", "GetCallerIdentity", 403, "<Code>AccessDenied</Code>"),
+        ("ec2", "DescribeVpcs", 403, "<Code>UnauthorizedOperation</Code>"),
+        ("", "/_localstack/health", 403, "message"),
+        ("", "/_localstack/state", 403, "message"),
+    ],
+)
+def test_process_of_another_user_is_refused_in_the_form_of_the_service(
+    sender: Sender, running_engine: RunningEngine, service: str, operation: str, status: int, code: str
+) -> None:
+    port = running_engine.settings.gateway_port
+    wire = sender.signed(Hostile(service, operation, b"{}")) if service else Wire("GET", operation, b"")
+    for user, expected in ((NOBODY, status), (os.geteuid(), 200)):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        connection.sock = connected_as(user, ("127.0.0.1", port))
+        with closing(connection):
+            # Also where the connection stays open.
+            for _ in range(2):
+                connection.request(wire.method, wire.path, wire.body, dict(wire.headers))
+                answer = connection.getresponse()
+                text = answer.read().decode()
+                assert answer.status == expected, text
+                assert user != NOBODY or (code in text and "callers" in text)
 
 
 def sweep(sender: Sender, number: int, many: int) -> list[str]:

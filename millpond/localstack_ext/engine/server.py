@@ -1,7 +1,8 @@
-"""The gateway's server, bound to the addresses it was told to bind to, and able to hang up."""
+"""The gateway's server: bound to the addresses that it was told, it knows who calls, and can hang up."""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from localstack import config
@@ -20,8 +21,11 @@ from rolo.websocket import WebSocketRequest
 from twisted.internet import reactor, ssl, threads
 from twisted.web.server import NOT_DONE_YET
 
+from millpond.localstack_ext.engine import callers
+
 _in_reactor: Any = threads.blockingCallFromThread
 _Response: Any = HeaderPreservingWSGIResponse
+_KNOWN = "millpond_is_stranger"
 CONNECTION = "millpond.connection"
 """Key of a request's environment: its :class:`Connection`."""
 
@@ -46,15 +50,40 @@ class _Resource(HeaderPreservingWSGIResource):
     def render(self, request: Any) -> Any:
         response = _Response(self._reactor, self._threadpool, self._application, request)
         response.environ[CONNECTION] = Connection(response)
+        if _comes_from_stranger(request):
+            response.environ[callers.STRANGER] = True
         response.start()
         return NOT_DONE_YET
+
+
+class _Front(WebsocketResourceDecorator):
+    def _processWebsocket(self, request: Any) -> None:  # noqa: N802 (their name)
+        if _comes_from_stranger(request):
+            request.transport.abortConnection()
+        else:
+            super()._processWebsocket(request)
+
+
+@cache
+def _admitted() -> frozenset[int] | None:
+    return callers.admitted()
+
+
+def _comes_from_stranger(request: Any) -> bool:
+    """Whether the caller may not call, which does not change while a connection is open."""
+    connection = request.channel
+    if (known := getattr(connection, _KNOWN, None)) is None:
+        peer, own = request.getClientAddress(), request.getHost()
+        known = callers.is_stranger(_admitted(), (peer.host, peer.port), (own.host, own.port))
+        setattr(connection, _KNOWN, known)
+    return bool(known)
 
 
 class _Site(TwistedGateway):
     def __init__(self, gateway: Gateway) -> None:
         super().__init__(gateway)
         pool = reactor.getThreadPool()  # type: ignore[attr-defined]
-        self.resource = WebsocketResourceDecorator(
+        self.resource = _Front(
             original=_Resource(reactor, pool, WsgiGateway(gateway)),  # type: ignore[no-untyped-call]
             websocketListener=WebSocketRequest.listener(gateway.accept),
         )
@@ -66,6 +95,8 @@ class InterfaceBoundServer(TwistedRuntimeServer):
     def register(
         self, gateway: Gateway, listen: list[config.HostAndPort], ssl_creds: tuple[str, str] | None = None
     ) -> None:
+        first: Any = callers.refuse_strangers
+        gateway.request_handlers.insert(0, first)
         site: Any = _Site(gateway)
         if ssl_creds:
             certificate, key = ssl_creds

@@ -65,7 +65,7 @@ class Guard:
         denied = [one for one in judged if not one.is_allowed]
         if denied and self.mode is Mode.ENFORCE:
             model: Any = context.operation.service_model
-            code, status = _ERRORS.get(model.service_name) or _ERRORS[model.protocol]
+            code, status = denial(model.service_name, model.protocol)
             raise CommonServiceException(code, denied[0].text, status_code=status, sender_fault=True)
 
     def acting_key(self, context: RequestContext) -> str:
@@ -178,3 +178,14 @@ def install_guard() -> None:
 
 def _answer(content: object, status: int = 200) -> Response:
     return Response(json.dumps(content), status=status, mimetype="application/json")
+
+
+def denial(service: str, protocol: str) -> tuple[str, int]:
+    """The code and the status of a service's error for what is not allowed.
+
+    Parameters
+    ----------
+    service, protocol : str
+        Names of botocore, as ``glue`` and ``json``.
+    """
+    return _ERRORS.get(service) or _ERRORS[protocol]
