@@ -31,6 +31,7 @@ def read(line: str, type_: str, *, openx: bool = True, name: str = "c", **option
         ('{"c": "12"}', "bigint", 12),
         ('{"c": 1.5e2}', "double", 150.0),
         ('{"c": 1.5}', "decimal(9,2)", Decimal("1.50")),
+        ('{"c": "2024-01-31"}', "date", 19753),
         ('{"c": ["x", null]}', "array<string>", ["x", None]),
         ('{"c": {"a": 1}}', "map<string,int>", [("a", 1)]),
         (
@@ -53,7 +54,9 @@ def test_values_are_read_as_both_serdes_read_them(line: str, type_: str, value: 
         ('{"c": 1.234}', "decimal(9,2)"),
         ('{"c": {"a": 1}}', "string"),
         ('{"c": 1}', "array<int>"),
-        ('{"c": "2024-01-01"}', "date"),
+        ('{"c": "2024-02-30"}', "date"),
+        ('{"c": "2024-1-1"}', "date"),
+        ('{"c": 19753}', "date"),
         ('{"c": {"A": 1}}', "map<string,int>"),
         ('{"c": 1, "C": 2}', "int"),
     ],

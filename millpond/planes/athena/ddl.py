@@ -257,6 +257,12 @@ def _rename_table(statement: st.AlterTable, session: Session) -> None:
         raise _translated(error) from error
 
 
+def _as_path(location: str) -> str:
+    """A location as Hive writes it: without the slash at its end, unless it is a whole bucket."""
+    bucket, prefix = split_location(location)
+    return location.rstrip("/") if prefix else f"s3://{bucket}/"
+
+
 def _table_input(statement: st.CreateTable) -> dict[str, Any]:
     serde, input_format, output_format = _formats(statement)
     parameters = {"EXTERNAL": "TRUE", **statement.properties}
@@ -267,7 +273,7 @@ def _table_input(statement: st.CreateTable) -> dict[str, Any]:
         "Parameters": parameters,
         "StorageDescriptor": {
             "Columns": [_column(c) for c in statement.columns],
-            "Location": statement.location,
+            "Location": _as_path(statement.location),
             "InputFormat": input_format,
             "OutputFormat": output_format,
             "SerdeInfo": {"SerializationLibrary": serde, "Parameters": statement.serde_properties},
@@ -345,7 +351,7 @@ def _alter_table(statement: st.AlterTable, session: Session) -> None:
         storage["Columns"] = added
     elif statement.location:
         split_location(statement.location)
-        storage["Location"] = statement.location
+        storage["Location"] = _as_path(statement.location)
     else:
         given["Parameters"] = {**given.get("Parameters", {}), **statement.properties}
     given["StorageDescriptor"] = storage

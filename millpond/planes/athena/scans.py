@@ -30,7 +30,7 @@ from millpond.planes.athena.projection import is_projected, location_of, project
 from millpond.planes.athena.queries import Filter, Listing, Scan
 from millpond.planes.athena.relations import Column
 from millpond.planes.athena.serdes import json_rows
-from millpond.planes.athena.texts import delimited, quoted
+from millpond.planes.athena.texts import delimited, null_text, quoted, separator
 from millpond.planes.athena.types import INTEGRAL, Type, duckdb_type, literal, quote
 
 if TYPE_CHECKING:
@@ -376,11 +376,9 @@ def _read_function(
         # An empty value is an empty text.
         return _csv(listed, columns, parameters, common, dialect, None)
     if "lazysimple" in library:
-        _refuse_unread(options, columns)
-        separator = options.get("field.delim", options.get("serialization.format", "\x01"))
-        separator = "\x01" if separator == "1" else separator
-        null = options.get("serialization.null.format", "\\N")
-        return _csv(listed, columns, parameters, common, (separator, "", ""), null)
+        _refuse_unread(options)
+        dialect = (separator(options, 0), "", "")
+        return _csv(listed, columns, parameters, common, dialect, null_text(options))
     raise NotSupported(f"The format {library or storage.get('InputFormat') or 'of the table'}")
 
 
@@ -394,12 +392,10 @@ def _text_converter(serde: Mapping[str, Any]) -> Callable[[str, Type, int], str 
     return None
 
 
-def _refuse_unread(options: Mapping[str, str], columns: Sequence[Column]) -> None:
-    """Refuse what LazySimpleSerDe reads out of a line and ``read_csv`` does not: signs in signs."""
+def _refuse_unread(options: Mapping[str, str]) -> None:
+    """Refuse what LazySimpleSerDe reads out of a line and ``read_csv`` does not."""
     if options.get("escape.delim"):
         raise NotSupported("A text table with escapes")
-    if nested := [column.name for column in columns if column.type.elements]:
-        raise NotSupported(f"The nested column {nested[0]} of a text table")
 
 
 def _lines(listed: str, common: str) -> str:

@@ -12,11 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from millpond.planes.athena.kernels import Kernel, fail, unsupported
+from millpond.planes.athena.kernels import Kernel, fail, times, unsupported
 from millpond.planes.athena.relations import Column
 from millpond.planes.athena.types import INTEGRAL, VARCHAR, Type, row
 
 _WHOLE = re.compile(r"-?\d{1,19}")
+_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})", re.ASCII)
 _BITS = {"tinyint": 8, "smallint": 16, "integer": 32, "bigint": 64}
 
 
@@ -108,6 +109,8 @@ def _simple(value: Any, type_: Type) -> Any:
         return None
     if type_.is_text:
         return str(value)
+    if type_.name == "date":
+        return _day(value)
     if type_.name in INTEGRAL:
         return _whole(value, _BITS[type_.name])
     if not isinstance(value, _Number):
@@ -115,6 +118,16 @@ def _simple(value: Any, type_: Type) -> Any:
     if type_.name in ("double", "real"):
         return float(value)
     return _decimal(value, type_) if type_.name == "decimal" else None
+
+
+def _day(text: str) -> int | None:
+    """Days since 1970 of a date as ISO 8601 writes it."""
+    found = None if isinstance(text, _Number) else _DATE.fullmatch(text)
+    if found is None:
+        return None
+    year, month, day = map(int, found.groups())
+    is_one = 1 <= month <= 12 and 1 <= day <= times.month_length(year, month)
+    return times.days_of(year, month, day) if is_one else None
 
 
 def _whole(text: str, bits: int) -> int | None:

@@ -9,9 +9,11 @@ either: spaces around numbers, ``yes`` for true, fractions that are rounded, zon
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from millpond.planes.athena.exceptions import NotSupported
-from millpond.planes.athena.types import Type, duckdb_type
+from millpond.planes.athena.kernels import Kernel, unsupported
+from millpond.planes.athena.types import Type, array, duckdb_type, literal, quote, row
 
 _WHOLE = "[+-]?[0-9]*(\\.[0-9]*)?"
 _NUMBER = "[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]+)?"
@@ -20,7 +22,35 @@ _TIME = "[0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2}(\\.[0-9]{1,9})?"
 _ISO = "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\\.[0-9]{1,9})?)?"
 
 
-def delimited(value: str, type_: Type, options: Mapping[str, str]) -> str | None:
+_SIGNS = (
+    ("field.delim", "serialization.format"),
+    ("collection.delim", "colelction.delim"),
+    ("mapkey.delim",),
+)
+_MOST_LEVELS = 8
+
+
+def separator(options: Mapping[str, str], level: int) -> str:
+    """What parts values at a level of nesting, by LazySimpleSerDe's properties: a sign or its number.
+
+    Raises
+    ------
+    NotSupported
+        If values are nested deeper than the SerDe has signs for.
+    """
+    if level >= _MOST_LEVELS:
+        raise NotSupported(f"More than {_MOST_LEVELS} levels of a text table")
+    names = _SIGNS[level] if level < len(_SIGNS) else ()
+    given = next((options[name] for name in names if options.get(name)), str(level + 1))
+    return chr(int(given) % 256) if given.lstrip("-").isdecimal() and int(given) < 128 else given
+
+
+def null_text(options: Mapping[str, str]) -> str:
+    """The text that is NULL."""
+    return options.get("serialization.null.format", "\\N")
+
+
+def delimited(value: str, type_: Type, options: Mapping[str, str], level: int = 1) -> str | None:
     """SQL of a value of LazySimpleSerDe; None where it is what DuckDB makes of it.
 
     Parameters
@@ -31,12 +61,16 @@ def delimited(value: str, type_: Type, options: Mapping[str, str]) -> str | None
         Its column's.
     options : mapping
         ``SERDEPROPERTIES``.
+    level : int
+        How deep a value stands: a nested one is parted by the sign of its level.
 
     Raises
     ------
     NotSupported
         If they have formats of timestamps.
     """
+    if type_.elements:
+        return _nested(value, type_, options, level)
     if type_.is_integral:
         return _when(_matches(value, _WHOLE) + f" AND {value} NOT IN ('', '+', '-')", _whole(value, type_))
     trimmed = f"trim({value})"
@@ -48,6 +82,51 @@ def delimited(value: str, type_: Type, options: Mapping[str, str]) -> str | None
         is_one = f"length({value}) >= 8 AND {_matches(trimmed, f'{_DATE}( {_TIME})?|{_ISO}')}"
         return _when(is_one, f"date_trunc('millisecond', TRY_CAST({trimmed} AS TIMESTAMP))")
     return _of_both(value, type_)
+
+
+def _nested(value: str, type_: Type, options: Mapping[str, str], level: int) -> str:
+    parts = f"string_split({value}, {literal(separator(options, level))})"
+    item, target = f"t{level}", duckdb_type(type_)
+    if type_.name == "array":
+        inner = _item(item, type_.elements[0], options, level + 1)
+        listed = f"list_transform({parts}, lambda {item}: {inner})"
+        return f"CASE WHEN {value} = '' THEN CAST([] AS {target}) ELSE {listed} END"
+    if type_.name == "map":
+        between, null = literal(separator(options, level + 1)), literal(null_text(options))
+        name = f"split_part({item}, {between}, 1)"
+        rest = f"CASE WHEN contains({item}, {between}) THEN substr({item}, strpos({item}, {between}) + 1) END"
+        key, held = type_.elements
+        of_key, of_value = _item(name, key, options, level + 2), _item(rest, held, options, level + 2)
+        kept = f"list_filter({parts}, lambda {item}: {name} <> {null})"
+        pairs = f"list_transform({kept}, lambda {item}: struct_pack(k := {of_key}, v := {of_value}))"
+        made = Kernel(_entries, (array(row(type_.elements, ["k", "v"])),), type_).sql([pairs])
+        return f"CASE WHEN {value} = '' THEN CAST(MAP {{}} AS {target}) ELSE {made} END"
+    fields = zip(type_.field_names, type_.elements, strict=True)
+    packed = ", ".join(
+        f"{quote(name)} := {_item(f'{item}[{number}]', of, options, level + 1)}"
+        for number, (name, of) in enumerate(fields, 1)
+    )
+    found = f"list_transform([{parts}], lambda {item}: struct_pack({packed}))[1]"
+    return f"CASE WHEN {value} IS NULL THEN NULL ELSE {found} END"
+
+
+def _item(value: str, type_: Type, options: Mapping[str, str], level: int) -> str:
+    """SQL of a value within another."""
+    made = delimited(value, type_, options, level)
+    if made is None and type_.name == "char":
+        made = f"rpad(substr({value}, 1, {type_.precision}), {type_.precision}, ' ')"
+    elif made is None and type_.name == "varbinary":
+        made = f"encode({value})"
+    elif made is None:
+        made = f"substr({value}, 1, {type_.precision})"
+    return f"CASE WHEN {value} = {literal(null_text(options))} THEN NULL ELSE {made} END"
+
+
+def _entries(pairs: list[dict[str, Any]]) -> list[tuple[Any, Any]]:
+    found = {str(pair["k"]): (pair["k"], pair["v"]) for pair in pairs}
+    if len(found) < len(pairs) or any(pair["k"] is None for pair in pairs):
+        raise unsupported("A map of a text table with a key twice, or with one that is no value of its type")
+    return list(found.values())
 
 
 def quoted(value: str, type_: Type, field: int) -> str | None:

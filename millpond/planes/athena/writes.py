@@ -1,6 +1,6 @@
 """Statements that write files: ``CREATE TABLE AS``, ``INSERT INTO`` and ``UNLOAD``.
 
-Files are Parquet. They are written before the catalog changes, so a reader sees all of them or none.
+Files are written before the catalog changes, so a reader sees all of them or none.
 """
 
 # ruff: noqa: S608 - writing SQL is what this module is for; names and texts in it are quoted
@@ -24,6 +24,7 @@ from millpond.planes.athena.exceptions import (
     table_exists,
     too_many_partitions,
 )
+from millpond.planes.athena.formats import Columns, FileFormat, file_format, format_of
 from millpond.planes.athena.projection import is_projected
 from millpond.planes.athena.queries import CompiledQuery, StoredTable, compile_query
 from millpond.planes.athena.relations import Column, Typed
@@ -35,11 +36,13 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
     from mypy_boto3_s3 import S3Client
 
-_COMPRESSION = {"": "snappy", "snappy": "snappy", "gzip": "gzip", "zstd": "zstd", "none": "uncompressed"}
-_CTAS_OPTIONS = {"format", "external_location", "partitioned_by", "write_compression", "parquet_compression"}
+_CTAS_OPTIONS = {
+    *("format", "external_location", "partitioned_by", "field_delimiter"),
+    *("write_compression", "parquet_compression"),
+}
 _SAID_ANYWAY = {"table_type": "HIVE", "is_external": "TRUE"}
 """Properties of CTAS with the values that they have unless given (User Guide, "CREATE TABLE AS")."""
-_UNLOAD_OPTIONS = {"format", "compression", "partitioned_by"}
+_UNLOAD_OPTIONS = {"format", "compression", "partitioned_by", "field_delimiter"}
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ class Writer:
         database, name = statement.name.database or self._database, statement.name.table
         if is_taken(self._catalog, database, name, if_not_exists=statement.if_not_exists):
             return Written(0, [])
+        made = file_format(options)
         query = self._compile(statement.node)
         keys = [str(key) for key in options.get("partitioned_by", [])]
         check_names(query.columns, keys)
@@ -94,9 +98,9 @@ class Writer:
         compression = options.get("write_compression") or options.get("parquet_compression") or ""
         written = Written(0, [])
         if statement.has_data:
-            written = self._copy(named(query), location, keys, str(compression))
+            written = self._copy(named(query), location, keys, str(compression), made, _typed(query))
         self._catalog.glue.create_table(
-            DatabaseName=database, TableInput=cast(Any, _new_table(name, query.columns, keys, location))
+            DatabaseName=database, TableInput=cast(Any, _new_table(name, query.columns, keys, location, made))
         )
         table = self._catalog.get_table(database, name)
         assert table is not None
@@ -112,27 +116,29 @@ class Writer:
         table = self._catalog.get_table(database, name)
         assert table is not None
         storage = table["StorageDescriptor"]
-        if "parquet" not in str(storage.get("InputFormat", "")).lower():
-            raise NotSupported("INSERT INTO a table that is not Parquet")
+        made = format_of(storage)
         if is_projected(table.get("Parameters") or {}):
             raise NotSupported("INSERT INTO a table with partition projection")
         targets = [c for c in stored.columns if not c.is_hidden]
         sql = aligned(self._compile(statement.node), targets, statement.columns)
-        written = self._copy(sql, str(storage["Location"]), list(stored.partition_keys), "")
         keys = list(stored.partition_keys)
+        compression = str((table.get("Parameters") or {}).get("write.compression", ""))
+        typed = [(target.sql_name, target.type) for target in targets]
+        written = self._copy(sql, str(storage["Location"]), keys, compression, made, typed)
         self._register(database, table, keys, str(storage["Location"]), written.files)
         return written
 
     def unload(self, statement: st.Unload) -> Written:
         """Write a query's result to a place in S3."""
         _refuse_options(statement.properties, _UNLOAD_OPTIONS)
+        made = file_format(statement.properties)
         query = self._compile(statement.node)
         keys = [str(key) for key in statement.properties.get("partitioned_by", [])]
         check_names(query.columns, keys)
         if list_files(self._s3, statement.location):
             raise QueryFailed("HIVE_PATH_ALREADY_EXISTS", f"{statement.location} is not empty")
         compression = str(statement.properties.get("compression", ""))
-        return self._copy(named(query), statement.location, keys, compression)
+        return self._copy(named(query), statement.location, keys, compression, made, _typed(query))
 
     def create_view(self, statement: st.CreateView) -> None:
         """Store a view, once its query has been found to compile."""
@@ -146,20 +152,28 @@ class Writer:
             scanner.prepare(scan)
         return query
 
-    def _copy(self, sql: str, location: str, keys: Sequence[str], compression: str) -> Written:
+    def _copy(
+        self,
+        sql: str,
+        location: str,
+        keys: Sequence[str],
+        compression: str,
+        made: FileFormat,
+        columns: Columns,
+    ) -> Written:
         """Run ``COPY`` below a location; the names of the new files begin with the query's id."""
-        codec = _COMPRESSION.get(compression.lower())
-        if codec is None:
-            raise NotSupported(f"The compression {compression}")
+        sql, options, suffix = made.copied(sql, columns, keys, compression)
         bucket, prefix = split_location(location)
         target = f"s3://{bucket}/{prefix}"
-        options = f"FORMAT parquet, COMPRESSION {codec}"
         if keys:
             listed = ", ".join(quote(key) for key in keys)
             options += f", PARTITION_BY ({listed}), APPEND, FILENAME_PATTERN '{self._query_id}_{{uuid}}'"
+            if made.line is not None:
+                # Else ".csv"; that of the compression is added.
+                options += ", FILE_EXTENSION 'txt'"
             target = target.rstrip("/")
         else:
-            target = f"{target}{self._query_id}.parquet"
+            target = f"{target}{self._query_id}{suffix}"
         found = self._connection.execute(f"COPY ({sql}) TO {literal(target)} ({options})").fetchone()
         rows = int(found[0]) if found else 0
         files = [
@@ -167,16 +181,23 @@ class Writer:
             for path in list_files(self._s3, location)
             if path.rpartition("/")[2].startswith(self._query_id)
         ]
+        if not rows:
+            # No rows are no file.
+            self._remove(files)
+            return Written(0, [])
         self._check_partitions(files, keys)
         return Written(rows, files)
+
+    def _remove(self, files: Sequence[str]) -> None:
+        for path in files:
+            bucket, _, key = path.removeprefix("s3://").partition("/")
+            self._s3.delete_object(Bucket=bucket, Key=key)
 
     def _check_partitions(self, files: Sequence[str], keys: Sequence[str]) -> None:
         """Take back what went into more partitions than one statement may write."""
         if len({path.rpartition("/")[0] for path in files}) <= MOST_PARTITIONS or not keys:
             return
-        for path in files:
-            bucket, _, key = path.removeprefix("s3://").partition("/")
-            self._s3.delete_object(Bucket=bucket, Key=key)
+        self._remove(files)
         raise too_many_partitions("HIVE", "partitions/buckets")
 
     def _register(
@@ -240,6 +261,10 @@ def named(query: CompiledQuery) -> str:
     return f"SELECT {listed} FROM ({query.sql})"
 
 
+def _typed(query: CompiledQuery) -> Columns:
+    return [(column.name.lower(), column.type) for column in query.columns]
+
+
 def aligned(query: CompiledQuery, targets: Sequence[Column], names: Sequence[str]) -> str:
     """The query with the columns of the table it goes into; columns that are not named are NULL."""
     wanted = list(names) or [c.name for c in targets]
@@ -295,7 +320,9 @@ def _stored(value: Typed, target: Type) -> str:
     return coerce(value, target).sql
 
 
-def _new_table(name: str, columns: Sequence[Column], keys: Sequence[str], location: str) -> dict[str, Any]:
+def _new_table(
+    name: str, columns: Sequence[Column], keys: Sequence[str], location: str, made: FileFormat
+) -> dict[str, Any]:
     described = []
     for column in columns:
         try:
@@ -310,12 +337,7 @@ def _new_table(name: str, columns: Sequence[Column], keys: Sequence[str], locati
         "StorageDescriptor": {
             "Columns": [c for c in described if c["Name"] not in keys],
             "Location": location,
-            "InputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
-            "OutputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
-            "SerdeInfo": {
-                "SerializationLibrary": "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe",
-                "Parameters": {"serialization.format": "1"},
-            },
+            **made.storage,
         },
     }
 
@@ -363,8 +385,6 @@ def check_names(columns: Sequence[Column], keys: Sequence[str], renamed: Sequenc
 def _refuse_options(options: dict[str, Any], known: set[str]) -> None:
     if unknown := set(options) - known:
         raise NotSupported(f"The property {unknown.pop()}")
-    if str(options.get("format", "parquet")).lower() != "parquet":
-        raise NotSupported(f"The format {options['format']}")
 
 
 def _view_type(column: Column) -> str:
