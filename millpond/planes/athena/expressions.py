@@ -866,7 +866,7 @@ class ExpressionCompiler:
                 "NOT_SUPPORTED", "FILTER is not yet supported for window functions", *position(node)
             )
         if isinstance(function, exp.GroupConcat):
-            raise QueryFailed("SYNTAX_ERROR", "mismatched input 'OVER'", *position(node))
+            raise NotSupported("listagg as a window function", *position(node))
         if isinstance(function, exp.Anonymous) and any(
             isinstance(e, exp.Distinct) for e in function.expressions
         ):
@@ -970,28 +970,26 @@ class ExpressionCompiler:
 
     def ordered(self, item: exp.Expr, *, in_window: bool = False) -> str:
         """One item of an ORDER BY; NULLs come last unless the query says otherwise."""
-        if (
-            in_window
-            and isinstance(item, exp.Ordered)
-            and self.compile(item.this).type.name in ("double", "real")
-        ):
-            # A window sorts NaN above all, as DuckDB does.
-            return f"{self.compile(item.this).sql} {direction(item)}"
+        if in_window and item.args.get("nulls_first"):
+            value = self.compile(item.this)
+            if value.type.name in ("double", "real"):
+                raise NotSupported("A window over floating point numbers, NULLs first", *position(item))
         if not isinstance(item, exp.Ordered):
             return sort_key(self.compile(item), "ASC NULLS LAST", position(item))
         return sort_key(self.compile(item.this), direction(item), position(item))
 
 
 def sort_key(value: Typed, way: str, place: Place) -> str:
-    """What DuckDB sorts by as Trino does: NaN comes last, whatever the direction."""
+    """What DuckDB sorts by as Trino does: NaN is above all where NULLs come last, else below all."""
     type_ = value.type
     if type_.name in ("map", "json") or any(element.name in ("map", "json") for element in type_.elements):
         message = f"Type {type_} is not orderable, and therefore cannot be used in ORDER BY"
         raise QueryFailed("TYPE_MISMATCH", message, *place)
     if type_.elements:
         return f"{Kernel(nested.orderable, (type_,), type_).sql([value.sql])} {way}"
-    if type_.name in ("double", "real") and way.startswith("DESC"):
-        return f"(- {value.sql}) {way.replace('DESC', 'ASC')}"
+    if type_.name in ("double", "real") and way.endswith("FIRST"):
+        turned = {"ASC": "DESC", "DESC": "ASC"}[way.split()[0]]
+        return f"(- {value.sql}) {turned} NULLS FIRST"
     return f"{value.sql} {way}"
 
 
@@ -1211,7 +1209,7 @@ def _is_grouping(node: exp.Expr) -> bool:
 def is_aggregate(node: exp.Expr) -> bool:
     """Whether a node is the call of an aggregate, not as a window."""
     if isinstance(node, exp.GroupConcat):
-        return True
+        return not isinstance(node.parent, exp.Window)
     if not isinstance(node, exp.Anonymous) or node.name.lower() not in AGGREGATES:
         return False
     parent = node.parent

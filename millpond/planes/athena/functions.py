@@ -22,6 +22,7 @@ from millpond.planes.athena.signatures.overloads import (
     choose,
     common,
     first,
+    nearest_overloads,
     one,
 )
 from millpond.planes.athena.signatures.texts import PATTERNS, TEXTS
@@ -161,6 +162,39 @@ def _joined_alone(name: str, argument: Typed) -> Typed:
     return Typed(kernel.sql([argument.sql]), argument.type)
 
 
+def _check_call(name: str, arguments: Sequence[Typed], place: Place) -> None:
+    """Refuse what Trino refuses before it looks for a signature."""
+    if name in ("coalesce", "format") and len(arguments) < 2:
+        message = f"The '{name}' function must have at least two arguments"
+        raise QueryFailed("SYNTAX_ERROR", message, *place)
+    if name == "format" and arguments[0].type.name != "varchar":
+        message = f"Type of first argument to format() must be VARCHAR (actual: {arguments[0].type})"
+        raise QueryFailed("TYPE_MISMATCH", message, *place)
+
+
+def _is_ambiguous(name: str, overloads: Sequence[Overload], arguments: Sequence[Typed]) -> bool:
+    """Whether a NULL without a type leaves several signatures, none of them the nearest.
+
+    Where their results have one type and are NULL anyway, Trino takes any.
+    """
+    types = [argument.type for argument in arguments]
+    if UNKNOWN not in types:
+        return False
+    if name == "json_extract_scalar":
+        # The text of a document is as long as the document, that of a value of JSON is of any length.
+        return types[0] == UNKNOWN
+    if name == "concat":
+        # A text beside it says which; beside an array it could be another array, or an element.
+        is_list = any(type_.name == "array" for type_ in types)
+        return len(types) == 2 if is_list else set(types) == {UNKNOWN}
+    nearest = nearest_overloads(overloads, arguments)
+    if len(nearest) < 2:
+        return False
+    # A text that is joined may be NULL, a separator may not.
+    is_null = name != "concat_ws" or types[0] == UNKNOWN
+    return not is_null or len({overload.build(arguments).type for overload in nearest}) > 1
+
+
 def call(name: str, arguments: Sequence[Typed], place: Place) -> Typed:
     """The call of a scalar function.
 
@@ -174,14 +208,8 @@ def call(name: str, arguments: Sequence[Typed], place: Place) -> Typed:
         raise QueryFailed("FUNCTION_NOT_FOUND", f"Function '{name}' not registered", *place)
     if len(arguments) == 1 and name in ("concat", "map_concat"):
         return _joined_alone(name, arguments[0])
-    if name in ("coalesce", "format") and len(arguments) < 2:
-        message = f"The '{name}' function must have at least two arguments"
-        raise QueryFailed("SYNTAX_ERROR", message, *place)
-    if (
-        name == "concat"
-        and any(a.type == UNKNOWN for a in arguments)
-        and any(a.type.name == "array" for a in arguments)
-    ):
+    _check_call(name, arguments, place)
+    if _is_ambiguous(name, overloads, arguments):
         message = "Could not choose a best candidate operator. Explicit type casts must be added."
         raise QueryFailed("AMBIGUOUS_FUNCTION_CALL", message, *place)
     overload = choose(overloads, arguments)

@@ -58,6 +58,18 @@ class _Parser(TrinoParser):
             return None
         return super()._parse_types(check_func, *arguments, **more)
 
+    def _parse_substring(self) -> exp.Expr:  # type: ignore[override]
+        """``SUBSTRING(x FROM 1)`` is of the grammar; with commas it is a call of a function of that name."""
+        name = self._tokens[self._index - 2]
+        values = [value for value in self._parse_csv(self._parse_bitwise) if value is not None]
+        if len(values) == 1 and self._match(TokenType.FROM):
+            start = self._parse_bitwise()
+            length = self._parse_bitwise() if self._match(TokenType.FOR) else None
+            return exp.Substring(this=values[0], start=start, length=length)
+        call = exp.Anonymous(this="substring", expressions=values)
+        call.update_positions(name)
+        return call
+
     def _parse_join(self, *arguments: Any, **more: Any) -> exp.Join | None:
         """A join that is no comma and no CROSS JOIN has a condition."""
         is_comma = self._curr is not None and self._curr.token_type == TokenType.COMMA

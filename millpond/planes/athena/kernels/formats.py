@@ -230,6 +230,9 @@ _Token = tuple[str, int, int]
 """Name of a field, fewest and most digits; or of a text."""
 
 
+_DATES = {"month", "day", "day_of_year", "week", "weekday"}
+
+
 class _Reader:
     """Reads a text by tokens as Joda does: each number takes as many digits as it may."""
 
@@ -321,7 +324,9 @@ class _Reader:
             if field in f and not low <= f[field] <= high:
                 self._out(field, f[field], low, high)
         clock = self._hour() * HOUR + f.get("minute", 0) * MINUTE + f.get("second", 0) * SECOND
-        return self._days(f.get("year", default_year)) * DAY + clock + f.get("millis", 0) * 1000
+        # A time of day alone is one of 1970.
+        year = default_year if _DATES & f.keys() else 1970
+        return self._days(f.get("year", year)) * DAY + clock + f.get("millis", 0) * 1000
 
     def _days(self, year: int) -> int:
         f = self.fields

@@ -170,14 +170,6 @@ def position(values: list[Any], wanted: Any) -> int:
     return next((i for i, v in enumerate(values, 1) if v is not None and equal(v, wanted)), 0)
 
 
-def position_nth(values: list[Any], wanted: Any, instance: int) -> int:
-    if instance == 0:
-        raise fail("INVALID_FUNCTION_ARGUMENT", "array_position cannot take a 0-valued instance argument.")
-    found = [i for i, v in enumerate(values, 1) if v is not None and equal(v, wanted)]
-    at = instance - 1 if instance > 0 else instance
-    return found[at] if -len(found) <= at < len(found) else 0
-
-
 def remove(values: list[Any], unwanted: Any) -> list[Any]:
     return [v for v in values if v is None or not equal(v, unwanted)]
 

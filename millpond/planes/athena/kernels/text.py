@@ -233,6 +233,10 @@ def concat_ws(separator: str | None, *texts: str | None) -> str | None:
     return None if separator is None else separator.join(t for t in texts if t is not None)
 
 
+def concat_ws_nothing(_separator: str) -> str:
+    raise fail("INVALID_FUNCTION_ARGUMENT", "There must be two or more arguments")
+
+
 def concat_ws_list(separator: str | None, texts: list[str | None] | None) -> str | None:
     if separator is None:
         return None

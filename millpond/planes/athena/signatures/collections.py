@@ -125,8 +125,17 @@ def _map_from(types: Sequence[Type]) -> Type:
     return map_of(*key.elements)
 
 
+def _flattened(types: Sequence[Type]) -> Type:
+    inner = element(types)
+    if inner != UNKNOWN and inner.name != "array":
+        raise QueryFailed("FUNCTION_NOT_FOUND", f"Unexpected parameters ({types[0]}) for function flatten")
+    return array(UNKNOWN) if inner == UNKNOWN else inner
+
+
 def _multimap_from(types: Sequence[Type]) -> Type:
     key = element(types)
+    if key == UNKNOWN:
+        return map_of(UNKNOWN, array(UNKNOWN))
     if key.name != "row" or len(key.elements) != 2:
         message = f"Unexpected parameters ({types[0]}) for function multimap_from_entries"
         raise QueryFailed("FUNCTION_NOT_FOUND", message)
@@ -171,10 +180,7 @@ COLLECTIONS: dict[str, list[Overload]] = {
     ],
     "array_max": one(["array"], element, _ordered(nested.largest)),
     "array_min": one(["array"], element, _ordered(nested.smallest)),
-    "array_position": [
-        Overload(("array", "any"), BIGINT, _of_element(nested.position)),
-        Overload(("array", "any", BIGINT), BIGINT, _of_element(nested.position_nth)),
-    ],
+    "array_position": one(["array", "any"], BIGINT, _of_element(nested.position)),
     "array_remove": one(["array", "any"], _with_element, _of_element(nested.remove)),
     "array_sort": one(["array"], first, _ordered(nested.sort)),
     "array_union": one(["array", "array"], common, common_kernel(nested.union)),
@@ -183,14 +189,14 @@ COLLECTIONS: dict[str, list[Overload]] = {
         Overload(("array",), BIGINT, "len({0})"),
         Overload(("map",), BIGINT, "CAST(cardinality({0}) AS BIGINT)"),
     ],
-    "combinations": one(["array", BIGINT], lambda types: array(types[0]), kernel(nested.combinations)),
+    "combinations": one(["array", INTEGER], lambda types: array(types[0]), kernel(nested.combinations)),
     "contains": one(["array", "any"], BOOLEAN, _of_element(nested.contains)),
     "contains_sequence": one(["array", "array"], BOOLEAN, common_kernel(nested.contains_sequence)),
     "element_at": [
         Overload(("array", BIGINT), element, kernel(nested.element_at)),
         Overload(("map", "any"), lambda types: types[0].elements[1], _map_value(nested.map_element)),
     ],
-    "flatten": one(["array"], element, kernel(nested.flatten)),
+    "flatten": one(["array"], _flattened, kernel(nested.flatten)),
     "map": [
         Overload((), map_of(UNKNOWN, UNKNOWN), "MAP {{}}"),
         Overload(

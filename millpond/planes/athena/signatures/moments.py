@@ -54,20 +54,14 @@ _UNITS = (*_CLOCK_UNITS, *_DATE_UNITS)
 
 
 def _unit(argument: Typed, type_: Type) -> str | None:
-    """The unit of time, if it is known before anything runs.
-
-    Raises
-    ------
-    QueryFailed
-        ``INVALID_FUNCTION_ARGUMENT`` if there is none of that name for such values.
-    """
+    """The unit of time, if it is known before anything runs; what is none fails where there is a value."""
     if argument.text is None:
         return None
     kind = {"date": "DATE", "time": "TIME"}.get(type_.name, "TIMESTAMP")
     try:
         return times.unit_of(argument.text, kind)
-    except KernelFailed as failure:
-        raise QueryFailed(failure.reason, failure.message) from None
+    except KernelFailed:
+        return None
 
 
 def _date_trunc(given: Arguments, result: Type) -> str:
@@ -116,7 +110,6 @@ def _date_diff(given: Arguments, _result: Type) -> str:
         # Both are seen in the zone of the first.
         zone = zone_of(start.type if start.type.name == TIMESTAMP_TZ else end.type)
         shared = zoned(max(start.type.precision, end.type.precision), zone)
-        _unit(unit, shared)
         sides = [coerce(side, shared).sql for side in (start, end)]
         return Kernel(times.diff_instant(zone), (VARCHAR, shared, shared), BIGINT, key=zone).sql(
             [unit.sql, *sides]

@@ -65,6 +65,14 @@ _NULLS: dict[str, Type] = {
 }
 
 
+_EXAMPLES = {
+    "text": Type("char", (1,)),
+    "char": Type("char", (1,)),
+    "interval": INTERVAL_DAY,
+    "row": Type("row"),
+}
+
+
 @dataclass(frozen=True)
 class Overload:
     """One signature of a function.
@@ -91,11 +99,11 @@ class Overload:
             len(arguments) > len(self.parameters) and not self.is_variadic
         ):
             return False
-        pairs = zip(self._expanded(len(arguments)), arguments, strict=True)
+        pairs = zip(self.expanded(len(arguments)), arguments, strict=True)
         return all(_fits(parameter, argument.type, exactly=exactly) for parameter, argument in pairs)
 
     def build(self, arguments: Sequence[Typed]) -> Typed:
-        pairs = zip(self._expanded(len(arguments)), arguments, strict=True)
+        pairs = zip(self.expanded(len(arguments)), arguments, strict=True)
         given = [_coerced(argument, parameter) for parameter, argument in pairs]
         result = self.result if isinstance(self.result, Type) else self.result([a.type for a in given])
         if callable(self.body):
@@ -103,7 +111,8 @@ class Overload:
         sql = self.body.format(*(a.sql for a in given), all=", ".join(a.sql for a in given))
         return Typed(sql, result)
 
-    def _expanded(self, count: int) -> list[Parameter]:
+    def expanded(self, count: int) -> list[Parameter]:
+        """The parameters of a call with so many arguments."""
         return [*self.parameters, *self.parameters[-1:] * (count - len(self.parameters))]
 
 
@@ -139,6 +148,28 @@ def choose(overloads: Sequence[Overload], arguments: Sequence[Typed]) -> Overloa
             if overload.accepts(arguments, exactly=exactly):
                 return overload
     return None
+
+
+def nearest_overloads(overloads: Sequence[Overload], arguments: Sequence[Typed]) -> list[Overload]:
+    """The signatures that take arguments, without those that are wider than another of them."""
+    exact = [overload for overload in overloads if overload.accepts(arguments, exactly=True)]
+    found = exact or [overload for overload in overloads if overload.accepts(arguments, exactly=False)]
+    count = len(arguments)
+    return [one for one in found if not any(_is_narrower(other, one, count) for other in found)]
+
+
+def _is_narrower(one: Overload, other: Overload, count: int) -> bool:
+    pairs = [
+        tuple(map(_example, both)) for both in zip(one.expanded(count), other.expanded(count), strict=True)
+    ]
+    return all(can_coerce(a, b) for a, b in pairs) and not all(can_coerce(b, a) for a, b in pairs)
+
+
+def _example(parameter: Parameter) -> Type:
+    """A type that a parameter takes."""
+    if isinstance(parameter, Type):
+        return parameter
+    return _NULLS.get(parameter) or _EXAMPLES.get(parameter, UNKNOWN)
 
 
 class NothingInCommon(QueryFailed):

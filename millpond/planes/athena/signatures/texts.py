@@ -51,15 +51,16 @@ def _substr(function: Callable[..., object], count: int) -> Body:
     return native_if(_is_small_start, template, kernel(function))
 
 
-def _substr_overloads() -> list[Overload]:
-    return [
-        Overload((VARCHAR, BIGINT), text_like, _substr(text.substr, 2)),
-        Overload((VARCHAR, BIGINT, BIGINT), text_like, _substr(text.substr_length, 3)),
-        Overload(("char", BIGINT), text_like, _substr(text.substr, 2)),
-        Overload(("char", BIGINT, BIGINT), text_like, _substr(text.substr_length, 3)),
-        Overload((VARBINARY, BIGINT), VARBINARY, kernel(text.substr_bytes)),
-        Overload((VARBINARY, BIGINT, BIGINT), VARBINARY, kernel(text.substr_bytes_length)),
-    ]
+_SUBSTRING = [
+    Overload((VARCHAR, BIGINT), text_like, _substr(text.substr, 2)),
+    Overload((VARCHAR, BIGINT, BIGINT), text_like, _substr(text.substr_length, 3)),
+    Overload(("char", BIGINT), text_like, _substr(text.substr, 2)),
+    Overload(("char", BIGINT, BIGINT), text_like, _substr(text.substr_length, 3)),
+]
+_SUBSTR_OF_BYTES = [
+    Overload((VARBINARY, BIGINT), VARBINARY, kernel(text.substr_bytes)),
+    Overload((VARBINARY, BIGINT, BIGINT), VARBINARY, kernel(text.substr_bytes_length)),
+]
 
 
 def _trimmed(name: str, function: Callable[[str, str], str]) -> list[Overload]:
@@ -77,8 +78,8 @@ def _trimmed(name: str, function: Callable[[str, str], str]) -> list[Overload]:
     return [
         Overload((VARCHAR,), text_like, f"{name}({{0}}, {white})"),
         Overload(("char",), text_like, of_char),
-        Overload((VARCHAR, VARCHAR), text_like, kernel(function)),
-        Overload(("char", VARCHAR), text_like, of_char_with),
+        Overload((VARCHAR, "text"), text_like, kernel(function)),
+        Overload(("char", "text"), text_like, of_char_with),
     ]
 
 
@@ -122,8 +123,12 @@ def _replaced(types: Sequence[Type]) -> Type:
     return varchar(min(2**31 - 1, size + new * (size + 1)))
 
 
+# A pattern may be a char, whose blanks belong to it.
+_PATTERN = "text"
+
+
 def _pattern(function: Callable[..., object], result: object, *more: Type) -> Overload:
-    return Overload((VARCHAR, VARCHAR, *more), result, kernel(function))  # type: ignore[arg-type]
+    return Overload((VARCHAR, _PATTERN, *more), result, kernel(function))  # type: ignore[arg-type]
 
 
 TEXTS: dict[str, list[Overload]] = {
@@ -135,6 +140,7 @@ TEXTS: dict[str, list[Overload]] = {
         Overload((VARBINARY, VARBINARY), VARBINARY, _joined, True),
     ],
     "concat_ws": [
+        Overload((VARCHAR,), VARCHAR, kernel(text.concat_ws_nothing)),
         Overload((VARCHAR, array(VARCHAR)), VARCHAR, kernel(text.concat_ws_list, takes_null=True)),
         Overload((VARCHAR, VARCHAR), VARCHAR, kernel(text.concat_ws, takes_null=True), True),
     ],
@@ -205,8 +211,8 @@ TEXTS: dict[str, list[Overload]] = {
         Overload((VARCHAR, VARCHAR), BIGINT, "strpos({0}, {1})"),
         Overload((VARCHAR, VARCHAR, BIGINT), BIGINT, kernel(text.strpos)),
     ],
-    "substr": _substr_overloads(),
-    "substring": _substr_overloads(),
+    "substr": [*_SUBSTRING, *_SUBSTR_OF_BYTES],
+    "substring": _SUBSTRING,
     "to_utf8": one(["text"], VARBINARY, "encode({0})"),
     "translate": one([VARCHAR, VARCHAR, VARCHAR], VARCHAR, kernel(text.translate)),
     "trim": _trimmed("trim", text.trim),
@@ -233,18 +239,18 @@ PATTERNS: dict[str, list[Overload]] = {
         _pattern(patterns.extract_all_group, list_of_text_like, BIGINT),
     ],
     "regexp_like": one(
-        [VARCHAR, VARCHAR],
+        [VARCHAR, _PATTERN],
         BOOLEAN,
         native_if(_is_simple_pattern, "regexp_matches({0}, {1})", kernel(patterns.like)),
     ),
     "regexp_position": [
-        Overload((VARCHAR, VARCHAR), INTEGER, kernel(patterns.position)),
-        Overload((VARCHAR, VARCHAR, INTEGER), INTEGER, kernel(patterns.position_from)),
-        Overload((VARCHAR, VARCHAR, INTEGER, INTEGER), INTEGER, kernel(patterns.position_nth)),
+        Overload((VARCHAR, _PATTERN), INTEGER, kernel(patterns.position)),
+        Overload((VARCHAR, _PATTERN, INTEGER), INTEGER, kernel(patterns.position_from)),
+        Overload((VARCHAR, _PATTERN, INTEGER, INTEGER), INTEGER, kernel(patterns.position_nth)),
     ],
     "regexp_replace": [
         _pattern(patterns.remove, text_like),
-        Overload((VARCHAR, VARCHAR, VARCHAR), _replaced, kernel(patterns.replace)),
+        Overload((VARCHAR, _PATTERN, VARCHAR), _replaced, kernel(patterns.replace)),
     ],
     "regexp_split": [_pattern(patterns.split, list_of_text_like)],
 }
