@@ -465,7 +465,7 @@ def parse_joda(text: str, pattern: str) -> tuple[int, str]:
     assert where is not None
     if "era" in reader.fields or "century" in reader.fields:
         raise unsupported("Reading an era or a century")
-    return where.instant(reader.local(1970)), where.name
+    return where.instant(reader.local(2000)), where.name
 
 
 def parse_datetime(expected: str) -> Callable[[str, str], int]:
