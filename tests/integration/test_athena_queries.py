@@ -554,8 +554,8 @@ def test_text_and_json_are_written_so_that_they_read_alike(lake: Lake, kind: str
 def test_text_of_an_unload_has_its_delimiter_and_null(lake: Lake) -> None:
     query = "SELECT * FROM (VALUES (1, NULL, 'p'), (2, 'x', 'q')) AS t (i, s, k)"
     with_ = "format = 'TEXTFILE', field_delimiter = ';', compression = 'NONE', partitioned_by = ARRAY['k']"
-    lake.rows(f"UNLOAD ({query}) TO 's3://{BUCKET}/unloaded/' WITH ({with_})")
-    found = lake.s3.list_objects_v2(Bucket=BUCKET, Prefix="unloaded/")["Contents"]
+    lake.rows(f"UNLOAD ({query}) TO 's3://{BUCKET}/delimited-out/' WITH ({with_})")
+    found = lake.s3.list_objects_v2(Bucket=BUCKET, Prefix="delimited-out/")["Contents"]
     texts = {
         one["Key"].split("/")[1]: lake.s3.get_object(Bucket=BUCKET, Key=one["Key"])["Body"].read()
         for one in found

@@ -213,6 +213,16 @@ def _positive(count: Typed, what: str, call: AggregateCall) -> None:
         raise QueryFailed("INVALID_FUNCTION_ARGUMENT", message, *call.place)
 
 
+def _by_number(call: AggregateCall, name: str, value: Typed, by: Typed) -> str:
+    """What is chosen by a floating point number: by NaN only where there is nothing else."""
+    number, is_nan = (
+        f"CASE WHEN NOT isnan({by.sql}) THEN {by.sql} END",
+        f"CASE WHEN isnan({by.sql}) THEN 0 END",
+    )
+    found, otherwise = (call.sql(name, value.sql, one) for one in (number, is_nan))
+    return f"CASE WHEN {call.sql('count', number)} = 0 THEN {otherwise} ELSE {found} END"
+
+
 def _by(name: str) -> Builder:
     """``min_by`` and ``max_by``; the value may be NULL, what it is chosen by may not."""
 
@@ -225,8 +235,7 @@ def _by(name: str) -> Builder:
             if by.type.elements:
                 raise NotSupported(f"{name} by a value of type {by.type}", *call.place)
             if by.type.name in ("double", "real"):
-                raise_nan = f"CASE WHEN isnan({by.sql}) THEN NULL ELSE {by.sql} END"
-                return Typed(call.sql(f"arg_{name[:3]}_null", value.sql, raise_nan), value.type)
+                return Typed(_by_number(call, f"arg_{name[:3]}_null", value, by), value.type)
             return Typed(call.sql(f"arg_{name[:3]}_null"), value.type)
         count = call.as_type(BIGINT, 2)
         _positive(count, f"third argument of {name}", call)

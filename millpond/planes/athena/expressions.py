@@ -990,6 +990,9 @@ def sort_key(value: Typed, way: str, place: Place) -> str:
     if type_.name in ("double", "real") and way.endswith("FIRST"):
         turned = {"ASC": "DESC", "DESC": "ASC"}[way.split()[0]]
         return f"(- {value.sql}) {turned} NULLS FIRST"
+    if type_.name in ("double", "real"):
+        # DuckDB makes the value of its key again, without the sign of a zero: the key is another one.
+        return f"({value.sql} + 0) {way}"
     return f"{value.sql} {way}"
 
 
