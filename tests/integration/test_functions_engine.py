@@ -190,6 +190,27 @@ def test_reserved_concurrency_throttles(running_engine: RunningEngine) -> None:
     assert json.loads(invoke(running_engine, "narrow", 1)["Payload"].read()) == {"echo": 1}
 
 
+def test_provisioned_concurrency_that_is_changed_is_in_progress_until_all_of_it_is_there(
+    running_engine: RunningEngine,
+) -> None:
+    running_engine.function("provisioned", ECHO)
+    client = running_engine.client("lambda")
+    version = client.publish_version(FunctionName="provisioned")["Version"]
+    named = {"FunctionName": "provisioned", "Qualifier": version}
+
+    def ready() -> dict[str, Any] | None:
+        found = dict(client.get_provisioned_concurrency_config(**named))
+        return found if found["Status"] != "IN_PROGRESS" else None
+
+    for wanted in (1, 2, 1):
+        client.put_provisioned_concurrency_config(**named, ProvisionedConcurrentExecutions=wanted)
+        found = wait_for("the environments to be there", ready)
+        kinds = ("Requested", "Allocated", "Available")
+        counts = [found[f"{kind}ProvisionedConcurrentExecutions"] for kind in kinds]
+        assert (found["Status"], counts) == ("READY", [wanted] * 3)
+    client.delete_function(FunctionName="provisioned")
+
+
 def test_layers_client_context_versions_and_routed_aliases(running_engine: RunningEngine) -> None:
     awslambda = running_engine.client("lambda")
     layer = awslambda.publish_layer_version(

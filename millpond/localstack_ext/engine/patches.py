@@ -248,6 +248,19 @@ INVENTORY: tuple[Target, ...] = (
         "The same.",
     ),
     Target(
+        "localstack.services.lambda_.invocation.version_manager:"
+        "LambdaVersionManager.update_provisioned_concurrency_config",
+        "(self, provisioned_concurrent_executions)",
+        _LOCALSTACK,
+        "A change is ready before it is begun.",
+    ),
+    Target(
+        "localstack.services.lambda_.invocation.assignment:AssignmentService.scale_provisioned_concurrency",
+        "(self, version_manager_id, function_version, target_provisioned_environments)",
+        _LOCALSTACK,
+        "What is stopped is counted as started.",
+    ),
+    Target(
         "localstack.services.lambda_.invocation.logs:LogHandler.run_log_loop",
         "(self, *args, **kwargs)",
         _LOCALSTACK,

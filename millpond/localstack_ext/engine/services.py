@@ -98,6 +98,7 @@ def _lambda() -> Service:
     from millpond.localstack_ext.functions.code import install_deletion, install_unpacking
     from millpond.localstack_ext.functions.logs import install_logs
     from millpond.localstack_ext.functions.provider import FunctionsProvider
+    from millpond.localstack_ext.functions.provisioned import install_provisioning
     from millpond.localstack_ext.functions.sources import install_sources
 
     install_patterns()
@@ -105,6 +106,7 @@ def _lambda() -> Service:
     install_unpacking()
     install_deletion()
     install_logs()
+    install_provisioning()
     return Service.for_provider(FunctionsProvider())
 
 
