@@ -105,6 +105,49 @@ def test_failed_creation_is_rolled_back_and_a_waiter_calls_it_a_failure(stacks: 
     assert stacks.delete("back") == "DELETE_COMPLETE"
 
 
+def test_references_are_resolved_when_a_change_is_made_and_each_by_itself(
+    running_engine: RunningEngine, stacks: Stacks
+) -> None:
+    ssm, secrets = running_engine.client("ssm"), running_engine.client("secretsmanager")
+    ssm.put_parameter(Name="/referred/name", Value="lake", Type="String")
+    secret = secrets.create_secret(Name="referred", SecretString=json.dumps({"user": "etl"}))["ARN"]
+    user = f"resolve:secretsmanager:{secret}:SecretString:user"
+    text = "{{resolve:ssm:/referred/name}} of {{" + user + "}}"
+    database = {"CatalogId": "000000000000", "DatabaseInput": {"Name": "referred", "Description": text}}
+    template: dict[str, Any] = {
+        "Resources": {"Database": {"Type": "AWS::Glue::Database", "Properties": database}}
+    }
+
+    made = stacks.create("referred", template)
+    assert (made["StackStatus"], made.get("StackStatusReason")) == ("CREATE_COMPLETE", None)
+    glue = running_engine.client("glue")
+    assert glue.get_database(Name="referred")["Database"]["Description"] == "lake of etl"
+
+    # What a change set shows is the reference, and one that names nothing fails its resource alone.
+    database["DatabaseInput"] = {"Name": "referred", "Description": "{{resolve:ssm:/referred/nothing}}"}
+    changes = stacks.client.create_change_set(
+        StackName="referred", ChangeSetName="next", TemplateBody=json.dumps(template)
+    )
+    stacks.client.get_waiter("change_set_create_complete").wait(
+        ChangeSetName=changes["Id"], WaiterConfig={"Delay": 1}
+    )
+    shown = stacks.client.describe_change_set(ChangeSetName=changes["Id"], IncludePropertyValues=True)
+    assert "etl" not in json.dumps(shown["Changes"])
+    assert stacks.update("referred", template)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert glue.get_database(Name="referred")["Database"]["Description"] == "lake of etl"
+    secrets.delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
+    assert stacks.delete("referred") == "DELETE_COMPLETE"
+
+
+def test_what_waited_for_a_resource_that_fails_is_not_called_failed(stacks: Stacks) -> None:
+    after = {"Type": "AWS::SNS::Topic", "DependsOn": "Fails", "Properties": {"TopicName": "after"}}
+    stacks.create("waiting", {"Resources": {"After": after, **FAILING["Resources"]}})
+    events = stacks.client.describe_stack_events(StackName="waiting")["StackEvents"]
+    failed = {one["LogicalResourceId"]: one for one in events if one["ResourceStatus"] == "CREATE_FAILED"}
+    assert set(failed) == {"Fails"}
+    assert failed["Fails"]["ResourceStatusReason"]
+
+
 def test_stack_that_fails_is_deleted_or_left_as_it_was_asked(stacks: Stacks) -> None:
     assert stacks.create("gone", FAILING, OnFailure="DELETE")["StackStatus"] == "DELETE_COMPLETE"
     assert stacks.databases() == set()

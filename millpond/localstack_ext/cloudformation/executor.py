@@ -7,6 +7,7 @@ held.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +21,7 @@ from localstack.services.cloudformation.engine.v2.change_set_model_preproc impor
 from localstack.services.cloudformation.resource_provider import OperationStatus, ProgressEvent
 from localstack.services.cloudformation.stores import get_cloudformation_store
 
-from millpond.localstack_ext.cloudformation import nested, schemas
+from millpond.localstack_ext.cloudformation import nested, references, schemas
 from millpond.localstack_ext.cloudformation.custom import GIVEN, is_custom
 from millpond.localstack_ext.cloudformation.generic import PHYSICAL_ID
 from millpond.localstack_ext.cloudformation.resources import Properties, names
@@ -79,6 +80,7 @@ class RollingBackExecutor(ChangeSetModelExecutor):
         self._on_failure = on_failure
         self._retained = retained
         self._imports: set[str] = set()
+        self._lookup = references.lookup_of(change_set.account_id, change_set.region_name)
         # What a nested stack was before this change, by logical id.
         self._children: dict[str, nested.Former] = {}
 
@@ -86,16 +88,8 @@ class RollingBackExecutor(ChangeSetModelExecutor):
         """Make the change, or undo it."""
         if self._change_set.stack.status == StackStatus.DELETE_IN_PROGRESS:
             return self._delete()
-        try:
-            self.process()
-            self._check_exports()
-        except TriggerRollback as error:
-            return self._fail(
-                f"The following resource(s) failed to {self._verb}: [{error.logical_resource_id}]."
-            )
-        except Exception as error:  # noqa: BLE001 - the stack has to end as it began, and says why
-            # Whatever it was, the stack has to end as it began; the reason is shown as the stack's.
-            return self._fail(str(error))
+        if (reason := self._make()) is not None:
+            return self._fail(reason)
         if self._deferred_actions:
             self._change_set.stack.set_stack_status(StackStatus.UPDATE_COMPLETE_CLEANUP_IN_PROGRESS)
             for deferred in reversed(self._deferred_actions):
@@ -103,6 +97,18 @@ class RollingBackExecutor(ChangeSetModelExecutor):
         status = StackStatus.UPDATE_COMPLETE if self._is_update else StackStatus.CREATE_COMPLETE
         kept = {name: one for name, one in self.resources.items() if one.get("ResourceStatus") in _DONE}
         return Outcome(status, kept, self.outputs, imports=frozenset(self._imports))
+
+    def _make(self) -> str | None:
+        """Make the change; why it could not be made."""
+        try:
+            self.process()
+            self._check_exports()
+        except TriggerRollback as error:
+            return f"The following resource(s) failed to {self._verb}: [{error.logical_resource_id}]."
+        except Exception as error:  # noqa: BLE001 - the stack has to end as it began, and says why
+            # Whatever it was, the stack has to end as it began; the reason is shown as the stack's.
+            return str(error)
+        return None
 
     def create_resource_provider_payload(self, *given: Any, **named: Any) -> Any:
         """What a provider is told; its calls are those of who changes the stack."""
@@ -161,8 +167,20 @@ class RollingBackExecutor(ChangeSetModelExecutor):
                     continue
             self.visit(node_resource)
 
+    def _maybe_perform_dynamic_replacements(self, delta: Any) -> Any:
+        """Resolve the references of a text; one that is the same as before is no change."""
+        if isinstance(delta.after, str):
+            resolved = references.resolve(delta.after, self._lookup)
+            if delta.before == delta.after:
+                delta.before = resolved
+            delta.after = resolved
+        return delta
+
     def visit_node_resource(self, node_resource: Any) -> Any:
-        delta = super().visit_node_resource(node_resource=node_resource)
+        try:
+            delta = super().visit_node_resource(node_resource=node_resource)
+        except references.UnresolvedReferenceError as error:
+            raise TriggerRollback(node_resource.name, str(error)) from error
         before: Any = delta.before
         after: Any = delta.after
         if (
@@ -262,9 +280,11 @@ class RollingBackExecutor(ChangeSetModelExecutor):
     ) -> None:
         """Tell what becomes of a resource, and of nothing else.
 
-        LocalStack also sets the stack's status, which a waiter takes for its end, and forgets a resource
-        whose former self is deleted.
+        LocalStack also sets the stack's status, which a waiter takes for its end, forgets a resource
+        whose former self is deleted, and calls one failed that was not begun since another has failed.
         """
+        if isinstance(sys.exception(), TriggerRollback):
+            return
         verb = special_action or {"Add": "CREATE", "Modify": "UPDATE", "Remove": "DELETE"}[action.value]
         ending = "COMPLETE" if event_status == OperationStatus.SUCCESS else event_status.name
         status = ResourceStatus(custom_status or f"{verb}_{ending}")

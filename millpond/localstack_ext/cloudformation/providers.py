@@ -32,6 +32,7 @@ from millpond.localstack_ext.cloudformation.table import TABLE
 from millpond.localstack_ext.engine import patches
 
 LOG = logging.getLogger(__name__)
+_LISTED = "docs/coverage/cloudformation-types.md"
 
 _OWN = {provider.TYPE: provider for provider in (CodeBuildProjectProvider,)}
 
@@ -148,6 +149,13 @@ def execute_action(self: Any, resource_provider: Any, raw_payload: Any) -> Progr
     verbs = {"Add": resource_provider.create, "Remove": resource_provider.delete}
     try:
         event: ProgressEvent[Properties] = verbs.get(raw_payload["action"], resource_provider.update)(request)
+    except NotImplementedError:
+        kind = raw_payload.get("resourceType") or request.logical_resource_id
+        return _failed(request, f"{kind} is not available in Millpond as it is declared ({_LISTED})")
+    except ClientError as error:
+        told = error.response["Error"]
+        said = f'Resource handler returned message: "{told.get("Message", "")}" ({told["Code"]})'
+        return _failed(request, said)
     except Exception as error:
         LOG.warning("%s of %s broke off", raw_payload["action"], request.logical_resource_id, exc_info=True)
         return _failed(request, f"{type(error).__name__}: {error}")
@@ -193,7 +201,7 @@ def theirs() -> list[str]:
 
 def refusal(resource_type: str, _status: Any) -> str:
     """What a template is answered with that has a type without a provider."""
-    return f"{resource_type} is not available in Millpond (docs/coverage/cloudformation-types.md)"
+    return f"{resource_type} is not available in Millpond ({_LISTED})"
 
 
 def install_providers() -> None:

@@ -383,6 +383,9 @@ def _changed(change_set: Any, changes: RollingBackExecutor) -> None:
     change_set.set_execution_status(
         ExecutionStatus.EXECUTE_COMPLETE if outcome.is_made else ExecutionStatus.EXECUTE_FAILED
     )
+    if outcome.is_made:
+        # Why it was begun is the reason of that event alone.
+        stack.status_reason = None
     stack.set_stack_status(outcome.status, None if outcome.status.endswith("COMPLETE") else outcome.reason)
 
 

@@ -119,6 +119,13 @@ INVENTORY: tuple[Target, ...] = (
         "Aliases in a template of 285 bytes take 5 GB; CloudFormation refuses them.",
     ),
     Target(
+        "localstack.services.cloudformation.engine.v2.change_set_model_preproc:"
+        "ChangeSetModelPreproc._perform_dynamic_replacements",
+        "(self, value)",
+        _LOCALSTACK,
+        "All references of a text get the value of the first, also where nothing is made.",
+    ),
+    Target(
         "localstack.services.cloudformation.engine.v2.change_set_model_preproc:ChangeSetModelPreproc.visit_node_parameter",
         "(self, node_parameter)",
         _LOCALSTACK,

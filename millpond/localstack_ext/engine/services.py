@@ -38,12 +38,14 @@ def _cloudformation() -> Service:
     from millpond.localstack_ext.cloudformation.custom import install_answers
     from millpond.localstack_ext.cloudformation.list_parameters import install_list_parameters
     from millpond.localstack_ext.cloudformation.providers import install_providers
+    from millpond.localstack_ext.cloudformation.references import install_references
     from millpond.localstack_ext.cloudformation.stacks import StackProvider
     from millpond.localstack_ext.cloudformation.templates import install_yaml
 
     install_providers()
     install_answers()
     install_yaml()
+    install_references()
     install_list_parameters()
     return Service.for_provider(StackProvider())
 
