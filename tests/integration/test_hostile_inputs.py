@@ -72,6 +72,7 @@ JOB = {"Role": "arn:aws:iam::000000000000:role/a", "Command": {"Name": "pythonsh
 
 
 ELSEWHERE = {"SecretId": "arn:aws:iam::000000000000:role/a", "Tags": []}
+LONG_KEY = {"Key": "k" * 129, "Value": ""}
 UNREAD, INVALID = "SerializationException", "ValidationException"
 REQUEST, PARAMETER = "InvalidRequestException", "InvalidParameterException"
 
@@ -115,6 +116,9 @@ REQUEST, PARAMETER = "InvalidRequestException", "InvalidParameterException"
         ("ecr", "CreateRepository", {"repositoryName": "A"}, PARAMETER, "pattern"),
         ("ecr", "PutRegistryScanningConfiguration", {}, "UnsupportedOperation", "with these values"),
         ("dynamodb", "PutResourcePolicy", {"ResourceArn": None, "Policy": "a"}, INVALID, "'resourceArn'"),
+        ("dynamodb", "TagResource", {"ResourceArn": "a", "Tags": [LONG_KEY]}, INVALID, "'tags.1.member.key'"),
+        ("sqs", "TagQueue", {"QueueUrl": "a", "Tags": {"aws:a": "b"}}, "InvalidParameterValue", "reserved"),
+        ("glue", "TagResource", {"ResourceArn": "a", "TagsToAdd": {"": "b"}}, INVALID, "Map keys must"),
         ("secretsmanager", "TagResource", ELSEWHERE, "ResourceNotFoundException", "region"),
         ("secretsmanager", "ListSecretVersionIds", {"SecretId": None}, INVALID, "'secretId'"),
     ],

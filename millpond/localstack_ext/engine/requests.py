@@ -17,6 +17,7 @@ from localstack.aws import handlers
 from localstack.aws.api import CommonServiceException, RequestContext, ServiceException
 from localstack.aws.handlers.service import ServiceExceptionSerializer, ServiceRequestParser
 from localstack.aws.protocol.parser import OperationNotFoundParserError, RequestParserError
+from localstack.aws.spec import load_service
 from localstack.http import Response
 from moto.core.exceptions import RESTError
 from moto.core.exceptions import ServiceException as MotoServiceException
@@ -24,7 +25,7 @@ from rolo.gateway.chain import HandlerChain
 
 from millpond.localstack_ext.engine import patches
 from millpond.localstack_ext.engine.refusals import NEVER_READY, refusal, told
-from millpond.planes.common import constraints
+from millpond.planes.common import constraints, tags
 
 _LOG = logging.getLogger(__name__)
 
@@ -122,6 +123,9 @@ def install_requests() -> None:
                 or _of_others(context, exception)
                 or _internal(context, exception)
             )
+        if type(exception) is CommonServiceException:
+            # SQS and CloudWatch tell the name of its class.
+            exception.__class__ = type(exception.code, (CommonServiceException,), {})
         if context.operation is not None:
             return theirs(self, exception, context)
         # An error has no form without an operation; which one does not matter.
@@ -132,6 +136,7 @@ def install_requests() -> None:
         finally:
             context.operation = None
 
+    constraints.read_by(load_service)
     patches.wrap(ServiceRequestParser, "parse_and_enrich", parse)
     patches.wrap(ServiceExceptionSerializer, "create_exception_response", answer)
     calls: Any = handlers.serve_custom_service_request_handlers
@@ -145,10 +150,18 @@ def _check(_chain: HandlerChain[Any], context: RequestContext, _response: Respon
     service: Any = context.service
     if context.operation.name in NEVER_READY.get(service.service_name, ()):
         raise refusal(context, "its server cannot be had here")
-    if code := CHECKED.get(service.service_name):
-        request = context.service_request or {}
-        check(service.service_name, context.operation.name, request, code)
-        _check_arns(service.service_name, request)
+    name, operation, request = service.service_name, context.operation.name, context.service_request or {}
+    code = CHECKED.get(name, "")
+    if code:
+        check(name, operation, request, code)
+        _check_arns(name, request)
+    if wrong := tags.problem(name, operation, request):
+        # What the model says itself is said in its words, by the plane if there is one.
+        found = constraints.problems(name, operation, request)
+        if not found:
+            raise CommonServiceException(*wrong)
+        if name in STUMBLING:
+            raise CommonServiceException(STUMBLING[name], constraints.message(found))
 
 
 def _check_arns(service: str, request: Mapping[str, Any]) -> None:

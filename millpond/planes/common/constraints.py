@@ -6,7 +6,7 @@ is, in the words used here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -18,9 +18,29 @@ from botocore.session import Session
 _SURROGATES = regex.compile(r"\\uD800\\uDC00-\\uDBFF\\uDFFF", regex.IGNORECASE)
 
 
-@cache
-def _model(service: str) -> Any:
+def _of_botocore(service: str) -> Any:
     return Session().get_service_model(service)
+
+
+_reader: list[Callable[[str], Any]] = [_of_botocore]
+
+
+def read_by(reader: Callable[[str], Any]) -> None:
+    """Have models read by somebody who has them already: that of EC2 takes many megabytes.
+
+    Parameters
+    ----------
+    reader : callable
+        Name of a service → ``botocore.model.ServiceModel``.
+    """
+    _reader[:] = [reader]
+    model.cache_clear()
+
+
+@cache
+def model(service: str) -> Any:
+    """The model of a service, ``botocore.model.ServiceModel``, read once."""
+    return _reader[0](service)
 
 
 @cache
@@ -43,7 +63,7 @@ def problems(service: str, operation: str, request: Mapping[str, Any]) -> list[s
     >>> problems("glue", "GetDatabase", {"Name": ""})
     ["Value '' at 'name' failed to satisfy constraint: Member must have length greater than or equal to 1"]
     """
-    shape = _model(service).operation_model(operation).input_shape
+    shape = model(service).operation_model(operation).input_shape
     return list(_of(shape, request, "")) if shape is not None else []
 
 
@@ -61,6 +81,7 @@ def _of(shape: Shape, value: Any, path: str) -> Iterator[str]:
             yield from _of_inner(shape.member, one, f"{path}.{number}.member")
     elif isinstance(shape, MapShape) and isinstance(value, Mapping):
         yield from _of_length(shape, value, path)
+        yield from _of_keys(shape.key, value, path)
         for key, one in value.items():
             yield from _of_inner(shape.value, one, f"{path}.{key}.member")
     elif shape.type_name == "string" and isinstance(value, str):
@@ -75,6 +96,22 @@ def _of_inner(shape: Shape, value: Any, path: str) -> Iterator[str]:
         yield f"Value null at '{path}' failed to satisfy constraint: Member must not be null"
     else:
         yield from _of(shape, value, path)
+
+
+def _of_keys(shape: Any, value: Mapping[str, Any], path: str) -> Iterator[str]:
+    """What is wrong with the keys of a map, which AWS says of the map."""
+    wanted = []
+    if (least := shape.metadata.get("min")) is not None:
+        wanted.append(f"Member must have length greater than or equal to {least}")
+    if (most := shape.metadata.get("max")) is not None:
+        wanted.append(f"Member must have length less than or equal to {most}")
+    if pattern := shape.metadata.get("pattern"):
+        wanted.append(f"Member must satisfy regular expression pattern: {pattern}")
+    if shape.enum:
+        wanted = [f"Member must satisfy enum value set: [{', '.join(shape.enum)}]"]
+    if any(next(_of(shape, key, ""), None) for key in value):
+        text = f"Map keys must satisfy constraint: [{', '.join(wanted)}]"
+        yield f"Value '{value}' at '{path}' failed to satisfy constraint: {text}"
 
 
 def _of_structure(shape: StructureShape, value: Mapping[str, Any], path: str) -> Iterator[str]:
