@@ -526,8 +526,32 @@ def test_nested_values_of_text_are_parted_by_the_signs_of_their_levels(lake: Lak
         ("2", "[]", None, None, None),
         ("3", "[null, c]", "{k=null}", None, None),
     ]
+    told = lake.athena.get_table_metadata(
+        CatalogName="AwsDataCatalog", DatabaseName="lake", TableName="nested_text"
+    )["TableMetadata"]["Parameters"]
+    signs = {name: sign for name, sign in told.items() if name.startswith("serde.param.")}
+    assert signs == {
+        "serde.param.collection.delim": ",",
+        "serde.param.field.delim": "|",
+        "serde.param.mapkey.delim": ":",
+        "serde.param.serialization.format": "|",
+    }
     lake.s3.put_object(Bucket=BUCKET, Key="nested/b.txt", Body=b"4||k:1,k:2\n")
     assert lake.reason("SELECT m FROM nested_text").startswith("NOT_SUPPORTED: ")
+
+
+def test_binary_text_is_base64_and_a_bucketed_table_is_read_alone(lake: Lake) -> None:
+    lake.s3.put_object(Bucket=BUCKET, Key="bytes/a.txt", Body=b"MTIz\na b!\n")
+    lake.rows(
+        "CREATE EXTERNAL TABLE bytes_of_text (x binary) CLUSTERED BY (x) INTO 4 BUCKETS "
+        f"ROW FORMAT DELIMITED FIELDS TERMINATED BY ',' LOCATION 's3://{BUCKET}/bytes/'"
+    )
+    assert lake.rows("SELECT x FROM bytes_of_text ORDER BY x") == [("31 32 33",), ("61 20 62 21",)]
+    storage = lake.glue.get_table(DatabaseName="lake", Name="bytes_of_text")["Table"]["StorageDescriptor"]
+    assert (storage["BucketColumns"], storage["NumberOfBuckets"]) == (["x"], 4)
+    assert storage["Location"] == f"s3://{BUCKET}/bytes"
+    refused = lake.reason("INSERT INTO bytes_of_text SELECT X'00'")
+    assert "INSERT INTO a bucketed table is not supported" in refused
 
 
 VALUES_OF_ALL_KINDS = (

@@ -126,6 +126,15 @@ def test_partition_values_are_escaped_as_hive_does() -> None:
     assert escape_partition("a/b c:é%") == "a%2Fb c%3Aé%25"
 
 
+def test_buckets_of_a_table_have_a_number() -> None:
+    made = "CREATE EXTERNAL TABLE t (a int, b int) CLUSTERED BY (a, `b`) INTO {} BUCKETS LOCATION 's3://b/t/'"
+    statement = st.parse_statement(made.format(8))
+    assert isinstance(statement, st.CreateTable)
+    assert (statement.bucketed_by, statement.buckets) == (("a", "b"), 8)
+    with pytest.raises(QueryFailed, match="mismatched input 'many'"):
+        st.parse_statement(made.format("many"))
+
+
 def test_texts_of_ddl_have_hives_escapes() -> None:
     statement = st.parse_statement(
         r"CREATE EXTERNAL TABLE t (a int) ROW FORMAT DELIMITED FIELDS TERMINATED BY '\t' ESCAPED BY '\\' "

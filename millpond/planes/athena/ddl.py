@@ -266,7 +266,7 @@ def _as_path(location: str) -> str:
 def _table_input(statement: st.CreateTable) -> dict[str, Any]:
     serde, input_format, output_format = _formats(statement)
     parameters = {"EXTERNAL": "TRUE", **statement.properties}
-    given = {
+    given: dict[str, Any] = {
         "Name": statement.name.table,
         "TableType": "EXTERNAL_TABLE",
         "PartitionKeys": [_column(c) for c in statement.partition_keys],
@@ -276,14 +276,23 @@ def _table_input(statement: st.CreateTable) -> dict[str, Any]:
             "Location": _as_path(statement.location),
             "InputFormat": input_format,
             "OutputFormat": output_format,
-            "SerdeInfo": {"SerializationLibrary": serde, "Parameters": statement.serde_properties},
+            "SerdeInfo": {"SerializationLibrary": serde, "Parameters": _serde_properties(statement)},
         },
     }
+    if statement.buckets:
+        columns, number = list(statement.bucketed_by), statement.buckets
+        given["StorageDescriptor"] |= {"BucketColumns": columns, "NumberOfBuckets": number}
     if statement.comment:
         given["Description"] = statement.comment
         # Hive has it among the properties, where Trino and Athena's API find it.
         parameters["comment"] = statement.comment
     return given
+
+
+def _serde_properties(statement: st.CreateTable) -> dict[str, str]:
+    """``SERDEPROPERTIES`` as Hive keeps them, with the format that each SerDe has."""
+    given = statement.serde_properties
+    return {"serialization.format": given.get("field.delim", "1"), **given}
 
 
 def _formats(statement: st.CreateTable) -> tuple[str, str, str]:
@@ -435,8 +444,12 @@ def _show_create_table(statement: st.Show, session: Session) -> Shown:
     if table.get("PartitionKeys"):
         lines += ["PARTITIONED BY ( ", *_listed(table["PartitionKeys"])]
     lines += ["ROW FORMAT SERDE ", f"  {_quoted(serde.get('SerializationLibrary', ''))} "]
-    if serde.get("Parameters"):
-        lines += ["WITH SERDEPROPERTIES ( ", *_listed_properties(serde["Parameters"])]
+    properties = dict(serde.get("Parameters") or {})
+    if properties.get("serialization.format") == "1":
+        # What each has is not shown.
+        del properties["serialization.format"]
+    if properties:
+        lines += ["WITH SERDEPROPERTIES ( ", *_listed_properties(properties)]
     lines += ["STORED AS INPUTFORMAT ", f"  {_quoted(storage.get('InputFormat', ''))} "]
     lines += ["OUTPUTFORMAT ", f"  {_quoted(storage.get('OutputFormat', ''))}"]
     lines += ["LOCATION", f"  {_quoted(storage.get('Location', ''))}"]

@@ -121,8 +121,13 @@ def _database(database: dict[str, Any]) -> dict[str, Any]:
 def _table(table: dict[str, Any]) -> dict[str, Any]:
     storage = table.get("StorageDescriptor") or {}
     serde = storage.get("SerdeInfo") or {}
+    given = table.get("Parameters") or {}
+    # A comment is one line here.
+    shown_comment = {"comment": " ".join(given["comment"].split())} if given.get("comment") else {}
     parameters = {
-        **(table.get("Parameters") or {}),
+        **given,
+        **shown_comment,
+        **{f"serde.param.{name}": value for name, value in (serde.get("Parameters") or {}).items()},
         "inputformat": storage.get("InputFormat", ""),
         "location": storage.get("Location", ""),
         "outputformat": storage.get("OutputFormat", ""),

@@ -169,6 +169,8 @@ class CreateTable(Statement):
     stored_as: str = ""
     input_format: str = ""
     output_format: str = ""
+    bucketed_by: tuple[str, ...] = ()
+    buckets: int = 0
 
 
 @dataclass(frozen=True)
@@ -500,6 +502,8 @@ def _table_clause(reader: _Reader) -> dict[str, Any]:
         return {"comment": reader.string()}
     if reader.accept("PARTITIONED", "BY"):
         return {"partition_keys": reader.columns()}
+    if reader.accept("CLUSTERED", "BY"):
+        return _buckets(reader)
     if reader.accept("LOCATION"):
         return {"location": reader.string()}
     if reader.accept("TBLPROPERTIES"):
@@ -519,6 +523,21 @@ def _table_clause(reader: _Reader) -> dict[str, Any]:
     if reader.accept("STORED", "AS"):
         return {"stored_as": reader.identifier()}
     raise reader.error()
+
+
+def _buckets(reader: _Reader) -> dict[str, Any]:
+    """``CLUSTERED BY (…) INTO n BUCKETS``."""
+    reader.expect("(")
+    names = [reader.identifier()]
+    while reader.accept(","):
+        names.append(reader.identifier())
+    reader.expect(")")
+    reader.expect("INTO")
+    if not reader.peek().isdecimal():
+        raise reader.error()
+    count = int(reader.next().text)
+    reader.expect("BUCKETS")
+    return {"bucketed_by": tuple(names), "buckets": count}
 
 
 _DELIMITERS = {

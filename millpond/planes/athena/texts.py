@@ -8,12 +8,14 @@ either: spaces around numbers, ``yes`` for true, fractions that are rounded, zon
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from millpond.planes.athena.exceptions import NotSupported
 from millpond.planes.athena.kernels import Kernel, unsupported
-from millpond.planes.athena.types import Type, array, duckdb_type, literal, quote, row
+from millpond.planes.athena.types import VARBINARY, VARCHAR, Type, array, duckdb_type, literal, quote, row
 
 _WHOLE = "[+-]?[0-9]*(\\.[0-9]*)?"
 _NUMBER = "[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]+)?"
@@ -22,6 +24,7 @@ _TIME = "[0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2}(\\.[0-9]{1,9})?"
 _ISO = "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\\.[0-9]{1,9})?)?"
 
 
+_BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 _SIGNS = (
     ("field.delim", "serialization.format"),
     ("collection.delim", "colelction.delim"),
@@ -48,6 +51,20 @@ def separator(options: Mapping[str, str], level: int) -> str:
 def null_text(options: Mapping[str, str]) -> str:
     """The text that is NULL."""
     return options.get("serialization.null.format", "\\N")
+
+
+def as_bytes(value: str) -> str:
+    """SQL of the bytes that a text is: Base64, unless it is no such text."""
+    return Kernel(_bytes, (VARCHAR,), VARBINARY).sql([value])
+
+
+def _bytes(text: str) -> bytes:
+    signs = "".join(text.split())
+    if not _BASE64.fullmatch(signs):
+        return text.encode()
+    if len(signs) % 4:
+        raise unsupported("A binary value of a text table that is Base64 without its end")
+    return base64.b64decode(signs)
 
 
 def delimited(value: str, type_: Type, options: Mapping[str, str], level: int = 1) -> str | None:
@@ -81,6 +98,8 @@ def delimited(value: str, type_: Type, options: Mapping[str, str], level: int = 
             raise NotSupported("A text table with timestamp.formats")
         is_one = f"length({value}) >= 8 AND {_matches(trimmed, f'{_DATE}( {_TIME})?|{_ISO}')}"
         return _when(is_one, f"date_trunc('millisecond', TRY_CAST({trimmed} AS TIMESTAMP))")
+    if type_.name == "varbinary":
+        return as_bytes(value)
     return _of_both(value, type_)
 
 
@@ -115,8 +134,6 @@ def _item(value: str, type_: Type, options: Mapping[str, str], level: int) -> st
     made = delimited(value, type_, options, level)
     if made is None and type_.name == "char":
         made = f"rpad(substr({value}, 1, {type_.precision}), {type_.precision}, ' ')"
-    elif made is None and type_.name == "varbinary":
-        made = f"encode({value})"
     elif made is None:
         made = f"substr({value}, 1, {type_.precision})"
     return f"CASE WHEN {value} = {literal(null_text(options))} THEN NULL ELSE {made} END"

@@ -117,6 +117,8 @@ class Writer:
         assert table is not None
         storage = table["StorageDescriptor"]
         made = format_of(storage)
+        if int(storage.get("NumberOfBuckets") or 0) > 0:
+            raise NotSupported("INSERT INTO a bucketed table")
         if is_projected(table.get("Parameters") or {}):
             raise NotSupported("INSERT INTO a table with partition projection")
         targets = [c for c in stored.columns if not c.is_hidden]
