@@ -286,9 +286,6 @@ class Writer:
         rows = ", ".join(
             f"({', '.join([str(i), *(self._value(kind) for kind in used)])})" for i in range(1, _ROWS + 1)
         )
-        if "DESC" in statement:
-            # Where NaN stands in falling order was changed after the version that Athena's engine 3 began with.
-            rows = rows.replace("nan()", "7e0")
         names = ", ".join(["i", *(COLUMNS[kind] for kind in used)])
         return statement.replace("{t}", f"(VALUES {rows}) AS t ({names})")
 
