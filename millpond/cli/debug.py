@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import socket
@@ -15,8 +16,9 @@ from millpond.base.errors import MillpondError
 from millpond.cli import console
 from millpond.cli.run import parsed
 from millpond.client.aws import Aws
-from millpond.client.debugging import WAITING, debugged
+from millpond.client.debugging import WAITING, DebuggedJob, debugged
 from millpond.client.job_runs import RunStep, follow_job, start_job
+from millpond.toolchain.debugpy import wheel
 
 
 def debug(
@@ -24,31 +26,52 @@ def debug(
     arg: Annotated[
         list[str] | None, typer.Option(help="An argument of the run, NAME=VALUE; may be repeated.")
     ] = None,
+    editor: Annotated[
+        bool, typer.Option("--editor", help="Wait for an editor to attach (debugpy), instead of pdb here.")
+    ] = False,
+    port: Annotated[
+        int | None, typer.Option(help="Where it waits, on this machine only; any that is free.")
+    ] = None,
 ) -> None:
-    """Run a job's script under pdb: in its own interpreter, with its arguments, role and libraries."""
+    """Run a job's script under a debugger: in its own interpreter, with its arguments, role and libraries."""
     settings = load_settings()
     if settings.tier != "embedded":
         raise MillpondError(
             "A job in a container is not reached by a debugger.", next_step="millpond --tier embedded up"
         )
     aws = Aws(settings)
-    with debugged(aws, job, settings.project_dir) as copy:
+    with debugged(aws, job, settings.project_dir, port, wheel(settings) if editor else None) as copy:
         run_id = start_job(aws, copy.name, parsed(arg or []))
         console.note(f"{copy.name} {run_id}; the script is {copy.path}")
         step = RunStep("STARTING", (), "", 0)
         try:
             for step in follow_job(aws, copy.name, run_id):
                 for line in step.lines:
-                    if line.message == WAITING:
-                        _converse(copy.port)
-                    else:
+                    if line.message != WAITING:
                         console.log_line(line)
+                    elif editor:
+                        console.note(f"Waiting for an editor. For Visual Studio Code: {_configuration(copy)}")
+                    else:
+                        _converse(copy.port)
         finally:
             if not step.has_ended:
                 aws.glue.batch_stop_job_run(JobName=copy.name, JobRunIds=[run_id])
     console.note(f"{step.state} after {step.seconds:g} s")
     if step.state != "SUCCEEDED":
         raise MillpondError(f"The run ended as {step.state}. {step.error_message}".strip())
+
+
+def _configuration(job: DebuggedJob) -> str:
+    """What an editor needs to attach, as it stands in Visual Studio Code's launch.json."""
+    return json.dumps(
+        {
+            "name": job.name,
+            "type": "debugpy",
+            "request": "attach",
+            "connect": {"host": "127.0.0.1", "port": job.port},
+            "justMyCode": False,
+        }
+    )
 
 
 def _converse(port: int) -> None:

@@ -1,20 +1,22 @@
 """What a job runs in place of its script when it is debugged (:mod:`millpond.client.debugging`).
 
-It stands alone in the job's own interpreter, Python 3.9 or later: it waits for the terminal on a port of this
-machine, then runs the script under pdb.
+It stands alone in the job's own interpreter, Python 3.9 or later: it waits on a port of this machine for the
+terminal of pdb, or for an editor that speaks to debugpy, then runs the script.
 """
 
 from __future__ import annotations
 
 import linecache
+import os
 import pdb
 import socket
 import sys
 
+IS_FOR_EDITOR = False
 PORT = 0
 PATH = ""
 SOURCE = ""
-WAITING = "millpond: pdb waits for its terminal"
+WAITING = "millpond: the debugger waits"
 
 
 class Debugger(pdb.Pdb):
@@ -28,21 +30,43 @@ class Debugger(pdb.Pdb):
         super().set_quit()
 
 
-def main() -> None:
-    """Run the script as the main module, from its first line on under pdb."""
+def under_pdb() -> None:
+    """Run the script from its first line on under pdb, whose terminal is whoever connects."""
     # pdb shows lines of a file that this process may not be allowed to see.
     linecache.cache[PATH] = (len(SOURCE), None, SOURCE.splitlines(keepends=True), PATH)
     with socket.create_server(("127.0.0.1", PORT)) as server:
-        sys.stdout.write(f"{WAITING}\n")
-        sys.stdout.flush()
+        wait()
         connection, _ = server.accept()
-    with connection, connection.makefile("rw", buffering=1, encoding="utf-8") as terminal:
-        debugger = Debugger(stdin=terminal, stdout=terminal)
-        names = {"__name__": "__main__", "__file__": PATH, "__builtins__": __builtins__}
-        debugger.run(compile(SOURCE, PATH, "exec"), names)
+    # Two files: one for both ways forgets, when it is written to, what it has read ahead.
+    with connection, connection.makefile("r") as typed, connection.makefile("w", buffering=1) as shown:
+        debugger = Debugger(stdin=typed, stdout=shown)
+        debugger.run(compile(SOURCE, PATH, "exec"), names())
     if debugger.was_left:
         sys.exit("The debugger was left before the script's end.")
 
 
+def under_debugpy() -> None:
+    """Run the script once an editor has attached and has set its breakpoints."""
+    # Modules of the standard library may be built in, where breakpoints are not found; nobody sets any there.
+    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
+    import debugpy  # type: ignore[import-not-found]
+
+    debugpy.listen(("127.0.0.1", PORT))
+    wait()
+    debugpy.wait_for_client()
+    exec(compile(SOURCE, PATH, "exec"), names())  # noqa: S102 (the job's own script)
+
+
+def wait() -> None:
+    """Tell whoever reads the log that somebody may connect."""
+    sys.stdout.write(f"{WAITING}\n")
+    sys.stdout.flush()
+
+
+def names() -> dict[str, object]:
+    """Those of a main module."""
+    return {"__name__": "__main__", "__file__": PATH, "__builtins__": __builtins__}
+
+
 if __name__ == "__main__":
-    main()
+    under_debugpy() if IS_FOR_EDITOR else under_pdb()

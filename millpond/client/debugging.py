@@ -1,4 +1,4 @@
-"""A job under a debugger: a copy of it, equal in all but its name and that its script is run by pdb."""
+"""A job under a debugger: a copy of it, equal in all but its name and that pdb or debugpy runs its script."""
 
 from __future__ import annotations
 
@@ -17,20 +17,22 @@ from millpond.client.debug_script import WAITING
 
 __all__ = ["WAITING", "DebuggedJob", "debugged"]
 _SCRIPT = Path(__file__).with_name("debug_script.py")
+# The argument that takes wheels from S3: of a job of Spark, and of Python shell.
+_WHEELS = ("--additional-python-modules", "--extra-py-files")
 # What GetJob says and CreateJob does not take; the capacity is said by workers, or else by MaxCapacity.
 _NOT_GIVEN = ("Name", "CreatedOn", "LastModifiedOn", "AllocatedCapacity", "ProfileName")
 
 
 @dataclass(frozen=True)
 class DebuggedJob:
-    """A job that waits for its terminal once it runs.
+    """A job that waits for its debugger once it runs.
 
     Parameters
     ----------
     name : str
         Of the copy.
     port : int
-        Where pdb listens, on this machine.
+        Where it listens, on this machine.
     path : str
         What the script is called: the file of the project that is equal to it, else its place in S3.
     """
@@ -41,8 +43,23 @@ class DebuggedJob:
 
 
 @contextmanager
-def debugged(aws: Aws, job_name: str, project: Path) -> Iterator[DebuggedJob]:
+def debugged(
+    aws: Aws, job_name: str, project: Path, port: int | None = None, debugpy: Path | None = None
+) -> Iterator[DebuggedJob]:
     """Make the copy, and remove it at the end.
+
+    Parameters
+    ----------
+    aws : Aws
+        Where the job is.
+    job_name : str
+        Its name.
+    project : Path
+        Where the file may be that the script was uploaded from.
+    port : int, optional
+        Where to wait for the debugger; any that is free unless given.
+    debugpy : Path, optional
+        The wheel of what waits for an editor; pdb waits for its terminal unless given.
 
     Raises
     ------
@@ -53,20 +70,30 @@ def debugged(aws: Aws, job_name: str, project: Path) -> Iterator[DebuggedJob]:
     bucket, key = _place(job, job_name)
     source = aws.s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode()
     path = _local(project, Path(key).name, source) or f"s3://{bucket}/{key}"
-    made = DebuggedJob(f"{job_name}-debug-{uuid.uuid4().hex[:8]}", _free_port(), path)
-    # Beside the script: whatever the job's role may read, it may read this.
-    script = f"{key.rpartition('.')[0]}-{made.name[-8:]}.py"
-    aws.s3.put_object(Bucket=bucket, Key=script, Body=_wrapped(made, source).encode())
+    made = DebuggedJob(f"{job_name}-debug-{uuid.uuid4().hex[:8]}", port or _free_port(), path)
+    # Beside the script: whatever the job's role may read, it may read these.
+    base = f"{key.rpartition('.')[0]}-{made.name[-8:]}"
+    files = {f"{base}.py": _wrapped(made, source, debugpy is not None).encode()}
+    if debugpy:
+        files[f"{base}/{debugpy.name}"] = debugpy.read_bytes()
+    for name, content in files.items():
+        aws.s3.put_object(Bucket=bucket, Key=name, Body=content)
     given: dict[str, Any] = {name: value for name, value in job.items() if name not in _NOT_GIVEN}
-    if "WorkerType" in given:
+    if "WorkerType" in given or not _takes_capacity(given):
         given.pop("MaxCapacity", None)
-    given["Command"] = {**given["Command"], "ScriptLocation": f"s3://{bucket}/{script}"}
+    given["Command"] = {**given["Command"], "ScriptLocation": f"s3://{bucket}/{base}.py"}
+    if debugpy:
+        arguments = given.get("DefaultArguments", {})
+        argument = _WHEELS[given["Command"]["Name"] == "pythonshell"]
+        wheels = [one for one in (arguments.get(argument), f"s3://{bucket}/{base}/{debugpy.name}") if one]
+        given["DefaultArguments"] = {**arguments, argument: ",".join(wheels)}
     try:
         aws.glue.create_job(Name=made.name, **given)
         yield made
     finally:
         aws.glue.delete_job(JobName=made.name)
-        aws.s3.delete_object(Bucket=bucket, Key=script)
+        for name in files:
+            aws.s3.delete_object(Bucket=bucket, Key=name)
 
 
 def _job(aws: Aws, name: str) -> dict[str, Any]:
@@ -77,6 +104,11 @@ def _job(aws: Aws, name: str) -> dict[str, Any]:
         raise MillpondError(
             f"There is no Glue job {name}.", next_step=f"name one of the jobs: {names}"
         ) from error
+
+
+def _takes_capacity(job: dict[str, Any]) -> bool:
+    """Whether ``CreateJob`` takes ``MaxCapacity``, which ``GetJob`` always says (API Reference, ``Job``)."""
+    return job["Command"]["Name"] == "pythonshell" or job.get("GlueVersion") in ("0.9", "1.0")
 
 
 def _place(job: dict[str, Any], name: str) -> tuple[str, str]:
@@ -96,9 +128,10 @@ def _local(project: Path, name: str, source: str) -> str:
     return ""
 
 
-def _wrapped(job: DebuggedJob, source: str) -> str:
+def _wrapped(job: DebuggedJob, source: str, is_for_editor: bool) -> str:
     text = _SCRIPT.read_text()
-    for name, value in (("PORT", job.port), ("PATH", job.path), ("SOURCE", source)):
+    given = {"IS_FOR_EDITOR": is_for_editor, "PORT": job.port, "PATH": job.path, "SOURCE": source}
+    for name, value in given.items():
         text = re.sub(rf"^{name} = .*$", lambda _: f"{name} = {value!r}", text, count=1, flags=re.MULTILINE)  # noqa: B023
     return text
 

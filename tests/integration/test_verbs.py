@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import pytest
 from botocore.exceptions import ClientError
 from engine_fixtures import RunningEngine, wait_for
 
+from millpond.base.waiting import scaled
 from millpond.client import stream
 from millpond.client.stream import Record
 
@@ -104,22 +107,25 @@ def millpond(
     typed: str = "",
     output: Any = subprocess.PIPE,
 ) -> subprocess.CompletedProcess[str]:
-    settings = engine.settings
-    environment = {
-        **os.environ,
-        "MILLPOND_GATEWAY_PORT": str(settings.gateway_port),
-        "MILLPOND_STATE_DIR": str(settings.state),
-    }
     return subprocess.run(
         [MILLPOND, *arguments],
         cwd=cwd,
-        env=environment,
+        env=environment_of(engine),
         input=typed,
         stdout=output,
         stderr=subprocess.PIPE,
         text=True,
         check=False,
     )
+
+
+def environment_of(engine: RunningEngine) -> dict[str, str]:
+    settings = engine.settings
+    return {
+        **os.environ,
+        "MILLPOND_GATEWAY_PORT": str(settings.gateway_port),
+        "MILLPOND_STATE_DIR": str(settings.state),
+    }
 
 
 def test_run_shows_the_log_of_a_job_and_ends_as_it_ends(engine):
@@ -353,6 +359,92 @@ def test_debug_runs_a_job_under_pdb_with_its_arguments_and_leaves_nothing(engine
         "daily.py"
     ]
     assert "There is no Glue job weekly" in millpond(engine, "debug", "weekly").stderr
+
+
+def test_debug_waits_for_an_editor_whose_breakpoint_stops_the_job(engine, tmp_path):
+    script = tmp_path / "jobs" / "daily.py"
+    script.parent.mkdir()
+    script.write_text(SCRIPT)
+    (tmp_path / "millpond.toml").write_text("")
+    arguments = [MILLPOND, "debug", "daily", "--editor", "--arg", "day=monday"]
+    with subprocess.Popen(
+        arguments, cwd=tmp_path, env=environment_of(engine), text=True, stdout=-1, stderr=-1
+    ) as debugging:
+        told: list[str] = []
+        for line in debugging.stderr:
+            told.append(line)
+            if "Waiting for an editor" in line:
+                break
+        said = told[-1]
+        assert "{" in said, (told, debugging.communicate())
+        place = json.loads(said[said.index("{") :])["connect"]
+        with Editor((place["host"], place["port"])) as editor:
+            editor.attach(script, line=3)
+            stopped = editor.event("stopped")
+            assert stopped["reason"] == "breakpoint"
+            frames = editor.ask("stackTrace", threadId=stopped["threadId"])["stackFrames"]
+            assert (frames[0]["source"]["path"], frames[0]["line"]) == (str(script), 3)
+            words = editor.ask("evaluate", expression="sys.argv[-1] + '!'", frameId=frames[0]["id"])
+            assert words["result"] == "'monday!'"
+            editor.ask("continue", threadId=stopped["threadId"])
+            editor.event("terminated")
+        output, errors = debugging.communicate()
+    assert debugging.returncode == 0, errors
+    assert "day monday" in output.splitlines()
+    assert engine.client("glue").list_jobs()["JobNames"] == ["daily"]
+    left = [one["Key"] for one in engine.client("s3").list_objects_v2(Bucket="scripts")["Contents"]]
+    assert left == ["daily.py"]
+
+
+class Editor:
+    """As much of the Debug Adapter Protocol as an editor needs to stop a program at a line."""
+
+    def __init__(self, place: tuple[str, int]) -> None:
+        self._connection = socket.create_connection(place, timeout=scaled(60))
+        self._stream = self._connection.makefile("rwb")
+        self._heard: list[dict[str, Any]] = []
+        self._sent = 0
+
+    def __enter__(self) -> Editor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.close()
+        self._connection.close()
+
+    def attach(self, script: Path, line: int) -> None:
+        self.ask("initialize", adapterID="python")
+        attached = self._send("attach", justMyCode=False)
+        self.event("initialized")
+        places = {"source": {"path": str(script)}, "breakpoints": [{"line": line}]}
+        assert [one["verified"] for one in self.ask("setBreakpoints", **places)["breakpoints"]] == [True]
+        self.ask("configurationDone")
+        self._heard_of(lambda one: one.get("request_seq") == attached)
+
+    def ask(self, command: str, **arguments: Any) -> dict[str, Any]:
+        sent = self._send(command, **arguments)
+        answer = self._heard_of(lambda one: one.get("request_seq") == sent)
+        assert answer["success"], answer
+        return dict(answer.get("body") or {})
+
+    def event(self, name: str) -> dict[str, Any]:
+        return dict(self._heard_of(lambda one: one.get("event") == name).get("body") or {})
+
+    def _send(self, command: str, **arguments: Any) -> int:
+        self._sent += 1
+        said = {"seq": self._sent, "type": "request", "command": command, "arguments": arguments}
+        body = json.dumps(said).encode()
+        self._stream.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+        self._stream.flush()
+        return self._sent
+
+    def _heard_of(self, is_it: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        while not (found := [one for one in self._heard if is_it(one)]):
+            headers = iter(self._stream.readline, b"\r\n")
+            (length,) = [int(one.split(b":")[1]) for one in headers if one.startswith(b"Content-Length")]
+            self._heard.append(json.loads(self._stream.read(length)))
+        self._heard.remove(found[0])
+        return found[0]
 
 
 def test_query_writes_a_typed_result_as_parquet(engine, tmp_path):
