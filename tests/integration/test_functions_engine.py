@@ -196,7 +196,8 @@ def test_provisioned_concurrency_that_is_changed_is_in_progress_until_all_of_it_
     running_engine.function("provisioned", ECHO)
     client = running_engine.client("lambda")
     version = client.publish_version(FunctionName="provisioned")["Version"]
-    named = {"FunctionName": "provisioned", "Qualifier": version}
+    client.create_alias(FunctionName="provisioned", Name="live", FunctionVersion=version)
+    named = {"FunctionName": "provisioned", "Qualifier": "live"}
 
     def ready() -> dict[str, Any] | None:
         found = dict(client.get_provisioned_concurrency_config(**named))
@@ -208,6 +209,9 @@ def test_provisioned_concurrency_that_is_changed_is_in_progress_until_all_of_it_
         kinds = ("Requested", "Allocated", "Available")
         counts = [found[f"{kind}ProvisionedConcurrentExecutions"] for kind in kinds]
         assert (found["Status"], counts) == ("READY", [wanted] * 3)
+    client.delete_provisioned_concurrency_config(**named)
+    with pytest.raises(client.exceptions.ProvisionedConcurrencyConfigNotFoundException):
+        client.get_provisioned_concurrency_config(**named)
     client.delete_function(FunctionName="provisioned")
 
 

@@ -13,6 +13,7 @@ from localstack.aws.api.lambda_ import (
     InvalidRequestContentException,
     ResourceNotFoundException,
 )
+from localstack.services.lambda_ import api_utils
 from localstack.services.lambda_.invocation.models import lambda_stores
 
 from millpond.localstack_ext.functions.keys import KeyedLambdaProvider
@@ -73,6 +74,22 @@ class FunctionsProvider(KeyedLambdaProvider):
             worker.poller.close()
         POSITIONS.pop(uuid, None)
         return deleted
+
+    @handler("DeleteProvisionedConcurrencyConfig")
+    def delete_provisioned_concurrency_config(
+        self, context: RequestContext, function_name: str, qualifier: str, **others: Any
+    ) -> None:
+        """End the environments of the version of an alias; LocalStack seeks one of the alias's name."""
+        account, region = api_utils.get_account_and_region(function_name, context)
+        name, label = api_utils.get_name_and_qualifier(function_name, qualifier, context)
+        function = lambda_stores[account][region].functions.get(name)
+        alias = function.aliases.get(label) if function and label else None
+        if function is None or label is None or alias is None:
+            super().delete_provisioned_concurrency_config(context, function_name, qualifier, **others)
+        elif function.provisioned_concurrency_configs.pop(label, None) is not None:
+            version: Any = function.versions[alias.function_version]
+            manager = self.lambda_service.get_lambda_version_manager(version.id.qualified_arn())
+            manager.update_provisioned_concurrency_config(0)
 
     @handler("InvokeWithResponseStream", expand=False)
     def invoke_with_response_stream(  # type: ignore[override]
