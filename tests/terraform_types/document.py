@@ -42,14 +42,14 @@ def results_of(answers: Mapping[str, Answers], resources: Mapping[str, list[str]
 
 
 def read() -> dict[str, Results]:
-    """Configuration → the results of its last sweep."""
+    """File of a configuration → the results of its last sweep."""
     results: dict[str, Results] = json.loads(RESULTS.read_text())
     return results
 
 
 def write(group: str, results: Results) -> None:
-    """Put the results of a configuration's sweep in the place of those before, and write the document."""
-    swept = {**read(), group: results}
+    """Put the results of a file's sweep in the place of those before, and write the document."""
+    swept = {name: one for name, one in {**read(), group: results}.items() if name in groups()}
     RESULTS.write_text(json.dumps(swept, indent=1, sort_keys=True) + "\n")
     DOCUMENT.write_text(text(swept))
 

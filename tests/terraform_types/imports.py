@@ -80,6 +80,8 @@ NOT_READ: Mapping[str, tuple[str, ...]] = {
     "aws_codebuild_report_group": ("delete_reports",),
     "aws_codebuild_source_credential": ("token",),
     "aws_default_security_group": ("revoke_rules_on_delete",),
+    # A parameter of PutResourcePolicy alone.
+    "aws_dynamodb_resource_policy": ("confirm_remove_self_resource_access",),
     "aws_glue_catalog_table": ("open_table_format_input",),
     "aws_glue_connection": ("connection_properties",),
     "aws_glue_resource_policy": ("enable_hybrid",),

@@ -1,7 +1,7 @@
-"""One configuration's resources through their life: made, unchanged, changed, imported, destroyed.
+"""The resources of a configuration's file through their life: made, unchanged, changed, imported, destroyed.
 
-The steps are Terraform's own commands, each once for all resources of a configuration. A resource that fails
-in a step is left out of what comes next; the others go on.
+The steps are Terraform's own commands, each once for all resources of the file, with what they need of the
+configuration's other files. A resource that fails in a step is left out of what comes next; the others go on.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ Answers = dict[str, str]
 
 
 def groups() -> list[str]:
-    """The configurations."""
-    return sorted(path.name for path in CONFIGURATIONS.iterdir() if path.is_dir())
+    """The files of the configurations, each swept by itself: ``ground/vpc``."""
+    return sorted(f"{path.parent.name}/{path.stem}" for path in CONFIGURATIONS.glob("*/*.tf"))
 
 
-def declared(group: str = "*") -> dict[str, list[str]]:
-    """Resource type → resources of it in a configuration, or in all."""
+def declared(group: str = "*/*") -> dict[str, list[str]]:
+    """Resource type → resources of it in a file of a configuration, or in all."""
     found: dict[str, list[str]] = {}
-    for path in sorted(CONFIGURATIONS.glob(f"{group}/*.tf")):
+    for path in sorted(CONFIGURATIONS.glob(f"{group}.tf")):
         for kind, name in DECLARED.findall(path.read_text()):
             found.setdefault(kind, []).append(f"{kind}.{name}")
     return found
 
 
 def copy(group: str, directory: Path, function: bytes) -> None:
-    """Lay a configuration out where Terraform is to run."""
-    shutil.copytree(CONFIGURATIONS / group, directory, dirs_exist_ok=True)
+    """Lay the configuration that a file belongs to out where Terraform is to run."""
+    shutil.copytree((CONFIGURATIONS / group).parent, directory, dirs_exist_ok=True)
     shutil.copy(CONFIGURATIONS / "common.tf", directory)
     (directory / "function.zip").write_bytes(function)
 
@@ -55,7 +55,7 @@ class Sweep:
     terraform : Terraform
         In the directory of the configuration.
     resources : mapping
-        Type → addresses of the resources that are declared.
+        Type → addresses of the resources that are swept.
     """
 
     terraform: Terraform
@@ -149,10 +149,9 @@ class Sweep:
         return [one for one in module.get("resources", []) if one["mode"] == "managed"]
 
     def _targets(self) -> list[str]:
-        """Options that leave out what failed."""
-        if not self.answers or not self.made:
-            return []
-        return [f"-target={address}" for address in sorted(self.made - set(self.answers))]
+        """Options that leave out other files, and what failed."""
+        swept = self.made or {one for addresses in self.resources.values() for one in addresses}
+        return [f"-target={address}" for address in sorted(swept - set(self.answers))]
 
     def _hear(self, step: str, events: Iterable[Mapping[str, Any]]) -> list[str]:
         """Note the errors of a command; the addresses that they are of."""

@@ -202,7 +202,6 @@ resource "aws_s3_object" "this" {
   key           = "scripts/job.py"
   content       = "print(${var.step})"
   content_type  = "text/x-python"
-  force_destroy = true
   metadata      = { kind = "job" }
   tags          = { step = var.step }
 }
@@ -211,7 +210,6 @@ resource "aws_s3_object_copy" "this" {
   bucket        = aws_s3_bucket.this.bucket
   key           = "scripts/copy.py"
   source        = "${aws_s3_object.this.bucket}/${aws_s3_object.this.key}"
-  force_destroy = true
   # Else it would have the tags of its source, which the configuration does not have.
   tagging_directive = "REPLACE"
 }
@@ -220,7 +218,6 @@ resource "aws_s3_bucket_object" "this" {
   bucket        = aws_s3_bucket.this.bucket
   key           = "scripts/old.py"
   content       = "print(${var.step})"
-  force_destroy = true
 }
 
 resource "aws_s3_account_public_access_block" "this" {
