@@ -98,9 +98,14 @@ class Glue(BaseModel, extra="forbid"):
     ----------
     versions : mapping of str to str
         Glue versions whose jobs run on another one's environment, as ``"4.0" = "6.0"``.
+    master : str
+        Where Spark's tasks run: ``local-cluster``, executors in processes of their own, as
+        ``NumberOfWorkers`` says; or the address of a cluster's master on this machine, ``spark://…``.
+        Not set: in one process.
     """
 
     versions: dict[str, str] = {}
+    master: str = Field("", pattern=r"^(local-cluster|spark://.+)?$")
 
 
 class Settings(BaseSettings):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +14,12 @@ from typing import Any
 from millpond.base.errors import MillpondError
 from millpond.client.aws import Aws
 from millpond.client.debug_script import WAITING
+from millpond.client.job_runs import definition_of, job_named
 
 __all__ = ["WAITING", "DebuggedJob", "debugged"]
 _SCRIPT = Path(__file__).with_name("debug_script.py")
 # The argument that takes wheels from S3: of a job of Spark, and of Python shell.
 _WHEELS = ("--additional-python-modules", "--extra-py-files")
-# What GetJob says and CreateJob does not take; the capacity is said by workers, or else by MaxCapacity.
-_NOT_GIVEN = ("Name", "CreatedOn", "LastModifiedOn", "AllocatedCapacity", "ProfileName")
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def debugged(
     MillpondError
         If there is no such job, or its script is not in Python.
     """
-    job = _job(aws, job_name)
+    job = job_named(aws, job_name)
     bucket, key = _place(job, job_name)
     source = aws.s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode()
     path = _local(project, Path(key).name, source) or f"s3://{bucket}/{key}"
@@ -78,9 +77,7 @@ def debugged(
         files[f"{base}/{debugpy.name}"] = debugpy.read_bytes()
     for name, content in files.items():
         aws.s3.put_object(Bucket=bucket, Key=name, Body=content)
-    given: dict[str, Any] = {name: value for name, value in job.items() if name not in _NOT_GIVEN}
-    if "WorkerType" in given or not _takes_capacity(given):
-        given.pop("MaxCapacity", None)
+    given = definition_of(job)
     given["Command"] = {**given["Command"], "ScriptLocation": f"s3://{bucket}/{base}.py"}
     if debugpy:
         arguments = given.get("DefaultArguments", {})
@@ -96,22 +93,7 @@ def debugged(
             aws.s3.delete_object(Bucket=bucket, Key=name)
 
 
-def _job(aws: Aws, name: str) -> dict[str, Any]:
-    try:
-        return dict(aws.glue.get_job(JobName=name)["Job"])
-    except aws.glue.exceptions.EntityNotFoundException as error:
-        names = ", ".join(aws.glue.list_jobs()["JobNames"]) or "none is deployed"
-        raise MillpondError(
-            f"There is no Glue job {name}.", next_step=f"name one of the jobs: {names}"
-        ) from error
-
-
-def _takes_capacity(job: dict[str, Any]) -> bool:
-    """Whether ``CreateJob`` takes ``MaxCapacity``, which ``GetJob`` always says (API Reference, ``Job``)."""
-    return job["Command"]["Name"] == "pythonshell" or job.get("GlueVersion") in ("0.9", "1.0")
-
-
-def _place(job: dict[str, Any], name: str) -> tuple[str, str]:
+def _place(job: Mapping[str, Any], name: str) -> tuple[str, str]:
     location = str(job["Command"].get("ScriptLocation", ""))
     found = re.fullmatch(r"s3://([^/]+)/(.+\.py)", location)
     if found is None or job.get("DefaultArguments", {}).get("--job-language") == "scala":

@@ -6,11 +6,14 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, cast
 
 from millpond.base.errors import MillpondError
 from millpond.client.aws import Aws
 from millpond.client.logs import POLL_SECONDS, LogLine, job_run_log, unseen
 
+SPARK_COMMANDS = ("glueetl", "gluestreaming")
+_ONLY_SAID = ("Name", "CreatedOn", "LastModifiedOn", "AllocatedCapacity", "ProfileName")
 ENDED = frozenset({"SUCCEEDED", "FAILED", "STOPPED", "TIMEOUT", "ERROR", "EXPIRED"})
 
 
@@ -41,6 +44,33 @@ class RunStep:
         return self.state in ENDED
 
 
+def job_named(aws: Aws, name: str) -> Mapping[str, Any]:
+    """A job, as ``GetJob`` says it.
+
+    Raises
+    ------
+    MillpondError
+        If there is no such job; it names those that are there.
+    """
+    try:
+        return cast(Mapping[str, Any], aws.glue.get_job(JobName=name)["Job"])
+    except aws.glue.exceptions.EntityNotFoundException as error:
+        raise _no_such_job(aws, name) from error
+
+
+def definition_of(job: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``CreateJob`` and ``UpdateJob`` take of a job as ``GetJob`` says it, but for its name.
+
+    ``GetJob`` always says ``MaxCapacity``; a job of Spark since Glue 2.0 is given workers, or nothing
+    (API Reference, ``Job``).
+    """
+    given = {name: value for name, value in job.items() if name not in _ONLY_SAID}
+    takes_capacity = job["Command"]["Name"] == "pythonshell" or job.get("GlueVersion") in ("0.9", "1.0")
+    if "WorkerType" in given or not takes_capacity:
+        given.pop("MaxCapacity", None)
+    return given
+
+
 def start_job(aws: Aws, name: str, arguments: Mapping[str, str]) -> str:
     """Start a run; its id.
 
@@ -61,10 +91,12 @@ def start_job(aws: Aws, name: str, arguments: Mapping[str, str]) -> str:
     try:
         return aws.glue.start_job_run(JobName=name, Arguments=dict(arguments))["JobRunId"]
     except aws.glue.exceptions.EntityNotFoundException as error:
-        names = ", ".join(aws.glue.list_jobs()["JobNames"]) or "none is deployed"
-        raise MillpondError(
-            f"There is no Glue job {name}.", next_step=f"name one of the jobs: {names}"
-        ) from error
+        raise _no_such_job(aws, name) from error
+
+
+def _no_such_job(aws: Aws, name: str) -> MillpondError:
+    names = ", ".join(aws.glue.list_jobs()["JobNames"]) or "none is deployed"
+    return MillpondError(f"There is no Glue job {name}.", next_step=f"name one of the jobs: {names}")
 
 
 def follow_job(aws: Aws, name: str, run_id: str) -> Iterator[RunStep]:

@@ -175,6 +175,7 @@ class Engine:
             "MILLPOND_IAM_MODE": settings.iam_mode,
             **({VARIABLE: str(self.saved.directory)} if settings.keep_state else {}),
             "MILLPOND_GLUE_VERSIONS": json.dumps(settings.glue.versions),
+            "MILLPOND_GLUE_MASTER": settings.glue.master,
             "MILLPOND_GLUE_CACHE": str(settings.cache),
             "MILLPOND_MAVEN_MIRROR": settings.maven_mirror,
             **engine_variables(

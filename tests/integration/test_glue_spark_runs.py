@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import psutil
 import pytest
 from glue_fixtures import BUCKET, GlueStack, glue
+from ports import free_port
 from waiting import wait_until
 
 from millpond.base import process
+from millpond.planes.glue.jvms import scala_version, spark_home
 
 __all__ = ["glue"]
 
@@ -136,3 +142,116 @@ def test_stopped_spark_run_takes_its_jvm_with_it(glue: GlueStack) -> None:
     glue.plane.batch_stop_job_run({"JobName": job, "JobRunIds": [run_id]})
     assert glue.finish(job, run_id)["JobRunState"] == "STOPPED"
     assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+TELLS_WHERE = """
+import os, sys
+from pyspark.context import SparkContext
+from pyspark.sql import SparkSession
+sc = SparkContext()
+spark = SparkSession(sc)
+open("of_the_driver.txt", "w").close()
+seen = sc.parallelize(range(8), 8).map(lambda _: (os.getcwd(), os.path.exists("of_the_driver.txt"))).collect()
+path = sys.argv[sys.argv.index("--path") + 1]
+spark.range(10).write.mode("overwrite").parquet(path)
+print(sc.master, len({one for one, _ in seen} - {os.getcwd()}), any(found for _, found in seen))
+print(spark.read.parquet(path).count())
+"""
+
+
+@pytest.mark.foreign
+@pytest.mark.parametrize("version", ["4.0", "5.1", "6.0"])
+def test_executors_are_processes_of_their_own(glue: GlueStack, version: str) -> None:
+    job = glue.job(
+        TELLS_WHERE,
+        command="glueetl",
+        GlueVersion=version,
+        WorkerType="G.1X",
+        NumberOfWorkers=3,
+        DefaultArguments={
+            "--conf": "spark.master=local-cluster",
+            "--path": f"s3://{BUCKET}/distributed/{version}",
+        },
+    )
+    run = glue.finish(job, glue.start(job))
+    assert run["JobRunState"] == "SUCCEEDED", glue.errors(run)
+    where, count = glue.output(run).splitlines()[-2:]
+    assert where == "local-cluster[2,1,1024] 2 False"
+    assert count == "10"
+
+
+@pytest.mark.foreign
+def test_runs_go_to_a_cluster_that_is_there(glue: GlueStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    with cluster(glue) as master:
+        workers = glue.plane._workers
+        monkeypatch.setattr(workers, "settings", replace(workers.settings, master=master))
+        arguments = {"--path": f"s3://{BUCKET}/distributed/cluster"}
+        job = glue.job(TELLS_WHERE, command="glueetl", GlueVersion="5.1", DefaultArguments=arguments)
+        run = glue.finish(job, glue.start(job))
+    assert run["JobRunState"] == "SUCCEEDED", glue.errors(run)
+    where, count = glue.output(run).splitlines()[-2:]
+    assert where == f"{master} 2 False"
+    assert count == "10"
+
+
+@contextmanager
+def cluster(glue: GlueStack) -> Iterator[str]:
+    """A master of Spark and two workers on loopback; the master's address."""
+    tools = glue.context.tools
+    home, port = spark_home(tools.spark_python), free_port()
+    folder = glue.context.state_dir / "cluster"
+    folder.mkdir()
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "JAVA_HOME": str(tools.java_home),
+        "SPARK_HOME": str(home),
+        "SPARK_SCALA_VERSION": scala_version(home),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+    }
+    master = f"spark://127.0.0.1:{port}"
+    commands = [
+        ["master.Master", "--host", "127.0.0.1", "--port", str(port), "--webui-port", "0"],
+        *(
+            [
+                "worker.Worker",
+                "--host",
+                "127.0.0.1",
+                "--webui-port",
+                "0",
+                "--cores",
+                "1",
+                "--memory",
+                "1g",
+                "--work-dir",
+                str(folder),
+                master,
+            ]
+            for _ in range(2)
+        ),
+    ]
+    with (folder / "log").open("w") as log:
+        processes = [
+            subprocess.Popen(
+                [
+                    str(tools.java_home / "bin" / "java"),
+                    "-cp",
+                    f"{home}/jars/*",
+                    f"org.apache.spark.deploy.{name}",
+                ]
+                + arguments,
+                env=environment,
+                stderr=log,
+                stdout=log,
+            )
+            for name, *arguments in commands
+        ]
+    try:
+        wait_until(
+            "workers", lambda: (folder / "log").read_text().count("Successfully registered with master") == 2
+        )
+        yield master
+    finally:
+        for one in processes:
+            one.terminate()
+        for one in processes:
+            one.wait()

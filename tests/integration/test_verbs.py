@@ -139,6 +139,8 @@ def test_run_shows_the_log_of_a_job_and_ends_as_it_ends(engine):
     unknown = millpond(engine, "run", "weekly")
     assert "There is no Glue job weekly." in unknown.stderr
     assert "daily" in unknown.stderr
+    shell = millpond(engine, "run", "daily", "--distributed")
+    assert "A job of pythonshell has no executors." in shell.stderr
 
 
 def test_logs_follow_a_run_until_it_has_ended(engine):

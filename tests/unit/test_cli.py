@@ -14,7 +14,7 @@ from millpond.base.errors import MillpondError
 from millpond.cli import console
 from millpond.cli import main as cli
 from millpond.cli.query import statements
-from millpond.cli.run import parsed
+from millpond.cli.run import distributed_conf, parsed
 from millpond.cli.session import going_on
 
 
@@ -174,3 +174,18 @@ def test_what_was_begun_is_forgotten_by_ctrl_c_and_on_an_empty_line_it_ends_the_
 
     monkeypatch.setattr("builtins.input", answered)
     assert list(statements()) == ["SELECT 2"]
+
+
+@pytest.mark.parametrize(
+    ("of_job", "given", "expected"),
+    [
+        ("", {}, "spark.master=local-cluster"),
+        ("spark.a=1", {}, "spark.a=1 --conf spark.master=local-cluster"),
+        ("spark.a=1", {"--conf": "spark.b=2"}, "spark.b=2 --conf spark.master=local-cluster"),
+    ],
+)
+def test_a_distributed_run_keeps_the_properties_that_it_would_have(
+    of_job: str, given: dict[str, str], expected: str
+) -> None:
+    job = {"Command": {"Name": "glueetl"}, "DefaultArguments": {"--conf": of_job}}
+    assert distributed_conf(job, given) == expected

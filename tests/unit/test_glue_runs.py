@@ -180,18 +180,39 @@ def test_tail_waits_for_the_end_of_a_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "cpus", "memory_gib", "expected"),
     [
-        ({"WorkerType": "G.1X", "NumberOfWorkers": 2}, 2, 16, spark.LocalSize(2, 2048)),
-        ({"WorkerType": "G.025X", "NumberOfWorkers": 2}, 8, 16, spark.LocalSize(2, 1024)),
-        ({"WorkerType": "G.2X", "NumberOfWorkers": 10}, 64, 8, spark.LocalSize(64, 2048)),
-        ({"WorkerType": "G.8X", "NumberOfWorkers": 2}, 4, 64, spark.LocalSize(4, 4096)),
-        ({"WorkerType": "G.1X", "NumberOfWorkers": 1}, 4, 2, spark.LocalSize(4, 1024)),
-        ({"MaxCapacity": 10.0}, 2, 16, spark.LocalSize(2, 2048)),
+        ({"WorkerType": "G.1X", "NumberOfWorkers": 2}, 2, 16, spark.LocalSize(2, 2048, 2)),
+        ({"WorkerType": "G.025X", "NumberOfWorkers": 2}, 8, 16, spark.LocalSize(2, 1024, 4)),
+        ({"WorkerType": "G.2X", "NumberOfWorkers": 10}, 64, 8, spark.LocalSize(64, 2048, 2)),
+        ({"WorkerType": "G.8X", "NumberOfWorkers": 2}, 4, 64, spark.LocalSize(4, 4096, 4)),
+        ({"WorkerType": "G.1X", "NumberOfWorkers": 1}, 4, 2, spark.LocalSize(4, 1024, 1)),
+        ({"MaxCapacity": 10.0}, 2, 16, spark.LocalSize(2, 2048, 2)),
     ],
 )
 def test_worker_type_decides_cores_and_heap_within_the_machine(
     settings: dict[str, Any], cpus: int, memory_gib: int, expected: spark.LocalSize
 ) -> None:
     assert spark.local_size(settings, cpus, memory_gib * 2**30) == expected
+
+
+@pytest.mark.parametrize(
+    ("conf", "workers", "setting", "expected"),
+    [
+        ("", 10, "", ""),
+        ("local[2]", 10, "local-cluster", ""),
+        ("local-cluster", 3, "", "local-cluster[2,1,1024]"),
+        ("local-cluster", 1, "", "local-cluster[1,1,1024]"),
+        ("", 50, "local-cluster", "local-cluster[4,1,1024]"),
+        ("", 4, "local-cluster", "local-cluster[3,1,1024]"),
+        ("local-cluster[1,2,512]", 3, "", "local-cluster[1,2,512]"),
+        ("", 2, "spark://127.0.0.1:7077", "spark://127.0.0.1:7077"),
+    ],
+)
+def test_executors_are_processes_where_it_is_asked_for(
+    conf: str, workers: int, setting: str, expected: str
+) -> None:
+    parameters = Parameters(spark_conf={"spark.master": conf} if conf else {})
+    size = spark.LocalSize(2, 2048, executors=4)
+    assert spark.cluster(parameters, {"NumberOfWorkers": workers}, setting, size) == expected
 
 
 def test_only_runs_without_jvm_settings_share_a_jvm() -> None:

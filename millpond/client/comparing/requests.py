@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 from botocore.exceptions import ClientError
 
 from millpond.base.errors import MillpondError
 from millpond.client.aws import Aws
-from millpond.client.job_runs import ENDED, start_job
+from millpond.client.job_runs import ENDED, SPARK_COMMANDS, definition_of, job_named, start_job
 from millpond.client.listing import pages
 
-_OF_SPARK = ("glueetl", "gluestreaming")
-# What GetJob says and UpdateJob does not take; the capacity is said by workers, or else by MaxCapacity.
-_NOT_GIVEN = ("Name", "CreatedOn", "LastModifiedOn", "AllocatedCapacity", "ProfileName")
 # One log in lines of JSON, whatever the version compresses and rolls by default.
 _READABLE = ("spark.eventLog.compress=false", "spark.eventLog.rolling.enabled=false")
 
@@ -44,11 +41,8 @@ def run_on(
     ClientError
         If Glue does not take the job with that version.
     """
-    given = {name: value for name, value in job.items() if name not in _NOT_GIVEN}
-    if "WorkerType" in given:
-        given.pop("MaxCapacity", None)
-    given["GlueVersion"] = version
-    aws.glue.update_job(JobName=job["Name"], JobUpdate=given)  # type: ignore[arg-type]
+    given: Any = {**definition_of(job), "GlueVersion": version}
+    aws.glue.update_job(JobName=job["Name"], JobUpdate=given)
     return start_job(aws, job["Name"], {**arguments, **_logging(job, arguments, event_log)})
 
 
@@ -70,14 +64,8 @@ def job_of(aws: Aws, name: str) -> Mapping[str, Any]:
         If there is no such job, it is of Python shell, or something of the stack is under way: the stack is
         put back between two runs.
     """
-    try:
-        job = aws.glue.get_job(JobName=name)["Job"]
-    except aws.glue.exceptions.EntityNotFoundException as error:
-        names = ", ".join(aws.glue.list_jobs()["JobNames"]) or "none is deployed"
-        raise MillpondError(
-            f"There is no Glue job {name}.", next_step=f"name one of the jobs: {names}"
-        ) from error
-    if job["Command"].get("Name") not in _OF_SPARK:
+    job = job_named(aws, name)
+    if job["Command"].get("Name") not in SPARK_COMMANDS:
         raise MillpondError(
             f"{name} is a job of {job['Command']['Name']}, which has no GlueVersion of Spark.",
             next_step="name a job of glueetl",
@@ -88,7 +76,7 @@ def job_of(aws: Aws, name: str) -> Mapping[str, Any]:
             where=", ".join(under_way),
             next_step="wait until it has ended, or stop it",
         )
-    return cast(Mapping[str, Any], job)
+    return job
 
 
 def going_on(aws: Aws) -> Sequence[str]:

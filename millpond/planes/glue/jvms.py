@@ -88,6 +88,8 @@ class JvmSpec:
         Interpreter of the Glue version's environment, which has the PySpark.
     jars : tuple of Path
         What the run's version and its table formats bring beside Spark's own jars.
+    has_executors : bool
+        Whether it starts executors, which work below ``SPARK_HOME``.
     """
 
     heap: str
@@ -96,11 +98,12 @@ class JvmSpec:
     submit_conf: tuple[tuple[str, str], ...] = ()
     python: Path | None = None
     jars: tuple[Path, ...] = ()
+    has_executors: bool = False
 
     @property
     def is_plain(self) -> bool:
         """Whether another run may want the same."""
-        return not (self.options or self.class_path or self.submit_conf)
+        return not (self.options or self.class_path or self.submit_conf or self.has_executors)
 
 
 @dataclass
@@ -316,7 +319,9 @@ class JvmPool:
         ]
         environment = {
             "JAVA_HOME": str(java_home),
-            "SPARK_HOME": str(home),
+            "SPARK_HOME": str(_home_to_work_in(home, folder) if spec.has_executors else home),
+            # Asked for by what starts executors; Spark's own scripts set it.
+            "SPARK_SCALA_VERSION": scala_version(home),
             "SPARK_LOCAL_DIRS": str(folder / "tmp"),
             "SPARK_LOCAL_IP": "127.0.0.1",
             "PATH": f"{java_home}/bin:/usr/local/bin:/usr/bin:/bin",
@@ -396,6 +401,21 @@ def spark_home(python: Path) -> Path:
         if (home := Path(entry) / "pyspark").joinpath("jars").is_dir():
             return home
     raise LaunchError(f"LAUNCH ERROR | PySpark is not installed in {python}: run `millpond doctor`.")
+
+
+def scala_version(home: Path) -> str:
+    """That of a Spark's jars, for example ``2.12``."""
+    (library,) = (home / "jars").glob("scala-library-*.jar")
+    return library.stem.removeprefix("scala-library-").rpartition(".")[0]
+
+
+def _home_to_work_in(home: Path, folder: Path) -> Path:
+    """A ``SPARK_HOME`` with all of another, in which the workers of ``local-cluster`` may write."""
+    own = folder / "spark"
+    own.mkdir()
+    for entry in home.iterdir():
+        (own / entry.name).symlink_to(entry)
+    return own
 
 
 def _jars(directory: Path) -> list[Path]:

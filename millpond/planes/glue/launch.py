@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,14 +80,31 @@ class Launch:
             **self.credentials.to_environment(),
         }
 
-    def write_spark_conf(self, size: spark.LocalSize, *, has_sdk_2: bool = False) -> None:
-        """Write ``spark-defaults.conf``; no secret is in it, and the properties of ``--conf`` win."""
+    def write_spark_conf(
+        self, size: spark.LocalSize, *, has_sdk_2: bool = False, master: str = "", jars: Sequence[Path] = ()
+    ) -> None:
+        """Write ``spark-defaults.conf``; no secret is in it, and the properties of ``--conf`` win.
+
+        Parameters
+        ----------
+        size : LocalSize
+        has_sdk_2 : bool
+            See :func:`millpond.planes.glue.spark.defaults`.
+        master : str
+            Of executors in processes of their own; empty where the driver is all there is.
+        jars : sequence of Path
+            What those executors get beside Spark's own.
+        """
         text = spark.defaults(self.context, self.folder, size, has_sdk_2=has_sdk_2)
         if self.metastore:
             text += spark.catalog_defaults(self.metastore, self.folder)
         if self.parameters.event_log:
             text += spark.event_log_defaults(self.parameters.event_log)
-        own = "".join(f"{key} {value}\n" for key, value in self.parameters.spark_conf.items())
+        conf = dict(self.parameters.spark_conf)
+        if master:
+            text += spark.cluster_defaults(master, jars)
+            conf.pop("spark.master", None)
+        own = "".join(f"{key} {value}\n" for key, value in conf.items())
         (self.folder.conf / "spark-defaults.conf").write_text(text + own)
 
     def make_event_log_directory(self) -> None:

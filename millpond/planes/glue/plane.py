@@ -495,8 +495,10 @@ class GluePlane(SessionOperations):
             environment = self._workers.environments.ready(
                 version, version.sets(parameters.formats), parameters.formats
             )
-            spec = spark.jvm_spec(self._workers.local_size(job), parameters, [], environment)
-            if environment and spec.is_plain and not parameters.extra_jars:
+            size = self._workers.local_size(job)
+            spec = spark.jvm_spec(size, parameters, [], environment)
+            master = spark.cluster(parameters, job, self._workers.settings.master, size)
+            if environment and spec.is_plain and not (parameters.extra_jars or master):
                 self._workers.jvms.prepare(spec)
         except (LaunchError, OSError):
             # The job is as good as any; a run of it will say what is wrong with this machine.

@@ -14,7 +14,7 @@ from millpond.planes.glue.arguments import Parameters
 from millpond.planes.glue.environments import Environment
 from millpond.planes.glue.exceptions import LaunchError
 from millpond.planes.glue.jobs import WORKER_DPUS
-from millpond.planes.glue.jvms import JvmSpec, spark_home
+from millpond.planes.glue.jvms import ENGINE_OPTIONS, JvmSpec, spark_home
 from millpond.planes.glue.staging import RunFolder
 from millpond.planes.glue.versions import GlueVersion
 
@@ -29,9 +29,18 @@ _MIN_HEAP_MB = 1024
 _HEAP_MB = {"G.025X": 1024, "Standard": 2048, "G.1X": 2048, "R.1X": 2048, "G.2X": 3072, "R.2X": 3072}
 _LARGEST_HEAP_MB = 4096
 
-# They read the properties that the run's interpreter sets in its JVM.
-_CREDENTIALS_1 = "com.amazonaws.auth.SystemPropertiesCredentialsProvider"
-_CREDENTIALS_2 = "software.amazon.awssdk.auth.credentials.SystemPropertyCredentialsProvider"
+# The first reads the properties that the run's interpreter sets in its JVM; executors in processes of their
+# own have the environment.
+_CREDENTIALS_1 = (
+    "com.amazonaws.auth.SystemPropertiesCredentialsProvider,"
+    "com.amazonaws.auth.EnvironmentVariableCredentialsProvider"
+)
+_CREDENTIALS_2 = (
+    "software.amazon.awssdk.auth.credentials.SystemPropertyCredentialsProvider,"
+    "software.amazon.awssdk.auth.credentials.EnvironmentVariableCredentialsProvider"
+)
+_LOCAL_CLUSTER = "local-cluster"
+_EXECUTOR_MB = 1024
 
 # These act when a JVM starts, so it is started with them.
 _ON_SUBMISSION = ("spark.jars", "spark.files", "spark.archives", "spark.submit.")
@@ -47,10 +56,13 @@ class LocalSize:
         Tasks at a time.
     heap_mb : int
         Largest heap of the JVM, in MiB.
+    executors : int
+        Most processes of a core and 1 GiB that the machine has for it.
     """
 
     cores: int
     heap_mb: int
+    executors: int = 1
 
 
 def local_size(settings: Mapping[str, Any], cpu_count: int, memory_bytes: int) -> LocalSize:
@@ -67,7 +79,47 @@ def local_size(settings: Mapping[str, Any], cpu_count: int, memory_bytes: int) -
     dpus = WORKER_DPUS[worker_type] * settings.get("NumberOfWorkers", 1)
     cores = max(1, min(cpu_count, int(dpus * _VCPUS_PER_DPU)))
     share = max(_MIN_HEAP_MB, memory_bytes // 4 // 2**20)
-    return LocalSize(cores, min(_HEAP_MB.get(worker_type, _LARGEST_HEAP_MB), share))
+    heap = min(_HEAP_MB.get(worker_type, _LARGEST_HEAP_MB), share)
+    return LocalSize(cores, heap, max(1, min(cpu_count, share // _EXECUTOR_MB)))
+
+
+def cluster(parameters: Parameters, settings: Mapping[str, Any], master: str, size: LocalSize) -> str:
+    """``spark.master`` of a run whose executors are processes of their own; empty of any other.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        ``spark.master`` of its ``--conf`` wins: ``local-cluster``, or the address of a master.
+    settings : mapping
+        Of its ``NumberOfWorkers`` one is the driver's, as on AWS. Each other is an executor of a core and
+        1 GiB in ``local-cluster``: as many as the machine has, but two where so many are asked for, since
+        with two it shows what one executor has and another has not.
+    master : str
+        What the setting says.
+    size : LocalSize
+        Of the run on this machine.
+
+    Examples
+    --------
+    >>> cluster(Parameters(), {"NumberOfWorkers": 3}, "local-cluster", LocalSize(2, 2048, 4))
+    'local-cluster[2,1,1024]'
+    """
+    asked = parameters.spark_conf.get("spark.master", master)
+    if asked == _LOCAL_CLUSTER:
+        wanted = max(1, int(settings.get("NumberOfWorkers", settings.get("MaxCapacity", 2))) - 1)
+        return f"{_LOCAL_CLUSTER}[{min(wanted, max(2, size.executors))},1,{_EXECUTOR_MB}]"
+    return asked if asked.startswith((f"{_LOCAL_CLUSTER}[", "spark://")) else ""
+
+
+def cluster_defaults(master: str, jars: Sequence[Path]) -> str:
+    """Properties by which executors find what the driver has beside Spark's own jars."""
+    properties = {
+        "spark.master": master,
+        "spark.executor.memory": f"{_EXECUTOR_MB}m",
+        "spark.executor.extraClassPath": ":".join(map(str, jars)),
+        "spark.executor.extraJavaOptions": f"{' '.join(ENGINE_OPTIONS)} -Duser.timezone=UTC",
+    }
+    return "".join(f"{name} {value}\n" for name, value in properties.items() if value)
 
 
 def check_supported(version: GlueVersion, parameters: Parameters) -> None:
@@ -101,6 +153,7 @@ def check_in_container(job: Mapping[str, Any], parameters: Parameters) -> None:
         f"Glue version {job['GlueVersion']} (use {' or '.join(IN_CONTAINERS)})": job["GlueVersion"]
         not in IN_CONTAINERS,
         "--enable-spark-ui with --spark-event-logs-path": bool(parameters.event_log),
+        "spark.master=local-cluster": parameters.spark_conf.get("spark.master") == _LOCAL_CLUSTER,
     }
     refusals |= {
         f"--datalake-formats {name}": name not in _FORMATS_IN_CONTAINERS for name in parameters.formats
@@ -118,7 +171,12 @@ def _check_language(parameters: Parameters) -> None:
 
 
 def jvm_spec(
-    size: LocalSize, parameters: Parameters, jars: Sequence[Path], environment: Environment | None = None
+    size: LocalSize,
+    parameters: Parameters,
+    jars: Sequence[Path],
+    environment: Environment | None = None,
+    *,
+    has_executors: bool = False,
 ) -> JvmSpec:
     """The JVM that a run needs.
 
@@ -132,6 +190,8 @@ def jvm_spec(
         Its ``--extra-jars``.
     environment : Environment, optional
         What it is executed in; None in a container, which has its own.
+    has_executors : bool
+        Whether executors are processes of their own.
     """
     conf = parameters.spark_conf
     class_path = [*map(str, jars), *filter(None, conf.get("spark.driver.extraClassPath", "").split(":"))]
@@ -142,6 +202,7 @@ def jvm_spec(
         submit_conf=tuple((k, v) for k, v in conf.items() if k.startswith(_ON_SUBMISSION)),
         python=environment.python if environment else None,
         jars=environment.jars if environment else (),
+        has_executors=has_executors,
     )
 
 

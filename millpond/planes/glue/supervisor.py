@@ -332,7 +332,9 @@ class Supervisor:
             launch.parameters,
             spark_conf=packages.conf(asked, launch.parameters.spark_conf, self._workers.settings),
         )
-        spec = spark.jvm_spec(size, parameters, launch.bring_jars(), environment_of_version)
+        master = spark.cluster(parameters, run.settings, self._workers.settings.master, size)
+        jars = launch.bring_jars()
+        spec = spark.jvm_spec(size, parameters, jars, environment_of_version, has_executors=bool(master))
         jvms = self._workers.jvms
         jvm = jvms.take(spec)
         outcome: Outcome | None = None
@@ -343,7 +345,12 @@ class Supervisor:
                 [environment["PYTHONPATH"], *map(str, environment_of_version.libraries)]
             )
             launch.make_event_log_directory()
-            launch.write_spark_conf(size, has_sdk_2=environment_of_version.version.has_sdk_2)
+            launch.write_spark_conf(
+                size,
+                has_sdk_2=environment_of_version.version.has_sdk_2,
+                master=master,
+                jars=[*environment_of_version.jars, *jars],
+            )
             if not jvm.wait():
                 reason = process.last_lines(jvm.stderr, 5)
                 raise LaunchError(f"LAUNCH ERROR | Spark's JVM did not start: {reason}")

@@ -46,6 +46,8 @@ class GlueSettings:
         Maven repository that stands in for Maven Central; empty for that itself.
     keep_run_folders : bool
         Whether what a run had on disk stays when it has ended.
+    master : str
+        ``spark.master`` of every run: ``local-cluster``, or the address of one; empty for threads of one JVM.
     """
 
     warm_jvms: int = 1
@@ -56,6 +58,7 @@ class GlueSettings:
     cache: Path = CACHE
     maven_mirror: str = ""
     keep_run_folders: bool = False
+    master: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> GlueSettings:
@@ -69,6 +72,7 @@ class GlueSettings:
             cache=Path(env.get("MILLPOND_GLUE_CACHE", CACHE)),
             maven_mirror=env.get("MILLPOND_MAVEN_MIRROR", ""),
             keep_run_folders=env.get("MILLPOND_KEEP_RUN_FOLDERS", "") == "1",
+            master=env.get("MILLPOND_GLUE_MASTER", ""),
         )
 
 
