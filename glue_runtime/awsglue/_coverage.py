@@ -191,6 +191,14 @@ SECTIONS: Tuple[Tuple[str, Tuple[Row, ...]], ...] = (
                 "of pauses, of retries and of metrics change nothing",
             ),
             Row(
+                "kafka",
+                PARTIAL,
+                "test_glue_kafka::test_records_are_written_to_a_topic_and_read_as_a_stream",
+                "a source of `create_data_frame`, and a sink of JSON and CSV; a connection's `KAFKA_SSL_ENABLED`, SASL "
+                "by `PLAIN` and `SCRAM-SHA-512`; certificates, `AWS_MSK_IAM`, `GSSAPI` and the sink's `key` and "
+                "`partition` are refused",
+            ),
+            Row(
                 "other connectors",
                 REFUSED,
                 f"{_S}what_is_not_here_is_refused_by_name",

@@ -8,6 +8,7 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from awsglue import _kinesis, _schema
 from awsglue._refuse import refuse
+from awsglue._sources import kafka
 
 _RETRIES = 3
 _GRANULARITIES = ("year", "month", "day", "hour", "minute")
@@ -16,17 +17,6 @@ _UNREAD = "$json$data_infer_schema$_temporary$"
 # When a record came to the stream (the option addRecordTimestamp).
 _ARRIVED = "__src_timestamp"
 _PARSERS = {"json": F.from_json, "csv": F.from_csv}
-_KAFKA = {
-    "bootstrap.servers": "kafka.bootstrap.servers",
-    "security.protocol": "kafka.security.protocol",
-    "topicName": "subscribe",
-    "assign": "assign",
-    "subscribePattern": "subscribePattern",
-    "startingOffsets": "startingOffsets",
-    "endingOffsets": "endingOffsets",
-    "maxOffsetsPerTrigger": "maxOffsetsPerTrigger",
-    "minPartitions": "minPartitions",
-}
 
 
 def source(session: Any, catalog: Any, kind: str, options: Mapping[str, Any]) -> Any:
@@ -52,13 +42,14 @@ def source(session: Any, catalog: Any, kind: str, options: Mapping[str, Any]) ->
         frame, value = _kinesis.stream(session, options), "data"
         arrived = F.col("approximateArrivalTimestamp")
     else:
-        frame, value = _kafka(session, catalog, options), "value"
+        frame, value = kafka.read(session, catalog, options), "value"
         arrived = F.col("timestamp")
     if not form:
         return frame
     with_time = str(options.get("addRecordTimestamp") or "").lower() == "true"
-    times = [arrived.alias(_ARRIVED)] if with_time else []
-    return records(frame, schema, form, value, times, str(options.get("delimiter") or ","))
+    others = [arrived.alias(_ARRIVED)] if with_time else []
+    others += [F.col(kafka.HEADERS)] if kafka.HEADERS in frame.columns else []
+    return records(frame, schema, form, value, others, str(options.get("delimiter") or ","))
 
 
 def catalog_options(table: Any, kind: str, given: Mapping[str, Any]) -> Dict[str, Any]:
@@ -80,20 +71,6 @@ def catalog_options(table: Any, kind: str, given: Mapping[str, Any]) -> Dict[str
     if str(options.get("inferSchema") or "").lower() != "true" and table.columns.fields:
         options.setdefault("schema", _schema.struct_to_spark(table.columns))
     return options
-
-
-def _kafka(session: Any, catalog: Any, options: Mapping[str, Any]) -> Any:
-    given = dict(options)
-    if given.get("connectionName"):
-        properties = catalog.connection(given["connectionName"])["ConnectionProperties"]
-        given.setdefault("bootstrap.servers", properties.get("KAFKA_BOOTSTRAP_SERVERS"))
-    reader = session.readStream.format("kafka")
-    for name, option in given.items():
-        if name in _KAFKA and option is not None:
-            reader = reader.option(_KAFKA[name], option)
-        elif name.startswith("kafka."):
-            reader = reader.option(name, option)
-    return reader.load()
 
 
 def records(
@@ -125,9 +102,8 @@ def records(
     if not schema:
         return frame.select(text.alias(_UNREAD), *others)
     read = _PARSERS[form]
-    return frame.select(read(text, schema, {"sep": delimiter}).alias(_UNREAD), *others).select(
-        f"`{_UNREAD}`.*", *([_ARRIVED] if others else [])
-    )
+    parsed = frame.select(read(text, schema, {"sep": delimiter}).alias(_UNREAD), *others)
+    return parsed.select(f"`{_UNREAD}`.*", *parsed.columns[1:])
 
 
 def _inferred(frame: Any) -> Any:

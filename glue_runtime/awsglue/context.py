@@ -384,7 +384,7 @@ class GlueContext(SQLContext):
         ----------
         frame : DynamicFrame
         connection_type : str
-            ``s3``, ``dynamodb``, or a JDBC kind.
+            ``s3``, ``dynamodb``, ``kafka``, or a JDBC kind.
         connection_options : mapping
             ``path``, ``partitionKeys``, ``compression`` …
         format : str, optional

@@ -9,7 +9,7 @@ from awsglue._content import Content, exact_names, settle
 from awsglue._refuse import refuse
 from awsglue._sinks import catalog as catalog_sink
 from awsglue._sinks import files as file_sink
-from awsglue._sources import connectors, dynamodb, jdbc
+from awsglue._sources import connectors, dynamodb, jdbc, kafka
 from awsglue._sources.scan import flag
 
 FILE_TYPES = ("s3", "file", "hdfs")
@@ -22,7 +22,7 @@ class DataSink:
     ----------
     glue_ctx : GlueContext
     connection_type : str
-        ``s3``, a JDBC kind, or ``dynamodb``.
+        ``s3``, a JDBC kind, ``dynamodb`` or ``kafka``.
     options : mapping
         ``connection_options``.
     """
@@ -102,6 +102,8 @@ class DataSink:
         kind = self._connection_type.lower()
         if kind == "dynamodb":
             dynamodb.write(content, self._options)
+        elif kind == "kafka":
+            kafka.write(self._glue_ctx._catalog, self._options, content)
         elif kind in jdbc.DRIVERS:
             self._write_jdbc(content)
         elif kind in connectors.KINDS:

@@ -286,3 +286,37 @@ def test_kinesis_stream_is_written_by_a_query_of_its_own(
 def test_kinesis_options_that_say_nothing_or_too_much(glue: Any, options: dict[str, str], error: str) -> None:
     with pytest.raises((ValueError, NotImplementedError), match=error):
         glue.create_data_frame.from_options("kinesis", options)
+
+
+SCRAM = {"KAFKA_SASL_MECHANISM": "SCRAM-SHA-512", "KAFKA_SASL_SCRAM_USERNAME": "u"}
+LOGIN = 'org.apache.kafka.common.security.scram.ScramLoginModule required username="u" password="a\\"b";'
+
+
+@pytest.mark.parametrize(
+    ("properties", "expected"),
+    [
+        ({}, {"security.protocol": "SSL"}),
+        ({"KAFKA_SSL_ENABLED": "false"}, {"security.protocol": "PLAINTEXT"}),
+        (
+            {**SCRAM, "KAFKA_SASL_SCRAM_PASSWORD": 'a"b'},
+            {
+                "security.protocol": "SASL_SSL",
+                "sasl.mechanism": "SCRAM-SHA-512",
+                "sasl.jaas.config": LOGIN,
+            },
+        ),
+        ({"KAFKA_SASL_MECHANISM": "AWS_MSK_IAM"}, "KAFKA_SASL_MECHANISM AWS_MSK_IAM"),
+        ({"KAFKA_CUSTOM_CERT": "s3://b/ca.pem"}, "KAFKA_CUSTOM_CERT"),
+        ({"KAFKA_SASL_MECHANISM": "PLAIN"}, "KAFKA_SASL_MECHANISM PLAIN without KAFKA_SASL_PLAIN_USERNAME"),
+    ],
+)
+def test_connection_of_kafka_says_how_its_client_logs_in_or_is_refused_by_name(properties, expected):
+    from awsglue._sources import kafka
+
+    given = {"KAFKA_BOOTSTRAP_SERVERS": "b:9092", **properties}
+    if isinstance(expected, str):
+        with pytest.raises(NotImplementedError, match=expected):
+            kafka.of_connection(given)
+        return
+    servers = {"kafka.bootstrap.servers": "b:9092"}
+    assert kafka.of_connection(given) == {**servers, **{f"kafka.{k}": v for k, v in expected.items()}}
