@@ -186,3 +186,25 @@ def test_a_job_reads_and_writes_with_what_its_version_brings(glue: GlueStack, na
         "workers": version.python,
         "counts": {"parquet": 333, "avro": 333, "delta": 666, "iceberg": 1000},
     }
+
+
+OF_SPARK_2 = """
+import sys
+from pyspark.sql import SparkSession, functions as f
+
+spark = SparkSession.builder.getOrCreate()
+target = sys.argv[sys.argv.index("--target") + 1]
+frame = spark.createDataFrame([("2020-1-5",), ("01/02/2020",)], "text string")
+# Spark 3 refuses a path that is said twice, and a date that only the old parser reads.
+frame.write.mode("overwrite").option("path", target).save(target)
+dates = spark.read.parquet(target).select(f.to_date("text", "yyyy-MM-dd").alias("day"))
+print(sorted(str(row.day) for row in dates.collect()))
+"""
+
+
+def test_a_job_of_a_version_with_spark_2_finds_its_ways(glue: GlueStack) -> None:
+    arguments = {"--target": f"s3://{BUCKET}/spark-2/"}
+    run = glue.run(OF_SPARK_2, command="glueetl", GlueVersion="2.0", DefaultArguments=arguments)
+    assert run["JobRunState"] == "SUCCEEDED", glue.errors(run)
+    assert "2020-01-05" in glue.output(run)
+    assert "THIS JOB IS OF GLUE 2.0" in glue.errors(run)

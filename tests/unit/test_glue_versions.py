@@ -49,7 +49,7 @@ def test_the_lock_of_jars_is_that_of_what_is_asked_for() -> None:
     [
         ("5.1", {}, "5.1", ""),
         ("3.0", {}, "4.0", "THIS JOB IS OF GLUE 3.0, WHICH IS NOT AVAILABLE"),
-        ("0.9", {}, "4.0", "THIS JOB IS OF GLUE 0.9, WHICH IS NOT AVAILABLE"),
+        ("0.9", {}, "4.0", "with the properties that make Spark 3 answer as Spark 2: what else differs"),
         ("auto", {}, "6.0", "auto runs on the newest version here: Glue 6.0 (Spark 4.1.1, Python 3.13)"),
         ("4.0", {"4.0": "6.0"}, "6.0", "by the setting glue.versions it runs on Glue 6.0"),
     ],
@@ -247,3 +247,19 @@ def test_jars_that_hold_python_modules_are_among_the_libraries() -> None:
     jars = tuple(map(Path, ("a/delta-spark_2.12-3.3.2.jar", "a/delta-storage-3.3.2.jar", "b/x.jar")))
     environment = Environment(versions.VERSIONS["5.1"], Path("python"), jars)
     assert environment.libraries == jars[:1]
+
+
+@pytest.mark.parametrize(
+    ("name", "mapped", "expected"),
+    [
+        ("2.0", {}, "LEGACY"),
+        ("0.9", {}, "LEGACY"),
+        ("3.0", {}, None),
+        ("4.0", {}, None),
+        ("2.0", {"2.0": "4.0"}, None),
+    ],
+)
+def test_a_job_of_spark_2_has_the_properties_that_answer_as_spark_2(
+    name: str, mapped: dict[str, str], expected: str | None
+) -> None:
+    assert versions.properties_of(name, mapped).get("spark.sql.legacy.timeParserPolicy") == expected

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,7 +81,13 @@ class Launch:
         }
 
     def write_spark_conf(
-        self, size: spark.LocalSize, *, has_sdk_2: bool = False, master: str = "", jars: Sequence[Path] = ()
+        self,
+        size: spark.LocalSize,
+        *,
+        has_sdk_2: bool = False,
+        master: str = "",
+        jars: Sequence[Path] = (),
+        properties: Mapping[str, str] | None = None,
     ) -> None:
         """Write ``spark-defaults.conf``; no secret is in it, and the properties of ``--conf`` win.
 
@@ -94,6 +100,8 @@ class Launch:
             Of executors in processes of their own; empty where the driver is all there is.
         jars : sequence of Path
             What those executors get beside Spark's own.
+        properties : mapping, optional
+            Of the job's version.
         """
         text = spark.defaults(self.context, self.folder, size, has_sdk_2=has_sdk_2)
         if self.metastore:
@@ -104,7 +112,7 @@ class Launch:
         if master:
             text += spark.cluster_defaults(master, jars)
             conf.pop("spark.master", None)
-        own = "".join(f"{key} {value}\n" for key, value in conf.items())
+        own = "".join(f"{key} {value}\n" for key, value in {**(properties or {}), **conf}.items())
         (self.folder.conf / "spark-defaults.conf").write_text(text + own)
 
     def make_event_log_directory(self) -> None:

@@ -350,6 +350,7 @@ class Supervisor:
                 has_sdk_2=environment_of_version.version.has_sdk_2,
                 master=master,
                 jars=[*environment_of_version.jars, *jars],
+                properties=versions.properties_of(run.job["GlueVersion"], self._workers.settings.versions),
             )
             if not jvm.wait():
                 reason = process.last_lines(jvm.stderr, 5)

@@ -141,6 +141,37 @@ AUTO = "auto"
 # What is too old to be had, and what its jobs run on.
 STAND_INS: Mapping[str, str] = {"3.0": "4.0", "2.0": "4.0", "1.0": "4.0", "0.9": "4.0"}
 
+# Versions that had Spark 2, and the properties by which Spark 3 answers as that did (its migration guide,
+# "Upgrading from Spark SQL 2.4 to 3.0" and "3.0 to 3.1").
+_OF_SPARK_2 = ("2.0", "1.0", "0.9")
+_AS_SPARK_2: Mapping[str, str] = {
+    "spark.sql.legacy.allowHashOnMapType": "true",
+    "spark.sql.legacy.allowNegativeScaleOfDecimal": "true",
+    "spark.sql.legacy.castComplexTypesToString.enabled": "true",
+    "spark.sql.legacy.createEmptyCollectionUsingStringType": "true",
+    "spark.sql.legacy.ctePrecedencePolicy": "LEGACY",
+    "spark.sql.legacy.doLooseUpcast": "true",
+    "spark.sql.legacy.exponentLiteralAsDecimal.enabled": "true",
+    "spark.sql.legacy.fromDayTimeString.enabled": "true",
+    "spark.sql.legacy.json.allowEmptyString.enabled": "true",
+    "spark.sql.legacy.pathOptionBehavior.enabled": "true",
+    "spark.sql.legacy.statisticalAggregate": "true",
+    "spark.sql.legacy.timeParserPolicy": "LEGACY",
+    "spark.sql.legacy.typeCoercion.datetimeToString.enabled": "true",
+    "spark.sql.mapKeyDedupPolicy": "LAST_WIN",
+    "spark.sql.parquet.datetimeRebaseModeInWrite": "LEGACY",
+    "spark.sql.parquet.int96RebaseModeInWrite": "LEGACY",
+    "spark.sql.storeAssignmentPolicy": "LEGACY",
+}
+
+
+def properties_of(name: str, mapped: Mapping[str, str]) -> Mapping[str, str]:
+    """Properties of Spark that a version's stand-in has, so that a job's own Spark shows in it where it can.
+
+    A version that the settings map to another one has none: what that one does is what is asked.
+    """
+    return _AS_SPARK_2 if name in _OF_SPARK_2 and name not in mapped else {}
+
 
 def check(name: str) -> None:
     """Refuse a version that Glue does not have.
@@ -194,9 +225,13 @@ def resolve(name: str, mapped: Mapping[str, str]) -> tuple[GlueVersion, str]:
         found = VERSIONS[STAND_INS[name]]
         return found, (
             f"WARNING: THIS JOB IS OF GLUE {name}, WHICH IS NOT AVAILABLE IN MILLPOND. It runs on "
-            f"{found.title}: what differs between them does not show here."
+            f"{found.title}{_with_properties(name)}: what else differs between them does not show here."
         )
     return VERSIONS[name], ""
+
+
+def _with_properties(name: str) -> str:
+    return ", with the properties that make Spark 3 answer as Spark 2" if name in _OF_SPARK_2 else ""
 
 
 def uses_in(texts: Iterable[str]) -> tuple[str, ...]:
