@@ -200,7 +200,7 @@ def cluster(glue: GlueStack) -> Iterator[str]:
     tools = glue.context.tools
     home, port = spark_home(tools.spark_python), free_port()
     folder = glue.context.state_dir / "cluster"
-    folder.mkdir()
+    folder.mkdir(parents=True)
     environment = {
         "PATH": "/usr/bin:/bin",
         "JAVA_HOME": str(tools.java_home),
