@@ -130,8 +130,13 @@ def test_queue_address_that_the_engine_gives_is_usable(running_engine: RunningEn
         ("ecr", "get_authorization_token", {}),
         ("ecs", "run_task", {"taskDefinition": "t"}),
         ("lakeformation", "get_temporary_glue_table_credentials", {"TableArn": "arn:aws:glue:::table/d/t"}),
-        # They would be "processing" for good.
+        # Their servers would never be there.
         ("opensearch", "create_domain", {"DomainName": "logs"}),
+        (
+            "redshift",
+            "create_cluster",
+            {"ClusterIdentifier": "one", "NodeType": "ra3.large", "MasterUsername": "admin"},
+        ),
         ("es", "create_elasticsearch_domain", {"DomainName": "logs"}),
     ],
 )
@@ -155,6 +160,16 @@ def test_template_with_an_unknown_resource_type_is_refused_by_its_name(running_e
     assert "AWS::Braket::Thing is not available in Millpond" in error["Message"]
     assert "AWS::SQS::Queue" not in error["Message"]
     assert not running_engine.client("sqs").list_queues(QueueNamePrefix="odd-").get("QueueUrls")
+
+
+def test_template_with_a_server_that_is_not_to_be_had_is_refused_by_its_name(
+    running_engine: RunningEngine,
+) -> None:
+    template = {"Resources": {"Cluster": {"Type": "AWS::Redshift::Cluster"}}}
+    with pytest.raises(ClientError, match="AWS::Redshift::Cluster is not available in Millpond"):
+        running_engine.client("cloudformation").create_stack(
+            StackName="warehouse", TemplateBody=json.dumps(template)
+        )
 
 
 def test_known_resource_types_are_created(running_engine: RunningEngine) -> None:

@@ -34,6 +34,8 @@ from millpond.localstack_ext.engine import patches
 LOG = logging.getLogger(__name__)
 _LISTED = "docs/coverage/cloudformation-types.md"
 
+_WITHOUT_SERVER = ("AWS::Elasticsearch::Domain", "AWS::OpenSearchService::Domain", "AWS::Redshift::Cluster")
+
 _OWN = {provider.TYPE: provider for provider in (CodeBuildProjectProvider,)}
 
 
@@ -187,7 +189,7 @@ def try_load_resource_provider(theirs: Any, resource_type: str) -> Any:
         return found
     if (own := _OWN.get(resource_type)) is not None:
         return HonestProvider(own())
-    inner = theirs(resource_type)
+    inner = None if resource_type in _WITHOUT_SERVER else theirs(resource_type)
     if inner is None:
         return None
     settling = SETTLINGS.get(resource_type)
@@ -195,8 +197,8 @@ def try_load_resource_provider(theirs: Any, resource_type: str) -> Any:
 
 
 def theirs() -> list[str]:
-    """The types that LocalStack's own providers are registered for."""
-    return [str(kind) for kind in plugin_manager.list_names() if "::" in kind]
+    """The types of LocalStack's own providers, but for those whose server cannot be had here."""
+    return [str(k) for k in plugin_manager.list_names() if "::" in k and k not in _WITHOUT_SERVER]
 
 
 def refusal(resource_type: str, _status: Any) -> str:

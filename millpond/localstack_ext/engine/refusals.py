@@ -18,8 +18,14 @@ from millpond.localstack_ext.engine import patches
 _LOG = logging.getLogger(__name__)
 
 CODE = "UnsupportedOperation"
-NEVER_READY = {"opensearch": {"CreateDomain"}, "es": {"CreateElasticsearchDomain"}}
-"""What LocalStack begins by downloading a server, which this engine does not: it would go on for good."""
+NEVER_READY = {
+    "es": {"CreateElasticsearchDomain"},
+    "opensearch": {"CreateDomain"},
+    "redshift": {"CreateCluster", "RestoreFromClusterSnapshot"},
+}
+"""What needs a server that cannot be had here: LocalStack would go on for good with its download, or say that
+one is available where none is.
+"""
 
 
 def refusal(context: RequestContext, reason: str = "") -> CommonServiceException:

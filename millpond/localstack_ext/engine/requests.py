@@ -145,11 +145,13 @@ def install_requests() -> None:
 
 def _check(_chain: HandlerChain[Any], context: RequestContext, _response: Response) -> None:
     """A handler of the gateway's chain."""
-    if context.operation is None or context.service is None or context.is_internal_call:
+    if context.operation is None or context.service is None:
         return
     service: Any = context.service
     if context.operation.name in NEVER_READY.get(service.service_name, ()):
         raise refusal(context, "its server cannot be had here")
+    if context.is_internal_call:
+        return
     name, operation, request = service.service_name, context.operation.name, context.service_request or {}
     code = CHECKED.get(name, "")
     if code:
