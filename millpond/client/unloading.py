@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import io
 import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import IO
 
 import pyarrow.parquet as pq
@@ -36,20 +39,60 @@ def unload(
     ------
     QueryFailedError
         If Athena refuses the query, or it fails.
-    MillpondError
-        If Athena wrote no file, which would say the columns of a result without rows.
     """
     bucket, _, prefix = _place(aws, workgroup, output_location).removeprefix("s3://").partition("/")
-    below = f"{prefix.rstrip('/')}/unload/{uuid.uuid4()}/".lstrip("/")
-    statement = f"UNLOAD (\n{sql}\n) TO 's3://{bucket}/{below}' WITH (format = 'PARQUET')"
-    try:
-        run_query(
-            aws.athena, statement, workgroup=workgroup, database=database, output_location=output_location
-        )
-        return _written(aws, bucket, below, output)
-    finally:
-        for key in _keys(aws, bucket, below):
-            aws.s3.delete_object(Bucket=bucket, Key=key)
+    unloading = Unloading(aws, bucket, f"{prefix.rstrip('/')}/unload".lstrip("/"))
+    asked = {"workgroup": workgroup, "database": database, "output_location": output_location}
+    with unloading.files(sql, asked) as files:
+        rows, writer = 0, None
+        for file in files:
+            writer = writer or pq.ParquetWriter(output, file.schema_arrow)
+            for batch in file.iter_batches():
+                writer.write_batch(batch)
+                rows += batch.num_rows
+    if writer is None:
+        # No rows leave no file: a row of NULLs has the same columns.
+        nulls = f"SELECT t.* FROM (VALUES 1) AS o (n) LEFT JOIN (\n{sql}\n) AS t ON true"  # noqa: S608 (theirs)
+        with unloading.files(nulls, asked) as files:
+            writer = pq.ParquetWriter(output, next(files).schema_arrow)
+    writer.close()
+    return rows
+
+
+@dataclass(frozen=True)
+class Unloading:
+    """Where files of results are for as long as they are read.
+
+    Parameters
+    ----------
+    aws : Aws
+        Clients.
+    bucket, prefix : str
+        Below it each result has a prefix of its own.
+    """
+
+    aws: Aws
+    bucket: str
+    prefix: str
+
+    @contextmanager
+    def files(self, sql: str, asked: Mapping[str, str]) -> Iterator[Iterator[pq.ParquetFile]]:
+        """The files of a result, which are removed at the end."""
+        below = f"{self.prefix}/{uuid.uuid4()}/".lstrip("/")
+        statement = f"UNLOAD (\n{sql}\n) TO 's3://{self.bucket}/{below}' WITH (format = 'PARQUET')"
+        try:
+            run_query(self.aws.athena, statement, **asked)
+            yield map(self._file, self._keys(below))
+        finally:
+            for key in self._keys(below):
+                self.aws.s3.delete_object(Bucket=self.bucket, Key=key)
+
+    def _keys(self, below: str) -> list[str]:
+        pages = self.aws.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=below)
+        return [one["Key"] for page in pages for one in page.get("Contents", [])]
+
+    def _file(self, key: str) -> pq.ParquetFile:
+        return pq.ParquetFile(io.BytesIO(self.aws.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()))
 
 
 def _place(aws: Aws, workgroup: str, given: str) -> str:
@@ -60,22 +103,3 @@ def _place(aws: Aws, workgroup: str, given: str) -> str:
             f"The workgroup {workgroup} says no place of results.", next_step="name another by --workgroup"
         )
     return location
-
-
-def _keys(aws: Aws, bucket: str, below: str) -> list[str]:
-    pages = aws.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=below)
-    return [one["Key"] for page in pages for one in page.get("Contents", [])]
-
-
-def _written(aws: Aws, bucket: str, below: str, output: IO[bytes]) -> int:
-    rows, writer = 0, None
-    for key in _keys(aws, bucket, below):
-        file = pq.ParquetFile(io.BytesIO(aws.s3.get_object(Bucket=bucket, Key=key)["Body"].read()))
-        writer = writer or pq.ParquetWriter(output, file.schema_arrow)
-        for batch in file.iter_batches():
-            writer.write_batch(batch)
-            rows += batch.num_rows
-    if writer is None:
-        raise MillpondError("UNLOAD wrote no file of the result.", next_step="the same with --format csv")
-    writer.close()
-    return rows

@@ -288,8 +288,8 @@ def test_parameters_and_prepared_statements(lake: Lake, orders: str) -> None:
 
 
 ENDLESS = (
-    "SELECT count(*) FROM UNNEST(sequence(1, 100000)) a (x), UNNEST(sequence(1, 100000)) b (y) "
-    "WHERE sqrt(x * y) < 0"
+    "SELECT count(*) FROM UNNEST(sequence(1, 10000)) a (x), UNNEST(sequence(1, 10000)) b (y), "
+    "UNNEST(sequence(1, 10000)) c (z) WHERE sqrt(x * y * z) < 0"
 )
 
 
@@ -321,7 +321,8 @@ def test_stopped_query_is_cancelled_and_its_process_is_gone(lake: Lake, running_
 def test_query_that_is_stopped_before_its_process_is_there_is_cancelled(lake: Lake) -> None:
     for query_id in [lake.start(ENDLESS) for _ in range(4)]:
         lake.athena.stop_query_execution(QueryExecutionId=query_id)
-        assert lake.execution(query_id)["Status"]["State"] == "CANCELLED"
+        status = lake.execution(query_id)["Status"]
+        assert status["State"] == "CANCELLED", status
 
 
 def test_processes_of_the_plane_listen_nowhere(lake: Lake, running_query: str) -> None:
