@@ -159,6 +159,7 @@ def test_what_the_endpoint_does_not_do_is_refused_in_its_words(ask: Ask, lake: L
     tables = f"{below}/namespaces/kinds/tables"
     cases = (
         ("GET", "/v1/config?warehouse=999999999999", None, missing),
+        ("GET", "/v1/catalogs/999999999999/namespaces", None, missing),
         ("GET", f"{below}/namespaces/none", None, missing),
         ("GET", f"{below}/namespaces/none/tables", None, missing),
         ("GET", f"{tables}/none", None, missing),

@@ -151,6 +151,9 @@ class RestCatalog:
         """
         try:
             operation, names = _route("GET" if method == "HEAD" else method, path)
+            catalog = unquote(names.get("catalog", self._account_id))
+            if catalog != self._account_id:
+                raise RefusedError(f"Catalog {catalog} not found.", 404, "EntityNotFoundException")
             answer = operation(self, Call(names, query, json.loads(body) if body else None))
         except RefusedError as error:
             return _error(error.status, error.kind, str(error))
