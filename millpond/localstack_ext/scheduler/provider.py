@@ -23,9 +23,9 @@ from localstack.utils.aws.arns import sqs_queue_url_for_arn
 from moto.scheduler.models import scheduler_backends
 
 from millpond.localstack_ext.engine import planes
+from millpond.localstack_ext.engine.clocked import Clocked
 from millpond.localstack_ext.events.provider import error_code, is_retried
 from millpond.localstack_ext.iam.roles import assume, clients_of
-from millpond.planes.common.clock import Clock
 from millpond.planes.common.telemetry import datum
 from millpond.planes.scheduler.targets import Call, Invocation, call_of
 from millpond.planes.scheduler.timing import Timing
@@ -56,21 +56,10 @@ class Place:
         return group.schedules.get(self.name) if group else None
 
 
-class DueSchedulerProvider(SchedulerProvider):
+class DueSchedulerProvider(Clocked, SchedulerProvider):
     """Schedules with one clock."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._clock = Clock("scheduler")
-
-    def on_before_stop(self) -> None:
-        self._clock.close()
-
-    def on_before_state_load(self) -> None:
-        self._clock.clear()
-
-    def on_before_state_reset(self) -> None:
-        self._clock.clear()
+    CLOCK = "scheduler"
 
     def on_after_state_load(self) -> None:
         """Go on from now: what was due while the engine did not run was not invoked."""

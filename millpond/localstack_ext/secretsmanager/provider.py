@@ -13,25 +13,14 @@ from localstack.aws.api import RequestContext, handler
 from localstack.services.secretsmanager.provider import SecretsmanagerProvider
 from moto.secretsmanager.models import SecretsManagerBackend, secretsmanager_backends
 
+from millpond.localstack_ext.engine.clocked import Clocked
 from millpond.localstack_ext.secretsmanager import rotation
-from millpond.planes.common.clock import Clock
 
 
-class RotatingSecretsProvider(SecretsmanagerProvider):
+class RotatingSecretsProvider(Clocked, SecretsmanagerProvider):
     """LocalStack's secrets, with one clock for their rotations."""
 
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._clock = Clock("secretsmanager")
-
-    def on_before_stop(self) -> None:
-        self._clock.close()
-
-    def on_before_state_load(self) -> None:
-        self._clock.clear()
-
-    def on_before_state_reset(self) -> None:
-        self._clock.clear()
+    CLOCK = "secretsmanager"
 
     def on_after_state_load(self) -> None:
         """Wait for what was waited for; functions are called, so that the gateway must answer."""
