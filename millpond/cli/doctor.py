@@ -27,6 +27,7 @@ def doctor(
         for name, component in components.find_all(settings):
             found[name] = component
             shown.update(f"Looking at the toolchain: {name} done")
+    found = {name: found[name] for name in ("uv", *components.FINDERS) if name in found}
     working = {name: value for name, value in found.items() if not isinstance(value, MillpondError)}
     broken = {name: value for name, value in found.items() if isinstance(value, MillpondError)}
     if not broken:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +20,7 @@ from millpond.cli.trino import install
 from millpond.client.aws import AccountAws, Aws
 from millpond.stack import open_stack
 from millpond.stack.onprem import ADMIN, HOST, OnPremDatabase
-from millpond.toolchain import components
+from millpond.toolchain import bootstrap, components
 
 # A part of the toolchain that took longer was installed.
 LONG_SECONDS = 3.0
@@ -135,23 +134,19 @@ class _Teller:
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
-        self._since = time.monotonic()
 
     def __call__(self, component: components.Component) -> None:
-        seconds = time.monotonic() - self._since
-        self._say(component.name)
-        if seconds > LONG_SECONDS:
+        self._say(f"{component.name} is there")
+        if component.seconds > LONG_SECONDS:
             size = f", {size_of(component.path) >> 20:,} MiB" if component.path else ""
-            console.note(f"{component.name}: {component.version}, {console.duration(seconds)}{size}")
-        self._since = time.monotonic()
+            console.note(f"{component.name}: {component.version}, {console.duration(component.seconds)}{size}")
 
 
 def size_of(path: Path) -> int:
     """Bytes of a file, or of all below a directory; of an interpreter, all of its environment."""
     if path.parent.name == "bin" and (path.parents[1] / "pyvenv.cfg").exists():
         path = path.parents[1]
-    files = path.rglob("*") if path.is_dir() else [path]
-    return sum(one.lstat().st_size for one in files if one.is_file() and not one.is_symlink())
+    return bootstrap.size_of(path)
 
 
 def require_running(settings: Settings) -> None:

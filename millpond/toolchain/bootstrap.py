@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
@@ -187,10 +188,12 @@ class Stamp:
         self.path.write_text(self.digest)
 
 
-def ensure_environment(name: str, python: Path, requirements: Path, home: Path, uv: Path) -> Path:
+def ensure_environment(
+    name: str, python: Path, requirements: Path, home: Path, uv: Path, *, once: bool = False
+) -> Path:
     """A virtual environment with exactly the locked packages; returns its interpreter.
 
-    One that was interrupted half-way has no stamp and is made anew.
+    One that was interrupted half-way has no stamp and is made anew. ``once`` is that of :func:`install`.
     """
     directory = home / "venvs" / name
     interpreter = directory / "bin" / "python"
@@ -202,8 +205,9 @@ def ensure_environment(name: str, python: Path, requirements: Path, home: Path, 
         f"The environment {name} could not be made",
     )
     # Jobs and functions may not write there: what is not compiled now is compiled in each of their runs.
-    arguments = ["--compile-bytecode", "--require-hashes", "-r", str(requirements)]
-    install(uv, interpreter, arguments, f"The packages of {name}")
+    # A lock names all: a resolver would build PySpark a second time, to see what it needs.
+    arguments = ["--compile-bytecode", "--no-deps", "--require-hashes", "-r", str(requirements)]
+    install(uv, interpreter, arguments, f"The packages of {name}", once=once)
     stamp.write()
     return interpreter
 
@@ -242,6 +246,7 @@ def _harness_lock(dev: bool) -> Path:
 def _make_harness(home: Path, interpreter: Path, *, dev: bool, plugins: Sequence[Path]) -> None:
     directory = interpreter.parent.parent
     print(f"Setting up the Python environment of the harness in {directory}", file=sys.stderr, flush=True)
+    since = time.monotonic()
     uv = ensure_uv(home)
     if not (directory / COMPLETE).exists():
         python = ensure_python("3.13", home, uv)
@@ -250,7 +255,7 @@ def _make_harness(home: Path, interpreter: Path, *, dev: bool, plugins: Sequence
             "The environment of the harness could not be made",
         )
     lock = _harness_lock(dev)
-    install(uv, interpreter, ["--require-hashes", "-r", str(lock)], "The packages of the harness")
+    install(uv, interpreter, ["--no-deps", "--require-hashes", "-r", str(lock)], "The packages of the harness")
     with tempfile.TemporaryDirectory(dir=home, prefix="wheel-") as made:
         if IS_CHECKOUT:
             itself = ["--no-build-isolation", *(f"--editable={project}" for project in (CHECKOUT, *plugins))]
@@ -258,26 +263,41 @@ def _make_harness(home: Path, interpreter: Path, *, dev: bool, plugins: Sequence
             itself = ["--reinstall", str(carried.wheel(Path(made)))]
         install(uv, interpreter, ["--no-deps", *itself], "Millpond itself")
     (directory / COMPLETE).touch()
+    seconds, size = time.monotonic() - since, size_of(directory) >> 20
+    print(f"  harness: {seconds:.1f} s, {size:,} MiB", file=sys.stderr, flush=True)
 
 
-def install(uv: Path, interpreter: Path, arguments: Sequence[str], what: str) -> None:
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all below a directory."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(one.lstat().st_size for one in files if one.is_file() and not one.is_symlink())
+
+
+def install(uv: Path, interpreter: Path, arguments: Sequence[str], what: str, *, once: bool = False) -> None:
     """Install packages into an environment with uv; sources are built with locked build tools.
 
     Unless the arguments say otherwise, modules are compiled when they are first imported: most never are.
+
+    Parameters
+    ----------
+    uv, interpreter : Path
+    arguments : sequence of str
+        Of ``uv pip install``.
+    what : str
+        For the error.
+    once : bool
+        It is large, and one place for each user has it: uv's cache does not keep it. In a checkout it does,
+        as environments are made again and again there.
     """
-    run(
-        [
-            str(uv),
-            "pip",
-            "install",
-            "--quiet",
-            "--no-config",
-            "--python",
-            str(interpreter),
-        ]
-        + ["--build-constraints", str(REQUIREMENTS / "build.txt"), *arguments],
-        f"{what} could not be installed",
-    )
+    command = [str(uv), "pip", "install", "--quiet", "--no-config", "--python", str(interpreter)]
+    command += ["--build-constraints", str(REQUIREMENTS / "build.txt"), *arguments]
+    failure = f"{what} could not be installed"
+    if IS_CHECKOUT or not once:
+        run(command, failure)
+        return
+    # Below the home, where files are installed by links.
+    with tempfile.TemporaryDirectory(dir=default_home(), prefix="once-") as cache:
+        run([*command, "--cache-dir", cache], failure)
 
 
 def uv_environment(home: Path) -> Dict[str, str]:

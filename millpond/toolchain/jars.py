@@ -175,6 +175,7 @@ def install_jars(directory: Path, *, uv: Path, python: Path) -> None:
             ["--no-deps", "--require-hashes", "--target", unpacked]
             + ["-r", str(bootstrap.REQUIREMENTS / "jars.txt")],
             "The packages that carry the jars",
+            once=True,
         )
         for jar in missing:
             _take(jar, Path(unpacked) / jar.directory / jar.name, directory)

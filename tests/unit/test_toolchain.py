@@ -181,8 +181,53 @@ def test_an_interrupted_environment_is_made_anew(tmp_path, monkeypatch):
     assert len(commands) == 2, "a complete environment is left alone"
 
 
+@pytest.mark.parametrize("is_checkout", [True, False])
+def test_of_what_is_installed_once_a_user_keeps_no_downloads(tmp_path, monkeypatch, is_checkout):
+    caches: list[Path] = []
+
+    def remember(command, failure):
+        if "--cache-dir" in command:
+            caches.append(Path(command[command.index("--cache-dir") + 1]))
+            assert caches[-1].is_dir()
+
+    monkeypatch.setattr(bootstrap, "run", remember)
+    monkeypatch.setattr(bootstrap, "IS_CHECKOUT", is_checkout)
+    monkeypatch.setattr(bootstrap, "default_home", lambda: tmp_path)
+    for once in (False, True):
+        bootstrap.install(Path("uv"), Path("python"), ["pyspark"], "Spark", once=once)
+    assert len(caches) == (0 if is_checkout else 1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_parts_that_need_others_wait_for_them_and_what_fails_is_told_for_each(tmp_path, monkeypatch):
+    have: list[str] = []
+    waits = threading.Event()
+
+    def find(name, others=()):
+        def finder(_settings):
+            if name == "spark":
+                # Another one is looked for meanwhile.
+                assert waits.wait(30)
+            if name == "lambda":
+                waits.set()
+                raise bootstrap.BootstrapError("no network")
+            assert set(others) <= set(have), name
+            have.append(name)
+            return toolchain.Component(name, "1", None)
+
+        return finder
+
+    named = {name: find(name, toolchain.AFTER.get(name, ())) for name in toolchain.FINDERS}
+    monkeypatch.setattr(toolchain, "FINDERS", named)
+    monkeypatch.setattr(bootstrap, "ensure_uv", lambda home: home)
+    found = dict(toolchain.find_all(Settings(home=tmp_path / "home")))
+    assert sorted(found) == sorted(named)
+    failed = [(name, one.what) for name, one in found.items() if isinstance(one, MillpondError)]
+    assert failed == [("lambda", "no network")]
+
+
 def test_a_jar_that_is_not_the_pinned_one_is_refused(tmp_path, monkeypatch):
-    def fake_install(uv, interpreter, arguments, what):
+    def fake_install(uv, interpreter, arguments, what, once):
         target = Path(arguments[arguments.index("--target") + 1])
         for jar in jars.JARS:
             (target / jar.directory).mkdir(parents=True, exist_ok=True)
