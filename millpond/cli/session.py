@@ -139,7 +139,8 @@ class _Teller:
         self._say(f"{component.name} is there")
         if component.seconds > LONG_SECONDS:
             size = f", {size_of(component.path) >> 20:,} MiB" if component.path else ""
-            console.note(f"{component.name}: {component.version}, {console.duration(component.seconds)}{size}")
+            took = console.duration(component.seconds)
+            console.note(f"{component.name}: {component.version}, {took}{size}")
 
 
 def size_of(path: Path) -> int:

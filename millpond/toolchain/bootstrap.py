@@ -255,7 +255,8 @@ def _make_harness(home: Path, interpreter: Path, *, dev: bool, plugins: Sequence
             "The environment of the harness could not be made",
         )
     lock = _harness_lock(dev)
-    install(uv, interpreter, ["--no-deps", "--require-hashes", "-r", str(lock)], "The packages of the harness")
+    arguments = ["--no-deps", "--require-hashes", "-r", str(lock)]
+    install(uv, interpreter, arguments, "The packages of the harness")
     with tempfile.TemporaryDirectory(dir=home, prefix="wheel-") as made:
         if IS_CHECKOUT:
             itself = ["--no-build-isolation", *(f"--editable={project}" for project in (CHECKOUT, *plugins))]
