@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from millpond.planes.glue.exceptions import (
     IdempotentParameterMismatchException,
     InvalidInputException,
 )
+from millpond.planes.glue.jvms import JvmPool, JvmSpec
 from millpond.planes.glue.runs import State
 from millpond.planes.glue.supervisor import ActiveRun, Outcome, Supervisor
 
@@ -283,3 +285,17 @@ def test_a_run_that_waits_too_long_fails(plane: GluePlane, monkeypatch: pytest.M
     wait_until("its end", lambda: plane.get_job_run(late)["JobRun"]["JobRunState"] == "FAILED", 30)
     assert "Concurrent runs exceeded" in plane.get_job_run(late)["JobRun"]["ErrorMessage"]
     ends.set()
+
+
+def test_what_a_jvm_may_see_is_there_before_it_starts(tmp_path: Path) -> None:
+    """What is made later is outside of its fence: Spark's workers could not import a module installed then."""
+    tools = Tools(tmp_path, tmp_path, tmp_path, tmp_path, tmp_path / "home/jars", tmp_path, {})
+    context = PlaneContext("http://127.0.0.1:9", "eu-west-1", "000000000000", tmp_path / "state", tools)
+    folder = tmp_path / "jvm"
+    folder.mkdir()
+    fence = JvmPool(context, 0, cache=tmp_path / "cache")._fence(
+        folder, JvmSpec("1g", python=Path(sys.executable))
+    )
+    assert tmp_path / "home/glue-modules" in fence.readable
+    absent = {path for path in (*fence.readable, *fence.writable) if not path.exists()}
+    assert absent == {tmp_path / "home/jars"}

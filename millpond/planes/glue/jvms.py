@@ -363,13 +363,16 @@ class JvmPool:
 
     def _fence(self, folder: Path, spec: JvmSpec) -> Fence:
         runs, home = runs_directory(self._context), self._context.tools.jars_dir.parent
-        for directory in (runs, home / "cds", *([self._cache / "ivy"] if self._cache else [])):
+        installed = home / "glue-modules"
+        # A directory that is made after the JVM was started would be outside of its fence: the workers that
+        # the JVM starts could not import what the run has installed there.
+        for directory in (runs, installed, home / "cds", *([self._cache / "ivy"] if self._cache else [])):
             directory.mkdir(parents=True, exist_ok=True)
         cached = (self._cache,) if self._cache else ()
         python = spec.python or self._context.tools.spark_python
         return isolation.fence(
             self._context,
-            readable=(*isolation.installation(python), *spec.jars, home / "glue-modules", *cached),
+            readable=(*isolation.installation(python), *spec.jars, installed, *cached),
             writable=(folder, runs, home / "cds", *(one / "ivy" for one in cached)),
         )
 
