@@ -288,7 +288,7 @@ def test_a_run_that_waits_too_long_fails(plane: GluePlane, monkeypatch: pytest.M
 
 
 def test_what_a_jvm_may_see_is_there_before_it_starts(tmp_path: Path) -> None:
-    """What is made later is outside of its fence: Spark's workers could not import a module installed then."""
+    """What is made later is outside of its fence: workers could not import modules installed then."""
     tools = Tools(tmp_path, tmp_path, tmp_path, tmp_path, tmp_path / "home/jars", tmp_path, {})
     context = PlaneContext("http://127.0.0.1:9", "eu-west-1", "000000000000", tmp_path / "state", tools)
     folder = tmp_path / "jvm"
