@@ -31,6 +31,8 @@ from pyiceberg.schema import Schema
 from pyiceberg.transforms import IdentityTransform
 from pyiceberg.types import LongType, NestedField, StringType
 
+from millpond.client import permissions
+
 ACCOUNT = "000000000000"
 SCHEMA = Schema(
     NestedField(1, "id", LongType(), required=False), NestedField(2, "city", StringType(), required=False)
@@ -145,10 +147,11 @@ def test_a_table_is_made_written_changed_read_and_dropped(catalog: RestCatalog, 
 
 def test_what_the_endpoint_does_not_do_is_refused_in_its_words(ask: Ask, lake: Lake) -> None:
     below = "/v1/catalogs/000000000000"
-    assert ask("GET", "/v1/config") == (
-        200,
-        {"defaults": {}, "overrides": {"prefix": "catalogs/000000000000"}},
-    )
+    status, said = ask("GET", "/v1/config")
+    assert (status, said["overrides"]) == (200, {"prefix": "catalogs/000000000000"})
+    # Clients commit table by table where they are not told that several can be committed at once.
+    assert "POST /v1/{prefix}/namespaces/{namespace}/tables/{table}" in said["endpoints"]
+    assert not [one for one in said["endpoints"] if "transactions" in one or "views" in one]
     assert ask("POST", f"{below}/namespaces", {"namespace": ["kinds"]})[0] == 200
     lake.glue.create_table(DatabaseName="kinds", TableInput={"Name": "plain", "Parameters": {}})
     fields = [{"id": 1, "name": "id", "type": "long", "required": False}]
@@ -205,3 +208,40 @@ def test_a_bucket_of_that_name_is_still_a_bucket(lake: Lake, running_engine: Run
     s3 = running_engine.client("s3")
     s3.put_object(Bucket="iceberg", Key="v1/config", Body=b"mine")
     assert s3.get_object(Bucket="iceberg", Key="v1/config")["Body"].read() == b"mine"
+
+
+def test_what_a_role_may_not_do_is_denied_in_words_of_aws(
+    catalog: RestCatalog, ask: Ask, running_engine: RunningEngine
+) -> None:
+    catalog.create_namespace("kept", {"location": "s3://iceberg/kept"})
+    catalog.create_table("kept.orders", SCHEMA)
+    iam, sts = running_engine.client("iam"), running_engine.client("sts")
+    trust = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}
+    reads = {"Effect": "Allow", "Action": ["glue:GetCatalog", "glue:GetDatabase", "glue:GetTable*"]}
+    reads_files = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::iceberg/*"}
+    trusted, policy = (
+        json.dumps({"Version": "2012-10-17", "Statement": statements})
+        for statements in ([trust], [{**reads, "Resource": "*"}, reads_files])
+    )
+    role = iam.create_role(RoleName="reader", AssumeRolePolicyDocument=trusted)["Role"]["Arn"]
+    iam.put_role_policy(RoleName="reader", PolicyName="own", PolicyDocument=policy)
+    key = sts.assume_role(RoleArn=role, RoleSessionName="run")["Credentials"]["AccessKeyId"]
+    below = "/v1/catalogs/000000000000/namespaces"
+    session = "arn:aws:sts::000000000000:assumed-role/reader/run"
+    permissions.ask(running_engine.settings, "PUT", {"mode": "enforce"})
+    try:
+        assert ask("GET", "/v1/config", key=key)[0] == 200
+        assert ask("GET", f"{below}/kept/tables/orders", key=key)[0] == 200
+        asked = {
+            "glue:CreateDatabase": ask("POST", below, {"namespace": ["more"]}, key=key),
+            "glue:GetDatabases": ask("GET", below, key=key),
+            "glue:DeleteTable": ask("DELETE", f"{below}/kept/tables/orders", key=key),
+        }
+    finally:
+        permissions.ask(running_engine.settings, "PUT", {"mode": "audit"})
+    for action, (status, said) in asked.items():
+        assert (status, said["error"]["type"]) == (403, "AccessDeniedException"), said
+        assert said["error"]["message"].startswith(
+            f"User: {session} is not authorized to perform: {action} on resource: arn:aws:glue:"
+        )
+    assert catalog.table_exists("kept.orders")

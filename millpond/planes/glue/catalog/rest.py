@@ -150,7 +150,7 @@ class RestCatalog:
             JSON, or nothing.
         """
         try:
-            operation, names = _route("GET" if method == "HEAD" else method, path)
+            operation, names = _route(method, path)
             catalog = unquote(names.get("catalog", self._account_id))
             if catalog != self._account_id:
                 raise RefusedError(f"Catalog {catalog} not found.", 404, "EntityNotFoundException")
@@ -174,7 +174,8 @@ class RestCatalog:
     def get_config(self, call: Call) -> Answer:
         warehouse = call.query.get("warehouse") or self._account_id
         self._glue.get_catalog(CatalogId=warehouse)
-        return Answer(200, {"defaults": {}, "overrides": {"prefix": f"catalogs/{warehouse}"}})
+        place = {"prefix": f"catalogs/{warehouse}"}
+        return Answer(200, {"defaults": {}, "overrides": place, "endpoints": _ENDPOINTS})
 
     # Namespaces: the catalog's databases
 
@@ -274,34 +275,52 @@ class RestCatalog:
 
 
 _Operation = Callable[[RestCatalog, Call], Answer]
-_BELOW = r"/v1/catalogs/(?P<catalog>[^/]+)"
-_NAMESPACE = _BELOW + r"/namespaces/(?P<namespace>[^/]+)"
-_TABLE = _NAMESPACE + r"/tables/(?P<table>[^/]+)"
+_NAMESPACES = "/v1/{prefix}/namespaces"
+_NAMESPACE = f"{_NAMESPACES}/{{namespace}}"
+_TABLES = f"{_NAMESPACE}/tables"
+_TABLE = f"{_TABLES}/{{table}}"
+# Paths as the specification writes them.
 _ROUTES: tuple[tuple[str, str, _Operation], ...] = (
     ("GET", "/v1/config", RestCatalog.get_config),
-    ("GET", _BELOW + "/namespaces", RestCatalog.list_namespaces),
-    ("POST", _BELOW + "/namespaces", RestCatalog.create_namespace),
+    ("GET", _NAMESPACES, RestCatalog.list_namespaces),
+    ("POST", _NAMESPACES, RestCatalog.create_namespace),
     ("GET", _NAMESPACE, RestCatalog.load_namespace),
+    ("HEAD", _NAMESPACE, RestCatalog.load_namespace),
     ("DELETE", _NAMESPACE, RestCatalog.drop_namespace),
-    ("POST", _NAMESPACE + "/properties", RestCatalog.update_namespace),
-    ("GET", _NAMESPACE + "/tables", RestCatalog.list_tables),
-    ("POST", _NAMESPACE + "/tables", RestCatalog.create_table),
+    ("POST", f"{_NAMESPACE}/properties", RestCatalog.update_namespace),
+    ("GET", _TABLES, RestCatalog.list_tables),
+    ("POST", _TABLES, RestCatalog.create_table),
     ("GET", _TABLE, RestCatalog.load_table),
+    ("HEAD", _TABLE, RestCatalog.load_table),
     ("POST", _TABLE, RestCatalog.update_table),
     ("DELETE", _TABLE, RestCatalog.drop_table),
-    ("POST", _BELOW + "/tables/rename", RestCatalog.refuse_rename),
-    ("POST", _BELOW + "/transactions/commit", RestCatalog.refuse),
-    ("POST", _NAMESPACE + "/register", RestCatalog.refuse),
-    ("POST", _TABLE + "/metrics", RestCatalog.refuse),
-    ("GET", _NAMESPACE + "/views", RestCatalog.refuse),
-    ("POST", _NAMESPACE + "/views", RestCatalog.refuse),
-    ("GET", _NAMESPACE + "/views/[^/]+", RestCatalog.refuse),
+    ("POST", "/v1/{prefix}/tables/rename", RestCatalog.refuse_rename),
+    ("POST", "/v1/{prefix}/transactions/commit", RestCatalog.refuse),
+    ("POST", f"{_NAMESPACE}/register", RestCatalog.refuse),
+    ("POST", f"{_TABLE}/metrics", RestCatalog.refuse),
+    ("GET", f"{_NAMESPACE}/views", RestCatalog.refuse),
+    ("POST", f"{_NAMESPACE}/views", RestCatalog.refuse),
+    ("GET", f"{_NAMESPACE}/views/{{view}}", RestCatalog.refuse),
+)
+_REFUSED = (RestCatalog.refuse, RestCatalog.refuse_rename)
+# What GetConfig says that there is, from version 1.7 of the specification on. Clients that find no such list
+# take a commit of several tables for granted, where they do not know AWS's endpoint by the name of its host.
+_ENDPOINTS = [
+    f"{method} {path}" for method, path, operation in _ROUTES if "{" in path and operation not in _REFUSED
+]
+_PATTERNS = tuple(
+    (
+        method,
+        re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path.replace("{prefix}", "catalogs/{catalog}"))),
+        operation,
+    )
+    for method, path, operation in _ROUTES
 )
 
 
 def _route(method: str, path: str) -> tuple[_Operation, Mapping[str, str]]:
-    for wanted, pattern, operation in _ROUTES:
-        if wanted == method and (found := re.fullmatch(pattern, path.rstrip("/"))):
+    for wanted, pattern, operation in _PATTERNS:
+        if wanted == method and (found := pattern.fullmatch(path.rstrip("/"))):
             return operation, found.groupdict()
     raise RefusedError(f"There is no operation {method} {path}", 404, "UnknownOperationException")
 
