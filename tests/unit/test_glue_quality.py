@@ -30,7 +30,7 @@ from millpond.planes.glue.exceptions import (
     InvalidInputException,
     ValidationException,
 )
-from millpond.planes.glue.quality import QualityRuns, QualityState, Results, Rulesets
+from millpond.planes.glue.quality import QualityRuns, QualityState, QualityStatistics, Results, Rulesets
 from millpond.planes.glue.requests import now
 from millpond.planes.glue.runs import State
 from millpond.planes.glue.tags import Tags
@@ -83,6 +83,7 @@ class Glue:
     rulesets: Rulesets
     runs: QualityRuns
     results: Results
+    measured: QualityStatistics
     statistics: StatisticsRuns
     optimizers: Optimizers
 
@@ -105,7 +106,8 @@ def glue(tmp_path: Path) -> Iterator[Glue]:
     clock = Clock("t")
     statistics = StatisticsRuns(catalog, executor, clock)
     optimizers = Optimizers(catalog, executor, clock, lambda: pytest.fail("nothing is read"))
-    yield Glue(executor, telemetry, rulesets, runs, results, statistics, optimizers)
+    measured = QualityStatistics(state)
+    yield Glue(executor, telemetry, rulesets, runs, results, measured, statistics, optimizers)
     clock.close()
 
 
@@ -182,6 +184,64 @@ def test_an_evaluation_leaves_a_result_an_event_and_metrics(glue: Glue) -> None:
         ("Glue Data Quality", "glue.data.quality.rules.passed", 1.0),
         ("Glue Data Quality", "glue.data.quality.rules.failed", 1.0),
     ]
+
+
+def test_what_rules_measured_is_kept_over_the_runs_and_left_out_where_it_is_said(glue: Glue) -> None:
+    glue.rulesets.create_data_quality_ruleset({"Name": "rules", "Ruleset": RULES})
+    for rows in (2.0, 5.0, 9.0):
+        metrics = {"Dataset.*.RowCount": rows, "Column.id.Completeness": 1.0}
+        evaluating(glue)
+        results = [
+            {**EVALUATED[1], "EvaluatedMetrics": metrics},
+            {**EVALUATED[0], "EvaluatedMetrics": metrics},
+        ]
+        glue.executor.end({"rows": rows, "rulesets": [{"ruleset": "rules", "results": results}]})
+    all_of_them = glue.measured.list_data_quality_statistics({})["Statistics"]
+    assert len(all_of_them) == 6
+    newest = all_of_them[0]
+    assert newest["RunIdentifier"] == {"RunId": glue.executor.started[-1][0].id}
+    of_rows = {"StatisticId": newest["StatisticId"]}
+    first = glue.measured.list_data_quality_statistics({**of_rows, "MaxResults": 2})
+    rest = glue.measured.list_data_quality_statistics({**of_rows, "NextToken": first["NextToken"]})
+    over_time = [*first["Statistics"], *rest["Statistics"]]
+    assert [one["DoubleValue"] for one in over_time] == [9.0, 5.0, 2.0]
+    assert {(one["StatisticName"], one["EvaluationLevel"]) for one in over_time} == {("RowCount", "Dataset")}
+    of_run = glue.measured.list_data_quality_statistics({"ProfileId": newest["ProfileId"]})["Statistics"]
+    assert [one.get("ColumnsReferenced") for one in of_run] == [None, ["id"]]
+    profiles = {one["ProfileId"] for one in glue.results._state.results.values()}
+    assert {one["ProfileId"] for one in over_time} == profiles
+    later = {"TimestampFilter": {"RecordedAfter": now()}}
+    assert glue.measured.list_data_quality_statistics(later)["Statistics"] == []
+
+    asked = [
+        {**of_rows, "ProfileId": one["ProfileId"], "InclusionAnnotation": "EXCLUDE"} for one in over_time[1:]
+    ]
+    missing = {**of_rows, "ProfileId": "no", "InclusionAnnotation": "EXCLUDE"}
+    request = {"InclusionAnnotations": [*asked, missing]}
+    (failed,) = glue.measured.batch_put_data_quality_statistic_annotation(request)[
+        "FailedInclusionAnnotations"
+    ]
+    assert failed["ProfileId"] == "no"
+    kept = glue.measured.list_data_quality_statistic_annotations(of_rows)["Annotations"]
+    assert [one["ProfileId"] for one in kept] == [one["ProfileId"] for one in over_time[1:]]
+    assert {one["InclusionAnnotation"]["Value"] for one in kept} == {"EXCLUDE"}
+    glue.measured.put_data_quality_profile_annotation(
+        {"ProfileId": newest["ProfileId"], "InclusionAnnotation": "INCLUDE"}
+    )
+    of_run = glue.measured.list_data_quality_statistics({"ProfileId": newest["ProfileId"]})["Statistics"]
+    assert [one["InclusionAnnotation"]["Value"] for one in of_run] == ["INCLUDE", "INCLUDE"]
+    for wrong in (
+        {"InclusionAnnotations": [asked[0], {**asked[0], "StatisticId": "other"}]},
+        {"InclusionAnnotations": [{**asked[0], "InclusionAnnotation": "MAYBE"}]},
+    ):
+        with pytest.raises(InvalidInputException):
+            glue.measured.batch_put_data_quality_statistic_annotation(wrong)
+    for call in (
+        glue.measured.list_data_quality_statistics,
+        glue.measured.put_data_quality_profile_annotation,
+    ):
+        with pytest.raises(EntityNotFoundException):
+            call({"ProfileId": "no", "InclusionAnnotation": "INCLUDE"})
 
 
 def test_a_run_that_fails_or_is_cancelled_has_no_result(glue: Glue) -> None:

@@ -12,7 +12,7 @@ from millpond.planes.glue.catalog.statistics_runs import StatisticsRuns
 from millpond.planes.glue.catalog.tables import Tables
 from millpond.planes.glue.crawlers import Crawlers
 from millpond.planes.glue.crawlers.classifiers import Classifiers
-from millpond.planes.glue.quality import QualityRuns, Results, Rulesets
+from millpond.planes.glue.quality import QualityRuns, QualityStatistics, Results, Rulesets
 from millpond.planes.glue.schemas import SchemaRegistry
 from millpond.planes.glue.tags import Tags
 from millpond.planes.glue.workflows.triggers import Triggers
@@ -37,6 +37,7 @@ OPERATIONS = Operations(
         *Rulesets.OPERATIONS,
         *QualityRuns.OPERATIONS,
         *Results.OPERATIONS,
+        *QualityStatistics.OPERATIONS,
         "BatchDeleteConnection",
         "BatchGetJobs",
         "BatchStopJobRun",

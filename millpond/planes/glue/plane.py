@@ -40,7 +40,7 @@ from millpond.planes.glue.exceptions import (
     LaunchError,
 )
 from millpond.planes.glue.paging import page
-from millpond.planes.glue.quality import QualityRuns, QualityState, Results, Rulesets
+from millpond.planes.glue.quality import QualityRuns, QualityState, QualityStatistics, Results, Rulesets
 from millpond.planes.glue.requests import chosen
 from millpond.planes.glue.requests import found as _found
 from millpond.planes.glue.requests import now as _now
@@ -181,6 +181,7 @@ class GluePlane(SessionOperations):
             rulesets,
             results,
             QualityRuns(quality, rulesets, results, catalog, tasks),
+            QualityStatistics(quality),
         )
         for part in parts:
             for operation in part.OPERATIONS:

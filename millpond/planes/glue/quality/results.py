@@ -94,6 +94,7 @@ class Results:
         identifier = f"dqresult-{secrets.token_hex(20)}"
         self._state.results[identifier] = {
             "ResultId": identifier,
+            "ProfileId": f"dqprofile-{secrets.token_hex(20)}",
             "Score": passed / len(rules) if rules else 0.0,
             **members,
             "RuleResults": rules,

@@ -16,14 +16,18 @@ _SOURCES = ("GlueTable", "DataQualityGlueTable")
 
 @dataclass
 class QualityState:
-    """Rulesets by name; evaluation and recommendation runs, and results, by id, the oldest first."""
+    """Rulesets by name; evaluation and recommendation runs, and results, by id, the oldest first.
 
-    KEPT: ClassVar[tuple[str, ...]] = ("rulesets", "evaluations", "recommendations", "results")
+    Annotations are by profile and statistic.
+    """
+
+    KEPT: ClassVar[tuple[str, ...]] = ("rulesets", "evaluations", "recommendations", "results", "annotations")
 
     rulesets: dict[str, Shape] = field(default_factory=dict)
     evaluations: dict[str, Task] = field(default_factory=dict)
     recommendations: dict[str, Task] = field(default_factory=dict)
     results: dict[str, Shape] = field(default_factory=dict)
+    annotations: dict[tuple[str, str], Shape] = field(default_factory=dict)
 
     def settle(self) -> None:
         """End the runs that an engine before has left."""
