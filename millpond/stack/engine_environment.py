@@ -34,6 +34,7 @@ SERVICES_WE_PROVIDE = (
     "scheduler",
     "secretsmanager",
     "stepfunctions",
+    "sts",
 )
 LAMBDA_IDLE_SECONDS = 300
 DIRECTORIES = ("tmp", "cache", "home", "files")

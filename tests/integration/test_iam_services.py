@@ -3,71 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import boto3
 import pytest
 from archives import zipped
-from botocore.exceptions import ClientError
 from engine_fixtures import RunningEngine, wait_for
+from iam_fixtures import ACCOUNT, REGION, arn, enforced, error_of, make_role, session_of
 
 from millpond.client import permissions
 
-REGION, ACCOUNT = "eu-west-1", "000000000000"
-Clients = Callable[[str], Any]
+__all__ = ["enforced"]
 
-
-def arn(service: str, name: str) -> str:
-    return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{name}"
-
-
-def make_role(
-    running: RunningEngine,
-    name: str,
-    principal: dict[str, str],
-    *statements: dict[str, Any],
-    condition: dict[str, Any] | None = None,
-) -> str:
-    """A role with a trust policy and statements that allow; its ARN."""
-    iam = running.client("iam")
-    trust = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
-    trust |= {"Condition": condition} if condition else {}
-    made = iam.create_role(
-        RoleName=name, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-    )
-    if statements:
-        policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **one} for one in statements]}
-        iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=json.dumps(policy))
-    return str(made["Role"]["Arn"])
-
-
-def session_of(running: RunningEngine, role: str, **more: Any) -> Clients:
-    """Clients of a session of a role that the account may assume."""
-    given = running.client("sts").assume_role(RoleArn=role, RoleSessionName="tests", **more)["Credentials"]
-    return lambda service: boto3.client(
-        service,
-        endpoint_url=running.settings.endpoint_url,
-        region_name=REGION,
-        aws_access_key_id=given["AccessKeyId"],
-        aws_secret_access_key=given["SecretAccessKey"],
-        aws_session_token=given["SessionToken"],
-    )
-
-
-def error_of(call: Callable[..., Any], **arguments: Any) -> tuple[str, str]:
-    try:
-        call(**arguments)
-    except ClientError as error:
-        return error.response["Error"]["Code"], error.response["Error"]["Message"]
-    return "", ""
-
-
-@pytest.fixture(autouse=True)
-def enforced(running_engine: RunningEngine) -> Iterator[None]:
-    permissions.ask(running_engine.settings, "PUT", {"mode": "enforce"})
-    yield
-    permissions.ask(running_engine.settings, "PUT", {"mode": "audit"})
+# Policies are in force in every test here.
+pytestmark = pytest.mark.usefixtures("enforced")
 
 
 def test_a_role_is_handed_to_the_service_that_the_policy_names_and_to_no_other(running_engine: RunningEngine):

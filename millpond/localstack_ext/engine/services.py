@@ -95,6 +95,15 @@ def _iam() -> Service:
     return Service.for_provider(make(), dispatch_table_factory=MotoFallbackDispatcher)
 
 
+def _sts() -> Service:
+    from localstack.services.moto import MotoFallbackDispatcher
+
+    from millpond.localstack_ext.iam.sessions import SessionsProvider
+
+    make: Any = SessionsProvider
+    return Service.for_provider(make(), dispatch_table_factory=MotoFallbackDispatcher)
+
+
 def _lambda() -> Service:
     from millpond.localstack_ext.events.provider import install_patterns
     from millpond.localstack_ext.functions.code import install_deletion, install_unpacking
@@ -233,6 +242,7 @@ pipes = aws_provider(api="pipes", name="millpond")(_pipes)
 s3 = aws_provider(api="s3", name="millpond")(_s3)
 scheduler = aws_provider(api="scheduler", name="millpond")(_scheduler)
 secretsmanager = aws_provider(api="secretsmanager", name="millpond")(_secretsmanager)
+sts = aws_provider(api="sts", name="millpond")(_sts)
 stepfunctions = aws_provider(api="stepfunctions", name="millpond")(_stepfunctions)
 backup = aws_provider(api="backup", name="millpond")(_kept("backup"))
 budgets = aws_provider(api="budgets", name="millpond")(_kept("budgets"))

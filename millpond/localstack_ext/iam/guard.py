@@ -68,6 +68,27 @@ class Guard:
             code, status = denial(model.service_name, model.protocol)
             raise CommonServiceException(code, denied[0].text, status_code=status, sender_fault=True)
 
+    def judge_federated(self, context: RequestContext, provider: str, role: str, keys: Keys) -> None:
+        """Whether a role trusts an identity provider, whose user has no key and so is not seen by the chain.
+
+        Parameters
+        ----------
+        provider : str
+            ARN of the identity provider.
+        role : str
+            ARN of the role.
+        keys : mapping
+            Condition keys that the token brings.
+        """
+        operation: Any = context.operation
+        caller = Caller(provider, provider, provider.split(":")[4])
+        need = completed(Need(f"sts:{operation.name}", role))
+        judged = self._decided(need, caller, {**of_moment(context.region), **keys}, policy_of(need))
+        if not judged.is_allowed and self.mode is Mode.ENFORCE:
+            raise CommonServiceException(
+                "AccessDenied", f"Not authorized to perform {need.action}", 403, True
+            )
+
     def acting_key(self, context: RequestContext) -> str:
         """The access key with which a plane goes on in the name of its caller: of a session or a user.
 

@@ -10,7 +10,7 @@ import logging
 import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -68,7 +68,7 @@ def caller_of(context: RequestContext) -> Caller | None:
     if found := by_key(key, context.account_id, context.partition):
         return found
     if not context.is_internal_call:
-        return _root(context.account_id, context.partition)
+        return root_of(context.account_id, context.partition)
     told: Mapping[str, Any] = context.internal_request_params or {}
     service = told.get("service_principal")
     return of_service(str(service), told.get("source_arn"), context.account_id) if service else None
@@ -76,7 +76,11 @@ def caller_of(context: RequestContext) -> Caller | None:
 
 def by_key(key: str, account: str, partition: str) -> Caller | None:
     """The session or the user that an access key is of; None if it is of neither."""
-    return _session(key, account, partition) or _user(key, account, partition)
+    return (
+        session_of(key, account, partition)
+        or _user(key, account, partition)
+        or derived_of(key, account, partition)
+    )
 
 
 def of_service(service: str, source: str | None, account: str) -> Caller:
@@ -154,7 +158,8 @@ def statements(document: str) -> tuple[Statement, ...]:
         return ()
 
 
-def _root(account: str, partition: str) -> Caller:
+def root_of(account: str, partition: str) -> Caller:
+    """The root of an account."""
     arn = f"arn:{partition}:iam::{account}:root"
     return Caller(
         arn,
@@ -168,7 +173,8 @@ def _root(account: str, partition: str) -> Caller:
     )
 
 
-def _session(key: str, account: str, partition: str) -> Caller | None:
+def session_of(key: str, account: str, partition: str) -> Caller | None:
+    """The session of a role that an access key is of."""
     from moto.iam.models import iam_backends
     from moto.sts.models import sts_backends
 
@@ -176,8 +182,9 @@ def _session(key: str, account: str, partition: str) -> Caller | None:
     if session is None:
         return None
     iam = iam_backends[account][partition]
-    role = next((one for one in iam.roles.values() if one.arn == session.role_arn), None)
-    by_session = statements(session.policy) if session.policy else None
+    role = _ROLES.find(iam.roles, session.role_arn)
+    told = _told(key, account)
+    by_session = _by_session(session.policy, told.get("policy_arns"), iam)
     return Caller(
         str(session.arn),
         session.role_arn,
@@ -189,11 +196,67 @@ def _session(key: str, account: str, partition: str) -> Caller | None:
             "aws:principalaccount": (account,),
             "aws:principaltype": ("AssumedRole",),
             "aws:sourceowner": (account,),
-            "aws:userid": (session.user_id,),
+            "aws:userid": (f"{role.id if role else 'AROA'}:{session.session_name}",),
             **(_tags(_of_list(role.tags)) if role else {}),
             **_session_tags(key, account),
         },
     )
+
+
+def derived_of(key: str, account: str, partition: str) -> Caller | None:
+    """Whose credentials of ``GetSessionToken`` or ``GetFederationToken`` an access key is of.
+
+    A federated user may do what its maker may and the policies of its session allow, too: without these,
+    nothing.
+    """
+    from moto.iam.models import iam_backends
+
+    told = _told(key, account)
+    if not told.get("of"):
+        return None
+    iam = iam_backends[account][partition]
+    user = next((one for one in list(iam.users.values()) if one.arn == told["of"]), None)
+    is_root = str(told["of"]).endswith(":root")
+    maker = root_of(account, partition) if is_root else _of_user(user, iam, account) if user else None
+    if maker is None:
+        # Its user is there no more.
+        return Caller(str(told["of"]), str(told["of"]), account)
+    name = told.get("federated")
+    if not name:
+        return maker
+    arn = f"arn:{partition}:sts::{account}:federated-user/{name}"
+    by_session = _by_session(told.get("policy"), told.get("policy_arns"), iam) or ()
+    own = _ANYTHING if is_root else maker.policies.identity
+    return replace(
+        maker,
+        arn=arn,
+        name=arn,
+        policies=replace(maker.policies, identity=own, session=by_session),
+        context={
+            **{key: value for key, value in maker.context.items() if key != "aws:username"},
+            "aws:principalarn": (arn,),
+            "aws:principaltype": ("FederatedUser",),
+            "aws:userid": (f"{account}:{name}",),
+        },
+    )
+
+
+def _by_session(document: Any, arns: Any, iam: Any) -> tuple[Statement, ...] | None:
+    """What limits a session: its own document and managed policies together; None if it has neither."""
+    if not document and not arns:
+        return None
+    managed = [iam.managed_policies.get(arn) for arn in arns or ()]
+    texts = [document] if document else []
+    texts += [_document(policy) for policy in managed if policy]
+    return tuple(one for text in texts for one in statements(text))
+
+
+def _told(key: str, account: str) -> Mapping[str, Any]:
+    """What :class:`millpond.localstack_ext.iam.sessions.SessionsProvider` keeps of a session."""
+    from localstack.services.sts.models import sts_stores
+
+    session = sts_stores[account]["us-east-1"].sessions.get(key)
+    return session["iam_context"] if session else {}
 
 
 class _Sessions:
@@ -214,7 +277,24 @@ class _Sessions:
             return by_key.get(key)
 
 
+class _Roles:
+    """Roles by ARN: moto has them by their ids."""
+
+    def __init__(self) -> None:
+        self._ids: dict[str, str] = {}
+
+    def find(self, roles: Mapping[str, Any], arn: str) -> Any:
+        found = roles.get(self._ids.get(arn, ""))
+        if found is None or found.arn != arn:
+            found = next((one for one in list(roles.values()) if one.arn == arn), None)
+            if found is not None:
+                self._ids[arn] = found.id
+        return found
+
+
+_ANYTHING = read_policy({"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
 _SESSIONS = _Sessions()
+_ROLES = _Roles()
 
 
 def _session_tags(key: str, account: str) -> dict[str, tuple[str, ...]]:
@@ -228,19 +308,23 @@ def _user(key: str, account: str, partition: str) -> Caller | None:
     from moto.iam.models import iam_backends
 
     iam = iam_backends[account][partition]
-    for user in iam.users.values():
-        if any(one.access_key_id == key for one in user.access_keys):
-            return _of_user(user, iam, account)
-    return None
+    if key not in iam.access_keys:
+        return None
+    # The key knows the name that its user had when it was made; that of a session has none.
+    if (name := iam.access_keys[key].user_name) is None:
+        return None
+    user = iam.users.get(name) or iam.get_user_from_access_key_id(key)
+    return _of_user(user, iam, account) if user else None
 
 
 def _of_user(user: Any, iam: Any, account: str) -> Caller:
     groups = [group for group in iam.groups.values() if user in group.users]
+    own = tuple(one for holder in (user, *groups) for one in _of_identity(holder))
     return Caller(
         user.arn,
         user.arn,
         account,
-        policies=Policies(tuple(one for holder in (user, *groups) for one in _of_identity(holder))),
+        policies=Policies(own, _boundary(getattr(user, "permissions_boundary", None), iam)),
         context={
             "aws:principalarn": (user.arn,),
             "aws:principalaccount": (account,),
@@ -253,7 +337,7 @@ def _of_user(user: Any, iam: Any, account: str) -> Caller:
 
 
 def _of_role(role: Any, iam: Any, by_session: tuple[Statement, ...] | None) -> Policies:
-    return Policies(tuple(_of_identity(role)), _boundary(role, iam), by_session)
+    return Policies(tuple(_of_identity(role)), _boundary(role.permissions_boundary_arn, iam), by_session)
 
 
 def _tags(tags: Iterable[Any]) -> dict[str, tuple[str, ...]]:
@@ -272,8 +356,7 @@ def _of_identity(holder: Any) -> Iterator[Statement]:
         yield from statements(_document(policy))
 
 
-def _boundary(role: Any, iam: Any) -> tuple[Statement, ...] | None:
-    arn = role.permissions_boundary_arn
+def _boundary(arn: str | None, iam: Any) -> tuple[Statement, ...] | None:
     if not arn:
         return None
     policy = iam.managed_policies.get(arn)

@@ -46,8 +46,15 @@ PREFIXES = {
 }
 """What a service is named in a policy, where it is not as in the API."""
 
-FREE = frozenset({"sts:GetCallerIdentity", "sts:GetSessionToken"})
-"""What everybody may do."""
+FREE = frozenset(
+    {
+        "sts:AssumeRoleWithSAML",
+        "sts:AssumeRoleWithWebIdentity",
+        "sts:GetCallerIdentity",
+        "sts:GetSessionToken",
+    }
+)
+"""What everybody may do; the two with an identity provider's word are asked of it and of the role alone."""
 
 ACTIONS: Mapping[str, str] = {
     "s3:CompleteMultipartUpload": "s3:PutObject",

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from millpond.planes.iam.conditions import are_fulfilled
 from millpond.planes.iam.documents import Principals, Statement
-from millpond.planes.iam.wildcards import Context, matches, matches_in
+from millpond.planes.iam.wildcards import Context, matches_in
 
 
 class Reason(StrEnum):
@@ -53,6 +53,11 @@ class Request:
     @property
     def is_service(self) -> bool:
         return not self.principal.startswith("arn:")
+
+    @property
+    def is_federated(self) -> bool:
+        """Whether an identity provider tells who it is: to a role's trust policy alone."""
+        return ":oidc-provider/" in self.principal or ":saml-provider/" in self.principal
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -136,7 +141,7 @@ def decide(request: Request, policies: Policies) -> Decision:
         if denial := _first(statements or (), request, is_denial=True):
             return Decision(False, reason, denial)
     by_resource = _by_resource(policies.resource or (), request)
-    if request.is_service:
+    if request.is_service or request.is_federated:
         return _allowed(by_resource.any, Reason.RESOURCE)
     is_own = request.account == request.resource_account
     if _is_root(request):
@@ -203,9 +208,8 @@ def _first(statements: Iterable[Statement], request: Request, *, is_denial: bool
 
 def is_about(statement: Statement, request: Request) -> bool:
     """Whether principal, action and resource are those of a statement, whatever its conditions."""
-    action = request.action.lower()
     return (
-        any(matches(one, action) for one in statement.actions) is not statement.but_actions
+        statement.has_action(request.action)
         and any(matches_in(one, request.resource, request.context) for one in statement.resources)
         is not statement.but_resources
         and (
@@ -222,6 +226,8 @@ def _speaks_of(statement: Statement, request: Request) -> bool:
 def _names(principals: Principals, request: Request) -> bool:
     if request.is_service:
         return request.principal in principals.service or "*" in principals.aws
+    if request.is_federated:
+        return request.principal in principals.federated or "*" in principals.aws
     accounts = (request.account, f":iam::{request.account}:root")
     return any(
         name == "*" or name in request.names or name == accounts[0] or name.endswith(accounts[1])

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from millpond.planes.iam.conditions import is_known
+from millpond.planes.iam.wildcards import matches
 
 _ELEMENTS = {
     "Sid",
@@ -72,6 +73,17 @@ class Statement:
     principals: Principals | None = None
     but_principals: bool = False
     conditions: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    # A role does few different things, often: which of its statements are about one is found once.
+    _known: dict[str, bool] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def has_action(self, action: str) -> bool:
+        """Whether an action, in any case of letters, is among those that it is about."""
+        known = self._known.get(action)
+        if known is None:
+            lower = action.lower()
+            known = any(matches(one, lower) for one in self.actions) is not self.but_actions
+            self._known[action] = known
+        return known
 
 
 def read_policy(document: str | Mapping[str, Any]) -> tuple[Statement, ...]:
