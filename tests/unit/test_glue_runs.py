@@ -102,6 +102,19 @@ def test_start_job_run_refuses_capacity_and_workers_together() -> None:
 
 
 @pytest.mark.parametrize(
+    "settings",
+    [
+        {"GlueVersion": "2.0"},
+        {"Command": {**SPARK, "Name": "gluestreaming"}},
+        {"Command": {**SPARK, "Name": "pythonshell"}, "WorkerType": None, "NumberOfWorkers": None},
+    ],
+)
+def test_start_job_run_refuses_flex_where_create_job_does(settings: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInputException, match="FLEX is supported for job command glueetl"):
+        runs.settings_of(job(**settings), {"ExecutionClass": "FLEX"})
+
+
+@pytest.mark.parametrize(
     ("kind", "text", "expected"),
     [
         ("ValueError", "no such table", "ValueError: no such table"),

@@ -195,13 +195,24 @@ def _workers(worker_type: str | None, workers: int | None) -> Shape:
     }
 
 
-def _check_flags(command: str, glue_version: str, request: Mapping[str, Any]) -> None:
-    """Rules of ``CreateJob`` in the API Reference on execution classes, and what is not available here."""
+def check_execution_class(command: str, glue_version: str, execution_class: str | None) -> None:
+    """Refuse ``FLEX`` where Glue has only the standard class, of a job as of a run.
+
+    Raises
+    ------
+    InvalidInputException
+        Naming what there is.
+    """
     is_of_3 = versions.number(glue_version) >= 3.0
-    if request.get("ExecutionClass") == "FLEX" and not (command == "glueetl" and is_of_3):
+    if execution_class == "FLEX" and not (command == "glueetl" and is_of_3):
         raise InvalidInputException(
             "Execution class FLEX is supported for job command glueetl of Glue version 3.0 or later only"
         )
+
+
+def _check_flags(command: str, glue_version: str, request: Mapping[str, Any]) -> None:
+    """Rules of ``CreateJob`` in the API Reference on execution classes, and what is not available here."""
+    check_execution_class(command, glue_version, request.get("ExecutionClass"))
     language = {**request.get("DefaultArguments", {}), **request.get("NonOverridableArguments", {})}
     if command != SHELL_COMMAND and language.get("--job-language", "python") != "python":
         raise InvalidInputException(

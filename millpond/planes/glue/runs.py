@@ -207,6 +207,7 @@ def settings_of(job: Shape, request: Mapping[str, Any]) -> Shape:
         size = jobs.capacity(job["Command"]["Name"], job["GlueVersion"], asked)
     else:
         size = {key: job[key] for key in sized if key in job}
+    jobs.check_execution_class(job["Command"]["Name"], job["GlueVersion"], request.get("ExecutionClass"))
     timeout = request.get("Timeout")
     settings = {
         **size,

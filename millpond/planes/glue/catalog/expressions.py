@@ -120,7 +120,6 @@ class _Key:
         if self.kind not in _READ:
             raise InvalidInputException(f"Unknown type : '{kind}'")
         self.group, self.noun, self._read = _READ[self.kind]
-        self._seen: dict[str, Any] = {}
 
     def constant(self, text: str) -> Any:
         try:
@@ -133,12 +132,10 @@ class _Key:
         text = values[self.place]
         if text == NULL:
             return None
-        if text not in self._seen:
-            try:
-                self._seen[text] = self._read(text)
-            except (ValueError, InvalidOperation) as error:
-                raise InvalidStateException(f'"{text}" is not {self.noun}') from error
-        return self._seen[text]
+        try:
+            return self._read(text)
+        except (ValueError, InvalidOperation) as error:
+            raise InvalidStateException(f'"{text}" is not {self.noun}') from error
 
 
 class _Compiler:
@@ -239,7 +236,17 @@ def any_of(left: Answer, right: Answer) -> Answer:
 
 
 def _known(key: _Key, decide: Callable[[Any], bool]) -> Condition:
-    return lambda values: None if (value := key.value(values)) is None else decide(value)
+    """A condition on one key: partitions by the thousand have few values of it, each decided once."""
+    seen: dict[str, Answer] = {}
+
+    def answer(values: Values) -> Answer:
+        text = values[key.place]
+        if text not in seen:
+            value = key.value(values)
+            seen[text] = None if value is None else decide(value)
+        return seen[text]
+
+    return answer
 
 
 def _bare(tree: exp.Expression) -> exp.Expression:
