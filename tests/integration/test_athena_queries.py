@@ -252,7 +252,7 @@ def test_failed_query_says_why_and_has_no_results(lake: Lake) -> None:
     assert answer.state == "FAILED"
     assert answer.reason == "TABLE_NOT_FOUND: line 1:15: Table 'awsdatacatalog.lake.nope' does not exist"
     error = answer.execution["Status"]["AthenaError"]
-    assert (error["ErrorCategory"], error["Retryable"]) == (2, False)
+    assert (error["ErrorCategory"], error["ErrorType"], error["Retryable"]) == (2, 1110, False)
     with pytest.raises(ClientError, match="did not finish successfully"):
         lake.athena.get_query_results(QueryExecutionId=answer.execution["QueryExecutionId"])
 
@@ -625,7 +625,7 @@ def test_what_is_not_done_is_refused_by_name(lake: Lake) -> None:
     given = {k: table[k] for k in ("Name", "TableType", "PartitionKeys", "StorageDescriptor")}
     lake.glue.update_table(DatabaseName="lake", TableInput={**given, "Parameters": {"table_type": "ICEBERG"}})
     assert lake.reason("SELECT * FROM ice").startswith("ICEBERG_INVALID_METADATA: ")
-    with pytest.raises(ClientError, match="only AwsDataCatalog is"):
+    with pytest.raises(ClientError, match="no connector is asked for a catalog of the type HIVE"):
         lake.athena.create_data_catalog(Name="other", Type="HIVE")
 
 
@@ -648,6 +648,44 @@ def test_metadata_is_glues(lake: Lake, orders: str) -> None:
         lake.ask("SELECT 1", QueryExecutionContext={"Database": "lake", "Catalog": "other"})
     named = {"Database": "lake", "Catalog": "AWSDataCatalog"}
     assert lake.rows("SELECT 1", QueryExecutionContext=named) == [("1",)]
+
+
+def test_a_catalog_of_glue_is_a_further_name_of_the_accounts(lake: Lake, orders: str) -> None:
+    athena, own = lake.athena, {"catalog-id": "000000000000"}
+    with pytest.raises(ClientError, match="Glue answers for the account 000000000000 alone, not for 123"):
+        athena.create_data_catalog(Name="mine", Type="GLUE", Parameters={"catalog-id": "123456789012"})
+    tags = [{"Key": "team", "Value": "lake"}]
+    athena.create_data_catalog(Name="mine", Type="GLUE", Parameters=own, Tags=tags)
+    with pytest.raises(ClientError, match="already exists"):
+        athena.create_data_catalog(Name="Mine", Type="GLUE", Parameters=own)
+    athena.update_data_catalog(Name="mine", Type="GLUE", Description="by another name", Parameters=own)
+    described = athena.get_data_catalog(Name="mine")["DataCatalog"]
+    assert described == {
+        "Name": "mine",
+        "Type": "GLUE",
+        "Description": "by another name",
+        "Parameters": own,
+    }
+    arn = f"arn:aws:athena:{lake.settings.region}:000000000000:datacatalog/mine"
+    assert athena.list_tags_for_resource(ResourceARN=arn)["Tags"] == tags
+    names = [one["CatalogName"] for one in athena.list_data_catalogs()["DataCatalogsSummary"]]
+    assert names == ["AwsDataCatalog", "mine"]
+    assert athena.get_database(CatalogName="mine", DatabaseName="lake")["Database"]["Name"] == "lake"
+    assert lake.rows("SELECT count(*) FROM mine.lake.orders AS o") == [("3000",)]
+    assert lake.rows("SELECT mine.lake.orders.day FROM mine.lake.orders WHERE order_id = 7")
+    listed = "SELECT table_catalog FROM mine.information_schema.tables WHERE table_name = 'orders'"
+    assert lake.rows(listed) == [("mine",)]
+    context = {"Catalog": "mine", "Database": "lake"}
+    assert lake.rows("SELECT count(*) FROM orders", QueryExecutionContext=context) == [("3000",)]
+    lake.ask("CREATE TABLE mine.lake.copied AS SELECT 1 AS x")
+    assert lake.rows("SELECT x FROM lake.copied") == [("1",)]
+    athena.delete_data_catalog(Name="mine")
+    with pytest.raises(ClientError, match="DataCatalog mine was not found"):
+        athena.get_data_catalog(Name="mine")
+    gone = "CATALOG_NOT_FOUND: line 1:1: Catalog 'mine' does not exist"
+    assert lake.reason("INSERT INTO mine.lake.copied VALUES 2") == gone
+    assert lake.reason("SELECT x FROM mine.lake.copied").startswith("CATALOG_NOT_FOUND: ")
+    assert lake.rows("DROP TABLE lake.copied") == []
 
 
 def test_engine_answers_while_queries_run(lake: Lake, running_query: str) -> None:

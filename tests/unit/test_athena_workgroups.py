@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from millpond.planes.athena.data_catalogs import DataCatalogs
 from millpond.planes.athena.exceptions import InvalidRequestException, ResourceNotFoundException
 from millpond.planes.athena.saved import NamedQueries, PreparedStatements
 from millpond.planes.athena.workgroups import WorkGroups
@@ -13,7 +14,7 @@ ARN = "arn:aws:athena:eu-west-1:000000000000:"
 
 @pytest.fixture
 def groups() -> WorkGroups:
-    groups = WorkGroups(ARN)
+    groups = WorkGroups(ARN, DataCatalogs("000000000000"))
     groups.create(
         {
             "Name": "g",
@@ -29,7 +30,7 @@ def groups() -> WorkGroups:
 
 
 def test_primary_is_there_from_the_start_and_cannot_be_deleted() -> None:
-    groups = WorkGroups(ARN)
+    groups = WorkGroups(ARN, DataCatalogs("000000000000"))
     assert [g["Name"] for g in groups.list_all({})["WorkGroups"]] == ["primary"]
     with pytest.raises(InvalidRequestException, match="primary"):
         groups.delete("primary")

@@ -47,7 +47,7 @@ class Partition:
 
 
 class GlueCatalog:
-    """Tables of the Glue catalog; each is asked for once.
+    """Tables of the Glue catalog; each is asked for once. ``names`` are those that statements have for it.
 
     Parameters
     ----------
@@ -69,6 +69,7 @@ class GlueCatalog:
         self.iceberg = IcebergTables(glue, s3)
         self._evaluate = evaluate
         self._tables: dict[tuple[str, str], dict[str, Any]] = {}
+        self.names: tuple[str, ...] = (CATALOG,)
 
     def find(
         self, catalog: str, database: str, table: str, place: Place, as_of: AsOf | None = None
@@ -80,9 +81,10 @@ class GlueCatalog:
         QueryFailed
             ``CATALOG_NOT_FOUND``, ``SCHEMA_NOT_FOUND`` or ``TABLE_NOT_FOUND``.
         """
-        if catalog != CATALOG:
-            raise QueryFailed("CATALOG_NOT_FOUND", f"Catalog '{catalog}' does not exist", *place)
-        if database == INFORMATION_SCHEMA and (listing := find_listing(self.glue, table, _view_query)):
+        self.check_catalog(catalog, place)
+        if database == INFORMATION_SCHEMA and (
+            listing := find_listing(self.glue, table, _view_query, catalog)
+        ):
             return listing
         name, _, kind = (
             table.rpartition("$") if table.rpartition("$")[2] in METADATA_TABLES else (table, "", "")
@@ -94,7 +96,7 @@ class GlueCatalog:
         if found is None or (kind and is_hives):
             if database != INFORMATION_SCHEMA and not self.has_database(database):
                 raise QueryFailed("SCHEMA_NOT_FOUND", f"Schema '{database}' does not exist", *place)
-            message = f"Table '{CATALOG}.{database}.{table}' does not exist"
+            message = f"Table '{catalog}.{database}.{table}' does not exist"
             raise QueryFailed("TABLE_NOT_FOUND", message, *place)
         if found.get("TableType") == "VIRTUAL_VIEW":
             return _view(found, database)
@@ -103,6 +105,11 @@ class GlueCatalog:
         if as_of is not None:
             raise QueryFailed("NOT_SUPPORTED", "This connector does not support versioned tables", *place)
         return _table(found, database, table, place)
+
+    def check_catalog(self, catalog: str, place: Place) -> None:
+        """Refuse a name that is none of the catalog's; ``CATALOG_NOT_FOUND``."""
+        if catalog not in self.names:
+            raise QueryFailed("CATALOG_NOT_FOUND", f"Catalog '{catalog}' does not exist", *place)
 
     def _iceberg_table(
         self, found: dict[str, Any], database: str, kind: str, place: Place, as_of: AsOf | None

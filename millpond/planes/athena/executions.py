@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from millpond.planes.athena.exceptions import InvalidRequestException, QueryFailed
+from millpond.planes.athena.failures import athena_error
 from millpond.planes.athena.jobs import DUCKDB, TRINO, Job, Outcome
 from millpond.planes.athena.pool import NotTakenError, Worker, WorkerDied, WorkerPool
 from millpond.planes.athena.statements import Statement
@@ -24,7 +25,6 @@ from millpond.planes.common.trino import INSTALL
 _LOG = logging.getLogger(__name__)
 _TIMEOUT = 30 * 60.0
 _FINAL = ("SUCCEEDED", "FAILED", "CANCELLED")
-_USER_ERROR, _SYSTEM_ERROR = (2, 1006), (1, 500)
 
 
 @dataclass
@@ -146,13 +146,9 @@ class QueryExecution:
         if self.outcome is not None and self.outcome.reason:
             status["StateChangeReason"] = self.outcome.reason
         if self.state == "FAILED" and self.outcome is not None:
-            category, type_ = _USER_ERROR if self.outcome.is_user_error else _SYSTEM_ERROR
-            status["AthenaError"] = {
-                "ErrorCategory": category,
-                "ErrorType": type_,
-                "Retryable": False,
-                "ErrorMessage": self.outcome.reason,
-            }
+            status["AthenaError"] = athena_error(
+                self.outcome.reason, is_user_error=self.outcome.is_user_error
+            )
         return status
 
     def statistics(self) -> dict[str, Any]:
@@ -335,7 +331,7 @@ class QueryExecutions:
                     execution.state, execution.started = "RUNNING", dt.datetime.now(dt.UTC)
                     self._tell(execution, previous)
             if not worker.answer(job, self._workers.link, _TIMEOUT):
-                return Outcome("FAILED", "Query timeout", is_user_error=True)
+                return Outcome("FAILED", "Query timeout")
             if (outcome := worker.outcome()) is None:
                 _LOG.error("the process of query %s ended: %s", execution.query_id, worker.log())
                 raise WorkerDied("it was killed, or had no memory left")

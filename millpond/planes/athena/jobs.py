@@ -44,6 +44,8 @@ class Job:
         The Trino server that answers, where it is not to be compiled, and who asks it.
     access_key : str
         Access key id of who asks: a session's or a user's, or the account's number.
+    catalogs : list of str
+        Further names of the account's catalog, in small letters.
     """
 
     query_id: str
@@ -58,6 +60,7 @@ class Job:
     trino_url: str = ""
     trino_user: str = "athena"
     access_key: str = ""
+    catalogs: list[str] = field(default_factory=list)
 
     @property
     def key(self) -> str:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from millpond.planes.athena.exceptions import CATALOG
 from millpond.planes.athena.iceberg.tables import is_iceberg
 from millpond.planes.athena.queries import StoredTable
 from millpond.planes.athena.relations import Column
@@ -40,7 +39,7 @@ Row = Sequence[Any]
 
 
 def find_listing(
-    glue: GlueClient, name: str, definition: Callable[[Mapping[str, Any]], str]
+    glue: GlueClient, name: str, definition: Callable[[Mapping[str, Any]], str], catalog: str
 ) -> StoredTable | None:
     """A table of ``information_schema``, or None if it has none of that name.
 
@@ -52,10 +51,12 @@ def find_listing(
         Lower case.
     definition : callable
         The query of a view, from Glue's description of it.
+    catalog : str
+        What the statement calls the catalog.
     """
     if name not in _COLUMNS:
         return None
-    schema = _Schema(glue, definition)
+    schema = _Schema(glue, definition, catalog)
     rows = {
         "schemata": schema.schemata,
         "tables": schema.tables,
@@ -69,31 +70,34 @@ def find_listing(
 class _Schema:
     """The rows of each table; databases and tables that a query does not ask for are not read."""
 
-    def __init__(self, glue: GlueClient, definition: Callable[[Mapping[str, Any]], str]) -> None:
+    def __init__(
+        self, glue: GlueClient, definition: Callable[[Mapping[str, Any]], str], catalog: str
+    ) -> None:
         self._glue = glue
+        self._catalog = catalog
         self._definition = definition
 
     def schemata(self, _known: Known) -> Iterable[Row]:
-        return [(CATALOG, name) for name in (*self._databases(), INFORMATION_SCHEMA)]
+        return [(self._catalog, name) for name in (*self._databases(), INFORMATION_SCHEMA)]
 
     def tables(self, known: Known) -> Iterable[Row]:
         for database, table in self._every(known):
-            yield CATALOG, database, table["Name"], "VIEW" if _is_view(table) else "BASE TABLE"
+            yield self._catalog, database, table["Name"], "VIEW" if _is_view(table) else "BASE TABLE"
         for name in _COLUMNS if _asks_for(known, INFORMATION_SCHEMA) else ():
-            yield CATALOG, INFORMATION_SCHEMA, name, "BASE TABLE"
+            yield self._catalog, INFORMATION_SCHEMA, name, "BASE TABLE"
 
     def columns(self, known: Known) -> Iterable[Row]:
         for database, table in self._every(known):
             for number, (name, type_) in enumerate(_described(table), 1):
-                yield CATALOG, database, table["Name"], name, number, None, "YES", type_
+                yield self._catalog, database, table["Name"], name, number, None, "YES", type_
         for table_name, columns in _COLUMNS.items() if _asks_for(known, INFORMATION_SCHEMA) else ():
             for number, (name, column) in enumerate(columns, 1):
-                yield CATALOG, INFORMATION_SCHEMA, table_name, name, number, None, "YES", str(column)
+                yield self._catalog, INFORMATION_SCHEMA, table_name, name, number, None, "YES", str(column)
 
     def views(self, known: Known) -> Iterable[Row]:
         for database, table in self._every(known):
             if _is_view(table):
-                yield CATALOG, database, table["Name"], self._definition(table)
+                yield self._catalog, database, table["Name"], self._definition(table)
 
     def _databases(self) -> list[str]:
         pages = self._glue.get_paginator("get_databases").paginate()

@@ -1,4 +1,4 @@
-"""Data catalogs, databases and tables as Athena's API shows them; they are Glue's."""
+"""Databases and tables as Athena's API shows them; they are Glue's."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from millpond.planes.athena.data_catalogs import DataCatalogs
 from millpond.planes.athena.exceptions import InvalidRequestException, MetadataException
 from millpond.planes.athena.paging import page
 from millpond.planes.common.regexes import Regex, RegexError
@@ -14,39 +15,24 @@ from millpond.planes.common.regexes import Regex, RegexError
 if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
 
-CATALOG = "AwsDataCatalog"
-
 
 class Metadata:
-    """The one catalog there is.
+    """What a catalog holds.
 
     Parameters
     ----------
     glue : callable
         Makes a client of the Glue API.
-    account_id : str
-        Whose catalog it is.
+    catalogs : DataCatalogs
+        The catalogs there are, each of which is Glue's.
     """
 
-    def __init__(self, glue: Callable[[], GlueClient], account_id: str) -> None:
+    def __init__(self, glue: Callable[[], GlueClient], catalogs: DataCatalogs) -> None:
         self._glue = glue
-        self._account_id = account_id
-
-    def list_catalogs(self, request: dict[str, Any]) -> dict[str, Any]:
-        found, more = page([{"CatalogName": CATALOG, "Type": "GLUE"}], request)
-        return {"DataCatalogsSummary": found, **more}
-
-    def get_catalog(self, request: dict[str, Any]) -> dict[str, Any]:
-        self.check(request["Name"])
-        parameters = {"catalog-id": self._account_id}
-        return {"DataCatalog": {"Name": CATALOG, "Type": "GLUE", "Parameters": parameters}}
-
-    def refuse_catalog(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Catalogs other than Glue's need connectors, which are not there."""
-        raise InvalidRequestException(f"Data catalog {request['Name']} is not supported: only {CATALOG} is")
+        self._catalogs = catalogs
 
     def get_database(self, request: dict[str, Any]) -> dict[str, Any]:
-        self.check(request["CatalogName"])
+        self._catalogs.find(request["CatalogName"])
         name = request["DatabaseName"]
         try:
             database = self._glue().get_database(Name=name)["Database"]
@@ -55,14 +41,14 @@ class Metadata:
         return {"Database": _database(dict(database))}
 
     def list_databases(self, request: dict[str, Any]) -> dict[str, Any]:
-        self.check(request["CatalogName"])
+        self._catalogs.find(request["CatalogName"])
         pages = self._glue().get_paginator("get_databases").paginate()
         every = [_database(dict(database)) for found in pages for database in found["DatabaseList"]]
         databases, more = page(sorted(every, key=lambda d: str(d["Name"])), request)
         return {"DatabaseList": databases, **more}
 
     def get_table(self, request: dict[str, Any]) -> dict[str, Any]:
-        self.check(request["CatalogName"])
+        self._catalogs.find(request["CatalogName"])
         database, name = request["DatabaseName"], request["TableName"]
         try:
             table = self._glue().get_table(DatabaseName=database, Name=name)["Table"]
@@ -71,7 +57,7 @@ class Metadata:
         return {"TableMetadata": _table(dict(table))}
 
     def list_tables(self, request: dict[str, Any]) -> dict[str, Any]:
-        self.check(request["CatalogName"])
+        self._catalogs.find(request["CatalogName"])
         pages = self._glue().get_paginator("get_tables").paginate(DatabaseName=request["DatabaseName"])
         try:
             every = [_table(dict(table)) for found in pages for table in found["TableList"]]
@@ -81,17 +67,6 @@ class Metadata:
             every = _fitting(expression, every)
         tables, more = page(sorted(every, key=lambda t: str(t["Name"])), request)
         return {"TableMetadataList": tables, **more}
-
-    def check(self, name: str) -> None:
-        """Refuse a catalog that there is not.
-
-        Raises
-        ------
-        InvalidRequestException
-            If it is another one than Glue's.
-        """
-        if name.lower() != CATALOG.lower():
-            raise InvalidRequestException(f"DataCatalog {name} was not found")
 
 
 def _fitting(expression: str, tables: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from millpond.planes.athena import events
 from millpond.planes.athena import statements as st
+from millpond.planes.athena.data_catalogs import CATALOG, DataCatalogs
 from millpond.planes.athena.exceptions import (
     AthenaException,
     InvalidRequestException,
@@ -23,7 +24,7 @@ from millpond.planes.athena.exceptions import (
 )
 from millpond.planes.athena.executions import QueryExecution, QueryExecutions, new_id
 from millpond.planes.athena.jobs import Job
-from millpond.planes.athena.metadata import CATALOG, Metadata
+from millpond.planes.athena.metadata import Metadata
 from millpond.planes.athena.paging import offset, page
 from millpond.planes.athena.pool import WorkerPool
 from millpond.planes.athena.results import read_csv, read_text, to_row
@@ -59,7 +60,7 @@ class AthenaPlane:
         Answer what the compiler does not.
     """
 
-    KEPT = ("_tokens", "_groups", "_named", "_prepared", "_executions")
+    KEPT = ("_tokens", "_groups", "_catalogs", "_named", "_prepared", "_executions")
 
     def __init__(
         self, context: PlaneContext, telemetry: Telemetry, workers: WorkerPool, trino: TrinoServers
@@ -70,10 +71,11 @@ class AthenaPlane:
         self._client_lock = threading.Lock()
         self._token_lock = threading.Lock()
         self._tokens: dict[str, tuple[dict[str, Any], str]] = {}
-        self._groups = WorkGroups(context.arn("athena", ""))
+        self._catalogs = DataCatalogs(context.account_id)
+        self._groups = WorkGroups(context.arn("athena", ""), self._catalogs)
         self._named = NamedQueries(self._groups)
         self._prepared = PreparedStatements(self._groups)
-        self._metadata = Metadata(self._glue, context.account_id)
+        self._metadata = Metadata(self._glue, self._catalogs)
         self._executions = QueryExecutions(workers, trino, context, self._note_change)
         self.create_work_group = self._groups.create
         self.get_work_group = self._groups.get
@@ -94,9 +96,11 @@ class AthenaPlane:
         self.list_prepared_statements = self._prepared.list_all
         self.update_prepared_statement = self._prepared.update
         self.delete_prepared_statement = self._prepared.delete
-        self.create_data_catalog = self._metadata.refuse_catalog
-        self.get_data_catalog = self._metadata.get_catalog
-        self.list_data_catalogs = self._metadata.list_catalogs
+        self.create_data_catalog = self._groups.create_catalog
+        self.get_data_catalog = self._catalogs.get
+        self.list_data_catalogs = self._catalogs.list_all
+        self.update_data_catalog = self._catalogs.update
+        self.delete_data_catalog = self._groups.delete_catalog
         self.get_database = self._metadata.get_database
         self.list_databases = self._metadata.list_databases
         self.get_table_metadata = self._metadata.get_table
@@ -272,7 +276,7 @@ class AthenaPlane:
         if group.state != "ENABLED":
             raise InvalidRequestException(f"WorkGroup {group.name} is disabled.")
         context = request.get("QueryExecutionContext") or {}
-        self._metadata.check(context.get("Catalog", CATALOG))
+        self._catalogs.find(context.get("Catalog", CATALOG))
         parameters = [str(value) for value in request.get("ExecutionParameters") or []]
         text, statement = self._resolved(query, parameters, group)
         result = _result_configuration(request, group)
@@ -293,6 +297,7 @@ class AthenaPlane:
             self._context.region,
             group.scan_limit,
             access_key=caller_key(self._context.account_id),
+            catalogs=self._catalogs.names,
         )
         shown = {"Catalog": context.get("Catalog", CATALOG).lower()}
         return QueryExecution(

@@ -17,7 +17,7 @@ from millpond.planes.athena import ddl
 from millpond.planes.athena import statements as st
 from millpond.planes.athena.catalog import GlueCatalog
 from millpond.planes.athena.engine import NO_MEMORY, is_translated, scanned_bytes, translated
-from millpond.planes.athena.exceptions import NotSupported, QueryFailed, refused
+from millpond.planes.athena.exceptions import CATALOG, NotSupported, QueryFailed, refused
 from millpond.planes.athena.files import ObjectFiles
 from millpond.planes.athena.iceberg.tables import is_iceberg
 from millpond.planes.athena.jobs import Job, Outcome
@@ -82,7 +82,10 @@ class QueryRunner:
     def run(self, job: Job) -> Outcome:
         """Run a job to its end, whatever that is."""
         try:
+            self._catalog.names = (CATALOG, *job.catalogs)
             statement = st.parse_statement(job.query)
+            if catalog := st.catalog_of(statement):
+                self._catalog.check_catalog(catalog, (1, 1))
             if job.trino_url and isinstance(statement, KINDS):
                 coordinator = Coordinator(job.trino_url, job.trino_user)
                 return TrinoRunner(self._directory, self._s3, self._catalog, coordinator).run(job, statement)

@@ -38,10 +38,11 @@ _DML = {"SELECT", "INSERT", "DELETE", "UPDATE", "MERGE", "OPTIMIZE", "VACUUM", "
 
 @dataclass(frozen=True)
 class TableName:
-    """A name as it was written; no database means the session's."""
+    """A name as it was written; no database means the session's, no catalog the account's."""
 
     database: str
     table: str
+    catalog: str = ""
 
 
 @dataclass(frozen=True)
@@ -224,6 +225,12 @@ class Prepared(Statement):
     arguments: tuple[str, ...] = ()
 
 
+def catalog_of(statement: Statement) -> str:
+    """The catalog that is written before the name of what a statement makes, changes or shows."""
+    name = getattr(statement, "name", None)
+    return name.catalog if isinstance(name, TableName) else ""
+
+
 def parse_statement(text: str) -> Statement:
     """Parse any statement.
 
@@ -317,9 +324,10 @@ class _Reader:
         parts = [self.identifier()]
         while self.accept("."):
             parts.append(self.identifier())
-        if len(parts) == 3:
-            parts = parts[1:]
-        return TableName(parts[0] if len(parts) > 1 else "", parts[-1])
+        if len(parts) > 3:
+            raise self.error()
+        catalog, database, table = ("", "", *parts)[-3:]
+        return TableName(database, table, catalog)
 
     def string(self) -> str:
         token = self.next()

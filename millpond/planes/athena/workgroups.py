@@ -8,6 +8,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any
 
+from millpond.planes.athena.data_catalogs import DataCatalogs
 from millpond.planes.athena.exceptions import InvalidRequestException, ResourceNotFoundException
 from millpond.planes.athena.paging import page
 
@@ -52,12 +53,15 @@ class WorkGroups:
     ----------
     arn_prefix : str
         ``arn:aws:athena:REGION:ACCOUNT:``.
+    catalogs : DataCatalogs
+        Those that have tags here, too.
     """
 
     KEPT = ("_groups", "_tags")
 
-    def __init__(self, arn_prefix: str) -> None:
+    def __init__(self, arn_prefix: str, catalogs: DataCatalogs) -> None:
         self._arn_prefix = arn_prefix
+        self._catalogs = catalogs
         self._lock = threading.Lock()
         primary = WorkGroup(PRIMARY, _configured({"EnforceWorkGroupConfiguration": False}))
         self._groups = {PRIMARY: primary}
@@ -131,6 +135,19 @@ class WorkGroups:
 
     # Tags
 
+    def create_catalog(self, request: dict[str, Any]) -> dict[str, Any]:
+        """A data catalog with its tags."""
+        answer = self._catalogs.create(request)
+        given = {tag["Key"]: tag.get("Value", "") for tag in request.get("Tags") or []}
+        self._tags[f"{self._arn_prefix}datacatalog/{request['Name']}"] = given
+        return answer
+
+    def delete_catalog(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Remove a data catalog and its tags."""
+        answer = self._catalogs.delete(request)
+        self._tags.pop(f"{self._arn_prefix}datacatalog/{request['Name']}", None)
+        return answer
+
     def list_tags(self, request: dict[str, Any]) -> dict[str, Any]:
         tags = self._tags_of(request["ResourceARN"])
         shown, more = page([{"Key": k, "Value": v} for k, v in sorted(tags.items())], request, 75)
@@ -153,7 +170,7 @@ class WorkGroups:
 
     def _tags_of(self, arn: str) -> dict[str, str]:
         kind, _, name = arn.removeprefix(self._arn_prefix).partition("/")
-        if kind == "datacatalog" and name.lower() == "awsdatacatalog":
+        if kind == "datacatalog" and self._catalogs.has(name):
             return self._tags.setdefault(arn, {})
         if kind != "workgroup" or name not in self._groups:
             raise ResourceNotFoundException(f"Resource {arn} is not found.", arn)

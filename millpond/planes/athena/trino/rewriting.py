@@ -7,7 +7,7 @@ Properties are those of the Athena User Guide, "CREATE TABLE AS" and "UNLOAD", a
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,6 +64,20 @@ def check_gate(text: str) -> None:
         raise NotSupported("A table function")
     if re.match(r"\s*WITH\s+FUNCTION\b", bare, re.IGNORECASE):
         raise QueryFailed("SYNTAX_ERROR", "mismatched input 'FUNCTION'", 1, 6)
+
+
+def refuse_names(text: str, catalogs: Sequence[str]) -> None:
+    """Refuse further names of the catalog: the server knows one.
+
+    Raises
+    ------
+    NotSupported
+        If a statement has one of them before a name.
+    """
+    bare = _QUIET.sub(" ", text)
+    for catalog in catalogs:
+        if re.search(rf'(?<![\w$"])("{re.escape(catalog)}"|{re.escape(catalog)})\s*\.', bare, re.IGNORECASE):
+            raise NotSupported(f"A statement by Trino over the data catalog {catalog}")
 
 
 def tables_named(text: str, database: str) -> set[tuple[str, str]]:

@@ -86,6 +86,7 @@ class TrinoRunner:
         signal.signal(signal.SIGTERM, _leave)
         try:
             rewriting.check_gate(job.query)
+            rewriting.refuse_names(job.query, job.catalogs)
             self._refuse_typed_csv(job)
             self._refuse_unreadable(job)
             outcome = self._run(job, statement)
