@@ -15,6 +15,7 @@ from millpond.localstack_ext.cloudformation.resources import SETTLINGS
 from millpond.localstack_ext.cloudformation.served import refused
 from millpond.localstack_ext.cloudformation.table import TABLE
 from millpond.localstack_ext.engine.dispatch import answers
+from millpond.localstack_ext.engine.refusals import REFUSED, WITHOUT_EFFECT
 from millpond.localstack_ext.kept.operations import KEPT
 from millpond.localstack_ext.kept.services import answers_of
 from millpond.localstack_ext.pipes.provider import OPERATIONS as PIPES
@@ -129,8 +130,26 @@ def kept_document() -> str:
             "",
             *_table(("service", "kept without effect", "refused"), rows),
             "",
+            "## Of services that act",
+            "",
+            "Some of their operations are without effect, too:",
+            "",
+            *_table(("service", "operation", "what does not happen"), _of_operations(WITHOUT_EFFECT)),
+            "",
+            "These are refused, for nothing would come of them:",
+            "",
+            *_table(("service", "operation", "why"), _of_operations(REFUSED)),
+            "",
         ]
     )
+
+
+def _of_operations(table: Mapping[str, Mapping[str, str]]) -> list[tuple[str, str, str]]:
+    return [
+        (service, f"`{operation}`", reason)
+        for service, operations in sorted(table.items())
+        for operation, reason in sorted(operations.items())
+    ]
 
 
 DOCUMENTS: Mapping[str, Callable[[], str]] = {

@@ -138,6 +138,17 @@ def test_queue_address_that_the_engine_gives_is_usable(running_engine: RunningEn
             {"ClusterIdentifier": "one", "NodeType": "ra3.large", "MasterUsername": "admin"},
         ),
         ("es", "create_elasticsearch_domain", {"DomainName": "logs"}),
+        # Their success would be none.
+        (
+            "ssm",
+            "send_command",
+            {"DocumentName": "AWS-RunShellScript", "InstanceIds": ["i-1234567890abcdef0"]},
+        ),
+        (
+            "transcribe",
+            "start_transcription_job",
+            {"TranscriptionJobName": "j", "Media": {"MediaFileUri": "s3://b/a.wav"}, "LanguageCode": "en-US"},
+        ),
     ],
 )
 def test_operation_that_nobody_implements_is_an_error(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import botocore.session
 import pytest
 from terraform_types import document, sweep
 
 from millpond.base.config import CHECKOUT
 from millpond.localstack_ext.coverage import DOCUMENTS
+from millpond.localstack_ext.engine.refusals import REFUSED, WITHOUT_EFFECT
 
 DIRECTORY = CHECKOUT / "docs" / "coverage"
 
@@ -18,6 +20,12 @@ def test_a_document_is_as_the_tables_of_the_code_say(name):
 
 def test_no_other_document_lies_there():
     assert {path.name for path in DIRECTORY.iterdir()} == {*DOCUMENTS, document.DOCUMENT.name}
+
+
+@pytest.mark.parametrize("service", sorted({*REFUSED, *WITHOUT_EFFECT}))
+def test_what_is_refused_or_without_effect_is_an_operation_of_its_service(service):
+    operations = botocore.session.get_session().get_service_model(service).operation_names
+    assert {*REFUSED.get(service, ()), *WITHOUT_EFFECT.get(service, ())} <= set(operations)
 
 
 def test_types_of_terraform_are_told_as_the_last_sweep_found_them():

@@ -18,14 +18,39 @@ from millpond.localstack_ext.engine import patches
 _LOG = logging.getLogger(__name__)
 
 CODE = "UnsupportedOperation"
-NEVER_READY = {
-    "es": {"CreateElasticsearchDomain"},
-    "opensearch": {"CreateDomain"},
-    "redshift": {"CreateCluster", "RestoreFromClusterSnapshot"},
+_NO_SERVER = "its server cannot be had here"
+REFUSED = {
+    "es": {"CreateElasticsearchDomain": _NO_SERVER},
+    "opensearch": {"CreateDomain": _NO_SERVER},
+    "redshift": {"CreateCluster": _NO_SERVER, "RestoreFromClusterSnapshot": _NO_SERVER},
+    "ssm": {"SendCommand": "no machine is behind an instance, so no command would run"},
+    "transcribe": {"StartTranscriptionJob": "what recognizes speech cannot be had here"},
 }
-"""What needs a server that cannot be had here: LocalStack would go on for good with its download, or say that
-one is available where none is.
+"""Services → operations that LocalStack, or moto, says yes to without doing them, or goes on for good with a
+download → why they are refused.
 """
+WITHOUT_EFFECT = {
+    "acm": {"RequestCertificate": "it is issued at once, and nothing serves it"},
+    "ec2": {
+        "CreateFlowLogs": "no traffic is logged",
+        "RunInstances": "no machine runs",
+    },
+    "route53": {"ChangeResourceRecordSets": "no name server answers"},
+    "s3": {
+        "PutBucketAccelerateConfiguration": "nothing is faster",
+        "PutBucketAnalyticsConfiguration": "nothing is analysed",
+        "PutBucketIntelligentTieringConfiguration": "no object is moved",
+        "PutBucketInventoryConfiguration": "no inventory is written",
+        "PutBucketLifecycleConfiguration": "no object expires or is moved",
+        "PutBucketLogging": "no access is logged",
+        "PutBucketMetricsConfiguration": "no metric of requests is written",
+        "PutBucketReplication": "nothing is copied",
+        "PutBucketRequestPayment": "nobody pays",
+    },
+    "ses": {"SendEmail": "no mail leaves this machine", "SendRawEmail": "no mail leaves this machine"},
+    "sns": {"Publish": "nothing leaves for telephones and mail addresses, subscribed or named"},
+}
+"""Services of LocalStack's own → operations whose success is that it is kept → what does not happen."""
 
 
 def refusal(context: RequestContext, reason: str = "") -> CommonServiceException:

@@ -24,7 +24,7 @@ from moto.core.exceptions import ServiceException as MotoServiceException
 from rolo.gateway.chain import HandlerChain
 
 from millpond.localstack_ext.engine import patches
-from millpond.localstack_ext.engine.refusals import NEVER_READY, refusal, told
+from millpond.localstack_ext.engine.refusals import REFUSED, refusal, told
 from millpond.planes.common import constraints, tags
 
 _LOG = logging.getLogger(__name__)
@@ -148,8 +148,8 @@ def _check(_chain: HandlerChain[Any], context: RequestContext, _response: Respon
     if context.operation is None or context.service is None:
         return
     service: Any = context.service
-    if context.operation.name in NEVER_READY.get(service.service_name, ()):
-        raise refusal(context, "its server cannot be had here")
+    if reason := REFUSED.get(service.service_name, {}).get(context.operation.name):
+        raise refusal(context, reason)
     if context.is_internal_call:
         return
     name, operation, request = service.service_name, context.operation.name, context.service_request or {}
