@@ -34,6 +34,7 @@ PASSING = {
     "SchemaRegistry": {"_tags"},
     "NamedQueries": {"_groups"},
     "PreparedStatements": {"_groups"},
+    "WorkGroups": {"_catalogs"},
 }
 PLANES = {"athena": athena.serve, "codebuild": codebuild.serve, "glue": glue.serve}
 
@@ -97,6 +98,8 @@ def fill(service: str, plane: Any) -> None:
             plane._runs["j"] = [JobRun("jr_1", made, {}, {"Timeout": 1}, now)]
         case "athena":
             plane.create_work_group({"Name": "w"})
+            own = {"catalog-id": ACCOUNT}
+            plane.create_data_catalog({"Name": "c", "Type": "GLUE", "Parameters": own})
             plane.create_named_query({"Name": "q", "Database": "d", "QueryString": "SELECT 1"})
             job_of = Job("q1", "SELECT 1", "d", "s3://b/q1.csv", "s3://b/", {}, ACCOUNT, REGION)
             statement = parse_statement("SELECT 1")
@@ -137,6 +140,7 @@ def shown(service: str, plane: Any) -> tuple[Any, str]:
             groups = [group["Name"] for group in plane.list_work_groups({})["WorkGroups"]]
             execution = plane.get_query_execution({"QueryExecutionId": "q1"})["QueryExecution"]
             assert execution["StatementType"] == "DML"
+            groups += [one["CatalogName"] for one in plane.list_data_catalogs({})["DataCatalogsSummary"]]
             return groups + plane.list_named_queries({})["NamedQueryIds"], execution["Status"]["State"]
         case _:
             [build] = plane.batch_get_builds({"ids": ["pp:1"]})["builds"]
