@@ -279,8 +279,8 @@ def find_project() -> Path:
     Where none has one, it is Millpond's checkout, or the directory that we are in if Millpond is installed.
     """
     here = Path.cwd()
-    found = (one for one in (here, *here.parents) if (one / PROJECT_FILE).is_file())
-    return next(found, CHECKOUT if IS_CHECKOUT else here)
+    projects = (folder for folder in (here, *here.parents) if (folder / PROJECT_FILE).is_file())
+    return next(projects, CHECKOUT if IS_CHECKOUT else here)
 
 
 def read_project_file() -> dict[str, Any]:

@@ -30,7 +30,7 @@ class Target:
     reason: str
 
     @property
-    def found(self) -> str | None:
+    def installed_signature(self) -> str | None:
         """The signature of what is installed; None where nothing of that name is defined."""
         module, _, path = self.name.partition(":")
         *owners, name = path.split(".")
@@ -53,5 +53,7 @@ def signature_of(thing: object) -> str:
     if not callable(thing):
         return type(thing).__name__
     signature = inspect.signature(thing)
-    bare = [one.replace(annotation=inspect.Parameter.empty) for one in signature.parameters.values()]
+    bare = [
+        parameter.replace(annotation=inspect.Parameter.empty) for parameter in signature.parameters.values()
+    ]
     return str(inspect.Signature(bare))

@@ -52,8 +52,8 @@ class LandlockError(OSError):
 @cache
 def version() -> int:
     """Of the kernel's interface; 0 where there is none, or one that is too old to be used."""
-    found = _library().syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint(_VERSION_ASKED))
-    return int(found) if found >= _FIRST_VERSION else 0
+    abi = _library().syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint(_VERSION_ASKED))
+    return int(abi) if abi >= _FIRST_VERSION else 0
 
 
 def restrict(readable: Iterable[Path], writable: Iterable[Path]) -> None:

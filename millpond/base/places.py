@@ -23,15 +23,15 @@ HIDDEN = ".millpond"
 
 def xdg_directory(variable: str, usual: str) -> Path:
     """A base directory of XDG's; one that is not absolute is ignored, as the specification says."""
-    told = os.environ.get(variable, "")
-    return Path(told) if Path(told).is_absolute() else Path.home() / usual
+    directory = os.environ.get(variable, "")
+    return Path(directory) if Path(directory).is_absolute() else Path.home() / usual
 
 
 def default_home() -> Path:
     """Everything that is made once: for a checkout, or for a user of an installed Millpond."""
-    told = os.environ.get("MILLPOND_HOME")
-    if told:
-        return Path(told).absolute()
+    directory = os.environ.get("MILLPOND_HOME")
+    if directory:
+        return Path(directory).absolute()
     return CHECKOUT / HIDDEN if IS_CHECKOUT else xdg_directory("XDG_DATA_HOME", ".local/share") / "millpond"
 
 

@@ -172,8 +172,8 @@ def find(pid_file: Path) -> OwnedProcess | None:
 
 def find_all(pid_dir: Path) -> list[OwnedProcess]:
     """Every running process recorded below a directory."""
-    found = (find(path) for path in sorted(pid_dir.rglob("*.pid")))
-    return [process for process in found if process is not None]
+    processes = (find(path) for path in sorted(pid_dir.rglob("*.pid")))
+    return [process for process in processes if process is not None]
 
 
 def marked(folder: Path) -> dict[str, str]:
@@ -191,18 +191,18 @@ def end_marked(folder: Path) -> int:
     ended = set()
     for _ in range(_ROUNDS):
         # They may be starting others just now: it is over when none is found.
-        found = [one for one in _marked_with(folder) if one not in ended]
-        if not found:
+        pids = [pid for pid in _marked_with(folder) if pid not in ended]
+        if not pids:
             break
-        for pid in found:
+        for pid in pids:
             _kill_pid(pid)
-        ended.update(found)
+        ended.update(pids)
     return len(ended)
 
 
 def _marked_with(folder: Path) -> list[int]:
     wanted = f"\0{MARK}={folder}".encode()
-    found = []
+    pids = []
     for directory in Path("/proc").glob("[0-9]*"):
         try:
             environment = b"\0" + (directory / "environ").read_bytes() + b"\0"
@@ -210,8 +210,8 @@ def _marked_with(folder: Path) -> list[int]:
             # It ended, or is somebody else's.
             continue
         if wanted + b"\0" in environment or wanted + b"/" in environment:
-            found.append(int(directory.name))
-    return found
+            pids.append(int(directory.name))
+    return pids
 
 
 def _kill_pid(pid: int) -> None:

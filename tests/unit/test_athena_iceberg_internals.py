@@ -15,7 +15,9 @@ ROOT = Path(millpond.planes.athena.__file__).parent
 
 
 def test_the_private_names_of_pyiceberg_are_there_as_they_were() -> None:
-    assert {row.name: row.found for row in INVENTORY} == {row.name: row.signature for row in INVENTORY}
+    assert {row.name: row.installed_signature for row in INVENTORY} == {
+        row.name: row.signature for row in INVENTORY
+    }
     assert {row.release for row in INVENTORY} == {f"pyiceberg {version('pyiceberg')}"}
 
 

@@ -23,14 +23,14 @@ THEIRS = ("localstack", "moto", "rolo", "twisted", "werkzeug")
 
 
 def test_what_is_changed_is_there_as_it_was_when_the_change_was_written() -> None:
-    found = {row.name: row.found for row in INVENTORY}
+    found = {row.name: row.installed_signature for row in INVENTORY}
     # Another test may have installed some.
     found |= {name: signature_of(patch.old) for name, patch in patches._applied.items()}
     assert found == {row.name: row.signature for row in INVENTORY}
 
 
 def test_the_private_names_of_theirs_that_are_used_are_there_and_pass_the_linter() -> None:
-    found = {row.name: row.found for row in USED}
+    found = {row.name: row.installed_signature for row in USED}
     assert found == {row.name: row.signature for row in USED}
     allowed = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["tool"]["ruff"]["lint"]["flake8-self"]
     assert {row.name.rpartition(".")[2] for row in USED} <= set(allowed["extend-ignore-names"])
