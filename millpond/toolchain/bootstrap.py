@@ -99,9 +99,9 @@ def find_python(version: str, home: Path) -> Optional[Path]:
 
 def ensure_python(version: str, home: Path, uv: Path) -> Path:
     """A Python of that version, installed below ``home`` by uv when the machine has none."""
-    found = find_python(version, home)
-    if found:
-        return found
+    python = find_python(version, home)
+    if python:
+        return python
     result = subprocess.run(
         [str(uv), "python", "install", version],
         env=uv_environment(home),
@@ -109,14 +109,14 @@ def ensure_python(version: str, home: Path, uv: Path) -> Path:
         text=True,
         check=False,
     )
-    found = find_python(version, home)
-    if result.returncode or not found:
+    python = find_python(version, home)
+    if result.returncode or not python:
         raise BootstrapError(
             f"Python {version} is not on this machine and could not be downloaded. "
             f"Install Python {version} (for example with pyenv or your distribution) and run again.\n"
             f"{result.stderr.strip()[-800:]}"
         )
-    return found
+    return python
 
 
 def ensure_uv(home: Path) -> Path:
@@ -152,9 +152,9 @@ def _pythons(home: Path) -> Iterator[Path]:
     # An environment that uv made has no pip, but the Python that it is of has.
     yield Path(getattr(sys, "_base_executable", "") or sys.executable)
     for version in ("3.13", "3.12", "3.11", "3.10", "3.9"):
-        found = find_python(version, home)
-        if found:
-            yield found
+        python = find_python(version, home)
+        if python:
+            yield python
 
 
 class Stamp:
@@ -271,7 +271,7 @@ def _make_harness(home: Path, interpreter: Path, *, dev: bool, plugins: Sequence
 def size_of(path: Path) -> int:
     """Bytes of a file, or of all below a directory."""
     files = path.rglob("*") if path.is_dir() else [path]
-    return sum(one.lstat().st_size for one in files if one.is_file() and not one.is_symlink())
+    return sum(file.lstat().st_size for file in files if file.is_file() and not file.is_symlink())
 
 
 def install(uv: Path, interpreter: Path, arguments: Sequence[str], what: str, *, once: bool = False) -> None:
@@ -328,7 +328,7 @@ def run(command: Sequence[str], failure: str, directory: Optional[Path] = None) 
 def plugin_directories(arguments: Sequence[str]) -> List[Path]:
     """The directories behind each ``--plugin=``."""
     prefix = "--plugin="
-    return [Path(one[len(prefix) :]).resolve() for one in arguments if one.startswith(prefix)]
+    return [Path(argument[len(prefix) :]).resolve() for argument in arguments if argument.startswith(prefix)]
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -33,7 +33,7 @@ def wheel(directory: Path) -> Path:
     lines = []
     made = directory / f"{name}-py3-none-any.whl"
     with zipfile.ZipFile(made, "w", zipfile.ZIP_STORED) as archive:
-        for file in sorted(one for one in files if one.is_file()):
+        for file in sorted(path for path in files if path.is_file()):
             content, inside = file.read_bytes(), file.relative_to(site).as_posix()
             digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
             lines.append(f"{inside},sha256={digest},{len(content)}")
@@ -45,5 +45,5 @@ def wheel(directory: Path) -> Path:
 
 def _metadata() -> Path:
     version = distribution("millpond").version
-    found = Path(str(distribution("millpond").locate_file(f"millpond-{version}.dist-info")))
-    return found.resolve()
+    metadata = Path(str(distribution("millpond").locate_file(f"millpond-{version}.dist-info")))
+    return metadata.resolve()

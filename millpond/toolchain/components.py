@@ -223,7 +223,7 @@ def _fetch_beside(directory: Path, settings: Settings) -> None:
 
 def find_glue_versions(settings: Settings) -> Component:
     """The Glue versions of Spark jobs: each has its environment made when a job needs it first."""
-    made = [one.name for one in VERSIONS.values() if glue.is_made(one, settings.cache)]
+    made = [version.name for version in VERSIONS.values() if glue.is_made(version, settings.cache)]
     names = ", ".join(
         f"{name}{'' if name == INSTALLED or name in made else ' (made on first use)'}" for name in VERSIONS
     )
@@ -305,12 +305,12 @@ def find_all(settings: Settings) -> Iterator[tuple[str, Component | MillpondErro
         with bootstrap.alone(settings.home):
             # The others install with it.
             bootstrap.ensure_uv(settings.home)
-            yield from _found(settings)
+            yield from _bootstrapped(settings)
     except bootstrap.BootstrapError as error:
-        yield "uv", _told(error)
+        yield "uv", _millpond_error(error)
 
 
-def _found(settings: Settings) -> Iterator[tuple[str, Component | MillpondError]]:
+def _bootstrapped(settings: Settings) -> Iterator[tuple[str, Component | MillpondError]]:
     """At the same time, as one waits for the network while another one unpacks."""
     pool = ThreadPoolExecutor(AT_ONCE)
     going: dict[str, Future[Component | MillpondError]] = {}
@@ -336,10 +336,10 @@ def _tried(finder: Finder, settings: Settings) -> Component | MillpondError:
     except MillpondError as error:
         return error
     except bootstrap.BootstrapError as error:
-        return _told(error)
+        return _millpond_error(error)
 
 
-def _told(error: bootstrap.BootstrapError) -> MillpondError:
+def _millpond_error(error: bootstrap.BootstrapError) -> MillpondError:
     return MillpondError(str(error), next_step="millpond doctor")
 
 
@@ -359,12 +359,12 @@ def ensure(settings: Settings, on_component: Callable[[Component], None] | None 
         For the first component that cannot be had.
     """
     components: dict[str, Component] = {}
-    for name, found in find_all(settings):
-        if isinstance(found, MillpondError):
-            raise found
-        components[name] = found
+    for name, component in find_all(settings):
+        if isinstance(component, MillpondError):
+            raise component
+        components[name] = component
         if on_component:
-            on_component(found)
+            on_component(component)
     return record(settings, components)
 
 
@@ -483,8 +483,8 @@ def download_terraform(target: Path, releases: str) -> None:
             next_step=f"install Terraform {TERRAFORM_VERSION} or OpenTofu on the path, then run again",
         ) from error
     expected = re.search(rf"^([0-9a-f]{{64}})\s+{re.escape(archive)}$", sums, re.MULTILINE)
-    found = hashlib.sha256(content).hexdigest()
-    if expected is None or expected.group(1) != found:
+    digest = hashlib.sha256(content).hexdigest()
+    if expected is None or expected.group(1) != digest:
         raise MillpondError(
             f"The downloaded {archive} does not have the published SHA-256.",
             where=f"{base}/{archive}",
@@ -527,8 +527,8 @@ def java_version(home: Path) -> str | None:
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    found = re.search(r'version "([^"]+)"', result.stderr)
-    return found.group(1) if found else None
+    version_line = re.search(r'version "([^"]+)"', result.stderr)
+    return version_line.group(1) if version_line else None
 
 
 def _own_terraform(settings: Settings) -> Path:
@@ -541,7 +541,7 @@ def _programs(settings: Settings) -> Path:
 
 def _terraform_candidates(settings: Settings) -> Iterator[Path]:
     # What offer_terraform wrote would be found to run itself.
-    places = [one for one in os.get_exec_path() if Path(one) != _programs(settings)]
+    places = [directory for directory in os.get_exec_path() if Path(directory) != _programs(settings)]
     search = os.pathsep.join([*places, "/usr/local/bin", "/usr/bin"])
     for name in ("terraform", "tofu"):
         on_path = shutil.which(name, path=search)
@@ -570,8 +570,8 @@ def _version_tuple(version: str) -> tuple[int, ...]:
 
 def _locked(environment: str, package: str) -> str:
     text = (bootstrap.REQUIREMENTS / f"{environment}.txt").read_text()
-    found = re.search(rf"^{re.escape(package)}==([^ ;\\\n]+)", text, re.MULTILINE)
-    return found.group(1) if found else "unknown"
+    pin = re.search(rf"^{re.escape(package)}==([^ ;\\\n]+)", text, re.MULTILINE)
+    return pin.group(1) if pin else "unknown"
 
 
 def _required(paths: dict[str, Path | None], name: str) -> Path:

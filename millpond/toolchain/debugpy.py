@@ -36,8 +36,8 @@ def wheel(settings: Settings) -> Path:
                 bootstrap.install(uv, python, target, "debugpy")
                 _pack(Path(made), directory)
             stamp.write()
-    (found,) = directory.glob("*.whl")
-    return found
+    (wheel_file,) = directory.glob("*.whl")
+    return wheel_file
 
 
 def _pack(installed: Path, directory: Path) -> None:

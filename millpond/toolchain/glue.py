@@ -181,7 +181,7 @@ def _stamp(directory: Path, lock: Path) -> bootstrap.Stamp:
     return bootstrap.Stamp(directory / ".millpond-stamp", [lock])
 
 
-def _arguments(given: Sequence[str]) -> argparse.Namespace:
+def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="millpond.toolchain.glue")
     for name in ("home", "cache", "java"):
         parser.add_argument(f"--{name}", type=Path, required=True)
@@ -190,11 +190,11 @@ def _arguments(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--python", type=Path, help="the interpreter, where it is there already")
     parser.add_argument("--sets", nargs="*", default=[])
     parser.add_argument("--modules", default="", help="lock of the modules, if they are wanted")
-    return parser.parse_args(given)
+    return parser.parse_args(argv)
 
 
-def main(given: Sequence[str]) -> int:
-    wanted = _arguments(given)
+def main(argv: Sequence[str]) -> int:
+    wanted = _arguments(argv)
     places = Places(wanted.home, wanted.cache, wanted.java, wanted.mirror)
 
     def tell(line: str) -> None:
@@ -203,7 +203,7 @@ def main(given: Sequence[str]) -> int:
 
     try:
         python = wanted.python or ensure_interpreter(VERSIONS[wanted.version], places, tell)
-        found = {
+        made = {
             "python": str(python),
             "jars": [str(jar) for jar in ensure_jars(wanted.sets, python, places, tell)]
             if wanted.sets
@@ -213,7 +213,7 @@ def main(given: Sequence[str]) -> int:
     except (MillpondError, bootstrap.BootstrapError) as error:
         sys.stdout.write(json.dumps({"error": str(error)}))
         return 1
-    sys.stdout.write(json.dumps(found))
+    sys.stdout.write(json.dumps(made))
     return 0
 
 

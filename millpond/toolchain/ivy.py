@@ -75,13 +75,15 @@ class Ivy:
         for _ in range(_TRIES):
             try:
                 run = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)
-                told = run.stdout + run.stderr
+                output = run.stdout + run.stderr
             except subprocess.TimeoutExpired as error:
-                told = str(error)
-            missing = [one.file_name for one in wanted if not (directory / one.file_name).exists()]
+                output = str(error)
+            missing = [
+                artifact.file_name for artifact in wanted if not (directory / artifact.file_name).exists()
+            ]
             if not missing:
                 return
-        lines = (line.strip() for line in told.splitlines())
+        lines = (line.strip() for line in output.splitlines())
         raise MillpondError(
             f"{missing[0]} could not be fetched from the Maven repository.",
             where=self.mirror or "Maven Central",
@@ -110,9 +112,9 @@ def _module(wanted: Sequence[Artifact]) -> str:
     )
 
 
-def _dependency(one: Artifact) -> str:
-    named, kind = f"name={quoteattr(one.name)}", quoteattr(one.extension)
+def _dependency(artifact: Artifact) -> str:
+    named, kind = f"name={quoteattr(artifact.name)}", quoteattr(artifact.extension)
     return (
-        f"<dependency org={quoteattr(one.group)} {named} rev={quoteattr(one.version)} "
+        f"<dependency org={quoteattr(artifact.group)} {named} rev={quoteattr(artifact.version)} "
         f'transitive="false" conf="default->default"><artifact {named} type={kind} ext={kind}/></dependency>'
     )

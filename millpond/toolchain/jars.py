@@ -188,10 +188,10 @@ def _take(jar: Jar, source: Path, directory: Path) -> None:
             where="requirements/jars.txt",
             next_step="make clean, then run the command again",
         )
-    found = hashlib.sha256(source.read_bytes()).hexdigest()
-    if found != jar.sha256:
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()
+    if digest != jar.sha256:
         raise MillpondError(
-            f"{jar.name} is not the file that was pinned: SHA-256 {found}, expected {jar.sha256}.",
+            f"{jar.name} is not the file that was pinned: SHA-256 {digest}, expected {jar.sha256}.",
             where="requirements/jars.txt and millpond/toolchain/jars.py",
             next_step="make clean, then run the command again; if it stays, do not use the file",
         )

@@ -69,15 +69,15 @@ def read_lock(lock: Path = LOCK) -> dict[str, tuple[Artifact, ...]]:
         set_name, coordinates, *rest = line.split()
         size, sha256 = (int(rest[0]), rest[1].removeprefix("sha256:")) if rest else (0, "")
         group, name, version = coordinates.split(":")
-        one = Artifact(set_name, group, name, version, size, sha256)
-        sets[set_name] = (*sets.get(set_name, ()), one)
+        artifact = Artifact(set_name, group, name, version, size, sha256)
+        sets[set_name] = (*sets.get(set_name, ()), artifact)
     return sets
 
 
 def jars_of(sets: Iterable[str], directory: Path) -> list[Path]:
     """Where the jars of sets are, or will be."""
     locked = read_lock()
-    return [directory / name / one.file_name for name in sets for one in locked[name]]
+    return [directory / name / artifact.file_name for name in sets for artifact in locked[name]]
 
 
 def fetch(sets: Iterable[str], directory: Path, source: Ivy, tell: Callable[[str], None]) -> None:
@@ -100,7 +100,7 @@ def fetch(sets: Iterable[str], directory: Path, source: Ivy, tell: Callable[[str
         If one cannot be had, or is not the file of the lock.
     """
     locked = read_lock()
-    wanted = [one for name in sets for one in locked[name]]
+    wanted = [artifact for name in sets for artifact in locked[name]]
     if not _missing(wanted, directory):
         return
     directory.mkdir(parents=True, exist_ok=True)
@@ -108,43 +108,46 @@ def fetch(sets: Iterable[str], directory: Path, source: Ivy, tell: Callable[[str
         missing = _missing(wanted, directory)
         if not missing:
             return
-        names = ", ".join(dict.fromkeys(one.set_name for one in missing))
+        names = ", ".join(dict.fromkeys(artifact.set_name for artifact in missing))
         tell(
             f"fetching the jars of {names} from the Maven repository: "
-            f"{len(missing)} files, {sum(one.size for one in missing) / 1e6:.1f} MB"
+            f"{len(missing)} files, {sum(artifact.size for artifact in missing) / 1e6:.1f} MB"
         )
         with tempfile.TemporaryDirectory(dir=directory, prefix=".fetching-") as fetched:
-            source.retrieve([one.file for one in missing], Path(fetched))
-            for one in missing:
-                _take(one, Path(fetched) / one.file_name, directory)
+            source.retrieve([artifact.file for artifact in missing], Path(fetched))
+            for artifact in missing:
+                _take(artifact, Path(fetched) / artifact.file_name, directory)
 
 
 def lock(source: Ivy) -> None:
     """Write the lock anew: fetch everything that is wanted, and note what came."""
-    wanted = [one for found in read_lock(WANTED).values() for one in found]
+    wanted = [artifact for artifacts in read_lock(WANTED).values() for artifact in artifacts]
     header = "# Made from maven.in by `make lock`: what it asks for, its size in bytes and its SHA-256.\n"
     with tempfile.TemporaryDirectory() as fetched:
-        source.retrieve([one.file for one in wanted], Path(fetched))
-        lines = [_locked(one, Path(fetched) / one.file_name) for one in wanted]
+        source.retrieve([artifact.file for artifact in wanted], Path(fetched))
+        lines = [_locked(artifact, Path(fetched) / artifact.file_name) for artifact in wanted]
     LOCK.write_text(header + "".join(lines))
 
 
 def _missing(wanted: Iterable[Artifact], directory: Path) -> list[Artifact]:
-    return [one for one in wanted if not (directory / one.set_name / one.file_name).exists()]
+    return [
+        artifact for artifact in wanted if not (directory / artifact.set_name / artifact.file_name).exists()
+    ]
 
 
-def _locked(one: Artifact, file: Path) -> str:
-    return f"{one.set_name} {one.coordinates} {file.stat().st_size} sha256:{_sha256(file)}\n"
+def _locked(artifact: Artifact, file: Path) -> str:
+    return f"{artifact.set_name} {artifact.coordinates} {file.stat().st_size} sha256:{_sha256(file)}\n"
 
 
-def _take(one: Artifact, file: Path, directory: Path) -> None:
-    if (found := _sha256(file)) != one.sha256:
+def _take(artifact: Artifact, file: Path, directory: Path) -> None:
+    if (digest := _sha256(file)) != artifact.sha256:
         raise MillpondError(
-            f"{one.file_name} is not the file that was locked: SHA-256 {found}, expected {one.sha256}.",
+            f"{artifact.file_name} is not the file that was locked: SHA-256 {digest}, "
+            f"expected {artifact.sha256}.",
             where="requirements/maven.lock",
             next_step="run the command again; if it stays, do not use the file",
         )
-    target = directory / one.set_name / one.file_name
+    target = directory / artifact.set_name / artifact.file_name
     target.parent.mkdir(exist_ok=True)
     shutil.move(file, target)
 

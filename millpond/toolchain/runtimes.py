@@ -165,11 +165,11 @@ def _only_one(home: Path) -> Iterator[None]:
 
 def main(name: str, home: str) -> int:
     try:
-        found = interpreter(name, Path(home))
+        runtime = interpreter(name, Path(home))
     except (bootstrap.BootstrapError, FunctionError) as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 1
-    print(json.dumps([str(found.program), str(found.modules) if found.modules else None]))  # noqa: T201
+    print(json.dumps([str(runtime.program), str(runtime.modules) if runtime.modules else None]))  # noqa: T201
     return 0
 
 

@@ -93,8 +93,8 @@ def install_trino(settings: Settings, on_progress: Progress | None = None) -> In
     BootstrapError
         If Java or PySpark's Ivy cannot be had.
     """
-    if (found := find_trino(settings)) is not None:
-        return found
+    if (trino := find_trino(settings)) is not None:
+        return trino
     home, archive = settings.trino_dir, locked()
     home.parent.mkdir(parents=True, exist_ok=True)
     java_home = _java(settings)
@@ -161,10 +161,10 @@ def _watched(directory: Path, total: int, on_progress: Progress | None) -> Itera
 
 def _check(path: Path, sha256: str) -> None:
     with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != sha256:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != sha256:
         raise MillpondError(
-            f"{path.name} is not the file that was locked: SHA-256 {found}, expected {sha256}.",
+            f"{path.name} is not the file that was locked: SHA-256 {digest}, expected {sha256}.",
             where=str(LOCK),
             next_step=f"{INSTALL}; if it stays, do not use the file",
         )
