@@ -99,14 +99,14 @@ class CdkApp:
     def _program(self) -> str:
         """The project's own CDK, else the one on the path."""
         own = self._directory / "node_modules" / ".bin" / "cdk"
-        found = str(own) if own.exists() else shutil.which("cdk")
-        if found is None:
+        program = str(own) if own.exists() else shutil.which("cdk")
+        if program is None:
             raise MillpondError(
                 "CDK's command line is not installed.",
                 where=f"{own}, or the path",
                 next_step="npm install --save-dev aws-cdk, then millpond deploy",
             )
-        return found
+        return program
 
 
 def resources_of(lines: Iterable[str], status: str) -> int:

@@ -174,9 +174,9 @@ class DeployBuilds:
 
     def _follow(self, build: BuildTypeDef, log: _Log) -> FinishedBuild:
         def complete() -> BuildTypeDef | None:
-            found = self._get(build["id"])
-            log.read(found)
-            return found if found["buildComplete"] else None
+            current = self._get(build["id"])
+            log.read(current)
+            return current if current["buildComplete"] else None
 
         try:
             ended = wait_until("end of the build", complete, TIMEOUT, pause=self._poll_seconds)
@@ -263,7 +263,11 @@ def _finished(build: BuildTypeDef, lines: Sequence[str]) -> FinishedBuild:
         phase=str(failed.get("phaseType", "")) if failed else "",
         reason=contexts[0].get("message", "") if contexts else "",
         lines=tuple(lines),
-        environment={one["name"]: one["value"] for one in variables if one.get("type") == "PLAINTEXT"},
+        environment={
+            variable["name"]: variable["value"]
+            for variable in variables
+            if variable.get("type") == "PLAINTEXT"
+        },
         plan_location=location.rpartition(":::")[2] if build["buildStatus"] == "SUCCEEDED" else "",
         log=build.get("logs", {}).get("groupName", ""),
     )
@@ -280,6 +284,10 @@ def state_outputs(s3: S3Client, bucket: str, directories: Sequence[str]) -> tupl
             )
         except s3.exceptions.NoSuchKey:
             continue
-        resources += sum(len(one["instances"]) for one in state["resources"] if one["mode"] == "managed")
-        outputs |= {name: one["value"] for name, one in state["outputs"].items() if not one.get("sensitive")}
+        resources += sum(
+            len(resource["instances"]) for resource in state["resources"] if resource["mode"] == "managed"
+        )
+        outputs |= {
+            name: output["value"] for name, output in state["outputs"].items() if not output.get("sensitive")
+        }
     return outputs, resources

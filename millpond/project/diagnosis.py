@@ -74,8 +74,8 @@ def build_error(build: FinishedBuild) -> MillpondError:
             next_step="millpond deploy goes on from there; if a lock is left, it says how to remove it",
             detail=_end(build.lines),
         )
-    if found := diagnostics(build.lines):
-        return _terraform_error(found, build)
+    if errors := diagnostics(build.lines):
+        return _terraform_error(errors, build)
     for sign in _SIGNS:
         for line in build.lines:
             if match := sign.pattern.search(line):
@@ -93,10 +93,10 @@ def build_error(build: FinishedBuild) -> MillpondError:
     )
 
 
-def _terraform_error(found: Sequence[Diagnostic], build: FinishedBuild) -> MillpondError:
+def _terraform_error(errors: Sequence[Diagnostic], build: FinishedBuild) -> MillpondError:
     """Terraform's diagnostics: the first in full, the others in a line each."""
     # One that names a place says more than one that only announces others.
-    first, *others = sorted(found, key=lambda one: not one.place)
+    first, *others = sorted(errors, key=lambda diagnostic: not diagnostic.place)
     lock = _LOCK_ID.search(first.detail)
     if lock and "state lock" in first.summary:
         path = _LOCK_PATH.search(first.detail)
@@ -107,7 +107,10 @@ def _terraform_error(found: Sequence[Diagnostic], build: FinishedBuild) -> Millp
             next_step=f"if nothing deploys right now: millpond deploy --unlock {directory}={lock['id']}",
             detail=first.detail,
         )
-    detail = [first.detail, *(f"also: {one.summary} ({one.place}): {one.detail}" for one in others)]
+    detail = [
+        first.detail,
+        *(f"also: {diagnostic.summary} ({diagnostic.place}): {diagnostic.detail}" for diagnostic in others),
+    ]
     text = f"{first.summary} {first.detail}"
     next_step = "correct it, then millpond deploy; what was made so far is in the state"
     if any(words in text for words in _IS_THERE_ALREADY):

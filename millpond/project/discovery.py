@@ -76,13 +76,14 @@ def look_around(folder: Path) -> Findings:
     """Look at the files of a folder and of those below it."""
     files = sorted(_files(folder), key=lambda path: (len(path.parts), path))
     deployables = sorted(
-        [*_terraform(files), *_others(files)], key=lambda one: (len(one.path.parts), one.kind, one.path)
+        [*_terraform(files), *_others(files)],
+        key=lambda deployable: (len(deployable.path.parts), deployable.kind, deployable.path),
     )
     return Findings(
         tuple(deployables),
-        tuple(one for one in files if re.search(r"\.asl\.(json|ya?ml)$", one.name)),
-        tuple(one for one in files if one.suffix == ".py" and _GLUE_SCRIPT.search(_text(one))),
-        tuple(one for one in files if one.name in _COMPOSE_NAMES and _POSTGRESQL.search(_text(one))),
+        tuple(file for file in files if re.search(r"\.asl\.(json|ya?ml)$", file.name)),
+        tuple(file for file in files if file.suffix == ".py" and _GLUE_SCRIPT.search(_text(file))),
+        tuple(file for file in files if file.name in _COMPOSE_NAMES and _POSTGRESQL.search(_text(file))),
     )
 
 
@@ -90,29 +91,29 @@ def deployables_at(path: Path) -> list[Deployable]:
     """What a person means who names a directory or a template: what is right there, not below it."""
     if path.is_file():
         return list(_others([path]))
-    files = sorted(one for one in path.iterdir() if one.is_file())
-    found = [*_others(files)]
-    if any(one.suffix == ".tf" or one.name.endswith(".tf.json") for one in files):
-        found.insert(0, Deployable(Kind.TERRAFORM, path))
-    app = [one for one in found if one.kind is Kind.CDK]
-    return app or found
+    files = sorted(file for file in path.iterdir() if file.is_file())
+    deployables = [*_others(files)]
+    if any(file.suffix == ".tf" or file.name.endswith(".tf.json") for file in files):
+        deployables.insert(0, Deployable(Kind.TERRAFORM, path))
+    app = [deployable for deployable in deployables if deployable.kind is Kind.CDK]
+    return app or deployables
 
 
 def _terraform(files: list[Path]) -> Iterator[Deployable]:
     """Directories of configurations that no other one uses as a module."""
-    configurations = [one for one in files if one.suffix == ".tf"]
+    configurations = [file for file in files if file.suffix == ".tf"]
     modules = {
-        Path(os.path.normpath(one.parent / source))
-        for one in configurations
-        for source in _MODULE_SOURCE.findall(_text(one))
+        Path(os.path.normpath(file.parent / source))
+        for file in configurations
+        for source in _MODULE_SOURCE.findall(_text(file))
     }
-    for directory in dict.fromkeys(one.parent for one in configurations):
+    for directory in dict.fromkeys(file.parent for file in configurations):
         if directory not in modules and "modules" not in directory.parts:
             yield Deployable(Kind.TERRAFORM, directory)
 
 
 def _others(files: list[Path]) -> Iterator[Deployable]:
-    apps = [one.parent for one in files if one.name == "cdk.json"]
+    apps = [file.parent for file in files if file.name == "cdk.json"]
     for app in apps:
         yield Deployable(Kind.CDK, app)
     for file in files:

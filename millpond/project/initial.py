@@ -17,14 +17,16 @@ def project_name(folder: Path) -> str:
     return name or "project"
 
 
-def project_file(folder: Path, found: Findings, deployable: Deployable | None, *, has_database: bool) -> str:
+def project_file(
+    folder: Path, findings: Findings, deployable: Deployable | None, *, has_database: bool
+) -> str:
     """The text of ``millpond.toml``.
 
     Parameters
     ----------
     folder : Path
         Where it will be.
-    found : Findings
+    findings : Findings
         What is there.
     deployable : Deployable, optional
         What ``millpond deploy`` deploys.
@@ -39,14 +41,14 @@ def project_file(folder: Path, found: Findings, deployable: Deployable | None, *
         "# Port of the AWS endpoint on 127.0.0.1; choose another one for stacks of two projects at once.",
         "# gateway_port = 4566",
         "",
-        *_deploy(folder, found, deployable),
+        *_deploy(folder, findings, deployable),
         "",
         *_database(has_database),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _deploy(folder: Path, found: Findings, deployable: Deployable | None) -> list[str]:
+def _deploy(folder: Path, findings: Findings, deployable: Deployable | None) -> list[str]:
     if deployable is None:
         return [
             "# `millpond deploy DIR` deploys Terraform, CloudFormation, SAM or CDK; name here what it is.",
@@ -54,7 +56,11 @@ def _deploy(folder: Path, found: Findings, deployable: Deployable | None) -> lis
             '# directory = "."',
         ]
     is_directory = deployable.kind in (Kind.TERRAFORM, Kind.CDK)
-    others = [str(one.path.relative_to(folder)) or "." for one in found.deployables if one != deployable]
+    others = [
+        str(candidate.path.relative_to(folder)) or "."
+        for candidate in findings.deployables
+        if candidate != deployable
+    ]
     lines = ["# What `millpond deploy` deploys." + (f" Also here: {', '.join(others[:8])}" if others else "")]
     lines += ["[deploy]", f"kind = {json.dumps(deployable.kind.value)}"]
     name = "directory" if is_directory else "template"
@@ -78,6 +84,6 @@ def _region(deployable: Deployable | None) -> str:
     """The region that a configuration of Terraform names; the usual one where none does."""
     if deployable and deployable.kind is Kind.TERRAFORM:
         for file in sorted(deployable.path.glob("*.tf")):
-            if found := _REGION.search(file.read_text(errors="replace")):
-                return found[1]
+            if region := _REGION.search(file.read_text(errors="replace")):
+                return region[1]
     return "eu-west-1"

@@ -100,14 +100,18 @@ class BuildStack:
     @property
     def outputs(self) -> dict[str, str]:
         stack = self._describe(self.name)
-        return {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])} if stack else {}
+        return (
+            {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+            if stack
+            else {}
+        )
 
     @property
     def parameters(self) -> dict[str, str]:
         """Values that the stack has; those of parameters that are not shown are stars."""
         stack = self._describe(self.name)
-        given = stack.get("Parameters", []) if stack else []
-        return {one["ParameterKey"]: one["ParameterValue"] for one in given}
+        parameters = stack.get("Parameters", []) if stack else []
+        return {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in parameters}
 
     def propose(self, template: str, parameters: Mapping[str, str]) -> ChangeSet:
         """Make a change set, and wait until it can be shown.
@@ -127,19 +131,19 @@ class BuildStack:
         status = self.status
         self._refuse(status)
         kind: Literal["CREATE", "UPDATE"] = "CREATE" if status in (None, "REVIEW_IN_PROGRESS") else "UPDATE"
-        given: list[ParameterTypeDef] = [
+        values: list[ParameterTypeDef] = [
             {"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()
         ]
         if kind == "UPDATE":
             kept = [name for name in self.parameters if name not in parameters]
-            given += [{"ParameterKey": name, "UsePreviousValue": True} for name in kept]
+            values += [{"ParameterKey": name, "UsePreviousValue": True} for name in kept]
         try:
             arn = self._client.create_change_set(
                 StackName=self.name,
                 ChangeSetName=f"millpond-{time.time_ns()}",
                 ChangeSetType=kind,
                 TemplateBody=template,
-                Parameters=given,
+                Parameters=values,
                 Capabilities=CAPABILITIES,
                 Tags=[{"Key": "managed_by", "Value": "millpond"}],
                 # The bucket of the state outlives its stack, and is taken over by the next one.
@@ -217,14 +221,14 @@ class BuildStack:
 
     def _wait_for_change_set(self, arn: str, kind: Literal["CREATE", "UPDATE"]) -> ChangeSet:
         def made() -> DescribeChangeSetOutputTypeDef | None:
-            found = self._client.describe_change_set(ChangeSetName=arn, StackName=self.name)
-            return None if found["Status"] in ("CREATE_PENDING", "CREATE_IN_PROGRESS") else found
+            change_set = self._client.describe_change_set(ChangeSetName=arn, StackName=self.name)
+            return None if change_set["Status"] in ("CREATE_PENDING", "CREATE_IN_PROGRESS") else change_set
 
-        found = self._wait_until("change set", made)
+        change_set = self._wait_until("change set", made)
         proposed = ChangeSet(arn, kind, tuple(self._changes(arn)))
-        if found["Status"] == "CREATE_COMPLETE":
+        if change_set["Status"] == "CREATE_COMPLETE":
             return proposed
-        reason = found.get("StatusReason", "")
+        reason = change_set.get("StatusReason", "")
         self.discard(proposed)
         if any(words in reason for words in NO_CHANGES):
             return ChangeSet(arn, kind, ())
@@ -239,8 +243,8 @@ class BuildStack:
         for page in self._client.get_paginator("describe_change_set").paginate(
             ChangeSetName=arn, StackName=self.name
         ):
-            for one in page.get("Changes", []):
-                change = one.get("ResourceChange", {})
+            for entry in page.get("Changes", []):
+                change = entry.get("ResourceChange", {})
                 changes.append(
                     StackChange(
                         change.get("Action", ""),
@@ -316,15 +320,16 @@ class BuildStack:
         ]
         failed.sort(key=lambda event: event["Timestamp"])
         reasons = [
-            f"{one.get('LogicalResourceId', '')}: {one.get('ResourceStatusReason', '')}" for one in failed
+            f"{event.get('LogicalResourceId', '')}: {event.get('ResourceStatusReason', '')}"
+            for event in failed
         ]
         return reasons or [stack.get("StackStatusReason", "")]
 
     def _describe(self, stack: str) -> StackTypeDef | None:
         try:
-            found = self._client.describe_stacks(StackName=stack)["Stacks"]
+            stacks = self._client.describe_stacks(StackName=stack)["Stacks"]
         except ClientError as error:
             if "does not exist" in error.response["Error"].get("Message", ""):
                 return None
             raise
-        return found[0] if found and found[0]["StackStatus"] != "DELETE_COMPLETE" else None
+        return stacks[0] if stacks and stacks[0]["StackStatus"] != "DELETE_COMPLETE" else None

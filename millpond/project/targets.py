@@ -61,7 +61,7 @@ class Target:
             raise MillpondError("There is no default VPC.", next_step="millpond down, then millpond deploy")
         vpc = vpcs[0]["VpcId"]
         subnets = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]
-        return {"VpcID": vpc, "PrivateSubnetIDs": ",".join(sorted(one["SubnetId"] for one in subnets))}
+        return {"VpcID": vpc, "PrivateSubnetIDs": ",".join(sorted(subnet["SubnetId"] for subnet in subnets))}
 
 
 def local_parameters(settings: Settings, target: Target, terraform: Path) -> dict[str, str]:
@@ -129,8 +129,8 @@ def aws_parameters(
     MillpondError
         If a file cannot be read, or a parameter is missing.
     """
-    given = _read_parameters(file) if file else {}
-    parameters = {"ProjectName": settings.project, "Environment": settings.environment, **given}
+    overrides = _read_parameters(file) if file else {}
+    parameters = {"ProjectName": settings.project, "Environment": settings.environment, **overrides}
     if not has_stack:
         parameters = {"GitBranch": checked_out_branch(checkout) or "main", **parameters}
         if origin := origin_url(checkout):

@@ -161,4 +161,4 @@ def stack_name(project: str, template: Path) -> str:
 
 
 def _sum(changes: tuple[StackChange, ...]) -> Changes:
-    return sum((_ACTIONS.get(one.action, Changes()) for one in changes), Changes())
+    return sum((_ACTIONS.get(change.action, Changes()) for change in changes), Changes())

@@ -156,16 +156,16 @@ class TerraformDirectory:
         return lines
 
     def _failure(self, command: str, lines: list[str]) -> MillpondError:
-        found = diagnostics(lines)
-        if not found:
+        errors = diagnostics(lines)
+        if not errors:
             return MillpondError(
                 f"terraform {command} failed.", where=str(self._source), detail="\n".join(lines[-20:])
             )
-        first = found[0]
+        first = errors[0]
         next_step = f"correct it, then millpond deploy {os.path.relpath(self._source)}"
         if "No value for required variable" in first.summary:
             next_step = "give it: millpond deploy --var NAME=VALUE, or [deploy.variables] in millpond.toml"
-        others = [f"{one.summary} {one.place}".strip() for one in found[1:]]
+        others = [f"{diagnostic.summary} {diagnostic.place}".strip() for diagnostic in errors[1:]]
         return MillpondError(
             f"terraform {command}: {first.summary}",
             where=f"{self._source}{': ' if first.place else ''}{first.place}",
@@ -198,28 +198,28 @@ def link(source: Path, project: Path, tree: Path) -> Path:
         for old in here.iterdir():
             if old.is_symlink():
                 old.unlink()
-        for one in there.iterdir():
-            if one.name != part and one.name not in _MADE and one.name != ".millpond":
-                _link_one(one, here / one.name)
+        for entry in there.iterdir():
+            if entry.name != part and entry.name not in _MADE and entry.name != ".millpond":
+                _link_one(entry, here / entry.name)
         if part is not None:
             here, there = here / part, there / part
     return here
 
 
-def _link_one(one: Path, target: Path) -> None:
-    if one.name == _LOCK:
+def _link_one(entry: Path, target: Path) -> None:
+    if entry.name == _LOCK:
         # Terraform writes it; the project's own stays as it is.
-        shutil.copy(one, target)
+        shutil.copy(entry, target)
     elif not target.exists():
-        target.symlink_to(one)
+        target.symlink_to(entry)
 
 
 def backend_of(text: str) -> dict[str, str] | None:
     """Where a configuration keeps its state in S3, if it says so as a whole."""
-    found = _BACKEND.search(text)
-    if found is None:
+    backend = _BACKEND.search(text)
+    if backend is None:
         return None
-    values = {match["name"]: match["value"] for match in _VALUE.finditer(found["body"])}
+    values = {match["name"]: match["value"] for match in _VALUE.finditer(backend["body"])}
     return values if {"bucket", "key"} <= values.keys() else None
 
 

@@ -110,20 +110,20 @@ class Diagnostic:
 
 def diagnostics(lines: Iterable[str]) -> list[Diagnostic]:
     """The errors that Terraform printed, each up to the next one or to the end of what Terraform said."""
-    found: list[tuple[str, list[str]]] = []
+    blocks: list[tuple[str, list[str]]] = []
     directory = ""
     is_error = False
     for line in lines:
         if line.startswith("Error: "):
-            found.append((directory, [line]))
+            blocks.append((directory, [line]))
             is_error = True
         elif line.startswith(_NOT_OF_AN_ERROR):
             is_error = False
             if line.startswith(_DIRECTORY):
                 directory = line.split()[-1]
         elif is_error:
-            found[-1][1].append(line.strip())
-    return [_diagnostic(block, where) for where, block in found]
+            blocks[-1][1].append(line.strip())
+    return [_diagnostic(block, where) for where, block in blocks]
 
 
 def _diagnostic(block: Sequence[str], directory: str) -> Diagnostic:

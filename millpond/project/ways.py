@@ -36,14 +36,14 @@ def is_by_build(settings: Settings) -> bool:
     return settings.deploy.kind == "build"
 
 
-def deployable(settings: Settings, given: Path | None) -> Deployable:
+def deployable(settings: Settings, path: Path | None) -> Deployable:
     """What is deployed.
 
     Parameters
     ----------
     settings : Settings
         The project's.
-    given : Path, optional
+    path : Path, optional
         A directory or a template that a person names.
 
     Raises
@@ -52,30 +52,30 @@ def deployable(settings: Settings, given: Path | None) -> Deployable:
         If there is nothing there, or more than one thing.
     """
     deploy, project = settings.deploy, settings.project_dir
-    if given is None and deploy.kind not in ("", "build"):
+    if path is None and deploy.kind not in ("", "build"):
         kind = Kind(deploy.kind)
         name = deploy.directory if kind in (Kind.TERRAFORM, Kind.CDK) else deploy.template
         return Deployable(kind, _existing(project / name, "[deploy] in millpond.toml"))
-    place = _existing(given, "the command line") if given else project / deploy.directory
-    found = deployables_at(place)
-    if not found:
+    place = _existing(path, "the command line") if path else project / deploy.directory
+    deployables = deployables_at(place)
+    if not deployables:
         raise MillpondError(
             "There is no Terraform, CDK or template of CloudFormation here.",
             where=str(place.resolve()),
             next_step="millpond deploy DIR, or millpond init to look for it",
         )
-    if len(found) > 1 and found[0].kind not in (Kind.TERRAFORM, Kind.CDK):
-        names = ", ".join(one.path.name for one in found)
+    if len(deployables) > 1 and deployables[0].kind not in (Kind.TERRAFORM, Kind.CDK):
+        names = ", ".join(candidate.path.name for candidate in deployables)
         raise MillpondError(
             f"There are several templates here: {names}.",
             where=str(place.resolve()),
-            next_step=f"millpond deploy {found[0].path}",
+            next_step=f"millpond deploy {deployables[0].path}",
         )
-    return found[0]
+    return deployables[0]
 
 
 def way(
-    settings: Settings, what: Deployable, terraform: Path, given: Mapping[str, str], watcher: Watcher
+    settings: Settings, what: Deployable, terraform: Path, overrides: Mapping[str, str], watcher: Watcher
 ) -> Way:
     """What deploys a thing.
 
@@ -87,17 +87,17 @@ def way(
         The thing.
     terraform : Path
         Terraform or OpenTofu.
-    given : mapping of str to str
+    overrides : mapping of str to str
         Values of variables or parameters that go before those of ``millpond.toml``.
     watcher : Watcher
         Whom to tell.
     """
     if what.kind is Kind.TERRAFORM:
-        variables: dict[str, Any] = {**filled(settings.deploy.variables, settings), **given}
+        variables: dict[str, Any] = {**filled(settings.deploy.variables, settings), **overrides}
         return TerraformDirectory(settings, what.path, terraform, variables, watcher)
     if what.kind is Kind.CDK:
-        return CdkApp(settings, what.path, given, watcher)
-    parameters = {**settings.deploy.parameters, **given}
+        return CdkApp(settings, what.path, overrides, watcher)
+    parameters = {**settings.deploy.parameters, **overrides}
     return TemplateFile(settings, what.path, parameters, watcher, is_sam=what.kind is Kind.SAM)
 
 
