@@ -77,15 +77,17 @@ def debugged(
         files[f"{base}/{debugpy.name}"] = debugpy.read_bytes()
     for name, content in files.items():
         aws.s3.put_object(Bucket=bucket, Key=name, Body=content)
-    given = definition_of(job)
-    given["Command"] = {**given["Command"], "ScriptLocation": f"s3://{bucket}/{base}.py"}
+    definition = definition_of(job)
+    definition["Command"] = {**definition["Command"], "ScriptLocation": f"s3://{bucket}/{base}.py"}
     if debugpy:
-        arguments = given.get("DefaultArguments", {})
-        argument = _WHEELS[given["Command"]["Name"] == "pythonshell"]
-        wheels = [one for one in (arguments.get(argument), f"s3://{bucket}/{base}/{debugpy.name}") if one]
-        given["DefaultArguments"] = {**arguments, argument: ",".join(wheels)}
+        arguments = definition.get("DefaultArguments", {})
+        argument = _WHEELS[definition["Command"]["Name"] == "pythonshell"]
+        wheels = [
+            wheel for wheel in (arguments.get(argument), f"s3://{bucket}/{base}/{debugpy.name}") if wheel
+        ]
+        definition["DefaultArguments"] = {**arguments, argument: ",".join(wheels)}
     try:
-        aws.glue.create_job(Name=made.name, **given)
+        aws.glue.create_job(Name=made.name, **definition)
         yield made
     finally:
         aws.glue.delete_job(JobName=made.name)
@@ -95,10 +97,10 @@ def debugged(
 
 def _place(job: Mapping[str, Any], name: str) -> tuple[str, str]:
     location = str(job["Command"].get("ScriptLocation", ""))
-    found = re.fullmatch(r"s3://([^/]+)/(.+\.py)", location)
-    if found is None or job.get("DefaultArguments", {}).get("--job-language") == "scala":
+    location_parts = re.fullmatch(r"s3://([^/]+)/(.+\.py)", location)
+    if location_parts is None or job.get("DefaultArguments", {}).get("--job-language") == "scala":
         raise MillpondError(f"The script of {name} is not one in Python on S3.", where=location)
-    return found[1], found[2]
+    return location_parts[1], location_parts[2]
 
 
 def _local(project: Path, name: str, source: str) -> str:
@@ -112,8 +114,8 @@ def _local(project: Path, name: str, source: str) -> str:
 
 def _wrapped(job: DebuggedJob, source: str, is_for_editor: bool) -> str:
     text = _SCRIPT.read_text()
-    given = {"IS_FOR_EDITOR": is_for_editor, "PORT": job.port, "PATH": job.path, "SOURCE": source}
-    for name, value in given.items():
+    values = {"IS_FOR_EDITOR": is_for_editor, "PORT": job.port, "PATH": job.path, "SOURCE": source}
+    for name, value in values.items():
         text = re.sub(rf"^{name} = .*$", lambda _: f"{name} = {value!r}", text, count=1, flags=re.MULTILINE)  # noqa: B023
     return text
 

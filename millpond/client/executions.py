@@ -64,12 +64,12 @@ def find_machine(aws: Aws, name: str) -> Machine:
         for machine in pages(aws.stepfunctions, "list_state_machines", "stateMachines")
     }
     by_arn = {machine.arn: machine for machine in machines.values()}
-    if (found := machines.get(name) or by_arn.get(name)) is None:
+    if (match := machines.get(name) or by_arn.get(name)) is None:
         known = ", ".join(sorted(machines)) or "none is deployed"
         raise MillpondError(
             f"There is no state machine {name}.", next_step=f"name one of the state machines: {known}"
         )
-    return found
+    return match
 
 
 def start_execution(aws: Aws, machine: Machine, text: str) -> str:
@@ -116,8 +116,8 @@ def follow_execution(aws: Aws, arn: str) -> Iterator[StateEvent]:
         execution = aws.stepfunctions.describe_execution(executionArn=arn)
         events = list(pages(aws.stepfunctions, "get_execution_history", "events", executionArn=arn))
         for event in events[seen:]:
-            if told := _told(event):
-                yield told
+            if state_event := _state_event(event):
+                yield state_event
         seen = len(events)
         if execution["status"] != "RUNNING":
             yield _end_of(execution)
@@ -125,7 +125,7 @@ def follow_execution(aws: Aws, arn: str) -> Iterator[StateEvent]:
         time.sleep(POLL_SECONDS)
 
 
-def _told(event: dict[str, Any]) -> StateEvent | None:
+def _state_event(event: dict[str, Any]) -> StateEvent | None:
     if details := event.get("stateEnteredEventDetails"):
         return StateEvent("entered", details["name"])
     if details := event.get("stateExitedEventDetails"):

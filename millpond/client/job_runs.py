@@ -64,11 +64,11 @@ def definition_of(job: Mapping[str, Any]) -> dict[str, Any]:
     ``GetJob`` always says ``MaxCapacity``; a job of Spark since Glue 2.0 is given workers, or nothing
     (API Reference, ``Job``).
     """
-    given = {name: value for name, value in job.items() if name not in _ONLY_SAID}
+    definition = {name: value for name, value in job.items() if name not in _ONLY_SAID}
     takes_capacity = job["Command"]["Name"] == "pythonshell" or job.get("GlueVersion") in ("0.9", "1.0")
-    if "WorkerType" in given or not takes_capacity:
-        given.pop("MaxCapacity", None)
-    return given
+    if "WorkerType" in definition or not takes_capacity:
+        definition.pop("MaxCapacity", None)
+    return definition
 
 
 def start_job(aws: Aws, name: str, arguments: Mapping[str, str]) -> str:

@@ -90,7 +90,7 @@ def _executions(aws: Aws) -> Iterator[Record]:
             client, "list_executions", "executions", stateMachineArn=machine["stateMachineArn"]
         )
     ]
-    for execution in sorted(executions, key=lambda one: one["startDate"], reverse=True)[:NEWEST]:
+    for execution in sorted(executions, key=lambda run: run["startDate"], reverse=True)[:NEWEST]:
         yield {
             "state machine": execution["stateMachineArn"].rpartition(":")[2],
             "execution": execution["name"],
@@ -161,9 +161,9 @@ def counts(aws: Aws) -> dict[str, int]:
 
 def last_runs(aws: Aws) -> list[Record]:
     """The newest runs of jobs and state machines: name, state and start, the newest first."""
-    runs = [{"name": one["job"], "state": one["state"], "started": one["started"]} for one in _runs(aws)]
+    runs = [{"name": run["job"], "state": run["state"], "started": run["started"]} for run in _runs(aws)]
     runs += [
-        {"name": one["state machine"], "state": one["status"], "started": one["started"]}
-        for one in _executions(aws)
+        {"name": execution["state machine"], "state": execution["status"], "started": execution["started"]}
+        for execution in _executions(aws)
     ]
     return sorted(runs, key=lambda run: run["started"], reverse=True)[:LAST]

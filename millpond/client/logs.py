@@ -136,13 +136,13 @@ def unseen(lines: Sequence[LogLine], seen: Counter[str]) -> list[LogLine]:
     ['b']
     """
     met: Counter[str] = Counter()
-    found = []
+    new_lines = []
     for line in lines:
         met[line.source] += 1
         if met[line.source] > seen[line.source]:
-            found.append(line)
+            new_lines.append(line)
     seen |= met
-    return found
+    return new_lines
 
 
 def _events(logs: CloudWatchLogsClient, group: str, stream: str, source: str) -> Iterator[LogLine]:

@@ -25,8 +25,8 @@ def ask(settings: Settings, method: str = "GET", content: object = None) -> dict
     request = urllib.request.Request(f"{settings.endpoint_url}{PATH}", data, method=method)  # noqa: S310 (of this machine)
     try:
         with _OPENER.open(request, timeout=30) as answer:
-            found: dict[str, Any] = json.load(answer)
-            return found
+            report: dict[str, Any] = json.load(answer)
+            return report
     except OSError as error:
         raise MillpondError(
             f"The engine does not answer: {error}.", where=settings.endpoint_url, next_step="millpond up"

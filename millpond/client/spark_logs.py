@@ -21,7 +21,7 @@ def places(glue: GlueClient) -> list[str]:
         {**job.get("DefaultArguments", {}), **job.get("NonOverridableArguments", {})}
         for job in pages(glue, "get_jobs", "Jobs")
     ]
-    return sorted({f"{one[ARGUMENT].rstrip('/')}/" for one in named if ARGUMENT in one})
+    return sorted({f"{arguments[ARGUMENT].rstrip('/')}/" for arguments in named if ARGUMENT in arguments})
 
 
 def download(s3: S3Client, address: str, directory: Path) -> int:
@@ -49,7 +49,7 @@ def download(s3: S3Client, address: str, directory: Path) -> int:
         )
     prefix = f"{prefix.rstrip('/')}/" if prefix.strip("/") else ""
     listed = pages(s3, "list_objects_v2", "Contents", Bucket=bucket, Prefix=prefix)
-    keys = [one["Key"] for one in listed if not one["Key"].endswith("/")]
+    keys = [entry["Key"] for entry in listed if not entry["Key"].endswith("/")]
     for key in keys:
         path = (directory / key.removeprefix(prefix)).resolve()
         if not path.is_relative_to(directory.resolve()):

@@ -89,15 +89,15 @@ class Unloading:
 
     def _keys(self, below: str) -> list[str]:
         pages = self.aws.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=below)
-        return [one["Key"] for page in pages for one in page.get("Contents", [])]
+        return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
 
     def _file(self, key: str) -> pq.ParquetFile:
         return pq.ParquetFile(io.BytesIO(self.aws.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()))
 
 
-def _place(aws: Aws, workgroup: str, given: str) -> str:
+def _place(aws: Aws, workgroup: str, explicit: str) -> str:
     configuration = aws.athena.get_work_group(WorkGroup=workgroup)["WorkGroup"].get("Configuration", {})
-    location = given or configuration.get("ResultConfiguration", {}).get("OutputLocation", "")
+    location = explicit or configuration.get("ResultConfiguration", {}).get("OutputLocation", "")
     if not location:
         raise MillpondError(
             f"The workgroup {workgroup} says no place of results.", next_step="name another by --workgroup"

@@ -63,17 +63,17 @@ def datasets(s3: S3Client, written: Sequence[Place], folder: Path) -> Mapping[st
     Of a table of Iceberg or Delta that is all of it, as it is now; of other directories, the files that were
     written.
     """
-    found: dict[str, Dataset] = {}
+    by_address: dict[str, Dataset] = {}
     rest = list(written)
     for pattern, read in ((_ICEBERG, _iceberg), (_DELTA, _delta), (_HUDI, _hudi)):
         for bucket, base in sorted({(b, m[1]) for b, key in rest if (m := pattern.fullmatch(key))}):
-            here = [one for one in rest if one[0] == bucket and one[1].startswith(f"{base}/")]
-            rest = [one for one in rest if one not in set(here)]
+            here = [place for place in rest if place[0] == bucket and place[1].startswith(f"{base}/")]
+            rest = [place for place in rest if place not in set(here)]
             address = f"s3://{bucket}/{base}/"
-            found[address] = read(s3, (bucket, base), len(here), folder / str(len(found)))
+            by_address[address] = read(s3, (bucket, base), len(here), folder / str(len(by_address)))
     for address, places in sorted(_by_directory(rest).items()):
-        found[address] = _files(s3, places, folder / str(len(found)))
-    return found
+        by_address[address] = _files(s3, places, folder / str(len(by_address)))
+    return by_address
 
 
 def directory_of(key: str) -> str:
@@ -88,19 +88,19 @@ def directory_of(key: str) -> str:
     while directories and _PARTITION.fullmatch(directories[-1]):
         directories.pop()
     if _PART.match(name) or len(directories) < key.count("/"):
-        return "".join(f"{one}/" for one in directories)
+        return "".join(f"{directory}/" for directory in directories)
     return key
 
 
 def _by_directory(places: Sequence[Place]) -> Mapping[str, list[Place]]:
-    found: dict[str, list[Place]] = defaultdict(list)
+    by_directory: dict[str, list[Place]] = defaultdict(list)
     for bucket, key in places:
         # What Spark itself does not read, and the marks of directories.
         if not key.endswith(("/", "_$folder$")) and not any(
-            one.startswith(("_", ".")) and "=" not in one for one in key.split("/")
+            part.startswith(("_", ".")) and "=" not in part for part in key.split("/")
         ):
-            found[f"s3://{bucket}/{directory_of(key)}"].append((bucket, key))
-    return found
+            by_directory[f"s3://{bucket}/{directory_of(key)}"].append((bucket, key))
+    return by_directory
 
 
 def _files(s3: S3Client, places: Sequence[Place], folder: Path) -> Dataset:
@@ -112,7 +112,7 @@ def _files(s3: S3Client, places: Sequence[Place], folder: Path) -> Dataset:
         content = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
         if not content:
             continue
-        partition = [one for one in key.split("/")[:-1] if _PARTITION.fullmatch(one)]
+        partition = [part for part in key.split("/")[:-1] if _PARTITION.fullmatch(part)]
         kind, plain = _kind(key, content)
         kinds.add(kind)
         if kind == "parquet":
@@ -159,13 +159,13 @@ def _lines(texts: Mapping[str, Sequence[str]]) -> pa.Table:
     rows = [(first.pop(), "")] if has_header else []
     for name, lines in texts.items():
         rows += [(line, name.partition(" ")[2]) for line in lines[has_header:]]
-    columns = {"line": [one for one, _ in rows], "partition": [one for _, one in rows]}
+    columns = {"line": [line for line, _ in rows], "partition": [value for _, value in rows]}
     return pa.table(columns, pa.schema([(name, pa.string()) for name in columns]))
 
 
 def _kept(table: pa.Table, partition: Sequence[str], path: Path) -> Path:
-    for one in partition:
-        name, _, value = one.partition("=")
+    for part in partition:
+        name, _, value = part.partition("=")
         if name not in table.column_names:
             table = table.append_column(name, pa.array([value] * len(table), pa.string()))
     pq.write_table(table, path)
@@ -177,11 +177,11 @@ def _iceberg(s3: S3Client, place: Place, files: int, folder: Path) -> Dataset:
 
     bucket, base = place
     listed = [
-        one
-        for one in pages(s3, "list_objects_v2", "Contents", Bucket=bucket, Prefix=f"{base}/metadata/")
-        if one["Key"].endswith(".metadata.json")
+        entry
+        for entry in pages(s3, "list_objects_v2", "Contents", Bucket=bucket, Prefix=f"{base}/metadata/")
+        if entry["Key"].endswith(".metadata.json")
     ]
-    newest = max(listed, key=lambda one: (one["LastModified"], one["Key"]))["Key"]
+    newest = max(listed, key=lambda entry: (entry["LastModified"], entry["Key"]))["Key"]
     properties = {
         "s3.endpoint": s3.meta.endpoint_url,
         "s3.region": s3.meta.region_name,
@@ -203,9 +203,9 @@ def _delta(s3: S3Client, place: Place, files: int, folder: Path) -> Dataset:
     """The files that the log names and does not take away again, with the values of their partitions."""
     bucket, base = place
     listed = [
-        one["Key"]
-        for one in pages(s3, "list_objects_v2", "Contents", Bucket=bucket, Prefix=f"{base}/_delta_log/")
-        if _DELTA.fullmatch(one["Key"])
+        entry["Key"]
+        for entry in pages(s3, "list_objects_v2", "Contents", Bucket=bucket, Prefix=f"{base}/_delta_log/")
+        if _DELTA.fullmatch(entry["Key"])
     ]
     actions = [action for key in sorted(listed) for action in _actions(s3, bucket, key)]
     active = active_files(actions)

@@ -62,8 +62,8 @@ def _end(first: Observed, second: Observed) -> Iterator[Difference]:
     if first.state != second.state:
         yield Difference("state", "", f"{first.state} on {first.version}, {second.state} on {second.version}")
     if _plain(first.error) != _plain(second.error):
-        told = [f"on {one.version}: {one.error or 'none'}" for one in (first, second)]
-        yield Difference("error", "", "; ".join(told))
+        ends = [f"on {run.version}: {run.error or 'none'}" for run in (first, second)]
+        yield Difference("error", "", "; ".join(ends))
 
 
 def _plain(error: str) -> str:
@@ -76,15 +76,15 @@ def _outputs(first: Observed, second: Observed, ignored: frozenset[str], rows: R
         "output", frozenset(first.datasets), frozenset(second.datasets), (first, second), "written"
     )
     for address in sorted(first.datasets.keys() & second.datasets.keys()):
-        one, other = first.datasets[address], second.datasets[address]
-        if one.kind != other.kind:
+        before, after = first.datasets[address], second.datasets[address]
+        if before.kind != after.kind:
             yield Difference(
-                "output", address, f"{one.kind} on {first.version}, {other.kind} on {second.version}"
+                "output", address, f"{before.kind} on {first.version}, {after.kind} on {second.version}"
             )
-        elif unread := one.unread or other.unread:
-            yield Difference("output", address, f"rows of {one.kind} were not compared: {unread}")
+        elif unread := before.unread or after.unread:
+            yield Difference("output", address, f"rows of {before.kind} were not compared: {unread}")
         else:
-            yield from (Difference(subject, address, text) for subject, text in rows(one, other, ignored))
+            yield from (Difference(subject, address, text) for subject, text in rows(before, after, ignored))
     yield from _sets("output", first.removed, second.removed, (first, second), "removed")
 
 
@@ -97,14 +97,14 @@ def _catalog(first: Observed, second: Observed) -> Iterator[Difference]:
         )
 
 
-def _of_table(one: Table, other: Table) -> Iterator[str]:
-    if one.columns != other.columns:
-        yield f"columns {_written(one.columns)} became {_written(other.columns)}"
-    if one.partitions != other.partitions:
-        gone, new = one.partitions - other.partitions, other.partitions - one.partitions
+def _of_table(before: Table, after: Table) -> Iterator[str]:
+    if before.columns != after.columns:
+        yield f"columns {_written(before.columns)} became {_written(after.columns)}"
+    if before.partitions != after.partitions:
+        gone, new = before.partitions - after.partitions, after.partitions - before.partitions
         yield f"partitions: {len(gone)} missing, {len(new)} more: {sorted(gone | new)[:3]}"
-    for name in sorted(one.parameters.keys() | other.parameters.keys()):
-        values = one.parameters.get(name), other.parameters.get(name)
+    for name in sorted(before.parameters.keys() | after.parameters.keys()):
+        values = before.parameters.get(name), after.parameters.get(name)
         if values[0] != values[1]:
             yield f"parameter {name}: {values[0]} became {values[1]}"
 
@@ -126,15 +126,15 @@ def _plans(first: Observed, second: Observed) -> Iterator[Difference]:
     if len(first.plans) != len(second.plans):
         counts = f"{len(first.plans)} queries on {first.version}, {len(second.plans)} on {second.version}"
         yield Difference("plan", "", counts)
-    for number, (one, other) in enumerate(zip(first.plans, second.plans, strict=False), start=1):
-        if one != other:
-            lines = difflib.unified_diff(one, other, first.version, second.version, lineterm="", n=1)
+    for number, (before, after) in enumerate(zip(first.plans, second.plans, strict=False), start=1):
+        if before != after:
+            lines = difflib.unified_diff(before, after, first.version, second.version, lineterm="", n=1)
             yield Difference("plan", f"query {number}", "\n".join(list(lines)[2:]))
 
 
 def _sets(
-    subject: str, one: frozenset[str], other: frozenset[str], runs: tuple[Observed, Observed], verb: str
+    subject: str, before: frozenset[str], after: frozenset[str], runs: tuple[Observed, Observed], verb: str
 ) -> Iterator[Difference]:
-    for items, run in ((one - other, runs[0]), (other - one, runs[1])):
+    for items, run in ((before - after, runs[0]), (after - before, runs[1])):
         for item in sorted(items):
             yield Difference(subject, item, f"{verb} on {run.version} only")

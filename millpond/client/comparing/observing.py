@@ -75,8 +75,8 @@ class Before:
         raw = dict(_tables(aws.glue))
         return cls(
             dict(_objects(aws.s3)),
-            {name: _table(aws.glue, one) for name, one in raw.items()},
-            {name: one.get("Parameters", {}).get("metadata_location", "") for name, one in raw.items()},
+            {name: _table(aws.glue, table) for name, table in raw.items()},
+            {name: table.get("Parameters", {}).get("metadata_location", "") for name, table in raw.items()},
         )
 
 
@@ -180,7 +180,7 @@ def observe(aws: Aws, ended: Ended, before: Before, event_log: Place, folder: Pa
         state=ended.step.state,
         error=ended.step.error_message,
         seconds=ended.step.seconds,
-        warnings=frozenset(warnings(one.message for one in ended.lines)),
+        warnings=frozenset(warnings(line.message for line in ended.lines)),
         plans=plans(_event_log(aws.s3, event_log)),
         datasets=datasets(aws.s3, written, folder),
         removed=frozenset(f"s3://{'/'.join(place)}" for place in before.objects if place not in after),
@@ -200,15 +200,15 @@ def warnings(lines: Iterable[str]) -> Iterator[str]:
     ['WARN Utils: … of … fields']
     """
     for line in lines:
-        if found := _WARNS.search(line):
-            text = line[found.start() :] if found[1] else line
+        if warning := _WARNS.search(line):
+            text = line[warning.start() :] if warning[1] else line
             yield re.sub(r"\S*/runs/jr_\w+|0x[0-9a-f]+|[0-9a-f]{8}-[0-9a-f-]{27}|\d+(\.\d+)*", "…", text)
 
 
 def _objects(s3: S3Client) -> Iterator[tuple[Place, tuple[str, Any]]]:
     for bucket in s3.list_buckets()["Buckets"]:
-        for one in pages(s3, "list_objects_v2", "Contents", Bucket=bucket["Name"]):
-            yield (bucket["Name"], one["Key"]), (one["ETag"], one["LastModified"])
+        for entry in pages(s3, "list_objects_v2", "Contents", Bucket=bucket["Name"]):
+            yield (bucket["Name"], entry["Key"]), (entry["ETag"], entry["LastModified"])
 
 
 def _tables(glue: GlueClient) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -224,9 +224,9 @@ def _table(glue: GlueClient, table: Mapping[str, Any]) -> Table:
         where = {"DatabaseName": table["DatabaseName"], "TableName": table["Name"]}
         partitions = pages(glue, "get_partitions", "Partitions", **where)
     return Table(
-        tuple((one["Name"], one.get("Type", "")) for one in columns),
+        tuple((column["Name"], column.get("Type", "")) for column in columns),
         {k: v for k, v in table.get("Parameters", {}).items() if not _VOLATILE.fullmatch(k)},
-        frozenset(tuple(one["Values"]) for one in partitions),
+        frozenset(tuple(partition["Values"]) for partition in partitions),
     )
 
 
@@ -242,16 +242,16 @@ def _calls(aws: Aws, run_id: str) -> Mapping[str, int]:
     session = f"/GlueJobRunnerSession-{run_id[3:19]}"
     assert aws.endpoint_url is not None
     return Counter(
-        f"{one['service']} {one['operation']}"
-        for one in stream.records(aws.endpoint_url, is_followed=False)
-        if one["kind"] == "call"
-        and one["caller"].endswith(session)
-        and one["service"] not in _COMPARED_OTHERWISE
+        f"{record['service']} {record['operation']}"
+        for record in stream.records(aws.endpoint_url, is_followed=False)
+        if record["kind"] == "call"
+        and record["caller"].endswith(session)
+        and record["service"] not in _COMPARED_OTHERWISE
     )
 
 
 def _event_log(s3: S3Client, place: Place) -> Iterator[str]:
     bucket, prefix = place
-    for one in pages(s3, "list_objects_v2", "Contents", Bucket=bucket, Prefix=prefix):
-        for line in s3.get_object(Bucket=bucket, Key=one["Key"])["Body"].iter_lines():
+    for entry in pages(s3, "list_objects_v2", "Contents", Bucket=bucket, Prefix=prefix):
+        for line in s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].iter_lines():
             yield line.decode()

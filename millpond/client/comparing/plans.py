@@ -26,14 +26,14 @@ def plans(lines: Iterable[str]) -> tuple[Plan, ...]:
         Of the log, each a JSON object (``SparkListenerSQLExecutionStart``, and
         ``SparkListenerSQLAdaptiveExecutionUpdate`` for what changed while it ran).
     """
-    found: dict[int, Mapping[str, Any]] = {}
+    by_execution: dict[int, Mapping[str, Any]] = {}
     for line in lines:
         if _SQL not in line:
             continue
         event = json.loads(line)
         if event["Event"] in (f"{_SQL}ExecutionStart", f"{_SQL}AdaptiveExecutionUpdate"):
-            found[event["executionId"]] = event["sparkPlanInfo"]
-    return tuple(tuple(_steps(found[number], 0)) for number in sorted(found))
+            by_execution[event["executionId"]] = event["sparkPlanInfo"]
+    return tuple(tuple(_steps(by_execution[number], 0)) for number in sorted(by_execution))
 
 
 def _steps(node: Mapping[str, Any], depth: int) -> Iterator[str]:

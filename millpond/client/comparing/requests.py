@@ -41,8 +41,8 @@ def run_on(
     ClientError
         If Glue does not take the job with that version.
     """
-    given: Any = {**definition_of(job), "GlueVersion": version}
-    aws.glue.update_job(JobName=job["Name"], JobUpdate=given)
+    definition: Any = {**definition_of(job), "GlueVersion": version}
+    aws.glue.update_job(JobName=job["Name"], JobUpdate=definition)
     return start_job(aws, job["Name"], {**arguments, **_logging(job, arguments, event_log)})
 
 
@@ -81,7 +81,7 @@ def job_of(aws: Aws, name: str) -> Mapping[str, Any]:
 
 def going_on(aws: Aws) -> Sequence[str]:
     """Runs and executions of the stack that have not ended, for words."""
-    found = [
+    activities = [
         f"job run {run['Id']} of {run['JobName']}"
         for job in pages(aws.glue, "get_jobs", "Jobs")
         for run in pages(aws.glue, "get_job_runs", "JobRuns", JobName=job["Name"])
@@ -96,9 +96,9 @@ def going_on(aws: Aws) -> Sequence[str]:
                 stateMachineArn=machine["stateMachineArn"],
                 statusFilter="RUNNING",
             )
-            found += [f"execution {one['name']} of {machine['name']}" for one in running]
+            activities += [f"execution {execution['name']} of {machine['name']}" for execution in running]
         except ClientError as error:
             # Express executions are not listed.
             if error.response["Error"]["Code"] != "StateMachineTypeNotSupported":
                 raise
-    return found
+    return activities
