@@ -67,9 +67,9 @@ def problems(service: str, operation: str, request: Mapping[str, Any]) -> list[s
     return list(_of(shape, request, "")) if shape is not None else []
 
 
-def message(found: list[str]) -> str:
+def message(errors: list[str]) -> str:
     """The problems as AWS words them in one message."""
-    return f"{len(found)} validation error{'s' if len(found) > 1 else ''} detected: {'; '.join(found)}"
+    return f"{len(errors)} validation error{'s' if len(errors) > 1 else ''} detected: {'; '.join(errors)}"
 
 
 def _of(shape: Shape, value: Any, path: str) -> Iterator[str]:
@@ -77,13 +77,13 @@ def _of(shape: Shape, value: Any, path: str) -> Iterator[str]:
         yield from _of_structure(shape, value, path)
     elif isinstance(shape, ListShape) and isinstance(value, list | tuple):
         yield from _of_length(shape, value, path)
-        for number, one in enumerate(value, 1):
-            yield from _of_inner(shape.member, one, f"{path}.{number}.member")
+        for number, member in enumerate(value, 1):
+            yield from _of_inner(shape.member, member, f"{path}.{number}.member")
     elif isinstance(shape, MapShape) and isinstance(value, Mapping):
         yield from _of_length(shape, value, path)
         yield from _of_keys(shape.key, value, path)
-        for key, one in value.items():
-            yield from _of_inner(shape.value, one, f"{path}.{key}.member")
+        for key, item in value.items():
+            yield from _of_inner(shape.value, item, f"{path}.{key}.member")
     elif shape.type_name == "string" and isinstance(value, str):
         yield from _of_text(shape, value, path)
     elif shape.type_name in ("integer", "long", "double", "float") and isinstance(value, int | float):

@@ -108,22 +108,22 @@ class Clients:
             If the role does not exist or does not trust the service.
         """
         try:
-            found = self.own("iam").get_role(RoleName=role.rsplit("/", 1)[-1])["Role"]
+            role_resource = self.own("iam").get_role(RoleName=role.rsplit("/", 1)[-1])["Role"]
         except ClientError as error:
             if error.response["Error"]["Code"] == "NoSuchEntity":
                 raise RoleNotTrustingError(role) from error
             raise
-        if not trusts(found["AssumeRolePolicyDocument"], self._principal):
+        if not trusts(role_resource["AssumeRolePolicyDocument"], self._principal):
             raise RoleNotTrustingError(role)
         try:
             with _assuming_for(source):
-                given = self._as_service.assume_role(RoleArn=role, RoleSessionName=session_name)
+                assumed = self._as_service.assume_role(RoleArn=role, RoleSessionName=session_name)
         except ClientError as error:
             if error.response["Error"]["Code"] == "AccessDenied":
                 raise RoleNotTrustingError(role) from error
             raise
-        given = given["Credentials"]
-        return Credentials(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
+        assumed = assumed["Credentials"]
+        return Credentials(assumed["AccessKeyId"], assumed["SecretAccessKey"], assumed["SessionToken"])
 
     @cached_property
     def _as_service(self) -> Any:
@@ -132,8 +132,8 @@ class Clients:
         principal = self._principal.partition(".")[0]
 
         def tell(model: Any, params: dict[str, Any], **_: Any) -> None:  # noqa: ARG001 - botocore's form
-            told = {"service_principal": principal, "source_arn": _SOURCE.get() or None}
-            params["headers"][_INTERNAL] = json.dumps(told)
+            caller = {"service_principal": principal, "source_arn": _SOURCE.get() or None}
+            params["headers"][_INTERNAL] = json.dumps(caller)
 
         client.meta.events.register("before-call.sts.AssumeRole", tell)
         return client

@@ -83,7 +83,7 @@ def parse_schedule(text: str) -> Schedule:
 
 
 def _numbers(text: str, least: int, most: int, names: dict[str, int] | None = None) -> frozenset[int]:
-    found: set[int] = set()
+    numbers: set[int] = set()
     for part in text.split(","):
         span, _, step = part.partition("/")
         if span == "*":
@@ -94,8 +94,8 @@ def _numbers(text: str, least: int, most: int, names: dict[str, int] | None = No
             last = _number(tail, names) if dash else (most if step else first)
         if not least <= first <= last <= most:
             raise ValueError(f"{part} is not within {least} and {most}")
-        found.update(range(first, last + 1, int(step) if step else 1))
-    return frozenset(found)
+        numbers.update(range(first, last + 1, int(step) if step else 1))
+    return frozenset(numbers)
 
 
 def _number(text: str, names: dict[str, int] | None) -> int:

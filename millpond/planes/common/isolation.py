@@ -93,14 +93,14 @@ class Fence:
         return [*DEVICES, *self._visible(system), *self._around(self.writable)]
 
     def _visible(self, roots: Iterable[Path]) -> list[Path]:
-        hidden = [os.path.realpath(one) for one in self.hidden]
+        hidden = [os.path.realpath(path) for path in self.hidden]
         return [path for root in roots for path in _without(os.path.realpath(root), hidden)]
 
     def _around(self, roots: Iterable[Path]) -> Iterator[Path]:
         """What was asked for, also in a hidden place, without the hidden places that are in it."""
-        hidden = [os.path.realpath(one) for one in self.hidden]
+        hidden = [os.path.realpath(path) for path in self.hidden]
         for root in map(os.path.realpath, roots):
-            yield from _without(root, [one for one in hidden if one.startswith(f"{root}/")])
+            yield from _without(root, [path for path in hidden if path.startswith(f"{root}/")])
 
 
 def fence(
@@ -127,7 +127,7 @@ def fence(
     common = (tools.jars_dir, tools.glue_runtime, tools.java_home, tools.wheels, _PACKAGE)
     return Fence(
         hidden(context.state_dir),
-        (*(one for one in common if one is not None), *readable),
+        (*(path for path in common if path is not None), *readable),
         tuple(writable),
         installs,
     )
@@ -140,17 +140,17 @@ def hidden(state_dir: Path) -> tuple[Path, ...]:
 
 def installation(program: Path) -> tuple[Path, ...]:
     """Directories that a program and what belongs to it are in: of a virtual environment two."""
-    found = []
+    directories = []
     for path in (Path.cwd() / program, program.resolve()):
         directory = path.parent
-        found.append(directory.parent if directory.name in ("bin", "Scripts") else directory)
+        directories.append(directory.parent if directory.name in ("bin", "Scripts") else directory)
     # Never a home, or the root, for a program that lies there.
-    return tuple(one for one in dict.fromkeys(found) if one not in (Path("/"), *_home()))
+    return tuple(path for path in dict.fromkeys(directories) if path not in (Path("/"), *_home()))
 
 
 def search_path(text: str) -> tuple[Path, ...]:
     """The entries of a ``PYTHONPATH`` or the like."""
-    return tuple(Path(one) for one in text.split(os.pathsep) if one)
+    return tuple(Path(entry) for entry in text.split(os.pathsep) if entry)
 
 
 @cache
@@ -160,7 +160,7 @@ def _home() -> tuple[Path, ...]:
         home = Path(os.path.realpath(pwd.getpwuid(os.getuid()).pw_dir))
     except KeyError:
         return ()
-    return () if any(home == one or home in one.parents for one in SYSTEM) else (home,)
+    return () if any(home == directory or home in directory.parents for directory in SYSTEM) else (home,)
 
 
 def own_interpreter() -> tuple[Path, ...]:
@@ -170,9 +170,9 @@ def own_interpreter() -> tuple[Path, ...]:
 
 def _without(root: str, hidden: list[str]) -> Iterator[Path]:
     """A directory without what is hidden in it: itself, or those below that are no way to it."""
-    if any(root == one or root.startswith(f"{one}/") for one in hidden):
+    if any(root == path or root.startswith(f"{path}/") for path in hidden):
         return
-    if not any(one.startswith(f"{root}/") for one in hidden):
+    if not any(path.startswith(f"{root}/") for path in hidden):
         yield Path(root)
         return
     try:

@@ -56,7 +56,7 @@ class Regex:
             self._linear: Any = _linear(written)
         except re2.error as error:
             if not backtracks:
-                raise RegexError(_told(error)) from None
+                raise RegexError(_problem(error)) from None
             self._linear = None
             self._backtracking = _backtracking(written)
 
@@ -97,15 +97,15 @@ class Regex:
 
     def _ask(self, method: str, text: str, whole: Any = None, *before: Any, **named: Any) -> Any:
         if self._linear is not None:
-            found = getattr(self._linear, method)(*before, _encodable(text), **named)
-            return whole(found) if whole else found
+            result = getattr(self._linear, method)(*before, _encodable(text), **named)
+            return whole(result) if whole else result
         began = time.monotonic()
         try:
             if self._left <= 0:
                 raise TimeoutError
             asked = getattr(self._backtracking, method)
-            found = asked(*before, text, timeout=self._left, concurrent=True, **named)
-            return whole(found) if whole else found
+            result = asked(*before, text, timeout=self._left, concurrent=True, **named)
+            return whole(result) if whole else result
         except TimeoutError:
             raise RegexError(f"the regular expression {self.pattern} takes too long") from None
         finally:
@@ -125,7 +125,7 @@ def _backtracking(pattern: str) -> Any:
     try:
         return regex.compile(pattern)
     except (regex.error, ValueError, IndexError, KeyError, OverflowError, RecursionError) as error:
-        raise RegexError(_told(error)) from None
+        raise RegexError(_problem(error)) from None
 
 
 def _encodable(text: str) -> str:
@@ -137,6 +137,6 @@ def _encodable(text: str) -> str:
     return text
 
 
-def _told(error: Exception) -> str:
+def _problem(error: Exception) -> str:
     reason = error.args[0] if error.args else error
     return reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)

@@ -49,8 +49,8 @@ def put_back(holder: Any, state: dict[str, Any]) -> None:
 
 def settle(holder: Any) -> None:
     """Tell a holder and what it holds that everything is back."""
-    for one in _holders(holder):
-        end: Callable[[], None] | None = getattr(one, "settle", None)
+    for holding in _holders(holder):
+        end: Callable[[], None] | None = getattr(holding, "settle", None)
         if end is not None:
             end()
 

@@ -149,16 +149,16 @@ def of_event(entry: Mapping[str, Any], account: str, region: str) -> StateChange
     if field is None:
         bus = str(entry.get("EventBusName") or "default")
         return Event(time, account, region, source, detail_type, bus, detail)
-    name, found, message = (_at(detail, path) for path in (field.name, field.id, field.message))
+    name, identifier, message = (_at(detail, path) for path in (field.name, field.id, field.message))
     if field.of == "execution":
         name = name.rpartition(":")[2]
     if field.of == "build":
         # The event has its ARN; the API takes what stands behind the slash.
-        found = found.rpartition("/")[2]
+        identifier = identifier.rpartition("/")[2]
     # A phase without anything to say has a context of brackets alone.
     message = message if any(map(str.isalnum, message)) else ""
     state = _at(detail, field.state)
-    return StateChange(time, account, region, field.service, field.of, name, found, state, message)
+    return StateChange(time, account, region, field.service, field.of, name, identifier, state, message)
 
 
 def stamp(moment: datetime | str | None = None) -> str:
@@ -232,15 +232,16 @@ class Stream:
             number = min(number, self._number)
             self._changed.wait_for(lambda: self._number > number or self._is_closed, wait)
             is_missing = 0 < number < self._lost
-            found = sorted(
-                (one for one in chain(self._calls, self._others) if one[0] > number), key=lambda one: one[0]
+            records = sorted(
+                (entry for entry in chain(self._calls, self._others) if entry[0] > number),
+                key=lambda entry: entry[0],
             )[:most]
-            last = found[-1][0] if found else number
+            last = records[-1][0] if records else number
         return {
             "stream": self._id,
             "next": last,
             "is_missing": is_missing,
-            "records": [_described(count, record) for count, record in found],
+            "records": [_described(count, record) for count, record in records],
         }
 
     def close(self) -> None:
@@ -263,7 +264,7 @@ def _json(text: str) -> Any:
 
 def _at(detail: Any, path: Sequence[str]) -> str:
     """What stands at the end of a path; empty where there is none."""
-    found: Any = detail if path else None
+    value: Any = detail if path else None
     for name in path:
-        found = found.get(name) if isinstance(found, Mapping) else None
-    return "" if found is None else str(found)
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return "" if value is None else str(value)

@@ -103,9 +103,9 @@ def problem(service: str, operation: str, request: Mapping[str, Any]) -> tuple[s
     if codes is None or _NOT_GIVING.match(operation):
         return None
     for members in _places(service, operation):
-        for value in _found(request, members):
-            if told := _of(codes, _pairs(value)):
-                return told
+        for value in _values_at(request, members):
+            if refusal := _of(codes, _pairs(value)):
+                return refusal
     return None
 
 
@@ -146,25 +146,25 @@ def _is_pair(shape: Shape) -> bool:
     return isinstance(shape, StructureShape) and any(key in shape.members for key in _KEYS)
 
 
-def _found(value: Any, members: tuple[str, ...]) -> Iterator[Any]:
+def _values_at(value: Any, members: tuple[str, ...]) -> Iterator[Any]:
     if isinstance(value, list):
         if not members:
             yield value
-        for one in value if members else ():
-            yield from _found(one, members)
+        for element in value if members else ():
+            yield from _values_at(element, members)
     elif not members:
         yield value
     elif isinstance(value, Mapping) and value.get(members[0]) is not None:
-        yield from _found(value[members[0]], members[1:])
+        yield from _values_at(value[members[0]], members[1:])
 
 
 def _pairs(value: Any) -> list[tuple[str, str]]:
     """Keys and values of tags, given as a list or a map; what is neither is refused elsewhere."""
     if isinstance(value, Mapping):
-        given: Any = value.items()
+        items: Any = value.items()
     else:
-        given = ((_first(one, _KEYS), _first(one, _VALUES)) for one in value if isinstance(one, Mapping))
-    return [(key, text or "") for key, text in given if isinstance(key, str)]
+        items = ((_first(tag, _KEYS), _first(tag, _VALUES)) for tag in value if isinstance(tag, Mapping))
+    return [(key, text or "") for key, text in items if isinstance(key, str)]
 
 
 def _first(pair: Mapping[str, Any], names: Sequence[str]) -> Any:

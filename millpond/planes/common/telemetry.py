@@ -116,7 +116,7 @@ class Telemetry:
             is_first = not self._waiting
             if data:
                 waiting = self._waiting.setdefault((namespace, account_id, region), [])
-                waiting.extend({"Timestamp": now, **one} for one in data)
+                waiting.extend({"Timestamp": now, **metric} for metric in data)
             if is_first and self._waiting:
                 self._submit(self._metric_sender, "metrics", self._put_waiting_metrics)
 
@@ -184,5 +184,5 @@ def datum(name: str, value: float, unit: str, **dimensions: str) -> Shape:
         "MetricName": name,
         "Value": float(value),
         "Unit": unit,
-        "Dimensions": [{"Name": key, "Value": given} for key, given in dimensions.items()],
+        "Dimensions": [{"Name": key, "Value": text} for key, text in dimensions.items()],
     }
