@@ -106,7 +106,7 @@ class SourceCredentialStore:
         return arn
 
     def all(self) -> list[Shape]:
-        return [dict(one.info) for one in self._found.values()]
+        return [dict(credentials.info) for credentials in self._found.values()]
 
     def remove(self, arn: str) -> None:
         if self._found.pop(arn, None) is None:
@@ -119,10 +119,10 @@ class SourceCredentialStore:
         auth = source.get("auth") or {}
         if auth.get("type") == "SECRETS_MANAGER":
             return SecretArn(auth.get("resource") or "")
-        found = self._found.get(self._arn("token", source["type"].lower()))
-        if found is None or found.info["authType"] == "CODECONNECTIONS":
+        credentials = self._found.get(self._arn("token", source["type"].lower()))
+        if credentials is None or credentials.info["authType"] == "CODECONNECTIONS":
             return None
-        return SecretArn(found.git.token) if "resource" in found.info else found.git
+        return SecretArn(credentials.git.token) if "resource" in credentials.info else credentials.git
 
 
 def _token_user(server: str) -> str:

@@ -39,7 +39,7 @@ def object_key(settings: Mapping[str, Any], uuid: str, name: str = "") -> str:
     return "/".join(stripped for part in parts if (stripped := part.strip("/")))
 
 
-def upload(s3: S3Client, settings: Mapping[str, Any], key: str, found: Mapping[str, Path]) -> Shape:
+def upload(s3: S3Client, settings: Mapping[str, Any], key: str, chosen: Mapping[str, Path]) -> Shape:
     """Put files into S3; the ``BuildArtifacts`` of the API."""
     bucket = settings["location"].removeprefix("arn:aws:s3:::")
     shape: Shape = {
@@ -50,25 +50,25 @@ def upload(s3: S3Client, settings: Mapping[str, Any], key: str, found: Mapping[s
         if settings.get(member) is not None:
             shape[member] = settings[member]
     if settings["packaging"] == "ZIP":
-        content = zipped(found)
+        content = zipped(chosen)
         s3.put_object(Bucket=bucket, Key=key, Body=content)
         digests = {
             "md5sum": hashlib.md5(content, usedforsecurity=False),
             "sha256sum": hashlib.sha256(content),
         }
         return shape | {name: digest.hexdigest() for name, digest in digests.items()}
-    for name, path in found.items():
+    for name, path in chosen.items():
         s3.upload_file(str(path), bucket, f"{key}/{name}" if key else name)
     return shape
 
 
-def zipped(found: Mapping[str, Path]) -> bytes:
+def zipped(chosen: Mapping[str, Path]) -> bytes:
     """A ZIP file with the files' permissions, the same bytes for the same files."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in sorted(found):
+        for name in sorted(chosen):
             entry = zipfile.ZipInfo(name, _EPOCH)
             entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.external_attr = (0o100000 | found[name].stat().st_mode & 0o777) << 16
-            archive.writestr(entry, found[name].read_bytes())
+            entry.external_attr = (0o100000 | chosen[name].stat().st_mode & 0o777) << 16
+            archive.writestr(entry, chosen[name].read_bytes())
     return buffer.getvalue()

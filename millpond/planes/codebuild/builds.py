@@ -274,9 +274,11 @@ def configuration(project: Mapping[str, Any], request: Mapping[str, Any]) -> Sha
             ),
         }
     )
-    config["secondarySources"] = [projects.source(one) for one in config["secondarySources"]]
+    config["secondarySources"] = [projects.source(source) for source in config["secondarySources"]]
     config["artifacts"] = projects.artifacts(config["artifacts"], name)
-    config["secondaryArtifacts"] = [projects.artifacts(one, name) for one in config["secondaryArtifacts"]]
+    config["secondaryArtifacts"] = [
+        projects.artifacts(artifact, name) for artifact in config["secondaryArtifacts"]
+    ]
     config["logsConfig"] = projects.logs_config(config["logsConfig"])
     projects.check(config)
     if config["source"]["type"] == "CODEPIPELINE":
@@ -290,8 +292,8 @@ def configuration(project: Mapping[str, Any], request: Mapping[str, Any]) -> Sha
 
 def merged_variables(base: Sequence[Shape], overrides: Sequence[Shape]) -> list[Shape]:
     """The variables of a project, with those of a build instead of or after them."""
-    merged = {one["name"]: one for one in base}
-    merged |= {one["name"]: {"type": "PLAINTEXT", **one} for one in overrides}
+    merged = {variable["name"]: variable for variable in base}
+    merged |= {variable["name"]: {"type": "PLAINTEXT", **variable} for variable in overrides}
     return list(merged.values())
 
 

@@ -141,11 +141,11 @@ def parse(text: str) -> Buildspec:
         exported_variables=_list(env, "exported-variables"),
         uses_git_credential_helper=_flag(env, "git-credential-helper"),
         reports={
-            name: _file_set(one, f"reports.{name}") for name, one in _mapping(content, "reports").items()
+            name: _file_set(group, f"reports.{name}") for name, group in _mapping(content, "reports").items()
         },
         artifacts=_file_set(artifacts, "artifacts") if artifacts.get("files") else None,
         secondary_artifacts={
-            name: _file_set(one, f"secondary-artifacts.{name}") for name, one in secondary.items()
+            name: _file_set(artifact, f"secondary-artifacts.{name}") for name, artifact in secondary.items()
         },
         cache_paths=_list(_mapping(content, "cache"), "paths"),
         has_batch="batch" in content,
@@ -153,27 +153,27 @@ def parse(text: str) -> Buildspec:
 
 
 def _phases(content: Mapping[str, Any]) -> dict[str, PhaseSpec]:
-    given = _mapping(content, "phases")
-    if not given:
+    phases = _mapping(content, "phases")
+    if not phases:
         raise BuildspecError("phases is required, and must name at least one phase")
-    for name in given:
+    for name in phases:
         if name not in PHASES:
             raise BuildspecError(f"unknown phase {name!r} found, expecting one of: {', '.join(PHASES)}")
-    return {name: _phase(name, _mapping(given, name)) for name in PHASES if name in given}
+    return {name: _phase(name, _mapping(phases, name)) for name in PHASES if name in phases}
 
 
-def _phase(name: str, given: Mapping[str, Any]) -> PhaseSpec:
-    versions = _strings(given, "runtime-versions")
+def _phase(name: str, phase: Mapping[str, Any]) -> PhaseSpec:
+    versions = _strings(phase, "runtime-versions")
     if versions and name != "install":
         raise BuildspecError("runtime-versions is only supported in the install phase")
-    commands, finally_commands = _commands(given, "commands"), _commands(given, "finally")
+    commands, finally_commands = _commands(phase, "commands"), _commands(phase, "finally")
     if not commands and not finally_commands and not versions:
         raise BuildspecError(f"the phase {name} has no commands")
     return PhaseSpec(
         commands=commands,
         finally_commands=finally_commands,
-        on_failure=parse_on_failure(given.get("on-failure", "")),
-        run_as=given.get("run-as") or None,
+        on_failure=parse_on_failure(phase.get("on-failure", "")),
+        run_as=phase.get("run-as") or None,
         runtime_versions=versions,
     )
 
@@ -203,24 +203,24 @@ def _shell(env: Mapping[str, Any]) -> str:
     return str(shell)
 
 
-def _file_set(given: Any, where: str) -> FileSet:
-    if not isinstance(given, dict):
+def _file_set(file_set: Any, where: str) -> FileSet:
+    if not isinstance(file_set, dict):
         raise BuildspecError(f"{where} must be a mapping")
-    files = _list(given, "files")
+    files = _list(file_set, "files")
     if not files:
         raise BuildspecError(f"{where} has no files")
     return FileSet(
         files=files,
-        exclude_paths=_list(given, "exclude-paths"),
-        base_directory=given.get("base-directory", ""),
-        discard_paths=_flag(given, "discard-paths"),
-        name=given.get("name", ""),
-        file_format=(given.get("file-format") or "JUNITXML").upper(),
+        exclude_paths=_list(file_set, "exclude-paths"),
+        base_directory=file_set.get("base-directory", ""),
+        discard_paths=_flag(file_set, "discard-paths"),
+        name=file_set.get("name", ""),
+        file_format=(file_set.get("file-format") or "JUNITXML").upper(),
     )
 
 
-def _commands(given: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    commands = given.get(key) or []
+def _commands(section: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    commands = section.get(key) or []
     if not isinstance(commands, list):
         raise BuildspecError(f"{key} must be a list of strings")
     for index, command in enumerate(commands):
@@ -229,30 +229,30 @@ def _commands(given: Mapping[str, Any], key: str) -> tuple[str, ...]:
     return tuple(commands)
 
 
-def _list(given: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    values = given.get(key) or []
+def _list(section: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    values = section.get(key) or []
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise BuildspecError(f"{key} must be a list of strings")
     return tuple(values)
 
 
-def _mapping(given: Mapping[str, Any], key: str) -> dict[str, Any]:
-    value = given.get(key) or {}
+def _mapping(section: Mapping[str, Any], key: str) -> dict[str, Any]:
+    value = section.get(key) or {}
     if not isinstance(value, dict):
         raise BuildspecError(f"{key} must be a mapping")
     return value
 
 
-def _strings(given: Mapping[str, Any], key: str) -> dict[str, str]:
-    values = _mapping(given, key)
+def _strings(section: Mapping[str, Any], key: str) -> dict[str, str]:
+    values = _mapping(section, key)
     for name, value in values.items():
         if not isinstance(value, str):
             raise BuildspecError(f"{key}.{name} must be a string")
     return values
 
 
-def _flag(given: Mapping[str, Any], key: str) -> bool:
-    return str(given.get(key, "")).lower() in _YES
+def _flag(section: Mapping[str, Any], key: str) -> bool:
+    return str(section.get(key, "")).lower() in _YES
 
 
 def _one_line(error: yaml.YAMLError) -> str:

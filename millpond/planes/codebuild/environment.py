@@ -42,10 +42,10 @@ def wanted(config: Mapping[str, Any], buildspec: Buildspec) -> list[Variable]:
         *(Variable(name, value, "SECRETS_MANAGER") for name, value in buildspec.secrets_manager.items()),
     ]
     of_project = [
-        Variable(one["name"], one["value"], one.get("type", "PLAINTEXT"))
-        for one in config["environment"]["environmentVariables"]
+        Variable(variable["name"], variable["value"], variable.get("type", "PLAINTEXT"))
+        for variable in config["environment"]["environmentVariables"]
     ]
-    return list({one.name: one for one in (*of_buildspec, *of_project)}.values())
+    return list({variable.name: variable for variable in (*of_buildspec, *of_project)}.values())
 
 
 def resolve(
@@ -67,16 +67,16 @@ def resolve(
     """
     values: dict[str, str] = {}
     hidden: list[str] = []
-    for one in variables:
-        match one.type:
+    for variable in variables:
+        match variable.type:
             case "PARAMETER_STORE":
-                values[one.name] = _parameter(ssm, one.value)
+                values[variable.name] = _parameter(ssm, variable.value)
             case "SECRETS_MANAGER":
-                values[one.name] = _secret(secrets_manager, one.value)
+                values[variable.name] = _secret(secrets_manager, variable.value)
             case _:
-                values[one.name] = one.value
+                values[variable.name] = variable.value
                 continue
-        hidden.append(values[one.name])
+        hidden.append(values[variable.name])
     return values, hidden
 
 
@@ -138,9 +138,9 @@ def source_version(config: Mapping[str, Any], identifier: str) -> str | None:
     """Branch, tag, commit or object version that a build wants of a source."""
     if not identifier:
         return config.get("sourceVersion")
-    for one in config.get("secondarySourceVersions") or []:
-        if one["sourceIdentifier"] == identifier:
-            return str(one["sourceVersion"])
+    for entry in config.get("secondarySourceVersions") or []:
+        if entry["sourceIdentifier"] == identifier:
+            return str(entry["sourceVersion"])
     return None
 
 

@@ -106,7 +106,7 @@ def _phase(record: PhaseRecord) -> Shape:
 
 def _context(record: PhaseRecord) -> str:
     """A phase's contexts as one text, for example ``[COMMAND_EXECUTION_ERROR: Error while executing …]``."""
-    return f"[{', '.join(f'{one["statusCode"]}: {one["message"]}' for one in record.contexts)}]"
+    return f"[{', '.join(f'{context["statusCode"]}: {context["message"]}' for context in record.contexts)}]"
 
 
 def _time(moment: datetime) -> str:

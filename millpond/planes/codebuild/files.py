@@ -29,26 +29,26 @@ def select(root: Path, wanted: FileSet) -> dict[str, Path]:
         If nothing matches, as CodeBuild does.
     """
     bases = base_directories(root, wanted.base_directory)
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     for base in bases:
         for pattern in wanted.files:
             for path in matching(base, pattern):
                 relative = path.relative_to(base) if path.is_relative_to(base) else Path(path.name)
                 if not is_excluded(relative, wanted.exclude_paths):
-                    found[path.name if wanted.discard_paths else str(relative)] = path
-    if not found:
+                    files[path.name if wanted.discard_paths else str(relative)] = path
+    if not files:
         raise ClientFailure(f"no matching artifact paths found for: {', '.join(wanted.files)}")
-    return found
+    return files
 
 
 def base_directories(root: Path, pattern: str) -> list[Path]:
     """The directories that ``base-directory`` names; it may hold wildcards."""
     if not pattern or pattern == ".":
         return [root]
-    found = [path for path in _glob(root, pattern) if path.is_dir()]
-    if not found:
+    directories = [path for path in _glob(root, pattern) if path.is_dir()]
+    if not directories:
         raise ClientFailure(f"no matching base directory path found for {pattern}")
-    return found
+    return directories
 
 
 def matching(base: Path, pattern: str) -> list[Path]:

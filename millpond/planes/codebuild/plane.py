@@ -131,11 +131,11 @@ class CodeBuildPlane:
         with self._lock:
             self._is_closed = True
             active = list(self._active.values())
-            for one in active:
-                one.stop.set()
-        for one in active:
-            if one.thread is not None:
-                one.thread.join(timeout=_STOP_SECONDS)
+            for execution in active:
+                execution.stop.set()
+        for execution in active:
+            if execution.thread is not None:
+                execution.thread.join(timeout=_STOP_SECONDS)
 
     # Projects
 
@@ -167,9 +167,11 @@ class CodeBuildPlane:
         if by not in members:
             raise InvalidInputException(f"Invalid sort by: {by}")
         with self._lock:
-            ordered = sorted(self._projects.values(), key=lambda one: (one[members[by]], one["name"]))
-        found, token = page([one["name"] for one in ordered], request)
-        return {"projects": found, **token}
+            ordered = sorted(
+                self._projects.values(), key=lambda project: (project[members[by]], project["name"])
+            )
+        names, token = page([project["name"] for project in ordered], request)
+        return {"projects": names, **token}
 
     def delete_project(self, request: Request) -> Shape:
         """Forget a project; its builds stay, and AWS answers the same when there was none."""
@@ -217,25 +219,25 @@ class CodeBuildPlane:
     def batch_get_builds(self, request: Request) -> Shape:
         ids = _batch(request, "ids")
         with self._lock:
-            keys = {one: self._find(one) for one in ids}
+            keys = {id_or_arn: self._find(id_or_arn) for id_or_arn in ids}
             return {
-                "builds": [found.to_api() for found in keys.values() if found],
-                "buildsNotFound": [one for one, found in keys.items() if found is None],
+                "builds": [build.to_api() for build in keys.values() if build],
+                "buildsNotFound": [id_or_arn for id_or_arn, build in keys.items() if build is None],
             }
 
     def list_builds(self, request: Request) -> Shape:
         with self._lock:
             ids = list(self._builds)
-        found, token = page(ids, {"sortOrder": "DESCENDING", **request})
-        return {"ids": found, **token}
+        page_ids, token = page(ids, {"sortOrder": "DESCENDING", **request})
+        return {"ids": page_ids, **token}
 
     def list_builds_for_project(self, request: Request) -> Shape:
         name = _required(request, "projectName")
         with self._lock:
             self._project(name)
-            ids = [one.id for one in self._builds.values() if one.project_name == name]
-        found, token = page(ids, {"sortOrder": "DESCENDING", **request})
-        return {"ids": found, **token}
+            ids = [build.id for build in self._builds.values() if build.project_name == name]
+        page_ids, token = page(ids, {"sortOrder": "DESCENDING", **request})
+        return {"ids": page_ids, **token}
 
     def stop_build(self, request: Request) -> Shape:
         with self._lock:
@@ -248,11 +250,11 @@ class CodeBuildPlane:
         deleted: list[str] = []
         kept: list[Shape] = []
         with self._lock:
-            for given in _batch(request, "ids"):
-                build = self._find(given)
+            for id_or_arn in _batch(request, "ids"):
+                build = self._find(id_or_arn)
                 if build is None or not build.is_complete:
                     status = "NOT_FOUND" if build is None else "BUILD_IN_PROGRESS"
-                    kept.append({"id": given, "statusCode": status})
+                    kept.append({"id": id_or_arn, "statusCode": status})
                 else:
                     del self._builds[build.id]
                     deleted.append(build.arn)
@@ -361,9 +363,9 @@ class CodeBuildPlane:
         if by not in members:
             raise InvalidInputException(f"Invalid sort by: {by}")
         with self._lock:
-            ordered = sorted(self._groups.values(), key=lambda one: (one[members[by]], one["name"]))
-        found, token = page([one["arn"] for one in ordered], request)
-        return {"reportGroups": found, **token}
+            ordered = sorted(self._groups.values(), key=lambda group: (group[members[by]], group["name"]))
+        arns, token = page([group["arn"] for group in ordered], request)
+        return {"reportGroups": arns, **token}
 
     def delete_report_group(self, request: Request) -> Shape:
         arn = _required(request, "arn")
@@ -407,8 +409,8 @@ class CodeBuildPlane:
                 if wanted.get("status") in (None, case["status"])
                 and (wanted.get("keyword") or "") in f"{case['prefix']}.{case['name']}"
             ]
-        found, token = page(cases, request)
-        return {"testCases": found, **token}
+        page_cases, token = page(cases, request)
+        return {"testCases": page_cases, **token}
 
     def delete_report(self, request: Request) -> Shape:
         with self._lock:
@@ -467,7 +469,7 @@ class CodeBuildPlane:
         config = builds.configuration(project, request)
         name = str(project["name"])
         limit = project.get("concurrentBuildLimit")
-        going = sum(one.build.project_name == name for one in self._active.values())
+        going = sum(execution.build.project_name == name for execution in self._active.values())
         if limit is not None and going >= limit:
             raise AccountLimitExceededException(
                 f"Cannot have more than {limit} active builds for the project"
@@ -540,7 +542,7 @@ class CodeBuildPlane:
         return self._groups[arn]
 
     def _reports_of(self, group: str) -> list[Shape]:
-        return [one for one in self._reports.values() if one["reportGroupArn"] == group]
+        return [report for report in self._reports.values() if report["reportGroupArn"] == group]
 
     def _forget_report(self, arn: str) -> None:
         self._reports.pop(arn, None)
@@ -550,10 +552,10 @@ class CodeBuildPlane:
         return self._builds.get(id_or_arn.removeprefix(self._arn("build", "")))
 
     def _build(self, id_or_arn: str) -> Build:
-        found = self._find(id_or_arn)
-        if found is None:
+        build = self._find(id_or_arn)
+        if build is None:
             raise ResourceNotFoundException(f"Build cannot be found: {id_or_arn}")
-        return found
+        return build
 
     def _known_token(self, request: Request) -> Build | None:
         token = request.get("idempotencyToken")
@@ -568,9 +570,9 @@ class CodeBuildPlane:
         return self._context.arn("codebuild", f"{kind}/{name}")
 
 
-def _listed_reports(found: list[Shape], request: Request) -> Shape:
+def _listed_reports(reports: list[Shape], request: Request) -> Shape:
     status = (request.get("filter") or {}).get("status")
-    arns = [one["arn"] for one in found if status in (None, one["status"])]
+    arns = [report["arn"] for report in reports if status in (None, report["status"])]
     listed, token = page(arns, {"sortOrder": "DESCENDING", **request})
     return {"reports": listed, **token}
 

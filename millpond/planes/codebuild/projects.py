@@ -103,9 +103,11 @@ def define(
     if project.get("concurrentBuildLimit") == -1:
         del project["concurrentBuildLimit"]
     project["source"] = source(project["source"])
-    project["secondarySources"] = [source(one) for one in project["secondarySources"]]
+    project["secondarySources"] = [source(secondary) for secondary in project["secondarySources"]]
     project["artifacts"] = artifacts(project["artifacts"], name)
-    project["secondaryArtifacts"] = [artifacts(one, name) for one in project["secondaryArtifacts"]]
+    project["secondaryArtifacts"] = [
+        artifacts(secondary, name) for secondary in project["secondaryArtifacts"]
+    ]
     project["environment"] = environment(project["environment"])
     project["logsConfig"] = logs_config(project["logsConfig"])
     check(project)
@@ -138,70 +140,74 @@ def check(project: Mapping[str, Any]) -> None:
     _check_tags(project.get("tags") or [])
 
 
-def source(given: Mapping[str, Any]) -> Shape:
+def source(settings: Mapping[str, Any]) -> Shape:
     """A ``ProjectSource`` with its defaults."""
-    kind = given.get("type")
+    kind = settings.get("type")
     if kind not in SOURCE_TYPES:
         raise InvalidInputException(
             f"Invalid project source: type {kind} is not one of {', '.join(SOURCE_TYPES)}"
         )
-    if kind not in ("NO_SOURCE", "CODEPIPELINE") and not given.get("location"):
+    if kind not in ("NO_SOURCE", "CODEPIPELINE") and not settings.get("location"):
         raise InvalidInputException(f"Invalid project source: location is required for type {kind}")
-    if kind == "S3" and "/" not in given["location"]:
+    if kind == "S3" and "/" not in settings["location"]:
         raise InvalidInputException("Invalid project source: location must be a bucket and a key: bucket/key")
-    if int(given.get("gitCloneDepth") or 0) < 0:
+    if int(settings.get("gitCloneDepth") or 0) < 0:
         raise InvalidInputException("Invalid project source: gitCloneDepth must not be negative")
-    return {"insecureSsl": False, **given}
+    return {"insecureSsl": False, **settings}
 
 
-def artifacts(given: Mapping[str, Any], project_name: str) -> Shape:
+def artifacts(settings: Mapping[str, Any], project_name: str) -> Shape:
     """A ``ProjectArtifacts`` with its defaults."""
-    kind = given.get("type")
+    kind = settings.get("type")
     if kind not in ARTIFACT_TYPES:
         raise InvalidInputException(
             f"Invalid artifacts: type {kind} is not one of {', '.join(ARTIFACT_TYPES)}"
         )
     if kind != "S3":
-        return dict(given)
-    if not given.get("location"):
+        return dict(settings)
+    if not settings.get("location"):
         raise InvalidInputException("Invalid artifacts: location must be the name of a bucket")
-    if given.get("packaging") not in (None, "NONE", "ZIP"):
-        raise InvalidInputException(f"Invalid artifacts: packaging {given['packaging']} is not NONE or ZIP")
-    if given.get("namespaceType") not in (None, "NONE", "BUILD_ID"):
+    if settings.get("packaging") not in (None, "NONE", "ZIP"):
+        raise InvalidInputException(
+            f"Invalid artifacts: packaging {settings['packaging']} is not NONE or ZIP"
+        )
+    if settings.get("namespaceType") not in (None, "NONE", "BUILD_ID"):
         raise InvalidInputException("Invalid artifacts: namespaceType is not NONE or BUILD_ID")
     return {
         "name": project_name,
         "packaging": "NONE",
         "namespaceType": "NONE",
         "encryptionDisabled": False,
-        **given,
+        **settings,
     }
 
 
-def environment(given: Mapping[str, Any]) -> Shape:
+def environment(settings: Mapping[str, Any]) -> Shape:
     """A ``ProjectEnvironment`` with its defaults."""
     for required in ("type", "image", "computeType"):
-        if not given.get(required):
+        if not settings.get(required):
             raise InvalidInputException(f"Invalid environment: {required} is required")
-    if "WINDOWS" in given["type"] or "MAC" in given["type"]:
-        raise InvalidInputException(f"Invalid environment: builds of type {given['type']} cannot be run here")
-    variables = [{"type": "PLAINTEXT", **one} for one in given.get("environmentVariables") or []]
-    for one in variables:
-        if one["type"] not in VARIABLE_TYPES:
-            raise InvalidInputException(f"Invalid environment variable type: {one['type']}")
-    duplicates = _duplicates([one["name"] for one in variables])
+    if "WINDOWS" in settings["type"] or "MAC" in settings["type"]:
+        raise InvalidInputException(
+            f"Invalid environment: builds of type {settings['type']} cannot be run here"
+        )
+    variables = [{"type": "PLAINTEXT", **variable} for variable in settings.get("environmentVariables") or []]
+    for variable in variables:
+        if variable["type"] not in VARIABLE_TYPES:
+            raise InvalidInputException(f"Invalid environment variable type: {variable['type']}")
+    duplicates = _duplicates([variable["name"] for variable in variables])
     if duplicates:
         raise InvalidInputException(f"Duplicate environment variables: {', '.join(duplicates)}")
     defaults = {"privilegedMode": False, "imagePullCredentialsType": "CODEBUILD"}
-    return {**defaults, **given, "environmentVariables": variables}
+    return {**defaults, **settings, "environmentVariables": variables}
 
 
-def logs_config(given: Mapping[str, Any]) -> Shape:
+def logs_config(settings: Mapping[str, Any]) -> Shape:
     """A ``LogsConfig`` with its defaults."""
-    s3 = {"status": "DISABLED", "encryptionDisabled": False, **(given.get("s3Logs") or {})}
+    s3 = {"status": "DISABLED", "encryptionDisabled": False, **(settings.get("s3Logs") or {})}
     if s3["status"] == "ENABLED" and not s3.get("location"):
         raise InvalidInputException("Invalid logs config: s3Logs needs a location when it is enabled")
-    return {"cloudWatchLogs": {"status": "ENABLED", **(given.get("cloudWatchLogs") or {})}, "s3Logs": s3}
+    return {"cloudWatchLogs": {"status": "ENABLED", **(settings.get("cloudWatchLogs") or {})}, "s3Logs": s3}
 
 
 def _defaults(name: str, context: PlaneContext, now: datetime) -> Shape:
@@ -231,7 +237,7 @@ def _between(project: Mapping[str, Any], member: str, low: int, high: int) -> No
 def _check_identifiers(items: Sequence[Mapping[str, Any]], member: str) -> None:
     if len(items) > _MAX_SECONDARY:
         raise InvalidInputException(f"At most {_MAX_SECONDARY} secondary sources or artifacts are allowed")
-    names = [one.get(member) or "" for one in items]
+    names = [item.get(member) or "" for item in items]
     if any(not re.fullmatch(r"[A-Za-z0-9_]{1,127}", name) for name in names):
         raise InvalidInputException(f"{member} is required, and may have letters, digits and underscores")
     if _duplicates(names):

@@ -48,14 +48,14 @@ def define_group(request: Mapping[str, Any], *, arn: str, now: datetime) -> Shap
     }
 
 
-def export_config(given: Mapping[str, Any]) -> Shape:
+def export_config(config: Mapping[str, Any]) -> Shape:
     """A ``ReportExportConfig`` with its default."""
-    kind = given.get("exportConfigType") or "NO_EXPORT"
+    kind = config.get("exportConfigType") or "NO_EXPORT"
     if kind not in ("NO_EXPORT", "S3"):
         raise InvalidInputException(f"Invalid export config type: {kind}")
-    if kind == "S3" and not (given.get("s3Destination") or {}).get("bucket"):
+    if kind == "S3" and not (config.get("s3Destination") or {}).get("bucket"):
         raise InvalidInputException("Invalid export config: s3Destination needs a bucket")
-    return {**given, "exportConfigType": kind}
+    return {**config, "exportConfigType": kind}
 
 
 def group_name(project: str, name_or_arn: str) -> str:
@@ -103,8 +103,8 @@ def status_of(cases: Sequence[Mapping[str, Any]]) -> str:
 def _case(case: Element, suite: Element, path: str) -> Shape:
     status, message = "SUCCEEDED", ""
     for tag, meaning in (("error", "ERROR"), ("failure", "FAILED"), ("skipped", "SKIPPED")):
-        if (found := case.find(tag)) is not None:
-            status, message = meaning, found.get("message") or (found.text or "").strip()
+        if (outcome := case.find(tag)) is not None:
+            status, message = meaning, outcome.get("message") or (outcome.text or "").strip()
             break
     return {
         "testRawDataPath": path,

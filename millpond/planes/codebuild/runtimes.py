@@ -62,10 +62,10 @@ def choose(wanted: Mapping[str, str], path: str, tools: Tools) -> list[Runtime]:
     return [_choose(language, str(version), path, tools) for language, version in wanted.items()]
 
 
-def matches(wanted: str, found: str) -> bool:
+def matches(wanted: str, installed: str) -> bool:
     """Whether a version is what a buildspec asks for: ``3.x`` and ``3`` are any 3."""
     parts = [part for part in wanted.lower().removeprefix("corretto").split(".") if part != "x"]
-    return wanted == "latest" or found.split(".")[: len(parts)] == parts
+    return wanted == "latest" or installed.split(".")[: len(parts)] == parts
 
 
 def _choose(name: str, wanted: str, path: str, tools: Tools) -> Runtime:
@@ -75,18 +75,18 @@ def _choose(name: str, wanted: str, path: str, tools: Tools) -> Runtime:
             f"Unknown runtime named '{name}'. This build environment has the following runtimes: "
             f"{', '.join(sorted(_LANGUAGES))}"
         )
-    found: dict[str, Path] = {}
+    programs: dict[str, Path] = {}
     for program in language.candidates(path, tools):
         if version := _version(program, language.version_option):
-            found.setdefault(version, program)
-    fitting = [version for version in found if matches(wanted, version)]
+            programs.setdefault(version, program)
+    fitting = [version for version in programs if matches(wanted, version)]
     if not fitting:
-        available = ", ".join(sorted(found, key=_sortable)) or "none"
+        available = ", ".join(sorted(programs, key=_sortable)) or "none"
         raise BuildspecError(
             f"Unknown runtime version named '{wanted}' of {name}. This build environment has the following "
             f"versions: {available}"
         )
-    return language.runtime(found[max(fitting, key=_sortable)], tools)
+    return language.runtime(programs[max(fitting, key=_sortable)], tools)
 
 
 def _version(program: Path, option: str) -> str | None:
@@ -111,7 +111,7 @@ def _sortable(version: str) -> tuple[int, ...]:
 
 def _on_path(*names: str) -> Callable[[str, Tools], list[Path]]:
     def candidates(path: str, _tools: Tools) -> list[Path]:
-        return [Path(found) for name in names if (found := shutil.which(name, path=path))]
+        return [Path(program) for name in names if (program := shutil.which(name, path=path))]
 
     return candidates
 

@@ -111,10 +111,10 @@ def find_user(name: str | None, folder: BuildFolder) -> User | None:
     if name is None:
         return None
     try:
-        found = pwd.getpwnam(name)
+        entry = pwd.getpwnam(name)
     except KeyError:
         raise ClientFailure(f"run-as: there is no user {name} on this machine") from None
-    if found.pw_uid == os.getuid():
+    if entry.pw_uid == os.getuid():
         return None
     if os.getuid() != 0:
         raise ClientFailure(
@@ -123,7 +123,7 @@ def find_user(name: str | None, folder: BuildFolder) -> User | None:
     for parent in folder.path.parents:
         if not parent.stat().st_mode & 0o001:
             raise ClientFailure(f"run-as: {name} cannot reach the build's folder, because of {parent}")
-    return User(found.pw_uid, found.pw_gid, tuple(os.getgrouplist(name, found.pw_gid)))
+    return User(entry.pw_uid, entry.pw_gid, tuple(os.getgrouplist(name, entry.pw_gid)))
 
 
 class CommandRunner:
@@ -222,11 +222,11 @@ class CommandRunner:
         grace : float
             Seconds between the request to end and the end.
         """
-        for one in self._owned.tree():
+        for descendant in self._owned.tree():
             with contextlib.suppress(ProcessLookupError, psutil.Error):
                 # What has left the group is not asked with it.
-                if os.getpgid(one.pid) != self._leader.pid:
-                    one.terminate()
+                if os.getpgid(descendant.pid) != self._leader.pid:
+                    descendant.terminate()
         self._owned.stop(grace)
         for stream in (self._leader.stdin, self._leader.stdout):
             assert stream is not None
@@ -286,7 +286,7 @@ class BuildShell:
     def variables(self) -> dict[str, str]:
         """The environment as the commands left it."""
         listed = self._ask("env -0").split("\0")
-        return dict(one.split("=", 1) for one in listed if "=" in one)
+        return dict(line.split("=", 1) for line in listed if "=" in line)
 
     def _ask(self, command: str) -> str:
         answer = self._folder.control / "answer"

@@ -272,7 +272,7 @@ def _fetch_prefix(s3: S3Client, bucket: str, prefix: str, directory: Path) -> st
     return ""
 
 
-def buildspec_text(s3: S3Client, given: str | None, directory: Path) -> str:
+def buildspec_text(s3: S3Client, buildspec: str | None, directory: Path) -> str:
     """The buildspec: given as YAML, as the ARN of an object, as a path in the source, or found in its root.
 
     Raises
@@ -280,18 +280,18 @@ def buildspec_text(s3: S3Client, given: str | None, directory: Path) -> str:
     BuildspecError
         If there is none.
     """
-    given = (given or "").strip()
-    if "\n" in given or given.startswith(("version:", "{")):
-        return given
-    if given.startswith("arn:"):
-        bucket, _, key = given.partition(":::")[2].partition("/")
+    buildspec = (buildspec or "").strip()
+    if "\n" in buildspec or buildspec.startswith(("version:", "{")):
+        return buildspec
+    if buildspec.startswith("arn:"):
+        bucket, _, key = buildspec.partition(":::")[2].partition("/")
         try:
             return str(s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode())
         except ClientError as error:
-            raise BuildspecError(f"cannot read {given}: {error.response['Error']['Code']}") from error
-    path = directory / (given or DEFAULT_BUILDSPEC)
+            raise BuildspecError(f"cannot read {buildspec}: {error.response['Error']['Code']}") from error
+    path = directory / (buildspec or DEFAULT_BUILDSPEC)
     if not path.resolve().is_relative_to(directory.resolve()):
-        raise BuildspecError(f"{given} is outside the source")
+        raise BuildspecError(f"{buildspec} is outside the source")
     if not path.is_file():
         raise BuildspecError(f"YAML file does not exist: stat {path}: no such file or directory")
     return path.read_text()

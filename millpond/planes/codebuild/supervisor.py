@@ -378,22 +378,26 @@ class Execution:
         return download.fetch(GitSource.of(source, version), directory, self._git_credentials(source))
 
     def _git_credentials(self, source: Mapping[str, Any]) -> GitCredentials | None:
-        found = self._records.git_credentials(source)
-        if isinstance(found, SecretArn):
+        credentials = self._records.git_credentials(source)
+        if isinstance(credentials, SecretArn):
             secrets_manager = self._clients.of("secretsmanager", self._credentials)
-            found = from_secret(secrets_manager, found, source["type"])
-        if found is not None and self._log is not None:
-            self._log.hidden.append(found.token)
-        return found
+            credentials = from_secret(secrets_manager, credentials, source["type"])
+        if credentials is not None and self._log is not None:
+            self._log.hidden.append(credentials.token)
+        return credentials
 
     def _fence(self) -> Fence:
         """What the commands of the buildspec see: also repositories here that the project names for them."""
         tools, config = self._context.tools, self._build.config
         named = [
-            *(one.get("location") for one in (config["source"], *config["secondarySources"])),
-            *(one["value"] for one in config["environment"]["environmentVariables"]),
+            *(source.get("location") for source in (config["source"], *config["secondarySources"])),
+            *(variable["value"] for variable in config["environment"]["environmentVariables"]),
         ]
-        local = [url2pathname(urlsplit(one).path) for one in named if one and one.startswith("file:///")]
+        local = [
+            url2pathname(urlsplit(location).path)
+            for location in named
+            if location and location.startswith("file:///")
+        ]
         terraform = [*isolation.installation(tools.terraform)] if tools.terraform else []
         mirror = [tools.terraform_mirror] if tools.terraform_mirror else []
         providers = tools.jars_dir.parent / "terraform" / "providers"
@@ -403,7 +407,11 @@ class Execution:
             writable=[
                 *(self._folder.path, self._folder.tmp, providers, *map(Path, local)),
                 # Where commands like "pip install" put what they install, for the builds that use it.
-                *(path for one in tools.lambda_python.values() for path in isolation.installation(one)),
+                *(
+                    path
+                    for runtime in tools.lambda_python.values()
+                    for path in isolation.installation(runtime)
+                ),
             ],
             installs=True,
         )
@@ -481,10 +489,10 @@ class Execution:
         assert self._shell is not None
         name = self._shell.expand(wanted.name) if settings.get("overrideArtifactName") else ""
         key = artifacts.object_key(settings, self._build.uuid, name)
-        found = files.select(source, wanted)
-        self._say(f"Uploading artifacts: {len(found)} files")
+        chosen = files.select(source, wanted)
+        self._say(f"Uploading artifacts: {len(chosen)} files")
         try:
-            return artifacts.upload(self._clients.of("s3", self._credentials), settings, key, found)
+            return artifacts.upload(self._clients.of("s3", self._credentials), settings, key, chosen)
         except (ClientError, BotoCoreError) as error:
             raise ClientFailure(f"Error while uploading artifacts: {error}") from error
 
@@ -494,22 +502,22 @@ class Execution:
         try:
             if wanted.file_format != "JUNITXML":
                 raise reports.UnreadableReport(f"the file format {wanted.file_format} cannot be read here")
-            found = list(files.select(source, wanted).values())
-            cases = reports.parse_junit(found, source)
+            report_files = list(files.select(source, wanted).values())
+            cases = reports.parse_junit(report_files, source)
         except (reports.UnreadableReport, ClientFailure) as error:
             self._say(f"Error in report {name}: {error}")
             self._records.complete_report(report, "FAILED", [])
             return
-        self._say(f"Report {name}: {len(cases)} test cases in {len(found)} files")
+        self._say(f"Report {name}: {len(cases)} test cases in {len(report_files)} files")
         self._records.complete_report(report, reports.status_of(cases), cases)
 
     def _note_exported_variables(self) -> None:
         assert self._shell is not None
         if not self._spec.exported_variables:
             return
-        found = self._shell.variables()
+        values = self._shell.variables()
         self._build.exported = [
-            {"name": name, "value": found.get(name, "")} for name in self._spec.exported_variables
+            {"name": name, "value": values.get(name, "")} for name in self._spec.exported_variables
         ]
 
     @property
