@@ -55,9 +55,9 @@ def deliver(
         done, refused = transform(stream, records, function, awslambda)
     if done:
         delimiter = _delimiter(stream)
-        _put(stream, done[0].arrived, b"".join(one.data + delimiter for one in done), s3)
+        _put(stream, done[0].arrived, b"".join(record.data + delimiter for record in done), s3)
     if refused:
-        lines = "".join(json.dumps(_told(one, function or {})) + "\n" for one in refused)
+        lines = "".join(json.dumps(_error_line(failed, function or {})) + "\n" for failed in refused)
         _put(stream, refused[0].record.arrived, lines.encode(), s3, error_type=FAILED)
 
 
@@ -71,7 +71,7 @@ def transform(
         "deliveryStreamArn": stream.arn,
         "region": stream.arn.split(":")[3],
         **({"sourceKinesisStreamArn": stream.source["KinesisStreamARN"]} if stream.source else {}),
-        "records": [_event_record(one) for one in records],
+        "records": [_event_record(record) for record in records],
     }
     why = ""
     for _ in range(attempts):
@@ -84,13 +84,13 @@ def transform(
         if "FunctionError" not in answer:
             return _sorted_out(records, content)
         why = f"The Lambda function was invoked, and failed: {json.dumps(content)}"
-    return [], [Refused(one, "Lambda.FunctionError", why, attempts) for one in records]
+    return [], [Refused(record, "Lambda.FunctionError", why, attempts) for record in records]
 
 
 def _sorted_out(records: Sequence[Waiting], content: Any) -> tuple[list[Waiting], list[Refused]]:
     """Records by what the function says of each; one that it does not name has failed."""
     named = content.get("records") if isinstance(content, dict) else None
-    answers = {one.get("recordId"): one for one in named or [] if isinstance(one, dict)}
+    answers = {result.get("recordId"): result for result in named or [] if isinstance(result, dict)}
     done, refused = list[Waiting](), list[Refused]()
     for record in records:
         answer = answers.get(record.id)
@@ -119,14 +119,14 @@ def _event_record(record: Waiting) -> dict[str, Any]:
     }
 
 
-def _told(one: Refused, function: dict[str, str]) -> dict[str, Any]:
+def _error_line(failed: Refused, function: dict[str, str]) -> dict[str, Any]:
     return {
-        "attemptsMade": one.attempts,
-        "arrivalTimestamp": int(one.record.arrived * 1000),
-        "errorCode": one.code,
-        "errorMessage": one.message,
+        "attemptsMade": failed.attempts,
+        "arrivalTimestamp": int(failed.record.arrived * 1000),
+        "errorCode": failed.code,
+        "errorMessage": failed.message,
         "attemptEndingTimestamp": int(datetime.now(UTC).timestamp() * 1000),
-        "rawData": base64.b64encode(one.record.data).decode(),
+        "rawData": base64.b64encode(failed.record.data).decode(),
         "lambdaArn": function.get("LambdaArn"),
     }
 

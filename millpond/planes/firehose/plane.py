@@ -62,13 +62,15 @@ class FirehosePlane:
 
     def create_delivery_stream(self, request: Request) -> Answer:
         name, kind = request["DeliveryStreamName"], request.get("DeliveryStreamType")
-        given = [one for one in request if one.endswith("DestinationConfiguration")]
-        if len(given) != 1 or given[0] not in DESTINATIONS:
+        destinations = [member for member in request if member.endswith("DestinationConfiguration")]
+        if len(destinations) != 1 or destinations[0] not in DESTINATIONS:
             raise InvalidArgumentException(
                 f"Millpond delivers to S3, one destination a stream ({', '.join(DESTINATIONS)}), and this is "
-                f"{', '.join(given) or 'none'}."
+                f"{', '.join(destinations) or 'none'}."
             )
-        others = [one for one in request if one.endswith("SourceConfiguration") and one not in SOURCES]
+        others = [
+            member for member in request if member.endswith("SourceConfiguration") and member not in SOURCES
+        ]
         if kind not in _TYPES or others:
             raise InvalidArgumentException(
                 f"Millpond delivers what is put and what is in Kinesis, not {kind or others[0]}."
@@ -78,9 +80,9 @@ class FirehosePlane:
             raise InvalidArgumentException(
                 "KinesisStreamSourceConfiguration belongs to DeliveryStreamType KinesisStreamAsSource."
             )
-        settings = completed(request[given[0]])
+        settings = completed(request[destinations[0]])
         arn = self._context.arn("firehose", f"deliverystream/{name}")
-        tags = {one["Key"]: one.get("Value", "") for one in request.get("Tags") or []}
+        tags = {tag["Key"]: tag.get("Value", "") for tag in request.get("Tags") or []}
         stream = DeliveryStream(name, arn, dict(source) if source else None, settings, tags)
         reader = self._reader(stream)
         if stream.source and reader:
@@ -107,15 +109,15 @@ class FirehosePlane:
         start, limit = request.get("ExclusiveStartDeliveryStreamName") or "", request.get("Limit") or 10
         wanted = request.get("DeliveryStreamType")
         names = sorted(
-            one.name
-            for one in list(self._streams.values())
-            if one.name > start and wanted in (None, one.describe()["DeliveryStreamType"])
+            stream.name
+            for stream in list(self._streams.values())
+            if stream.name > start and wanted in (None, stream.describe()["DeliveryStreamType"])
         )
         return {"DeliveryStreamNames": names[:limit], "HasMoreDeliveryStreams": len(names) > limit}
 
     def update_destination(self, request: Request) -> Answer:
-        given = [one for one in request if one.endswith("DestinationUpdate")]
-        if len(given) != 1 or given[0].replace("Update", "Configuration") not in DESTINATIONS:
+        updates = [member for member in request if member.endswith("DestinationUpdate")]
+        if len(updates) != 1 or updates[0].replace("Update", "Configuration") not in DESTINATIONS:
             raise InvalidArgumentException("Millpond delivers to S3 only.")
         with self._lock:
             stream = self._stream(request)
@@ -125,7 +127,7 @@ class FirehosePlane:
                 )
             if request["DestinationId"] != stream.destination_id:
                 raise InvalidArgumentException(f"Destination Id {request['DestinationId']} not found")
-            stream.settings = completed(request[given[0]], stream.settings)
+            stream.settings = completed(request[updates[0]], stream.settings)
             stream.version += 1
         return {}
 
@@ -141,21 +143,25 @@ class FirehosePlane:
             "RequestResponses": [{"RecordId": record.id} for record in records],
         }
 
-    def _put(self, request: Request, given: list[Any]) -> list[Waiting]:
+    def _put(self, request: Request, entries: list[Any]) -> list[Waiting]:
         stream = self._stream(request)
         if stream.source:
             raise InvalidArgumentException(
                 "This operation is not permitted on KinesisStreamAsSource delivery stream type."
             )
-        sizes = [len(one["Data"]) for one in given]
-        if not 1 <= len(given) <= MAX_BATCH or sum(sizes) > MAX_BATCH_BYTES or max(sizes) > MAX_RECORD_BYTES:
+        sizes = [len(entry["Data"]) for entry in entries]
+        if (
+            not 1 <= len(entries) <= MAX_BATCH
+            or sum(sizes) > MAX_BATCH_BYTES
+            or max(sizes) > MAX_RECORD_BYTES
+        ):
             raise InvalidArgumentException(
                 f"A call has 1 to {MAX_BATCH} records of {MAX_RECORD_BYTES} bytes each and "
                 f"{MAX_BATCH_BYTES} in all."
             )
-        records = [Waiting(bytes(one["Data"])) for one in given]
+        records = [Waiting(bytes(entry["Data"])) for entry in entries]
         with self._lock:
-            if sum(len(one.data) for one in stream.waiting) + sum(sizes) > MAX_WAITING_BYTES:
+            if sum(len(record.data) for record in stream.waiting) + sum(sizes) > MAX_WAITING_BYTES:
                 raise ServiceUnavailableException(
                     f"{MAX_WAITING_BYTES} bytes wait to be delivered to {stream.settings['BucketARN']}: "
                     "is the bucket there?"
@@ -166,7 +172,7 @@ class FirehosePlane:
     # Tags
 
     def tag_delivery_stream(self, request: Request) -> Answer:
-        self._stream(request).tags.update({one["Key"]: one.get("Value", "") for one in request["Tags"]})
+        self._stream(request).tags.update({tag["Key"]: tag.get("Value", "") for tag in request["Tags"]})
         return {}
 
     def untag_delivery_stream(self, request: Request) -> Answer:
@@ -206,7 +212,7 @@ class FirehosePlane:
 
     def _read(self, stream: DeliveryStream, reader: KinesisReader | None) -> None:
         """Take from the source as long as less waits than is delivered at once."""
-        while reader and sum(len(one.data) for one in stream.waiting) < stream.size:
+        while reader and sum(len(record.data) for record in stream.waiting) < stream.size:
             records = reader.read()
             with self._lock:
                 stream.waiting += records
@@ -218,7 +224,7 @@ class FirehosePlane:
             waiting = list(stream.waiting)
         if not waiting:
             return
-        is_full = sum(len(one.data) for one in waiting) >= stream.size
+        is_full = sum(len(record.data) for record in waiting) >= stream.size
         if is_full or time.time() - waiting[0].arrived >= stream.interval:
             deliver(stream, waiting, self._clients.own("lambda"), self._clients.own("s3"))
             with self._lock:

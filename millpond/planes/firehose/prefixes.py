@@ -73,7 +73,7 @@ def evaluate(prefix: str, moment: datetime, error_type: str | None = None) -> st
     if not has_expression(prefix):
         kind = f"{error_type}/" if error_type else ""
         return f"{prefix}{kind}{moment:{_DEFAULT}}"
-    return _EXPRESSION.sub(lambda found: _value(found[1], moment, error_type), prefix)
+    return _EXPRESSION.sub(lambda match: _value(match[1], moment, error_type), prefix)
 
 
 def _value(expression: str, moment: datetime, error_type: str | None) -> str:
@@ -96,10 +96,10 @@ def formatted(pattern: str, moment: datetime) -> str:
         If it has letters that are not supported.
     """
     parts = []
-    for found in _TOKEN.finditer(pattern):
-        token = found[0]
-        if found[1] is not None:
-            parts.append(found[1] or "'")
+    for match in _TOKEN.finditer(pattern):
+        token = match[0]
+        if match[1] is not None:
+            parts.append(match[1] or "'")
         elif token in _PATTERNS:
             parts.append(moment.strftime(_PATTERNS[token]))
         elif token in _SHORT:

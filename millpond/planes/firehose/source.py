@@ -50,7 +50,7 @@ class KinesisReader:
 
     def read(self) -> list[Waiting]:
         """What is new in the shards whose parents are read to their end."""
-        found: list[Waiting] = []
+        records: list[Waiting] = []
         positions = self._stream.positions
         for shard in self._shards():
             name = shard["ShardId"]
@@ -59,8 +59,8 @@ class KinesisReader:
                 parent in positions and positions[parent] != FINISHED for parent in parents if parent
             ):
                 continue
-            found += self._read(name)
-        return found
+            records += self._read(name)
+        return records
 
     def _shards(self) -> list[dict[str, Any]]:
         pages = self._kinesis.get_paginator("list_shards").paginate(StreamARN=self._arn)
@@ -81,7 +81,7 @@ class KinesisReader:
         self._iterators[shard] = answer.get("NextShardIterator", "")
         if not self._iterators[shard]:
             self._stream.positions[shard] = FINISHED
-        return [_waiting(one, shard) for one in records]
+        return [_waiting(record, shard) for record in records]
 
     def _start_of(self, shard: str) -> dict[str, Any]:
         position = self._stream.positions.get(shard)

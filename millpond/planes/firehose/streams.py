@@ -83,15 +83,17 @@ class DeliveryStream:
 
     @property
     def extension(self) -> str:
-        given: str = self.settings.get("FileExtension") or ""
-        return given or _EXTENSIONS[self.settings["CompressionFormat"]]
+        extension: str = self.settings.get("FileExtension") or ""
+        return extension or _EXTENSIONS[self.settings["CompressionFormat"]]
 
     def processor(self, kind: str) -> dict[str, str] | None:
         """The parameters of a processor that is switched on."""
         configuration = self.settings["ProcessingConfiguration"]
-        for one in configuration.get("Processors", []) if configuration.get("Enabled") else []:
-            if one["Type"] == kind:
-                return {each["ParameterName"]: each["ParameterValue"] for each in one.get("Parameters", [])}
+        for processor in configuration.get("Processors", []) if configuration.get("Enabled") else []:
+            if processor["Type"] == kind:
+                return {
+                    each["ParameterName"]: each["ParameterValue"] for each in processor.get("Parameters", [])
+                }
         return None
 
     def describe(self) -> dict[str, Any]:
@@ -120,7 +122,7 @@ class DeliveryStream:
         }
 
 
-def completed(given: Settings, before: Settings | None = None) -> dict[str, Any]:
+def completed(destination: Settings, before: Settings | None = None) -> dict[str, Any]:
     """A destination's settings with the defaults, or with those that it had.
 
     Raises
@@ -128,7 +130,7 @@ def completed(given: Settings, before: Settings | None = None) -> dict[str, Any]
     InvalidArgumentException
         If they ask for what is not done here.
     """
-    settings = {**_DEFAULTS, **(before or {}), **given}
+    settings = {**_DEFAULTS, **(before or {}), **destination}
     settings["BufferingHints"] = {**_HINTS, **settings["BufferingHints"]}
     _refuse_unsupported(settings)
     prefix, errors = settings["Prefix"], settings.get("ErrorOutputPrefix") or ""
@@ -153,8 +155,8 @@ def _refuse_unsupported(settings: Settings) -> None:
         known = " and ".join(_EXTENSIONS)
         raise InvalidArgumentException(f"Millpond knows the compression formats {known}.")
     if settings["ProcessingConfiguration"].get("Enabled"):
-        for one in settings["ProcessingConfiguration"].get("Processors", []):
-            if one["Type"] not in _PROCESSORS:
+        for processor in settings["ProcessingConfiguration"].get("Processors", []):
+            if processor["Type"] not in _PROCESSORS:
                 raise InvalidArgumentException(
-                    f"Millpond has no processor {one['Type']}; there are {' and '.join(_PROCESSORS)}."
+                    f"Millpond has no processor {processor['Type']}; there are {' and '.join(_PROCESSORS)}."
                 )

@@ -45,9 +45,9 @@ class Position:
             If it is too old.
         """
         try:
-            arn, created, shard, after, given = json.loads(base64.b64decode(token, validate=True))
+            arn, created, shard, after, issued = json.loads(base64.b64decode(token, validate=True))
             position = cls(str(arn), float(created), str(shard), int(after))
-            age = time.time() - float(given)
+            age = time.time() - float(issued)
         except (ValueError, TypeError) as error:
             raise InvalidArgumentException("Invalid ShardIterator.") from error
         if age > VALID_SECONDS:
@@ -86,7 +86,7 @@ def start_of(shard: Shard, kind: str, request: Mapping[str, Any]) -> int:
                 "Must specify timestamp parameter for iterator of type AT_TIMESTAMP."
             )
         moment = since if isinstance(since, datetime) else datetime.fromtimestamp(float(since), UTC)
-        earlier = [one.sequence for one in shard.records if one.arrived < _aware(moment)]
+        earlier = [record.sequence for record in shard.records if record.arrived < _aware(moment)]
         return earlier[-1] if earlier else 0
     text = str(request.get("StartingSequenceNumber") or request.get("SequenceNumber") or "")
     if not text.isdecimal() or not text.isascii():

@@ -135,17 +135,18 @@ class KinesisPlane:
         }
 
     def list_streams(self, request: Request) -> Answer:
-        streams = sorted(self._streams.values(), key=lambda one: one.name)
+        streams = sorted(self._streams.values(), key=lambda stream: stream.name)
         start = request.get("NextToken") or request.get("ExclusiveStartStreamName") or ""
-        streams = [one for one in streams if one.name > start]
+        streams = [stream for stream in streams if stream.name > start]
         shown, rest = streams[: request.get("Limit") or 100], streams[request.get("Limit") or 100 :]
         names = ("StreamName", "StreamARN", "StreamStatus", "StreamModeDetails", "StreamCreationTimestamp")
         return {
-            "StreamNames": [one.name for one in shown],
+            "StreamNames": [stream.name for stream in shown],
             "HasMoreStreams": bool(rest),
             **({"NextToken": shown[-1].name} if rest else {}),
             "StreamSummaries": [
-                {name: value for name, value in one.describe().items() if name in names} for one in shown
+                {name: value for name, value in stream.describe().items() if name in names}
+                for stream in shown
             ],
         }
 
@@ -153,8 +154,10 @@ class KinesisPlane:
         streams = self._streams.values()
         return {
             "ShardLimit": 20_000,
-            "OpenShardCount": sum(len(one.shards.open) for one in streams if one.mode == "PROVISIONED"),
-            "OnDemandStreamCount": sum(one.mode == "ON_DEMAND" for one in streams),
+            "OpenShardCount": sum(
+                len(stream.shards.open) for stream in streams if stream.mode == "PROVISIONED"
+            ),
+            "OnDemandStreamCount": sum(stream.mode == "ON_DEMAND" for stream in streams),
             "OnDemandStreamCountLimit": 50,
         }
 
@@ -224,14 +227,14 @@ class KinesisPlane:
     def merge_shards(self, request: Request) -> Answer:
         with self._lock:
             stream = self._provisioned(request)
-            one = self._open_shard(stream, request["ShardToMerge"])
-            other = self._open_shard(stream, request["AdjacentShardToMerge"])
-            if one.last + 1 != other.first and other.last + 1 != one.first:
+            shard = self._open_shard(stream, request["ShardToMerge"])
+            adjacent = self._open_shard(stream, request["AdjacentShardToMerge"])
+            if shard.last + 1 != adjacent.first and adjacent.last + 1 != shard.first:
                 raise InvalidArgumentException(
-                    f"Shards {one.id} and {other.id} in stream {stream.name} under account "
+                    f"Shards {shard.id} and {adjacent.id} in stream {stream.name} under account "
                     f"{self._context.account_id} are not an adjacent pair of shards eligible for merging"
                 )
-            stream.shards.merge(one, other)
+            stream.shards.merge(shard, adjacent)
         return {}
 
     def update_shard_count(self, request: Request) -> Answer:
@@ -268,7 +271,9 @@ class KinesisPlane:
         put = [self._put(stream, entry) for entry in entries]
         return {
             "FailedRecordCount": 0,
-            "Records": [{"SequenceNumber": str(one.sequence), "ShardId": shard.id} for one, shard in put],
+            "Records": [
+                {"SequenceNumber": str(record.sequence), "ShardId": shard.id} for record, shard in put
+            ],
             **_encryption(stream),
         }
 
@@ -298,7 +303,7 @@ class KinesisPlane:
         taken = take(rest, limit, MAX_GET_BYTES)
         is_at_end = len(taken) == len(rest)
         answer: Answer = {
-            "Records": [_described(one, stream) for one in taken],
+            "Records": [_described(record, stream) for record in taken],
             "MillisBehindLatest": 0 if is_at_end else _age_ms(rest[len(taken)]),
         }
         if is_at_end and not shard.is_open:
@@ -401,9 +406,9 @@ class KinesisPlane:
         return {}
 
     def list_stream_consumers(self, request: Request) -> Answer:
-        consumers = sorted(self._stream(request).consumers.values(), key=lambda one: one.name)
+        consumers = sorted(self._stream(request).consumers.values(), key=lambda consumer: consumer.name)
         page, more = _PAGES.page(consumers, request)
-        return {"Consumers": [one.describe() for one in page], **more}
+        return {"Consumers": [consumer.describe() for consumer in page], **more}
 
     # Tags and policies
 
@@ -497,7 +502,7 @@ class KinesisPlane:
     def _shards_behind(self, stream: Stream, shard_id: str | None) -> list[Shard]:
         with self._lock:
             self._forget(stream)
-            return [one for one in stream.shards.all.values() if one.id > (shard_id or "")]
+            return [shard for shard in stream.shards.all.values() if shard.id > (shard_id or "")]
 
     def _consumer(self, request: Request) -> tuple[Stream, Consumer]:
         arn = request.get("ConsumerARN")
@@ -526,9 +531,9 @@ def _encryption(stream: Stream) -> dict[str, str]:
 
 def _children(stream: Stream, shard: Shard) -> list[Answer]:
     return [
-        {"ShardId": one.id, "ParentShards": one.parents, "HashKeyRange": one.describe()["HashKeyRange"]}
-        for one in stream.shards.all.values()
-        if shard.id in one.parents
+        {"ShardId": child.id, "ParentShards": child.parents, "HashKeyRange": child.describe()["HashKeyRange"]}
+        for child in stream.shards.all.values()
+        if shard.id in child.parents
     ]
 
 
@@ -550,10 +555,10 @@ def _number(text: str, name: str) -> int:
     return int(text)
 
 
-def _tag(tags: dict[str, str], given: Mapping[str, str]) -> None:
-    if len({**tags, **given}) > MAX_TAGS:
+def _tag(tags: dict[str, str], added: Mapping[str, str]) -> None:
+    if len({**tags, **added}) > MAX_TAGS:
         raise InvalidArgumentException(f"A stream has at most {MAX_TAGS} tags.")
-    tags.update(given)
+    tags.update(added)
 
 
 def _described_tags(tags: Mapping[str, str]) -> list[dict[str, str]]:

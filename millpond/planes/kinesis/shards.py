@@ -62,12 +62,12 @@ class Shard:
 
     def after(self, sequence: int) -> int:
         """Index of the first record behind a sequence number."""
-        return bisect_right(self.records, sequence, key=lambda one: one.sequence)
+        return bisect_right(self.records, sequence, key=lambda record: record.sequence)
 
     def trim(self, before: datetime) -> int:
         """Forget what is older; how many bytes that were."""
-        old = bisect_right(self.records, before, key=lambda one: one.arrived)
-        freed = sum(len(one.data) for one in self.records[:old])
+        old = bisect_right(self.records, before, key=lambda record: record.arrived)
+        freed = sum(len(record.data) for record in self.records[:old])
         del self.records[:old]
         return freed
 
@@ -115,10 +115,10 @@ class Shards:
     @property
     def open(self) -> list[Shard]:
         """Those that take records, by their ranges."""
-        return sorted((one for one in self.all.values() if one.is_open), key=lambda one: one.first)
+        return sorted((shard for shard in self.all.values() if shard.is_open), key=lambda shard: shard.first)
 
     def of_hash(self, key: int) -> Shard:
-        return next(one for one in self.open if one.first <= key <= one.last)
+        return next(shard for shard in self.open if shard.first <= key <= shard.last)
 
     def split(self, shard: Shard, at: int) -> None:
         """Close a shard and make two of its range; the second begins at a hash key."""
@@ -126,28 +126,28 @@ class Shards:
         self.add(shard.first, at - 1, [shard.id])
         self.add(at, shard.last, [shard.id])
 
-    def merge(self, one: Shard, other: Shard) -> None:
+    def merge(self, first: Shard, second: Shard) -> None:
         """Close two shards whose ranges touch, and make one of them."""
-        for shard in (one, other):
+        for shard in (first, second):
             self._close(shard)
-        self.add(min(one.first, other.first), max(one.last, other.last), [one.id, other.id])
+        self.add(min(first.first, second.first), max(first.last, second.last), [first.id, second.id])
 
     def resize(self, count: int) -> None:
         """Split the longest ranges, or merge neighbours, until there are as many open shards."""
         while (missing := count - len(self.open)) > 0:
-            for shard in sorted(self.open, key=lambda one: one.first - one.last)[:missing]:
+            for shard in sorted(self.open, key=lambda shard: shard.first - shard.last)[:missing]:
                 self.split(shard, (shard.first + shard.last + 1) // 2)
         while (surplus := len(self.open) - count) > 0:
             shards = self.open
             pairs = list(zip(shards[::2], shards[1::2], strict=False))
-            for one, other in pairs[:surplus]:
-                self.merge(one, other)
+            for first, second in pairs[:surplus]:
+                self.merge(first, second)
 
     def forget(self, retention: timedelta) -> int:
         """Trim every shard and drop those that closed before; how many bytes that were."""
         before = datetime.now(UTC) - retention
         freed = sum(shard.trim(before) for shard in self.all.values())
-        for shard in [one for one in self.all.values() if one.closed and one.closed < before]:
+        for shard in [shard for shard in self.all.values() if shard.closed and shard.closed < before]:
             del self.all[shard.id]
         return freed
 
