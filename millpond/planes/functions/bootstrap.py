@@ -49,10 +49,10 @@ def client_context(text: str | None) -> Any:
     """What a caller gave as ``ClientContext``, as an object; None without."""
     if not text:
         return None
-    given = json.loads(text)
-    context = types.SimpleNamespace(custom=given.get("custom"), env=given.get("env"), client=None)
-    if given.get("client"):
-        context.client = types.SimpleNamespace(**given["client"])
+    members = json.loads(text)
+    context = types.SimpleNamespace(custom=members.get("custom"), env=members.get("env"), client=None)
+    if members.get("client"):
+        context.client = types.SimpleNamespace(**members["client"])
     return context
 
 

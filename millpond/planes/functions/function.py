@@ -75,13 +75,13 @@ def process_environment(function: FunctionVersion, interpreter: Interpreter, own
     Paths that are fixed on AWS are the machine's own here: ``LAMBDA_TASK_ROOT`` for ``/var/task``,
     ``TMPDIR`` for ``/tmp``, and layers on the language's search path for ``/opt``.
     """
-    given = dict(function.environment)
+    own = dict(function.environment)
     return {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "LANG": "C.UTF-8",
         "TZ": ":UTC",
         "PYTHONDONTWRITEBYTECODE": "1",
-        **given,
+        **own,
         "_HANDLER": function.handler,
         "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}",
         "AWS_LAMBDA_FUNCTION_NAME": function.name,
@@ -91,7 +91,7 @@ def process_environment(function: FunctionVersion, interpreter: Interpreter, own
         "LAMBDA_RUNTIME_DIR": str(interpreter.bootstrap.parent),
         "HOME": str(own_dir),
         "TMPDIR": str(own_dir),
-        **interpreter.search_path(function.layers, given),
+        **interpreter.search_path(function.layers, own),
     }
 
 

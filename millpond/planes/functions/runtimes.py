@@ -36,8 +36,8 @@ class Runtime:
 
 
 RUNTIMES: Mapping[str, Runtime] = {
-    one.name: one
-    for one in (
+    runtime.name: runtime
+    for runtime in (
         *(Runtime(f"python3.{minor}", f"3.{minor}") for minor in range(9, 15)),
         *(Runtime(f"nodejs{major}.x", str(major)) for major in (18, 20, 22, 24)),
     )
@@ -84,14 +84,14 @@ class Interpreter:
             str(channel),
         ]
 
-    def search_path(self, layers: Sequence[Path], given: Mapping[str, str]) -> dict[str, str]:
+    def search_path(self, layers: Sequence[Path], environment: Mapping[str, str]) -> dict[str, str]:
         """The variable by which the language finds the packages of layers, the first layer first.
 
         Parameters
         ----------
         layers : sequence of Path
             The unzipped layers.
-        given : mapping
+        environment : mapping
             The function's own variables: what it sets itself comes last.
         """
         version = self.runtime.version
@@ -99,10 +99,10 @@ class Interpreter:
             name, below = "PYTHONPATH", ("python", f"python/lib/python{version}/site-packages")
         else:
             name, below = "NODE_PATH", (f"nodejs/node{version}/node_modules", "nodejs/node_modules")
-        found = [str(layer / folder) for layer in layers for folder in below]
-        found += [str(self.modules)] if self.modules else []
-        found += [given[name]] if name in given else []
-        return {name: ":".join(found)} if found else {}
+        directories = [str(layer / folder) for layer in layers for folder in below]
+        directories += [str(self.modules)] if self.modules else []
+        directories += [environment[name]] if name in environment else []
+        return {name: ":".join(directories)} if directories else {}
 
 
 # Without them import statements are not resolved by NODE_PATH: releases before 18.19 know no other way.

@@ -171,10 +171,10 @@ _SERVICES = {
 
 
 def _needed(target: Target, group: str, *names: str) -> dict[str, Any]:
-    given = target.get(group) or {}
-    if lacking := [name for name in names if not given.get(name)]:
+    parameters = target.get(group) or {}
+    if lacking := [name for name in names if not parameters.get(name)]:
         raise ValueError(f"{group} must have {', '.join(lacking)}")
-    return {name: given[name] for name in names}
+    return {name: parameters[name] for name in names}
 
 
 def _universal(service: str, operation: str, content: str) -> Call:
@@ -188,7 +188,7 @@ def _universal(service: str, operation: str, content: str) -> Call:
     return Call(name, xform_name(operation_name), _members(name, operation_name, parameters))
 
 
-def _members(service: str, operation: str, given: Mapping[str, Any]) -> dict[str, Any]:
+def _members(service: str, operation: str, members: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters as the API writes them: a target writes each with a capital."""
     try:
         model = get_session().get_service_model(service)
@@ -198,6 +198,6 @@ def _members(service: str, operation: str, given: Mapping[str, Any]) -> dict[str
         raise ValueError(f"{service} has no operation {operation}")
     shape: Any = model.operation_model(operation).input_shape
     names = {name.lower(): name for name in (shape.members if shape else ())}
-    if unknown := [name for name in given if name.lower() not in names]:
+    if unknown := [name for name in members if name.lower() not in names]:
         raise ValueError(f"{service}:{operation} has no parameter {', '.join(unknown)}")
-    return {names[name.lower()]: value for name, value in given.items()}
+    return {names[name.lower()]: value for name, value in members.items()}

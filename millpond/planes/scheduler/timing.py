@@ -52,8 +52,8 @@ class Timing:
             moment = datetime.fromisoformat(once[1]).replace(tzinfo=zone).astimezone(UTC)
             return moment if moment > after else None
         earliest = max(after, self.start - _TICK) if self.start else after
-        found = self._recurring(earliest, zone)
-        return None if found is None or (self.end and found > self.end) else found
+        instant = self._recurring(earliest, zone)
+        return None if instant is None or (self.end and instant > self.end) else instant
 
     def _recurring(self, after: datetime, zone: ZoneInfo) -> datetime | None:
         if rate := _RATE.fullmatch(self.expression):
@@ -64,5 +64,5 @@ class Timing:
             return base + max(0, (after - base) // period + 1) * period
         # Read as the clock on the wall of that time zone shows it.
         wall = after.astimezone(zone).replace(tzinfo=UTC)
-        found = parse_schedule(self.expression).after(wall)
-        return None if found is None else found.replace(tzinfo=zone).astimezone(UTC)
+        wall_time = parse_schedule(self.expression).after(wall)
+        return None if wall_time is None else wall_time.replace(tzinfo=zone).astimezone(UTC)
