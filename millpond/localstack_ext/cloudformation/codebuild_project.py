@@ -110,10 +110,12 @@ class CodeBuildProjectProvider(ResourceProvider[Properties]):
 
     def read(self, request: ResourceRequest[Properties]) -> ProgressEvent[Properties]:
         name = request.desired_state["Name"]
-        found = request.aws_client_factory.codebuild.batch_get_projects(names=[name])["projects"]
-        if not found:
+        projects = request.aws_client_factory.codebuild.batch_get_projects(names=[name])["projects"]
+        if not projects:
             return self._failed(request, f"Project {name} was not found")
-        return ProgressEvent(status=OperationStatus.SUCCESS, resource_model=to_cloudformation(dict(found[0])))
+        return ProgressEvent(
+            status=OperationStatus.SUCCESS, resource_model=to_cloudformation(dict(projects[0]))
+        )
 
     def _succeeded(
         self, request: ResourceRequest[Properties], project: Properties

@@ -53,10 +53,10 @@ class Answers:
     def put(self, request_id: str, body: bytes) -> bool:
         """Keep the first answer to a request; whether anybody waits for it."""
         with self._lock:
-            found = self._waiting.get(request_id)
-            if found is None:
+            waiting = self._waiting.get(request_id)
+            if waiting is None:
                 return False
-            event, bodies = found
+            event, bodies = waiting
             bodies.append(body)
         event.set()
         return True
@@ -107,47 +107,51 @@ class CustomProvider(ResourceProvider[Properties]):
     }
 
     def create(self, request: ResourceRequest[Properties]) -> ProgressEvent[Properties]:
-        given = _given(request.desired_state)
-        event = {"RequestType": "Create", "ResourceProperties": _texts(given)}
+        properties = _properties_of(request.desired_state)
+        event = {"RequestType": "Create", "ResourceProperties": _texts(properties)}
         return self._asked(
-            request, given, event, made_up_name(request.stack_name, request.logical_resource_id)
+            request, properties, event, made_up_name(request.stack_name, request.logical_resource_id)
         )
 
     def update(self, request: ResourceRequest[Properties]) -> ProgressEvent[Properties]:
         old = dict(request.previous_state or {})
-        given, before = _given(request.desired_state), _given(old)
-        if given.get("ServiceToken") != before.get("ServiceToken"):
+        properties, before = _properties_of(request.desired_state), _properties_of(old)
+        if properties.get("ServiceToken") != before.get("ServiceToken"):
             return _failed(old, "Modifying service token is not allowed.")
         event = {
             "RequestType": "Update",
             "PhysicalResourceId": old[PHYSICAL_ID],
-            "ResourceProperties": _texts(given),
+            "ResourceProperties": _texts(properties),
             "OldResourceProperties": _texts(before),
         }
-        return self._asked(request, given, event, old[PHYSICAL_ID])
+        return self._asked(request, properties, event, old[PHYSICAL_ID])
 
     def delete(self, request: ResourceRequest[Properties]) -> ProgressEvent[Properties]:
         old = dict(request.previous_state or request.desired_state)
-        given = _given(old)
+        properties = _properties_of(old)
         event = {
             "RequestType": "Delete",
             "PhysicalResourceId": old.get(PHYSICAL_ID),
-            "ResourceProperties": _texts(given),
+            "ResourceProperties": _texts(properties),
         }
-        result = self._asked(request, given, event, str(old.get(PHYSICAL_ID)))
+        result = self._asked(request, properties, event, str(old.get(PHYSICAL_ID)))
         return (
             result if result.status is OperationStatus.FAILED else ProgressEvent(OperationStatus.SUCCESS, {})
         )
 
     def _asked(
-        self, request: ResourceRequest[Properties], given: Properties, event: Properties, physical_id: str
+        self,
+        request: ResourceRequest[Properties],
+        properties: Properties,
+        event: Properties,
+        physical_id: str,
     ) -> ProgressEvent[Properties]:
-        model = {**given, GIVEN: given, PHYSICAL_ID: physical_id}
-        if "ServiceToken" not in given:
+        model = {**properties, GIVEN: properties, PHYSICAL_ID: physical_id}
+        if "ServiceToken" not in properties:
             message = "Properties validation failed: required key [ServiceToken] not found"
-            return ProgressEvent(OperationStatus.FAILED, dict(given), message=message)
+            return ProgressEvent(OperationStatus.FAILED, dict(properties), message=message)
         try:
-            answer = _ask(request, given, event)
+            answer = _ask(request, properties, event)
         except (Unanswered, ClientError) as error:
             return _failed(model, str(error))
         model[PHYSICAL_ID] = answer.get("PhysicalResourceId") or physical_id
@@ -163,7 +167,7 @@ class CustomProvider(ResourceProvider[Properties]):
         )
 
 
-def _ask(request: ResourceRequest[Properties], given: Properties, event: Properties) -> Properties:
+def _ask(request: ResourceRequest[Properties], properties: Properties, event: Properties) -> Properties:
     """The answer to a request; the first that comes counts.
 
     Raises
@@ -174,7 +178,7 @@ def _ask(request: ResourceRequest[Properties], given: Properties, event: Propert
         If there is no such function or topic.
     """
     request_id = str(uuid4())
-    token = str(given["ServiceToken"])
+    token = str(properties["ServiceToken"])
     message = json.dumps(
         {
             **event,
@@ -196,7 +200,7 @@ def _ask(request: ResourceRequest[Properties], given: Properties, event: Propert
             request.aws_client_factory.lambda_.invoke(
                 FunctionName=token, InvocationType="Event", Payload=message.encode()
             )
-        seconds = float(given.get("ServiceTimeout") or _SECONDS)
+        seconds = float(properties.get("ServiceTimeout") or _SECONDS)
     except BaseException:
         ANSWERS.take(request_id, 0)
         raise
@@ -232,7 +236,7 @@ def read_answer(body: bytes) -> Properties:
     return answer
 
 
-def _given(model: Mapping[str, Any]) -> Properties:
+def _properties_of(model: Mapping[str, Any]) -> Properties:
     """The properties of the template."""
     return dict(model.get(GIVEN, model))
 

@@ -33,18 +33,18 @@ def differences(
         ``PropertyDifference`` of the API.
     """
     hidden = [schemas.members(pointer) for pointer in schema.get("writeOnlyProperties") or ()]
-    found = []
+    result = []
     for name, value in expected.items():
         if name == "Tags" and name not in actual:
             continue
-        found += list(_between(value, actual.get(name), [name], hidden))
-    return found
+        result += list(_between(value, actual.get(name), [name], hidden))
+    return result
 
 
 def _between(
     expected: Any, actual: Any, path: list[str], hidden: list[list[str]]
 ) -> Iterator[dict[str, str]]:
-    if any(_covers(one, path) for one in hidden):
+    if any(_covers(pointer, path) for pointer in hidden):
         return
     actual = _unwritten(expected, actual)
     if isinstance(expected, Mapping) and isinstance(actual, Mapping):
@@ -52,7 +52,7 @@ def _between(
         for name, value in expected.items():
             yield from _between(value, named.get(str(name).lower()), [*path, str(name)], hidden)
     elif isinstance(expected, list) and isinstance(actual, list) and len(expected) == len(actual):
-        if all(isinstance(one, Mapping | list) for one in expected):
+        if all(isinstance(item, Mapping | list) for item in expected):
             for index, (was, now) in enumerate(zip(expected, actual, strict=True)):
                 yield from _between(was, now, [*path, str(index)], hidden)
         elif sorted(map(_text, expected)) != sorted(map(_text, actual)):
@@ -65,7 +65,7 @@ def _between(
 
 def _covers(pointer: list[str], path: list[str]) -> bool:
     return len(pointer) <= len(path) and all(
-        one in ("*", name) for one, name in zip(pointer, path, strict=False)
+        step in ("*", name) for step, name in zip(pointer, path, strict=False)
     )
 
 

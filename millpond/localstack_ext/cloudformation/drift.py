@@ -41,13 +41,13 @@ def drift_of(stack: Any, name: str) -> dict[str, Any]:
         status = "DELETED" if event.error_code == "NotFound" else "UNKNOWN"
         return {**drift, **shown, "StackResourceDriftStatus": status, "PropertyDifferences": []}
     actual = {key: value for key, value in event.resource_model.items() if key in expected}
-    found = differences(provider.SCHEMA, expected, actual)
+    property_differences = differences(provider.SCHEMA, expected, actual)
     return {
         **drift,
         **shown,
         "ActualProperties": json.dumps(actual, default=str),
-        "PropertyDifferences": found,
-        "StackResourceDriftStatus": "MODIFIED" if found else "IN_SYNC",
+        "PropertyDifferences": property_differences,
+        "StackResourceDriftStatus": "MODIFIED" if property_differences else "IN_SYNC",
     }
 
 

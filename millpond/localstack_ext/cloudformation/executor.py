@@ -95,7 +95,11 @@ class RollingBackExecutor(ChangeSetModelExecutor):
             for deferred in reversed(self._deferred_actions):
                 deferred.action()
         status = StackStatus.UPDATE_COMPLETE if self._is_update else StackStatus.CREATE_COMPLETE
-        kept = {name: one for name, one in self.resources.items() if one.get("ResourceStatus") in _DONE}
+        kept = {
+            name: resource
+            for name, resource in self.resources.items()
+            if resource.get("ResourceStatus") in _DONE
+        }
         return Outcome(status, kept, self.outputs, imports=frozenset(self._imports))
 
     def _make(self) -> str | None:
@@ -110,9 +114,9 @@ class RollingBackExecutor(ChangeSetModelExecutor):
             return str(error)
         return None
 
-    def create_resource_provider_payload(self, *given: Any, **named: Any) -> Any:
+    def create_resource_provider_payload(self, *args: Any, **named: Any) -> Any:
         """What a provider is told; its calls are those of who changes the stack."""
-        payload: Any = super().create_resource_provider_payload(*given, **named)
+        payload: Any = super().create_resource_provider_payload(*args, **named)
         acting = getattr(self._change_set.stack, "acting", None)
         if payload is not None and acting:
             payload["requestData"]["callerCredentials"] |= {
@@ -135,10 +139,14 @@ class RollingBackExecutor(ChangeSetModelExecutor):
         stack = self._change_set.stack
         store = get_cloudformation_store(stack.account_id, stack.region_name)
         others = [
-            one for one in store.stacks_v2.values() if one is not stack and one.status != "DELETE_COMPLETE"
+            other
+            for other in store.stacks_v2.values()
+            if other is not stack and other.status != "DELETE_COMPLETE"
         ]
         exported: dict[str, Any] = {
-            str(one["ExportName"]): one["OutputValue"] for one in self.outputs if "ExportName" in one
+            str(output["ExportName"]): output["OutputValue"]
+            for output in self.outputs
+            if "ExportName" in output
         }
         for name, value in stack.resolved_exports.items():
             if exported.get(name) == value:
@@ -307,10 +315,10 @@ class RollingBackExecutor(ChangeSetModelExecutor):
 
     def _physical_id_of(self, name: str) -> str | None:
         for resource in (self.resources.get(name), self._before_resolved_resources.get(name)):
-            if resource and (found := resource.get("PhysicalResourceId")):
-                return str(found)
-            if resource and (found := (resource.get("Properties") or {}).get(PHYSICAL_ID)):
-                return str(found)
+            if resource and (identifier := resource.get("PhysicalResourceId")):
+                return str(identifier)
+            if resource and (identifier := (resource.get("Properties") or {}).get(PHYSICAL_ID)):
+                return str(identifier)
         return None
 
     def _execute_resource_action(  # type: ignore[override]
@@ -328,8 +336,8 @@ class RollingBackExecutor(ChangeSetModelExecutor):
             deferred.action()
         left = sorted(
             name
-            for name, one in self.resources.items()
-            if one.get("ResourceStatus") == ResourceStatus.DELETE_FAILED
+            for name, resource in self.resources.items()
+            if resource.get("ResourceStatus") == ResourceStatus.DELETE_FAILED
         )
         if not left:
             return Outcome(StackStatus.DELETE_COMPLETE, {})
@@ -343,7 +351,7 @@ class RollingBackExecutor(ChangeSetModelExecutor):
         before: dict[str, Any] = dict(stack.resolved_resources)
         if self._on_failure == DO_NOTHING:
             status = StackStatus.UPDATE_FAILED if self._is_update else StackStatus.CREATE_FAILED
-            made = {name: one for name, one in self.resources.items() if self._is_there(one)}
+            made = {name: resource for name, resource in self.resources.items() if self._is_there(resource)}
             left = tuple(made) if not self._is_update else ()
             return Outcome(status, {**before, **made}, reason=reason, left=left)
         prefix = "UPDATE_ROLLBACK" if self._is_update else "ROLLBACK"

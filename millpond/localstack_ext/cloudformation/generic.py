@@ -85,14 +85,14 @@ class GenericProvider(ResourceProvider[Properties]):
     def read(self, request: ResourceRequest[Properties]) -> ProgressEvent[Properties]:
         """The resource as the service describes it, in the properties that the request names."""
         try:
-            found = self._described(request, dict(request.desired_state))
+            properties = self._described(request, dict(request.desired_state))
         except (ClientError, BotoCoreError) as error:
             if is_not_found(error):
                 return ProgressEvent(status=OperationStatus.FAILED, error_code="NotFound", message=str(error))
             return _failed(request, self._words(error))
-        if found is None:
+        if properties is None:
             raise NotImplementedError
-        return ProgressEvent(status=OperationStatus.SUCCESS, resource_model=found)
+        return ProgressEvent(status=OperationStatus.SUCCESS, resource_model=properties)
 
     def _made(self, request: ResourceRequest[Properties]) -> Properties:
         row, model = self._row, self._named(request, deepcopy(dict(request.desired_state)))
@@ -146,7 +146,7 @@ class GenericProvider(ResourceProvider[Properties]):
         """Add the attributes that the service tells."""
         if self._row.read is not None:
             described, _ = self._call(request, self._row.read, {**model, **context})
-            self._attributed(model, context, rows.value_at(described, self._row.found) or {})
+            self._attributed(model, context, rows.value_at(described, self._row.described_at) or {})
 
     def _named(
         self, request: ResourceRequest[Properties], model: Properties, old: Properties | None = None
@@ -155,14 +155,14 @@ class GenericProvider(ResourceProvider[Properties]):
         row = self._row
         if not row.name:
             return model
-        given = next((one for path in row.name if (one := rows.value_at(model, path))), None)
-        if given is None:
-            given = rows.value_at(old, row.name[0]) if old else None
-        if given is None:
-            given = made_up_name(request.stack_name, request.logical_resource_id)
-            given = given.lower() if row.plain else given
+        given_name = next((value for path in row.name if (value := rows.value_at(model, path))), None)
+        if given_name is None:
+            given_name = rows.value_at(old, row.name[0]) if old else None
+        if given_name is None:
+            given_name = made_up_name(request.stack_name, request.logical_resource_id)
+            given_name = given_name.lower() if row.plain else given_name
         for path in row.name:
-            model = rows.put_at(model, path, given)
+            model = rows.put_at(model, path, given_name)
         return model
 
     def _derived(self, request: ResourceRequest[Properties], model: Properties) -> Properties:
@@ -203,14 +203,14 @@ class GenericProvider(ResourceProvider[Properties]):
         if row.read is None:
             return None
         answer, used = self._call(request, row.read, {**model, **_context(request)})
-        found = rows.value_at(answer, row.found) or {}
+        resource = rows.value_at(answer, row.described_at) or {}
         # What it was found by is what it is; what the service does not tell is taken on trust.
         trusted = {name for name in used | row.derived | set(row.untold) if name in model} - set(row.shown)
         result = {name: model[name] for name in trusted}
-        lower = {name.lower(): value for name, value in found.items()}
+        lower = {name.lower(): value for name, value in resource.items()}
         for name in model.keys() - trusted:
             path = row.shown.get(name, name)
-            value = found if path == "" else lower.get(path.lower(), rows.value_at(found, path))
+            value = resource if path == "" else lower.get(path.lower(), rows.value_at(resource, path))
             if value is not None:
                 result[name] = value
         return result
@@ -314,6 +314,6 @@ def _tag_call(service: str, operation: str) -> Call:
     from botocore.session import get_session
 
     shape: Any = get_session().get_service_model(service).operation_model(operation).input_shape
-    arn = next(name for name, one in shape.members.items() if one.type_name == "string")
-    tags = next(name for name, one in shape.members.items() if one.type_name in ("map", "list"))
+    arn = next(name for name, member in shape.members.items() if member.type_name == "string")
+    tags = next(name for name, member in shape.members.items() if member.type_name in ("map", "list"))
     return Call(operation, {arn: "TaggedArn", tags: "Added" if operation == "TagResource" else "Removed"})

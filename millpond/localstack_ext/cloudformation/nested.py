@@ -52,12 +52,12 @@ class Former:
 def former(parent: Any, name: str) -> Former:
     """What the nested stack of a logical id is at this moment."""
     child = _child(parent, name)
-    given = {
-        key: str(one["given_value"])
-        for key, one in child.resolved_parameters.items()
-        if one.get("given_value") is not None
+    parameters = {
+        key: str(parameter["given_value"])
+        for key, parameter in child.resolved_parameters.items()
+        if parameter.get("given_value") is not None
     }
-    return Former(child.stack_id, child.template_body or "", given)
+    return Former(child.stack_id, child.template_body or "", parameters)
 
 
 def has_changed(parent: Any, name: str) -> bool:
@@ -72,7 +72,9 @@ def has_changed(parent: Any, name: str) -> bool:
 def has_changed_child(stack: Any) -> bool:
     """Whether the template of any nested stack of a stack is another."""
     return any(
-        has_changed(stack, name) for name, one in stack.resolved_resources.items() if one.get("Type") == KIND
+        has_changed(stack, name)
+        for name, resource in stack.resolved_resources.items()
+        if resource.get("Type") == KIND
     )
 
 
@@ -181,7 +183,7 @@ def _ended(stack: Any) -> str:
 
 
 def _outputs(stack: Any) -> dict[str, Any]:
-    return {one["OutputKey"]: one["OutputValue"] for one in stack.resolved_outputs}
+    return {output["OutputKey"]: output["OutputValue"] for output in stack.resolved_outputs}
 
 
 def _words(stack: Any, done: str) -> str:

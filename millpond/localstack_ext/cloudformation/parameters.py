@@ -40,7 +40,11 @@ class Lookup:
 
     def names_of(self, kind: str) -> list[str]:
         """The parameters of a type such as ``AWS::EC2::VPC::Id``, and of lists of it."""
-        return [name for name, one in self.declared.items() if one.get("Type") in (kind, f"List<{kind}>")]
+        return [
+            name
+            for name, declaration in self.declared.items()
+            if declaration.get("Type") in (kind, f"List<{kind}>")
+        ]
 
     def all_of(self, kind: str) -> list[str]:
         return [value for name in self.names_of(kind) for value in self._members(name)]
@@ -56,14 +60,14 @@ class Lookup:
         return value if isinstance(value, list) else [value]
 
 
-def check(template: Mapping[str, Any], given: Values, attribute: Attribute | None = None) -> None:
+def check(template: Mapping[str, Any], passed: Values, attribute: Attribute | None = None) -> None:
     """Refuse values that a template does not accept.
 
     Parameters
     ----------
     template : mapping
         The template.
-    given : mapping
+    passed : mapping
         Parameter to value; what is missing has its default.
     attribute : callable, optional
         Answers an attribute of a resource in the account, for the rule functions that ask for one.
@@ -74,9 +78,13 @@ def check(template: Mapping[str, Any], given: Values, attribute: Attribute | Non
         With the words that CloudFormation's user reads.
     """
     declared = template.get("Parameters") or {}
-    if unknown := sorted(set(given) - set(declared)):
+    if unknown := sorted(set(passed) - set(declared)):
         raise ParameterProblem(f"Parameters: [{', '.join(unknown)}] do not exist in the template")
-    values = {name: str(one["Default"]) for name, one in declared.items() if "Default" in one} | dict(given)
+    values = {
+        name: str(declaration["Default"])
+        for name, declaration in declared.items()
+        if "Default" in declaration
+    } | dict(passed)
     for name, value in values.items():
         _check_parameter(name, declared[name], value)
     resolved = {name: _members(declared[name], value) for name, value in values.items()}
@@ -86,16 +94,16 @@ def check(template: Mapping[str, Any], given: Values, attribute: Attribute | Non
 
 def _check_parameter(name: str, declared: Mapping[str, Any], value: str) -> None:
     members = _members(declared, value)
-    for one in members if isinstance(members, list) else [members]:
-        if (reason := _refusal(declared, one)) is not None:
+    for member in members if isinstance(members, list) else [members]:
+        if (reason := _refusal(declared, member)) is not None:
             note = declared.get("ConstraintDescription") or reason
             raise ParameterProblem(f"Parameter {name} failed to satisfy constraint: {note}")
 
 
 def _refusal(declared: Mapping[str, Any], value: str) -> str | None:
     allowed = declared.get("AllowedValues")
-    if allowed is not None and value not in [str(one) for one in allowed]:
-        return f"must be one of: {', '.join(str(one) for one in allowed)}"
+    if allowed is not None and value not in [str(option) for option in allowed]:
+        return f"must be one of: {', '.join(str(option) for option in allowed)}"
     pattern = declared.get("AllowedPattern")
     if pattern is not None and not _is_of(pattern, value):
         return f"must match pattern {pattern}"
@@ -129,7 +137,7 @@ def _number_refusal(declared: Mapping[str, Any], value: str) -> str | None:
 def _members(declared: Mapping[str, Any], value: str) -> str | list[str]:
     kind = declared.get("Type", "String")
     if kind == "CommaDelimitedList" or kind.startswith("List<"):
-        return [one.strip() for one in value.split(",")] if value else []
+        return [item.strip() for item in value.split(",")] if value else []
     return value
 
 
@@ -145,7 +153,7 @@ def _check_rule(name: str, rule: Mapping[str, Any], lookup: Lookup) -> None:
 def evaluate(expression: Any, lookup: Lookup) -> Any:
     """The value of an expression in a rule."""
     if isinstance(expression, list):
-        return [evaluate(one, lookup) for one in expression]
+        return [evaluate(item, lookup) for item in expression]
     if not isinstance(expression, Mapping):
         return expression
     [(function, argument)] = expression.items()
@@ -165,8 +173,8 @@ def _value_of_all(lookup: Lookup, arguments: Any) -> list[str]:
 _FUNCTIONS: Mapping[str, Callable[[Lookup, Any], Any]] = {
     "Fn::And": lambda _, conditions: all(conditions),
     "Fn::Contains": lambda _, arguments: arguments[1] in arguments[0],
-    "Fn::EachMemberEquals": lambda _, arguments: all(one == arguments[1] for one in arguments[0]),
-    "Fn::EachMemberIn": lambda _, arguments: all(one in arguments[1] for one in arguments[0]),
+    "Fn::EachMemberEquals": lambda _, arguments: all(member == arguments[1] for member in arguments[0]),
+    "Fn::EachMemberIn": lambda _, arguments: all(member in arguments[1] for member in arguments[0]),
     "Fn::Equals": lambda _, arguments: str(arguments[0]) == str(arguments[1]),
     "Fn::Not": lambda _, conditions: not conditions[0],
     "Fn::Or": lambda _, conditions: any(conditions),

@@ -112,9 +112,9 @@ class SettledProvider(HonestProvider):
         event = self._inner.create(request)
         if event.status is not OperationStatus.SUCCESS:
             return event
-        given = self._read_only | self._create_only
+        identifying = self._read_only | self._create_only
         model = {
-            name: value for name, value in (event.resource_model or {}).items() if name in given
+            name: value for name, value in (event.resource_model or {}).items() if name in identifying
         } | wanted
         try:
             self._settling.settle(request.aws_client_factory, model, {})
@@ -155,8 +155,8 @@ def execute_action(self: Any, resource_provider: Any, raw_payload: Any) -> Progr
         kind = raw_payload.get("resourceType") or request.logical_resource_id
         return _failed(request, f"{kind} is not available in Millpond as it is declared ({_LISTED})")
     except ClientError as error:
-        told = error.response["Error"]
-        said = f'Resource handler returned message: "{told.get("Message", "")}" ({told["Code"]})'
+        answer = error.response["Error"]
+        said = f'Resource handler returned message: "{answer.get("Message", "")}" ({answer["Code"]})'
         return _failed(request, said)
     except Exception as error:
         LOG.warning("%s of %s broke off", raw_payload["action"], request.logical_resource_id, exc_info=True)
@@ -185,8 +185,8 @@ def try_load_resource_provider(theirs: Any, resource_type: str) -> Any:
         return CustomProvider()
     if resource_type == NestedStackProvider.TYPE:
         return NestedStackProvider()
-    if (found := _generic(resource_type)) is not None:
-        return found
+    if (provider := _generic(resource_type)) is not None:
+        return provider
     if (own := _OWN.get(resource_type)) is not None:
         return HonestProvider(own())
     inner = None if resource_type in _WITHOUT_SERVER else theirs(resource_type)

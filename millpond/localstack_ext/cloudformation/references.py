@@ -38,7 +38,7 @@ def resolve(text: str, lookup: Lookup) -> str:
     lookup : callable
         The value of a reference: of a service's name, and of what follows it.
     """
-    return _REFERENCE.sub(lambda found: lookup(found[1], found[2]), text)
+    return _REFERENCE.sub(lambda match: lookup(match[1], match[2]), text)
 
 
 def lookup_of(account: str, region: str) -> Lookup:
@@ -59,8 +59,10 @@ def lookup_of(account: str, region: str) -> Lookup:
             if service == "secretsmanager":
                 return _secret(clients.secretsmanager, key)
         except ClientError as error:
-            told = error.response["Error"]
-            raise UnresolvedReferenceError(f"{{{{resolve:{service}:{key}}}}}: {told['Message']}") from error
+            details = error.response["Error"]
+            raise UnresolvedReferenceError(
+                f"{{{{resolve:{service}:{key}}}}}: {details['Message']}"
+            ) from error
         raise UnresolvedReferenceError(
             f"{{{{resolve:{service}:{key}}}}}: {service} is not a service of dynamic references."
         )

@@ -115,9 +115,11 @@ def lifecycle_rule(rule: Properties) -> Properties:
         days = int(abort["DaysAfterInitiation"])
         result["AbortIncompleteMultipartUpload"] = {"DaysAfterInitiation": days}
     if transitions := rule.get("Transitions"):
-        result["Transitions"] = [_transition(one, "Days") for one in transitions]
+        result["Transitions"] = [_transition(transition, "Days") for transition in transitions]
     if transitions := rule.get("NoncurrentVersionTransitions"):
-        result["NoncurrentVersionTransitions"] = [_transition(one, "NoncurrentDays") for one in transitions]
+        result["NoncurrentVersionTransitions"] = [
+            _transition(transition, "NoncurrentDays") for transition in transitions
+        ]
     return result
 
 
@@ -217,7 +219,7 @@ def _role_policies(iam: IAMClient, model: Properties, old: Properties) -> None:
         iam.attach_role_policy(RoleName=name, PolicyArn=arn)
     for arn in sorted(had - wanted):
         iam.detach_role_policy(RoleName=name, PolicyArn=arn)
-    inline = {one["PolicyName"]: one["PolicyDocument"] for one in model.get("Policies") or []}
+    inline = {policy["PolicyName"]: policy["PolicyDocument"] for policy in model.get("Policies") or []}
     for policy, document in inline.items():
         iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=_policy(document))
     for policy in old.get("Policies") or []:
@@ -233,14 +235,16 @@ def managed_policy(clients: Any, model: Properties, old: Properties) -> None:
     if model["PolicyDocument"] != old["PolicyDocument"]:
         versions = iam.list_policy_versions(PolicyArn=arn)["Versions"]
         spare = sorted(
-            (one["CreateDate"], one["VersionId"]) for one in versions if not one["IsDefaultVersion"]
+            (version["CreateDate"], version["VersionId"])
+            for version in versions
+            if not version["IsDefaultVersion"]
         )
         if len(versions) >= 5:
             iam.delete_policy_version(PolicyArn=arn, VersionId=spare[0][1])
         document = _policy(model["PolicyDocument"])
         iam.create_policy_version(PolicyArn=arn, PolicyDocument=document, SetAsDefault=True)
     for kind, member in (("role", "RoleName"), ("user", "UserName"), ("group", "GroupName")):
-        wanted, had = (set(one.get(f"{kind.title()}s") or []) for one in (model, old))
+        wanted, had = (set(properties.get(f"{kind.title()}s") or []) for properties in (model, old))
         for name in sorted(wanted - had):
             getattr(iam, f"attach_{kind}_policy")(PolicyArn=arn, **{member: name})
         for name in sorted(had - wanted):
@@ -251,13 +255,13 @@ def security_group(clients: Any, model: Properties, old: Properties) -> None:
     """``AWS::EC2::SecurityGroup``; what it may reach is what the template says, if it says anything."""
     ec2, group = clients.ec2, model["GroupId"]
     for direction in ("Ingress", "Egress"):
-        wanted, had = (one.get(f"SecurityGroup{direction}") for one in (model, old))
+        wanted, had = (properties.get(f"SecurityGroup{direction}") for properties in (model, old))
         if wanted is None and not had:
             continue
         if wanted == had:
             continue
-        found = ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]
-        present = found["IpPermissions" if direction == "Ingress" else "IpPermissionsEgress"]
+        described = ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]
+        present = described["IpPermissions" if direction == "Ingress" else "IpPermissionsEgress"]
         if present:
             getattr(ec2, f"revoke_security_group_{direction.lower()}")(GroupId=group, IpPermissions=present)
         if rules := [ip_permission(rule) for rule in wanted or []]:
@@ -341,8 +345,8 @@ def rule(clients: Any, model: Properties, old: Properties) -> None:
     events.put_rule(Name=name, **wanted, **bus)
     if targets := model.get("Targets"):
         events.put_targets(Rule=name, Targets=targets, **bus)
-    ids = {one["Id"] for one in model.get("Targets") or []}
-    if gone := [one["Id"] for one in old.get("Targets") or [] if one["Id"] not in ids]:
+    ids = {target["Id"] for target in model.get("Targets") or []}
+    if gone := [target["Id"] for target in old.get("Targets") or [] if target["Id"] not in ids]:
         events.remove_targets(Rule=name, Ids=gone, **bus)
 
 

@@ -118,7 +118,7 @@ class Row:
     update: tuple[Call, ...] = ()
     then: tuple[Call, ...] = ()
     read: Call | None = None
-    found: str = ""
+    described_at: str = ""
     name: tuple[str, ...] = ()
     plain: bool = False
     attributes: Mapping[str, str] = field(default_factory=dict)
@@ -243,10 +243,10 @@ def _taken(source: Any, properties: _Used) -> Any:
         first, _, rest = source.partition(".")
         return value_at(properties.get(first), rest) if rest else properties.get(first)
     if isinstance(source, Mapping):
-        inner = {name: _taken(one, properties) for name, one in source.items()}
+        inner = {name: _taken(member, properties) for name, member in source.items()}
         return {name: value for name, value in inner.items() if value is not None} or None
     if isinstance(source, list):
-        items = [_taken(one, properties) for one in source]
+        items = [_taken(item, properties) for item in source]
         return None if None in items else items
     return source(properties)
 
@@ -263,7 +263,7 @@ def text_of(template: str, properties: Mapping[str, Any]) -> str:
 def physical_id(row: Row, properties: Mapping[str, Any]) -> str:
     """What ``Ref`` of a resource is."""
     parts = (value_at(properties, path) for path in row.ref)
-    return "|".join(",".join(map(str, one)) if isinstance(one, list) else str(one) for one in parts)
+    return "|".join(",".join(map(str, part)) if isinstance(part, list) else str(part) for part in parts)
 
 
 __all__ = [

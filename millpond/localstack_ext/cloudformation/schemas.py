@@ -19,8 +19,8 @@ _REGION = "us-east-1"
 @cache
 def known_types() -> Mapping[str, str]:
     """Every published type, with the name of the file that describes it."""
-    found: Mapping[str, str] = json.loads((_directory() / "providers" / f"{_REGION}.json").read_text())
-    return found
+    providers: Mapping[str, str] = json.loads((_directory() / "providers" / f"{_REGION}.json").read_text())
+    return providers
 
 
 @cache
@@ -33,8 +33,8 @@ def schema_of(kind: str) -> Mapping[str, Any]:
         If no such type is published.
     """
     name = known_types()[kind]
-    found: Mapping[str, Any] = json.loads((_directory() / "resources" / f"{name}.json").read_text())
-    return found
+    schema: Mapping[str, Any] = json.loads((_directory() / "resources" / f"{name}.json").read_text())
+    return schema
 
 
 def _directory() -> Path:

@@ -12,7 +12,9 @@ from millpond.planes.codebuild.operations import OPERATIONS as CODEBUILD
 from millpond.planes.common.operations import Answer, Operations
 from millpond.planes.glue.operations import OPERATIONS as GLUE
 
-_PLANES: Mapping[str, Operations] = {one.service: one for one in (ATHENA, CODEBUILD, GLUE)}
+_PLANES: Mapping[str, Operations] = {
+    operations.service: operations for operations in (ATHENA, CODEBUILD, GLUE)
+}
 
 
 def is_served(row: Row) -> bool:
@@ -24,8 +26,12 @@ def refused(row: Row) -> list[str]:
     """The operations of a row without which there is no resource, and which nobody answers."""
     if row.service not in _PLANES:
         return []
-    told = _answers(row.service)
-    return [one for one in (row.create.operation, row.delete.operation) if told[one] is Answer.REFUSED]
+    answers = _answers(row.service)
+    return [
+        operation
+        for operation in (row.create.operation, row.delete.operation)
+        if answers[operation] is Answer.REFUSED
+    ]
 
 
 @cache

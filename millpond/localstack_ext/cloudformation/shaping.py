@@ -49,7 +49,7 @@ def as_mapping(tags: Any) -> dict[str, str]:
         return {}
     if isinstance(tags, Mapping):
         return {str(key): str(value) for key, value in tags.items()}
-    return {_tag(one, "key"): _tag(one, "value") for one in tags}
+    return {_tag(tag, "key"): _tag(tag, "value") for tag in tags}
 
 
 def _tag(tag: Mapping[str, Any], part: str) -> str:

@@ -187,14 +187,14 @@ class StackProvider(CloudformationProviderV2):
     def list_imports(self, context: RequestContext, request: Any) -> Any:  # type: ignore[override]
         store = get_cloudformation_store(context.account_id, context.region)
         name = request["ExportName"]
-        found = [
-            one.stack_name
-            for one in store.stacks_v2.values()
-            if one.status != StackStatus.DELETE_COMPLETE and name in getattr(one, "imports", ())
+        importing = [
+            other.stack_name
+            for other in store.stacks_v2.values()
+            if other.status != StackStatus.DELETE_COMPLETE and name in getattr(other, "imports", ())
         ]
-        if not found:
+        if not importing:
             raise refused(f"Export '{name}' is not imported by any stack.")
-        return {"Imports": sorted(found)}
+        return {"Imports": sorted(importing)}
 
     @handler("DescribeEvents", expand=False)
     def describe_events(self, context: RequestContext, request: Any) -> Any:  # type: ignore[override]
@@ -208,9 +208,9 @@ class StackProvider(CloudformationProviderV2):
             stack = _find(context, name) if name else None
         if stack is None:
             raise refused(f"Stack [{name or change}] does not exist")
-        events = [_operation_event(one) for one in stack.events]
+        events = [_operation_event(event) for event in stack.events]
         if (request.get("Filters") or {}).get("FailedEvents"):
-            events = [one for one in events if one["EventType"] == "PROVISIONING_ERROR"]
+            events = [event for event in events if event["EventType"] == "PROVISIONING_ERROR"]
         return {"OperationEvents": events}
 
     @handler("DetectStackDrift", expand=False)
@@ -218,15 +218,22 @@ class StackProvider(CloudformationProviderV2):
         stack: Any = _existing(context, request["StackName"])
         _refuse_busy(stack)
         names = request.get("LogicalResourceIds") or list(stack.resolved_resources)
-        found = [drift_of(stack, name) for name in names]
-        status = "DRIFTED" if any(one["StackResourceDriftStatus"] in _DRIFTED for one in found) else "IN_SYNC"
-        stack.drifts = {**getattr(stack, "drifts", {}), **{one["LogicalResourceId"]: one for one in found}}
+        drifts = [drift_of(stack, name) for name in names]
+        status = (
+            "DRIFTED" if any(drift["StackResourceDriftStatus"] in _DRIFTED for drift in drifts) else "IN_SYNC"
+        )
+        stack.drifts = {
+            **getattr(stack, "drifts", {}),
+            **{drift["LogicalResourceId"]: drift for drift in drifts},
+        }
         stack.drift = {
             "StackId": stack.stack_id,
             "StackDriftDetectionId": str(uuid4()),
             "StackDriftStatus": status,
             "DetectionStatus": "DETECTION_COMPLETE",
-            "DriftedStackResourceCount": sum(one["StackResourceDriftStatus"] in _DRIFTED for one in found),
+            "DriftedStackResourceCount": sum(
+                drift["StackResourceDriftStatus"] in _DRIFTED for drift in drifts
+            ),
             "Timestamp": datetime.now(tz=UTC),
         }
         return {"StackDriftDetectionId": stack.drift["StackDriftDetectionId"]}
@@ -236,8 +243,8 @@ class StackProvider(CloudformationProviderV2):
         store = get_cloudformation_store(context.account_id, context.region)
         detection = request["StackDriftDetectionId"]
         for stack in store.stacks_v2.values():
-            if (found := getattr(stack, "drift", None)) and found["StackDriftDetectionId"] == detection:
-                return found
+            if (detected := getattr(stack, "drift", None)) and detected["StackDriftDetectionId"] == detection:
+                return detected
         raise refused(f"StackDriftDetectionId {detection} does not exist")
 
     @handler("DescribeStackResourceDrifts", expand=False)
@@ -246,7 +253,7 @@ class StackProvider(CloudformationProviderV2):
         drifts = getattr(_existing(context, request["StackName"]), "drifts", {})
         return {
             "StackResourceDrifts": [
-                one for one in drifts.values() if one["StackResourceDriftStatus"] in wanted
+                drift for drift in drifts.values() if drift["StackResourceDriftStatus"] in wanted
             ]
         }
 
@@ -370,7 +377,9 @@ def _changed(change_set: Any, changes: RollingBackExecutor) -> None:
     if outcome.is_made:
         stack.resolved_outputs = _described_outputs(outcome.outputs, change_set.processed_template)
         stack.resolved_exports = {
-            one["ExportName"]: one["OutputValue"] for one in outcome.outputs if one.get("ExportName")
+            output["ExportName"]: output["OutputValue"]
+            for output in outcome.outputs
+            if output.get("ExportName")
         }
         stack.imports = outcome.imports
         get_cloudformation_store(stack.account_id, stack.region_name).change_sets[
@@ -424,14 +433,14 @@ def _described_outputs(outputs: list[Any], template: Any) -> list[Any]:
     declared = (template or {}).get("Outputs") or {}
     return [
         {
-            **one,
+            **output,
             **{
                 key: value
-                for key, value in declared.get(one["OutputKey"], {}).items()
+                for key, value in declared.get(output["OutputKey"], {}).items()
                 if key == "Description"
             },
         }
-        for one in outputs
+        for output in outputs
     ]
 
 
@@ -454,12 +463,16 @@ def _checked(context: RequestContext, request: Any, text: str, stack: Any) -> di
         raise InsufficientCapabilitiesException("Requires capabilities : [CAPABILITY_AUTO_EXPAND]")
     known: Any = stack.resolved_parameters if stack is not None else {}
     values: dict[str, str] = {}
-    for one in request.get("Parameters") or []:
-        former = known.get(one["ParameterKey"], {})
-        value = former.get("given_value") if one.get("UsePreviousValue") else one.get("ParameterValue")
+    for parameter in request.get("Parameters") or []:
+        former = known.get(parameter["ParameterKey"], {})
+        value = (
+            former.get("given_value")
+            if parameter.get("UsePreviousValue")
+            else parameter.get("ParameterValue")
+        )
         if value is not None:
             # LocalStack keeps the number of a parameter of that type, not the text that was given.
-            values[one["ParameterKey"]] = str(value)
+            values[parameter["ParameterKey"]] = str(value)
     try:
         parameters.check(template, values, partial(_attribute, context))
     except parameters.ParameterProblem as problem:
@@ -485,7 +498,7 @@ def _has_changes(change_set: Any) -> bool:
 
 
 def _sorted(tags: Any) -> list[tuple[str, str]]:
-    return sorted((one["Key"], one["Value"]) for one in tags)
+    return sorted((tag["Key"], tag["Value"]) for tag in tags)
 
 
 def _policy(request: Mapping[str, Any]) -> str:
@@ -537,12 +550,12 @@ def _attribute(context: RequestContext, kind: str, value: str, name: str) -> str
     ec2 = connect_to(aws_access_key_id=context.account_id, region_name=context.region).ec2
     try:
         if kind == "AWS::EC2::VPC::Id":
-            found: Any = ec2.describe_vpcs(VpcIds=[value])["Vpcs"][0]
+            resource: Any = ec2.describe_vpcs(VpcIds=[value])["Vpcs"][0]
         else:
-            found = ec2.describe_subnets(SubnetIds=[value])["Subnets"][0]
+            resource = ec2.describe_subnets(SubnetIds=[value])["Subnets"][0]
     except ClientError as error:
         raise parameters.ParameterProblem(error.response["Error"].get("Message", str(error))) from error
-    return str(found[name])
+    return str(resource[name])
 
 
 def _find(context: RequestContext, name: str) -> Any:
@@ -555,8 +568,8 @@ def _find(context: RequestContext, name: str) -> Any:
 
 def _active(store: Any, name: str) -> Any:
     if stack_provider.is_stack_arn(name):
-        found = store.stacks_v2.get(name)
-        return found if found is not None and found.status != StackStatus.DELETE_COMPLETE else None
+        stack = store.stacks_v2.get(name)
+        return stack if stack is not None and stack.status != StackStatus.DELETE_COMPLETE else None
     return stack_provider.find_stack_v2(store, name)
 
 

@@ -37,20 +37,22 @@ def _connection_input(model: Properties) -> Properties:
 
 def _encryption(model: Properties) -> Properties:
     """The encryption of Glue's API, where what S3 has is a list with a name in the singular."""
-    given = dict(model["EncryptionConfiguration"])
-    if (on_s3 := given.pop("S3Encryptions", None)) is not None:
-        given["S3Encryption"] = on_s3 if isinstance(on_s3, list) else [on_s3]
-    return given
+    configuration = dict(model["EncryptionConfiguration"])
+    if (on_s3 := configuration.pop("S3Encryptions", None)) is not None:
+        configuration["S3Encryption"] = on_s3 if isinstance(on_s3, list) else [on_s3]
+    return configuration
 
 
 def _work_group_updates(model: Properties) -> Properties:
     """A workgroup's configuration as changes: what is not given is removed."""
-    given = dict(model.get("WorkGroupConfiguration") or {})
-    results = dict(given.pop("ResultConfiguration", None) or {})
+    configuration = dict(model.get("WorkGroupConfiguration") or {})
+    results = dict(configuration.pop("ResultConfiguration", None) or {})
     members = ("OutputLocation", "EncryptionConfiguration", "ExpectedBucketOwner", "AclConfiguration")
     updates = {**results, **{f"Remove{name}": True for name in members if name not in results}}
-    managed = given.pop("ManagedQueryResultsConfiguration", None)
-    cutoff = {} if "BytesScannedCutoffPerQuery" in given else {"RemoveBytesScannedCutoffPerQuery": True}
+    managed = configuration.pop("ManagedQueryResultsConfiguration", None)
+    cutoff = (
+        {} if "BytesScannedCutoffPerQuery" in configuration else {"RemoveBytesScannedCutoffPerQuery": True}
+    )
     defaults = {
         "EnforceWorkGroupConfiguration": True,
         "PublishCloudWatchMetricsEnabled": True,
@@ -58,7 +60,7 @@ def _work_group_updates(model: Properties) -> Properties:
     }
     return {
         **defaults,
-        **given,
+        **configuration,
         **cutoff,
         "ResultConfigurationUpdates": updates,
         **({"ManagedQueryResultsConfigurationUpdates": managed} if managed else {}),
@@ -69,9 +71,11 @@ def _definition(clients: Any, model: Properties) -> Properties:
     """The definition of a state machine, from the template or S3, with what is to be put into it."""
     if (place := model.get("DefinitionS3Location")) is not None:
         version = {"VersionId": place["Version"]} if "Version" in place else {}
-        found = clients.s3.get_object(Bucket=place["Bucket"], Key=place["Key"], **version)["Body"].read()
+        content = clients.s3.get_object(Bucket=place["Bucket"], Key=place["Key"], **version)["Body"].read()
         text = (
-            json.dumps(yaml.safe_load(found)) if place["Key"].endswith((".yaml", ".yml")) else found.decode()
+            json.dumps(yaml.safe_load(content))
+            if place["Key"].endswith((".yaml", ".yml"))
+            else content.decode()
         )
     elif "DefinitionString" in model:
         text = str(model["DefinitionString"])
@@ -101,8 +105,12 @@ def _routing(model: Properties) -> list[Properties]:
 def _weights(model: Properties) -> Properties:
     """The versions beside that of a function's alias; none, if none is given."""
     config = model.get("RoutingConfig") or {}
-    found = config.get("AdditionalVersionWeights") or []
-    return {"AdditionalVersionWeights": {one["FunctionVersion"]: one["FunctionWeight"] for one in found}}
+    weights = config.get("AdditionalVersionWeights") or []
+    return {
+        "AdditionalVersionWeights": {
+            weight["FunctionVersion"]: weight["FunctionWeight"] for weight in weights
+        }
+    }
 
 
 def _permission(model: Properties) -> list[Properties]:
@@ -151,7 +159,7 @@ GLUE: Mapping[str, Row] = {
         ref=("ConnectionInput.Name",),
         create=Call("CreateConnection", {"ConnectionInput": _connection_input}),
         read=Call("GetConnection", {"Name": "ConnectionInput.Name"}),
-        found="Connection",
+        described_at="Connection",
         shown={"ConnectionInput": ""},
         update=(
             Call(
@@ -170,7 +178,7 @@ GLUE: Mapping[str, Row] = {
         ref=("Name",),
         create=Call("CreateCrawler", {"Schedule": "Schedule.ScheduleExpression"}),
         read=Call("GetCrawler"),
-        found="Crawler",
+        described_at="Crawler",
         update=(Call("UpdateCrawler", {"Schedule": "Schedule.ScheduleExpression"}),),
         unset={
             "Classifiers": [],
@@ -190,7 +198,7 @@ GLUE: Mapping[str, Row] = {
         ref=("DatabaseName",),
         create=Call("CreateDatabase", {"DatabaseInput": _database_input}),
         read=Call("GetDatabase", {"Name": "DatabaseName"}),
-        found="Database",
+        described_at="Database",
         shown={"DatabaseInput": ""},
         update=(
             Call("UpdateDatabase", {"Name": "DatabaseName", "DatabaseInput": _database_input}, whole=True),
@@ -222,7 +230,7 @@ GLUE: Mapping[str, Row] = {
         ref=("Name",),
         create=Call("CreateJob"),
         read=Call("GetJob", {"JobName": "Name"}),
-        found="Job",
+        described_at="Job",
         update=(Call("UpdateJob", {"JobName": "Name", "JobUpdate": REST}, whole=True),),
         delete=Call("DeleteJob", {"JobName": "Name"}),
         arn=_glue("job"),
@@ -232,7 +240,7 @@ GLUE: Mapping[str, Row] = {
         ref=("DatabaseName", "TableName", "PartitionInput.Values"),
         create=Call("CreatePartition"),
         read=Call("GetPartition", {"PartitionValues": "PartitionInput.Values"}),
-        found="Partition",
+        described_at="Partition",
         shown={"PartitionInput": ""},
         update=(Call("UpdatePartition", {"PartitionValueList": "PartitionInput.Values"}, whole=True),),
         delete=Call("DeletePartition", {"PartitionValues": "PartitionInput.Values"}),
@@ -305,7 +313,7 @@ GLUE: Mapping[str, Row] = {
         ref=("TableInput.Name",),
         create=Call("CreateTable"),
         read=Call("GetTable", {"Name": "TableInput.Name"}),
-        found="Table",
+        described_at="Table",
         shown={"TableInput": ""},
         update=(Call("UpdateTable", {"Name": "TableInput.Name"}, whole=True),),
         delete=Call("DeleteTable", {"Name": "TableInput.Name"}),
@@ -315,7 +323,7 @@ GLUE: Mapping[str, Row] = {
         ref=("CatalogId", "DatabaseName", "TableName", "Type"),
         create=Call("CreateTableOptimizer"),
         read=Call("GetTableOptimizer"),
-        found="TableOptimizer",
+        described_at="TableOptimizer",
         update=(Call("UpdateTableOptimizer", whole=True),),
         delete=Call("DeleteTableOptimizer"),
         shown={"TableOptimizerConfiguration": "configuration"},
@@ -326,7 +334,7 @@ GLUE: Mapping[str, Row] = {
         ref=("Name",),
         create=Call("CreateTrigger"),
         read=Call("GetTrigger"),
-        found="Trigger",
+        described_at="Trigger",
         update=(Call("UpdateTrigger", {"Name": "Name", "TriggerUpdate": REST}, whole=True),),
         delete=Call("DeleteTrigger"),
         arn=_glue("trigger"),
@@ -346,7 +354,7 @@ GLUE: Mapping[str, Row] = {
         ref=("Name",),
         create=Call("CreateWorkflow"),
         read=Call("GetWorkflow"),
-        found="Workflow",
+        described_at="Workflow",
         update=(Call("UpdateWorkflow", whole=True),),
         delete=Call("DeleteWorkflow"),
         arn=_glue("workflow"),
@@ -359,7 +367,7 @@ ATHENA: Mapping[str, Row] = {
         ref=("Arn",),
         create=Call("CreateCapacityReservation"),
         read=Call("GetCapacityReservation"),
-        found="CapacityReservation",
+        described_at="CapacityReservation",
         update=(Call("UpdateCapacityReservation"),),
         delete=Call("DeleteCapacityReservation"),
         attributes={"Arn": "arn:{partition}:athena:{region}:{account}:capacity-reservation/{Name}"},
@@ -369,7 +377,7 @@ ATHENA: Mapping[str, Row] = {
         ref=("Name",),
         create=Call("CreateDataCatalog"),
         read=Call("GetDataCatalog"),
-        found="DataCatalog",
+        described_at="DataCatalog",
         update=(Call("UpdateDataCatalog", whole=True),),
         delete=Call("DeleteDataCatalog"),
         arn="arn:{partition}:athena:{region}:{account}:datacatalog/{Name}",
@@ -380,7 +388,7 @@ ATHENA: Mapping[str, Row] = {
         ref=("NamedQueryId",),
         create=Call("CreateNamedQuery"),
         read=Call("GetNamedQuery"),
-        found="NamedQuery",
+        described_at="NamedQuery",
         delete=Call("DeleteNamedQuery"),
     ),
     "AWS::Athena::PreparedStatement": Row(
@@ -388,7 +396,7 @@ ATHENA: Mapping[str, Row] = {
         ref=("StatementName", "WorkGroup"),
         create=Call("CreatePreparedStatement"),
         read=Call("GetPreparedStatement"),
-        found="PreparedStatement",
+        described_at="PreparedStatement",
         shown={"WorkGroup": "WorkGroupName"},
         update=(Call("UpdatePreparedStatement", whole=True),),
         delete=Call("DeletePreparedStatement"),
@@ -399,7 +407,7 @@ ATHENA: Mapping[str, Row] = {
         create=Call("CreateWorkGroup", {"Configuration": "WorkGroupConfiguration"}),
         then=(Call("UpdateWorkGroup", {"WorkGroup": "Name", "State": "State"}, frozenset({"State"})),),
         read=Call("GetWorkGroup", {"WorkGroup": "Name"}),
-        found="WorkGroup",
+        described_at="WorkGroup",
         shown={"WorkGroupConfiguration": "Configuration"},
         update=(Call("UpdateWorkGroup", _WORK_GROUP_CHANGE, whole=True),),
         unset={"Description": "", "State": "ENABLED"},
@@ -553,7 +561,7 @@ MONITORING: Mapping[str, Row] = {
         ref=("AlarmName",),
         create=Call("PutMetricAlarm"),
         read=Call("DescribeAlarms", {"AlarmNames": ["AlarmName"]}),
-        found="MetricAlarms.0",
+        described_at="MetricAlarms.0",
         update=(Call("PutMetricAlarm", whole=True),),
         delete=Call("DeleteAlarms", {"AlarmNames": ["AlarmName"]}),
         attributes={"Arn": "arn:{partition}:cloudwatch:{region}:{account}:alarm:{AlarmName}"},
@@ -564,7 +572,7 @@ MONITORING: Mapping[str, Row] = {
         ref=("AlarmName",),
         create=Call("PutCompositeAlarm"),
         read=Call("DescribeAlarms", {"AlarmNames": ["AlarmName"], "AlarmTypes": Always(["CompositeAlarm"])}),
-        found="CompositeAlarms.0",
+        described_at="CompositeAlarms.0",
         update=(Call("PutCompositeAlarm", whole=True),),
         delete=Call("DeleteAlarms", {"AlarmNames": ["AlarmName"]}),
         attributes={"Arn": "arn:{partition}:cloudwatch:{region}:{account}:alarm:{AlarmName}"},
@@ -615,7 +623,7 @@ MONITORING: Mapping[str, Row] = {
         read=Call(
             "DescribeMetricFilters", {"logGroupName": "LogGroupName", "filterNamePrefix": "FilterName"}
         ),
-        found="metricFilters.0",
+        described_at="metricFilters.0",
         update=(Call("PutMetricFilter", whole=True),),
         delete=Call("DeleteMetricFilter"),
     ),
@@ -634,7 +642,7 @@ MONITORING: Mapping[str, Row] = {
         read=Call(
             "DescribeSubscriptionFilters", {"logGroupName": "LogGroupName", "filterNamePrefix": "FilterName"}
         ),
-        found="subscriptionFilters.0",
+        described_at="subscriptionFilters.0",
         update=(Call("PutSubscriptionFilter", whole=True),),
         delete=Call("DeleteSubscriptionFilter"),
     ),
@@ -768,7 +776,7 @@ BUILDS: Mapping[str, Row] = {
         ref=("Arn",),
         create=Call("CreateReportGroup"),
         read=Call("BatchGetReportGroups", {"reportGroupArns": ["Arn"]}),
-        found="reportGroups.0",
+        described_at="reportGroups.0",
         update=(Call("UpdateReportGroup", {"arn": "Arn"}),),
         delete=Call("DeleteReportGroup", {"arn": "Arn"}),
         attributes={"Arn": "reportGroup.arn"},
@@ -789,7 +797,7 @@ LAKE_FORMATION: Mapping[str, Row] = {
         ref=("ResourceArn",),
         create=Call("RegisterResource"),
         read=Call("DescribeResource"),
-        found="ResourceInfo",
+        described_at="ResourceInfo",
         delete=Call("DeregisterResource"),
         untold=("UseServiceLinkedRole",),
     ),

@@ -58,10 +58,10 @@ def text_of(request: Mapping[str, Any], previous: str | None) -> str:
                 f"Member must have length less than or equal to {_LONGEST_BODY}"
             )
         return str(body)
-    found = str(api_utils.extract_template_body(dict(request)))
-    if len(found.encode()) > _LONGEST_AT_URL:
+    text = str(api_utils.extract_template_body(dict(request)))
+    if len(text.encode()) > _LONGEST_AT_URL:
         raise refused(f"Template may not exceed {_LONGEST_AT_URL} bytes in size.")
-    return found
+    return text
 
 
 def parsed(text: str) -> dict[str, Any]:
