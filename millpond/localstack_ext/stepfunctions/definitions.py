@@ -188,7 +188,7 @@ def problems(definition: str) -> list[Problem]:
         return [Problem(SCHEMA, "A definition is a JSON object", "")]
     check = _Check()
     check.machine(document, "", JSONPATH, _MACHINE_FIELDS)
-    return check.found
+    return check.problems
 
 
 def problems_of_state(definition: str) -> list[Problem]:
@@ -199,12 +199,12 @@ def problems_of_state(definition: str) -> list[Problem]:
         return [Problem(NOT_JSON, str(error), "")]
     check = _Check()
     check.state(document, "", JSONPATH)
-    return check.found
+    return check.problems
 
 
 class _Check:
     def __init__(self) -> None:
-        self.found: list[Problem] = []
+        self.problems: list[Problem] = []
         self._names: set[str] = set()
 
     # Machines: the whole one, a branch, an item processor
@@ -241,9 +241,9 @@ class _Check:
             for name, state in states.items()
         }
         missing = [("StartAt", start, f"{at}/StartAt")] if start not in states else []
-        missing += [one for name in targets for one in targets[name] if one[1] not in states]
+        missing += [target for name in targets for target in targets[name] if target[1] not in states]
         for field, target, place in missing:
-            self.found.append(Problem(TARGET, f"Missing '{field}' target: {target}", place))
+            self.problems.append(Problem(TARGET, f"Missing '{field}' target: {target}", place))
         if missing:
             return
         reached, ahead = set(), [start]
@@ -254,7 +254,9 @@ class _Check:
                 ahead += [target for _, target, _ in targets[name]]
         for name in states:
             if name not in reached:
-                self.found.append(Problem(TARGET, f'State "{name}" is not reachable.', f"{at}/States/{name}"))
+                self.problems.append(
+                    Problem(TARGET, f'State "{name}" is not reachable.', f"{at}/States/{name}")
+                )
 
     def _language(self, holder: Shape, at: str, outer: str) -> str:
         language = holder.get("QueryLanguage", outer)
@@ -347,7 +349,7 @@ class _Check:
 
     def _error_names(self, rule: Shape, at: str, is_last: bool) -> None:
         names = rule.get("ErrorEquals")
-        if not isinstance(names, list) or not names or not all(isinstance(one, str) for one in names):
+        if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
             self._schema("ErrorEquals is an array of at least one name", f"{at}/ErrorEquals")
             return
         if ALL in names and (len(names) > 1 or not is_last):
@@ -389,7 +391,9 @@ class _Check:
             self._schema("HeartbeatSeconds is less than TimeoutSeconds", f"{at}/HeartbeatSeconds")
 
     def _wait(self, state: Shape, at: str, language: str) -> None:
-        fields = [one for one in ("Seconds", "SecondsPath", "Timestamp", "TimestampPath") if one in state]
+        fields = [
+            field for field in ("Seconds", "SecondsPath", "Timestamp", "TimestampPath") if field in state
+        ]
         if len(fields) != 1:
             self._schema("A Wait state has exactly one of Seconds, SecondsPath, Timestamp, TimestampPath", at)
         self._seconds(state, "Seconds", at, 0, language)
@@ -451,7 +455,7 @@ class _Check:
     def _comparison(self, rule: Any, at: str, more: frozenset[str]) -> None:
         if not self._is_object(rule, at):
             return
-        operators = [one for one in rule if one in COMPARISONS | _COMBINATIONS]
+        operators = [operator_name for operator_name in rule if operator_name in COMPARISONS | _COMBINATIONS]
         self._only(rule, COMPARISONS | _COMBINATIONS | {"Variable"} | more, at)
         if len(operators) != 1:
             self._schema("A rule has exactly one comparison operator", at)
@@ -462,9 +466,9 @@ class _Check:
             if not isinstance(inner, list) or not inner:
                 self._schema(f"{operator} is an array of rules", f"{at}/{operator}")
                 return
-            for number, one in enumerate(inner):
+            for number, inner_rule in enumerate(inner):
                 place = f"{at}/{operator}" + ("" if operator == "Not" else f"[{number}]")
-                self._comparison(one, place, frozenset({"Comment"}))
+                self._comparison(inner_rule, place, frozenset({"Comment"}))
             return
         self._path(rule.get("Variable"), f"{at}/Variable")
         if operator.endswith("Path"):
@@ -569,28 +573,28 @@ class _Check:
     def _template(self, value: Any, at: str) -> None:
         """A payload template: fields whose names end in ``.$`` are paths or intrinsic functions."""
         if isinstance(value, list):
-            for number, one in enumerate(value):
-                self._template(one, f"{at}[{number}]")
+            for number, item in enumerate(value):
+                self._template(item, f"{at}[{number}]")
         elif isinstance(value, dict):
-            for name, one in value.items():
+            for name, member in value.items():
                 if name.endswith(".$"):
-                    self._path(one, f"{at}/{name}")
+                    self._path(member, f"{at}/{name}")
                 else:
-                    self._template(one, f"{at}/{name}")
+                    self._template(member, f"{at}/{name}")
 
     def _jsonata(self, value: Any, at: str) -> None:
         """Expressions in ``{%`` and ``%}``, wherever they stand in a value."""
         if isinstance(value, list):
-            for number, one in enumerate(value):
-                self._jsonata(one, f"{at}[{number}]")
+            for number, item in enumerate(value):
+                self._jsonata(item, f"{at}[{number}]")
         elif isinstance(value, dict):
-            for name, one in value.items():
-                self._jsonata(one, f"{at}/{name}")
-        elif isinstance(value, str) and (found := EXPRESSION.fullmatch(value)):
+            for name, member in value.items():
+                self._jsonata(member, f"{at}/{name}")
+        elif isinstance(value, str) and (expression := EXPRESSION.fullmatch(value)):
             try:
-                jsonata.check(found[1].strip())
+                jsonata.check(expression[1].strip())
             except jsonata.QueryError as error:
-                self._schema(f"The JSONata expression '{found[1].strip()}' {error}", at)
+                self._schema(f"The JSONata expression '{expression[1].strip()}' {error}", at)
 
     def _path(self, value: Any, at: str) -> None:
         if not isinstance(value, str):
@@ -608,9 +612,9 @@ class _Check:
             self._schema(f"The value '{value}' is not a reference path", at)
 
     def _one_at_most(self, holder: Shape, fields: Iterable[str], at: str) -> None:
-        given = [one for one in fields if one in holder]
-        if len(given) > 1:
-            self._schema(f"{' and '.join(given)} exclude each other", at)
+        present = [field for field in fields if field in holder]
+        if len(present) > 1:
+            self._schema(f"{' and '.join(present)} exclude each other", at)
 
     def _only(self, holder: Shape, fields: frozenset[str] | set[str], at: str) -> None:
         for field in holder:
@@ -623,7 +627,7 @@ class _Check:
         return isinstance(value, dict)
 
     def _schema(self, message: str, at: str) -> None:
-        self.found.append(Problem(SCHEMA, message, at))
+        self.problems.append(Problem(SCHEMA, message, at))
 
 
 def _targets(state: Shape, at: str) -> Iterable[tuple[str, str, str]]:
@@ -641,11 +645,17 @@ def _targets(state: Shape, at: str) -> Iterable[tuple[str, str, str]]:
 def _operand_problem(operator: str, operand: Any) -> str | None:
     """What is wrong with the literal that an operator compares with."""
     kinds: dict[str, tuple[Callable[[Any], bool], str]] = {
-        "Is": (lambda one: isinstance(one, bool), "a boolean"),
-        "Boolean": (lambda one: isinstance(one, bool), "a boolean"),
-        "Numeric": (lambda one: isinstance(one, int | float) and not isinstance(one, bool), "a number"),
-        "String": (lambda one: isinstance(one, str), "a string"),
-        "Timestamp": (lambda one: isinstance(one, str) and bool(_MOMENT.fullmatch(one)), "a timestamp"),
+        "Is": (lambda operand: isinstance(operand, bool), "a boolean"),
+        "Boolean": (lambda operand: isinstance(operand, bool), "a boolean"),
+        "Numeric": (
+            lambda operand: isinstance(operand, int | float) and not isinstance(operand, bool),
+            "a number",
+        ),
+        "String": (lambda operand: isinstance(operand, str), "a string"),
+        "Timestamp": (
+            lambda operand: isinstance(operand, str) and bool(_MOMENT.fullmatch(operand)),
+            "a timestamp",
+        ),
     }
-    fits, what = next(one for prefix, one in kinds.items() if operator.startswith(prefix))
+    fits, what = next(kind for prefix, kind in kinds.items() if operator.startswith(prefix))
     return None if fits(operand) else f"{operator} compares with {what}"

@@ -118,8 +118,10 @@ def install_errors() -> None:
         ErrorName.__init__(self, error_name=error_name)
 
     def match(_theirs: Any, self: Any, env: Environment) -> None:
-        found: Any = env.stack.pop()
-        env.stack.append(matches(found and found.error_name, {one.error_name for one in self.error_names}))
+        failed: Any = env.stack.pop()
+        env.stack.append(
+            matches(failed and failed.error_name, {pattern.error_name for pattern in self.error_names})
+        )
 
     patches.wrap(CustomErrorName, "__init__", name)
     patches.wrap(ErrorEqualsDecl, "_eval_body", match)

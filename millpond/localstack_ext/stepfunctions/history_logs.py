@@ -77,7 +77,11 @@ class Gatherer:
                     _LOG.exception("events of a history were not logged")
             with self._lock:
                 # A session may get no last event: its level leaves that out, or the engine was reset.
-                self._waiting = {one: waiting for one, waiting in self._waiting.items() if waiting.events}
+                self._waiting = {
+                    execution_arn: waiting
+                    for execution_arn, waiting in self._waiting.items()
+                    if waiting.events
+                }
 
     def _send(self, session: Any, waiting: _Waiting) -> None:
         with waiting.sending:

@@ -52,10 +52,10 @@ class HttpTask(StateTaskServiceCallback):
     def _get_supported_parameters(self) -> set[str] | None:
         return set(_PARAMETERS) if self.resource.api_action == "invoke" else None
 
-    def _normalise_parameters(self, *_given: Any, **_named: Any) -> None:
+    def _normalise_parameters(self, *_args: Any, **_named: Any) -> None:
         """The parameters are of no API of AWS."""
 
-    def _normalise_response(self, *_given: Any, **_named: Any) -> None:
+    def _normalise_response(self, *_args: Any, **_named: Any) -> None:
         """As above."""
 
     def _eval_service_task(
@@ -98,8 +98,8 @@ def _request(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 def _connection(parameters: Mapping[str, Any]) -> str:
     for holder in ("Authentication", "InvocationConfig"):
-        if found := (parameters.get(holder) or {}).get("ConnectionArn"):
-            return str(found)
+        if arn := (parameters.get(holder) or {}).get("ConnectionArn"):
+            return str(arn)
     raise ValueError("Authentication with a ConnectionArn is missing")
 
 

@@ -81,18 +81,18 @@ class Call:
             If the arguments are not what the function takes.
         """
         if self.name == "Format":
-            return _format(self.arguments, [_value(one, read) for one in self.arguments[1:]], read)
-        return _FUNCTIONS[self.name].call(*(_value(one, read) for one in self.arguments))
+            return _format(self.arguments, [_value(argument, read) for argument in self.arguments[1:]], read)
+        return _FUNCTIONS[self.name].call(*(_value(argument, read) for argument in self.arguments))
 
     def paths(self) -> list[str]:
         """The paths among its arguments and in functions therein."""
-        found: list[str] = []
-        for one in self.arguments:
-            if isinstance(one, Path):
-                found.append(one.text)
-            elif isinstance(one, Call):
-                found.extend(one.paths())
-        return found
+        paths: list[str] = []
+        for argument in self.arguments:
+            if isinstance(argument, Path):
+                paths.append(argument.text)
+            elif isinstance(argument, Call):
+                paths.extend(argument.paths())
+        return paths
 
 
 type Argument = Text | Constant | Path | Call
@@ -141,16 +141,16 @@ class _Reader:
 
     def _call(self) -> Call | None:
         self._spaces()
-        found = _NAME.match(self._text, self._at)
-        if found is None:
+        match = _NAME.match(self._text, self._at)
+        if match is None:
             return None
-        name = found.group(1)
+        name = match.group(1)
         if name not in _FUNCTIONS:
             raise IntrinsicError(f"States.{name} is not an intrinsic function, in {self._text}")
         self._calls += 1
         if self._calls > MOST_NESTED + 1:
             raise IntrinsicError(f"more than {MOST_NESTED} intrinsic functions are nested in {self._text}")
-        self._at = found.end()
+        self._at = match.end()
         call = Call(name, tuple(self._arguments()))
         least, most = _FUNCTIONS[name].least, _FUNCTIONS[name].most
         if not least <= len(call.arguments) <= most:
@@ -158,12 +158,12 @@ class _Reader:
         return call
 
     def _arguments(self) -> list[Argument]:
-        found: list[Argument] = []
+        arguments: list[Argument] = []
         while not self._takes(")"):
-            if found and not self._takes(","):
+            if arguments and not self._takes(","):
                 raise self._wrong()
-            found.append(self._argument())
-        return found
+            arguments.append(self._argument())
+        return arguments
 
     def _argument(self) -> Argument:
         if (call := self._call()) is not None:
@@ -189,16 +189,16 @@ class _Reader:
         """A path ends at a comma or parenthesis that is in none of its brackets, filters or quotes."""
         start, open_ones, quote = self._at, 0, ""
         while self._at < len(self._text):
-            one = self._text[self._at]
+            character = self._text[self._at]
             if quote:
-                quote = "" if one == quote else quote
-            elif one in "'\"":
-                quote = one
-            elif one in "[(":
+                quote = "" if character == quote else quote
+            elif character in "'\"":
+                quote = character
+            elif character in "[(":
                 open_ones += 1
-            elif one in "])" and open_ones:
+            elif character in "])" and open_ones:
                 open_ones -= 1
-            elif one in ",)":
+            elif character in ",)":
                 break
             self._at += 1
         return Path(self._text[start : self._at].strip())
@@ -252,12 +252,12 @@ def _shown(value: Any) -> str:
 
 
 def _unescaped(raw: str) -> str:
-    def one(found: re.Match[str]) -> str:
-        if found.group(1) not in ("'", "{", "}", "\\"):
-            raise IntrinsicError(f"the escape {found.group()} is not known, in '{raw}'")
-        return found.group(1)
+    def character(match: re.Match[str]) -> str:
+        if match.group(1) not in ("'", "{", "}", "\\"):
+            raise IntrinsicError(f"the escape {match.group()} is not known, in '{raw}'")
+        return match.group(1)
 
-    return re.sub(r"\\(.)", one, raw, flags=re.DOTALL)
+    return re.sub(r"\\(.)", character, raw, flags=re.DOTALL)
 
 
 def _is_number(value: Any) -> bool:
@@ -301,17 +301,17 @@ def _partition(array: Any, size: Any) -> list[Any]:
 
 
 def _contains(array: Any, value: Any) -> bool:
-    return _key(value) in {_key(one) for one in _array("ArrayContains", array)}
+    return _key(value) in {_key(item) for item in _array("ArrayContains", array)}
 
 
 def _range(first: Any, last: Any, step: Any) -> list[int]:
-    start, end, by = (_integer("ArrayRange", one) for one in (first, last, step))
+    start, end, by = (_integer("ArrayRange", bound) for bound in (first, last, step))
     if by == 0:
         raise IntrinsicError("States.ArrayRange cannot step by 0")
-    found = range(start, end + (1 if by > 0 else -1), by)
-    if len(found) > MOST_IN_RANGE:
-        raise IntrinsicError(f"States.ArrayRange makes at most {MOST_IN_RANGE} items, not {len(found)}")
-    return list(found)
+    numbers = range(start, end + (1 if by > 0 else -1), by)
+    if len(numbers) > MOST_IN_RANGE:
+        raise IntrinsicError(f"States.ArrayRange makes at most {MOST_IN_RANGE} items, not {len(numbers)}")
+    return list(numbers)
 
 
 def _item(array: Any, index: Any) -> Any:
@@ -322,7 +322,7 @@ def _item(array: Any, index: Any) -> Any:
 
 
 def _unique(array: Any) -> list[Any]:
-    return list({_key(one): one for one in reversed(_array("ArrayUnique", array))}.values())[::-1]
+    return list({_key(item): item for item in reversed(_array("ArrayUnique", array))}.values())[::-1]
 
 
 def _encoded(text: Any) -> str:
@@ -372,7 +372,7 @@ def _random(start: Any, end: Any, seed: Any = None) -> int:
 
 def _sum(left: Any, right: Any) -> int:
     both = _integer("MathAdd", left), _integer("MathAdd", right)
-    if any(not _SMALLEST_INTEGER <= one <= _LARGEST_INTEGER for one in (*both, sum(both))):
+    if any(not _SMALLEST_INTEGER <= number <= _LARGEST_INTEGER for number in (*both, sum(both))):
         raise IntrinsicError(f"States.MathAdd takes integers from {_SMALLEST_INTEGER} to {_LARGEST_INTEGER}")
     return sum(both)
 

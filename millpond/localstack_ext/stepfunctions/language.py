@@ -74,11 +74,11 @@ def read_path(path: str, document: Any, env: Environment) -> Any:
     """The value of a path: into a state's input, ``$$`` the context object, ``$name`` a variable."""
     if path == "$$" or path.startswith(("$$.", "$$[")):
         document, path = env.states.context_object.context_object_data, path[1:]
-    elif found := _VARIABLE.fullmatch(path):
+    elif variable := _VARIABLE.fullmatch(path):
         try:
-            document, path = env.variable_store.get(found[1]), f"${found[2]}"
+            document, path = env.variable_store.get(variable[1]), f"${variable[2]}"
         except NoSuchVariable as error:
-            raise failure(env, RUNTIME, f"The variable ${found[1]} is not defined") from error
+            raise failure(env, RUNTIME, f"The variable ${variable[1]} is not defined") from error
     return copy.deepcopy(document if path == "$" else json_path.extract_json(path, document))
 
 
@@ -158,7 +158,7 @@ def _install_intrinsics() -> None:
 
     def names(_theirs: Any, definition: str) -> list[str]:
         paths = intrinsics.parse(json.loads(f'"{definition}"')).paths()
-        return [found[1] for path in paths if (found := _VARIABLE.fullmatch(path))]
+        return [variable[1] for path in paths if (variable := _VARIABLE.fullmatch(path))]
 
     patches.wrap(Preprocessor, "visitString_intrinsic_function", visit)
     patches.wrap(VariableNamesIntrinsicStaticAnalyser, "process_and_get", names)

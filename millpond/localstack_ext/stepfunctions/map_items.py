@@ -36,13 +36,13 @@ class ItemReaderError(ValueError):
 def listed(s3: S3Client, parameters: Shape) -> Iterator[Shape]:
     """What ``listObjectsV2`` says of each object, in the names of the developer guide."""
     for page in s3.get_paginator("list_objects_v2").paginate(**parameters):
-        for found in page.get("Contents", []):
+        for entry in page.get("Contents", []):
             yield {
-                "Etag": found["ETag"],
-                "Key": found["Key"],
-                "LastModified": int(found["LastModified"].timestamp()),
-                "Size": found["Size"],
-                "StorageClass": found.get("StorageClass", "STANDARD"),
+                "Etag": entry["ETag"],
+                "Key": entry["Key"],
+                "LastModified": int(entry["LastModified"].timestamp()),
+                "Size": entry["Size"],
+                "StorageClass": entry.get("StorageClass", "STANDARD"),
             }
 
 
@@ -89,23 +89,23 @@ def batches(items: Sequence[Any], most: int | None, most_bytes: int | None, shar
     ItemReaderError
         If one item alone has more bytes.
     """
-    found: list[list[Any]] = []
+    batches_of_items: list[list[Any]] = []
     around = _size({"BatchInput": shared, "Items": []} if shared is not None else {"Items": []})
     size = 0
     for item in items:
         bytes_of_item = _size(item) + 1
         if most_bytes is not None and around + bytes_of_item > most_bytes:
             raise ItemReaderError(f"An item has more bytes than the {most_bytes} of a batch")
-        is_full = found and (
-            (most is not None and len(found[-1]) >= most)
+        is_full = batches_of_items and (
+            (most is not None and len(batches_of_items[-1]) >= most)
             or (most_bytes is not None and around + size + bytes_of_item > most_bytes)
         )
-        if not found or is_full:
-            found.append([])
+        if not batches_of_items or is_full:
+            batches_of_items.append([])
             size = 0
-        found[-1].append(item)
+        batches_of_items[-1].append(item)
         size += bytes_of_item
-    return found
+    return batches_of_items
 
 
 def _size(value: Any) -> int:
@@ -152,7 +152,7 @@ def _of_json(data: bytes, pointer: str) -> Iterable[Any]:
         except (LookupError, TypeError, ValueError) as error:
             raise ItemReaderError(f"The file has nothing at {pointer}") from error
     if isinstance(value, dict):
-        return [{"Key": name, "Value": one} for name, one in value.items()]
+        return [{"Key": name, "Value": member} for name, member in value.items()]
     if not isinstance(value, list):
         raise ItemReaderError("Attempting to map over non-iterable node.")
     return value
@@ -171,9 +171,9 @@ def _of_parquet(data: bytes) -> Iterable[Any]:
 def _as_json(value: Any) -> Any:
     match value:
         case dict():
-            return {str(name): _as_json(one) for name, one in value.items()}
+            return {str(name): _as_json(member) for name, member in value.items()}
         case list() | tuple():
-            return [_as_json(one) for one in value]
+            return [_as_json(item) for item in value]
         case datetime.datetime() | datetime.date() | datetime.time():
             return value.isoformat()
         case decimal.Decimal():

@@ -32,7 +32,7 @@ def transformed(children: Iterable[Shape], transformation: str) -> list[Any]:
     """
     if transformation == NONE:
         return list(children)
-    outputs = [json.loads(one["Output"]) if "Output" in one else None for one in children]
+    outputs = [json.loads(child["Output"]) if "Output" in child else None for child in children]
     if transformation == COMPACT:
         return outputs
     return [part for output in outputs for part in (output if isinstance(output, list) else [output])]
@@ -55,12 +55,12 @@ def details(execution: Any) -> Shape:
         "Status": "status",
         "StopDate": "stopDate",
     }
-    found = {name: shown[key] for name, key in names.items() if shown.get(key) is not None}
-    if "Output" in found:
-        found["OutputDetails"] = {"Included": True}
+    details_of_child = {name: shown[key] for name, key in names.items() if shown.get(key) is not None}
+    if "Output" in details_of_child:
+        details_of_child["OutputDetails"] = {"Included": True}
     return {
         name: value.isoformat() if isinstance(value, datetime) else value
-        for name, value in {**found, "InputDetails": {"Included": True}}.items()
+        for name, value in {**details_of_child, "InputDetails": {"Included": True}}.items()
     }
 
 
@@ -97,5 +97,5 @@ def write(
 
 def _file(results: Iterable[Any], kind: str) -> bytes:
     if kind == "JSONL":
-        return "".join(f"{json.dumps(one)}\n" for one in results).encode()
+        return "".join(f"{json.dumps(result)}\n" for result in results).encode()
     return json.dumps(list(results)).encode()

@@ -182,7 +182,7 @@ class MapRun:
             inputs = self._selected(items)
             batcher = self._definition.get("ItemBatcher")
             if batcher is None:
-                self._items = [_Item(one, 1) for one in inputs]
+                self._items = [_Item(item, 1) for item in inputs]
             else:
                 self._items = self._batched(inputs, batcher)
         except map_items.ItemReaderError as error:
@@ -199,13 +199,13 @@ class MapRun:
         if reader is not None:
             return self._read_with(reader)
         if self._language == JSONATA:
-            given = self._filled(self._definition.get("Items", "{% $states.input %}"))
+            items = self._filled(self._definition.get("Items", "{% $states.input %}"))
         else:
-            given = read(self._definition.get("ItemsPath", "$"), self._document, self._env)
-        if not isinstance(given, list):
-            cause = f"Map state input must be an array but was: {type(given).__name__}"
+            items = read(self._definition.get("ItemsPath", "$"), self._document, self._env)
+        if not isinstance(items, list):
+            cause = f"Map state input must be an array but was: {type(items).__name__}"
             raise failure(self._env, RUNTIME, cause)
-        return given
+        return items
 
     def _read_with(self, reader: Shape) -> list[Any]:
         parameters = self._filled(reader.get("Parameters", reader.get("Arguments", {})))
@@ -226,11 +226,11 @@ class MapRun:
             raise map_items.ItemReaderError(str(error)) from error
 
     def _listed(self, s3: S3Client, parameters: Shape, config: Shape) -> Any:
-        for found in map_items.listed(s3, parameters):
+        for entry in map_items.listed(s3, parameters):
             if config.get("Transformation") != "LOAD_AND_FLATTEN":
-                yield found
+                yield entry
                 continue
-            data = s3.get_object(Bucket=parameters["Bucket"], Key=found["Key"])["Body"].read()
+            data = s3.get_object(Bucket=parameters["Bucket"], Key=entry["Key"])["Body"].read()
             yield from map_items.items_of_file(s3, parameters["Bucket"], data, config)
 
     def _selected(self, items: list[Any]) -> list[Any]:
@@ -296,12 +296,12 @@ class MapRun:
 
     def run(self) -> Any:
         """Run the children; the state's output."""
-        waiting = [one for one in self._items if not self._is_successful(one)]
+        waiting = [item for item in self._items if not self._is_successful(item)]
         waiting.reverse()
-        for one in waiting:
-            if one.child is not None:
-                self._count(one, _COUNTED[one.child.exec_status], -1)  # type: ignore[index]
-                self._count(one, "pending", 1)
+        for item in waiting:
+            if item.child is not None:
+                self._count(item, _COUNTED[item.child.exec_status], -1)  # type: ignore[index]
+                self._count(item, "pending", 1)
         with self._ended:
             while waiting or self._running:
                 if not self._env.is_running() or self._is_exceeded():
@@ -310,7 +310,7 @@ class MapRun:
                     self._running.append(waiting.pop())
                     self._start(self._running[-1])
                 self._ended.wait(timeout=1)
-            self._stop([one.child for one in self._running if one.child is not None])
+            self._stop([item.child for item in self._running if item.child is not None])
             deadline = time.monotonic() + _SECONDS_TO_STOP
             while self._running and time.monotonic() < deadline:
                 self._ended.wait(timeout=1)
@@ -373,7 +373,7 @@ class MapRun:
 
     def ended(self, child: ChildExecution) -> None:
         """Count a child that has ended."""
-        item = next(one for one in self._items if one.child is child)
+        item = next(item for item in self._items if item.child is child)
         with self._ended:
             self._running.remove(item)
             self._count(item, "running", -1)
@@ -386,14 +386,14 @@ class MapRun:
 
     def items_of(self, child: ChildExecution) -> int:
         """How many items a child has."""
-        return next(one.many for one in self._items if one.child is child)
+        return next(item.many for item in self._items if item.child is child)
 
     def children(self) -> list[ChildExecution]:
         """The executions that were started, of standard workflows."""
         return [
-            one.child
-            for one in self._items
-            if one.child is not None and one.child.sm_type == StateMachineType.STANDARD
+            item.child
+            for item in self._items
+            if item.child is not None and item.child.sm_type == StateMachineType.STANDARD
         ]
 
     def _is_successful(self, item: _Item) -> bool:
@@ -434,18 +434,18 @@ class MapRun:
             )
         if is_exported:
             return output
-        children = [map_results.details(one.child) for one in self._items if one.child is not None]
+        children = [map_results.details(item.child) for item in self._items if item.child is not None]
         return map_results.transformed(children, transformation)
 
     def _write(self, writer: Shape, transformation: str, kind: str) -> Any:
         place = self._filled(writer.get("Parameters", writer.get("Arguments", {})))
         results: dict[str, list[Any]] = {"SUCCEEDED": [], "FAILED": [], "PENDING": []}
-        for one in self._items:
-            if one.child is None:
-                results["PENDING"].append({"Input": json.dumps(one.given), "Status": "PENDING"})
+        for item in self._items:
+            if item.child is None:
+                results["PENDING"].append({"Input": json.dumps(item.given), "Status": "PENDING"})
             else:
-                status = "SUCCEEDED" if self._is_successful(one) else "FAILED"
-                results[status].append(map_results.details(one.child))
+                status = "SUCCEEDED" if self._is_successful(item) else "FAILED"
+                results[status].append(map_results.details(item.child))
         self._count_written(len(results["SUCCEEDED"]))
         results["SUCCEEDED"] = map_results.transformed(results["SUCCEEDED"], transformation)
         arn = self.record.map_run_arn
@@ -456,7 +456,7 @@ class MapRun:
             raise failure(self._env, RESULT_WRITER_FAILED, str(error)) from error
 
     def _count_written(self, executions: int) -> None:
-        items = sum(one.many for one in self._items if self._is_successful(one))
+        items = sum(item.many for item in self._items if self._is_successful(item))
         for counter, many in ((self.record.execution_counter, executions), (self.record.item_counter, items)):
             counter.results_written.offset(many - counter.results_written.get())
 
@@ -553,5 +553,7 @@ def _fail(env: Environment, run: MapRun | None, error: FailureEventException) ->
 
 
 def _tell(env: Environment, kind: HistoryEventType, **details: Any) -> None:
-    given: Any = details or None
-    env.event_manager.add_event(context=env.event_history_context, event_type=kind, event_details=given)
+    event_details: Any = details or None
+    env.event_manager.add_event(
+        context=env.event_history_context, event_type=kind, event_details=event_details
+    )

@@ -65,13 +65,13 @@ def fill(template: Any, document: Any, env: Environment, language: str) -> Any:
         ``JSONPath`` or ``JSONata``.
     """
     if isinstance(template, list):
-        return [fill(one, document, env, language) for one in template]
+        return [fill(item, document, env, language) for item in template]
     if isinstance(template, dict):
         if language == JSONATA:
-            return {name: fill(one, document, env, language) for name, one in template.items()}
-        return dict(_field(name, one, document, env) for name, one in template.items())
-    if language == JSONATA and isinstance(template, str) and (found := EXPRESSION.fullmatch(template)):
-        return evaluate_jsonata(found[1].strip(), env)
+            return {name: fill(member, document, env, language) for name, member in template.items()}
+        return dict(_field(name, member, document, env) for name, member in template.items())
+    if language == JSONATA and isinstance(template, str) and (expression := EXPRESSION.fullmatch(template)):
+        return evaluate_jsonata(expression[1].strip(), env)
     return template
 
 
@@ -97,8 +97,8 @@ def is_distributed(state: Shape) -> bool:
 
 def processor_of(state: Shape) -> Shape:
     """What a Map does with each item."""
-    found: Shape = state.get("ItemProcessor", state.get("Iterator", {}))
-    return found
+    processor: Shape = state.get("ItemProcessor", state.get("Iterator", {}))
+    return processor
 
 
 def _inner_machines(state: Shape) -> list[Shape]:
@@ -109,7 +109,7 @@ def _inner_machines(state: Shape) -> list[Shape]:
 
 def reduced(machine: Shape) -> dict[str, Any]:
     """A definition without what LocalStack's grammar is not to see."""
-    return {**machine, "States": {name: reduced_state(one) for name, one in machine["States"].items()}}
+    return {**machine, "States": {name: reduced_state(state) for name, state in machine["States"].items()}}
 
 
 def reduced_state(state: Shape) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def reduced_state(state: Shape) -> dict[str, Any]:
         name: value for name, value in state.items() if not (is_distributed(state) and name in _OWN_FIELDS)
     }
     if kept.get("Type") == "Parallel":
-        kept["Branches"] = [reduced(one) for one in kept["Branches"]]
+        kept["Branches"] = [reduced(branch) for branch in kept["Branches"]]
     for name in ("ItemProcessor", "Iterator"):
         if kept.get("Type") == "Map" and name in kept:
             kept[name] = reduced(kept[name])
@@ -139,13 +139,13 @@ def _attach(states: Mapping[str, Any], machine: Shape, language: str) -> None:
             inner = [state.iteration_component._states.states]
             setattr(state, "definition", {**definition, "QueryLanguage": own})  # noqa: B010
         elif isinstance(state, StateParallel):
-            inner = [one.states.states for one in state.branches.programs]
+            inner = [branch.states.states for branch in state.branches.programs]
             for number, branch in enumerate(state.branches.programs):
                 setattr(branch, "number", number)  # noqa: B010
         else:
             continue
-        for these, one in zip(inner, _inner_machines(definition), strict=True):
-            _attach(these, one, own)
+        for these, branch_definition in zip(inner, _inner_machines(definition), strict=True):
+            _attach(these, branch_definition, own)
 
 
 def _check_parameters(state: StateTask, name: str, definition: Shape) -> None:
@@ -156,11 +156,11 @@ def _check_parameters(state: StateTask, name: str, definition: Shape) -> None:
     ValueError
         If there are others.
     """
-    given = definition.get("Arguments", definition.get("Parameters"))
+    parameters = definition.get("Arguments", definition.get("Parameters"))
     supported = state._get_supported_parameters() if isinstance(state, StateTaskService) else None
-    if not supported or not isinstance(given, dict):
+    if not supported or not isinstance(parameters, dict):
         return
-    others = {field.removesuffix(".$") for field in given} - set(supported)
+    others = {field.removesuffix(".$") for field in parameters} - set(supported)
     if others:
         shown = ", ".join(sorted(others))
         raise ValueError(f"{definition['Resource']} does not support the parameter {shown}, in {name}")

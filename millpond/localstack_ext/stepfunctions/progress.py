@@ -84,9 +84,9 @@ class Progress:
     map_run: Any = None
     is_resumed: bool = False
 
-    def enter(self, state: str, given: Any, variables: dict[str, Any]) -> None:
+    def enter(self, state: str, value: Any, variables: dict[str, Any]) -> None:
         """Note that a state is entered."""
-        self.entry = _Entered(state, given, variables)
+        self.entry = _Entered(state, value, variables)
         if not self.is_resumed:
             self.forget()
 
@@ -103,14 +103,14 @@ class Progress:
     def resume(self) -> None:
         """Let the states that were left go on where they were."""
         self.is_resumed = True
-        for one in self.inner.values():
-            one.resume()
+        for progress in self.inner.values():
+            progress.resume()
 
 
 def progress_of(env: Environment) -> Progress:
     """The progress of an environment's program."""
-    found: Progress = vars(env).setdefault("progress", Progress())
-    return found
+    progress: Progress = vars(env).setdefault("progress", Progress())
+    return progress
 
 
 def install_progress() -> None:
@@ -135,8 +135,8 @@ def is_within_limit(value: Any) -> bool:
 
 
 def _install_frames() -> None:
-    def open_frame(theirs: Any, self: Environment, *given: Any, **named: Any) -> Any:
-        frame = theirs(self, *given, **named)
+    def open_frame(theirs: Any, self: Environment, *args: Any, **named: Any) -> Any:
+        frame = theirs(self, *args, **named)
         vars(frame)["progress"] = progress_of(self)
         return frame
 
@@ -158,9 +158,9 @@ def _install_programs() -> None:
             case _Done(output):
                 env.states.reset(output)
                 env.set_ended()
-            case _Entered(state, given, variables):
+            case _Entered(state, value, variables):
                 env.next_state_name = state
-                env.states.reset(given)
+                env.states.reset(value)
                 env.variable_store._inner_scope.update(copy.deepcopy(variables))
         theirs(self, env)
         if isinstance(env.program_state(), ProgramEnded):

@@ -58,8 +58,8 @@ class LakeStepFunctionsProvider(TracingStepFunctionsProvider):
         self, context: RequestContext, request: Any
     ) -> Shape:
         """Every problem of a definition, up to the limit that is asked for."""
-        found = problems(request["definition"])
-        diagnostics = [_diagnostic(one) for one in found]
+        problems_of_definition = problems(request["definition"])
+        diagnostics = [_diagnostic(problem) for problem in problems_of_definition]
         if not diagnostics:
             answer: Any = super().validate_state_machine_definition(context, request)
             diagnostics = list(answer["diagnostics"])
@@ -139,29 +139,32 @@ class LakeStepFunctionsProvider(TracingStepFunctionsProvider):
             if (alias := arguments.get("state_machine_arn")) in self.get_store(context).aliases:
                 return self._of_alias(context, str(alias), wanted, arguments)
             answer: Any = super().list_executions(context, **arguments)
-            found = [one for one in answer["executions"] if _is_redriven_as(one, wanted)]
-            return {**answer, "executions": found}
+            executions = [
+                execution for execution in answer["executions"] if _is_redriven_as(execution, wanted)
+            ]
+            return {**answer, "executions": executions}
         if arguments.get("state_machine_arn") is not None:
             raise ValidationException("Either a state machine ARN or a Map Run ARN is to be given")
         status = arguments.get("status_filter")
         listed = [child.to_execution_list_item() for child in self._map_run(context, arn).children()]
         shown = [
-            one
-            for one in sorted(listed, key=lambda one: one["startDate"], reverse=True)
-            if status in (None, one["status"]) and _is_redriven_as(one, arguments.get("redrive_filter"))
+            execution
+            for execution in sorted(listed, key=lambda execution: execution["startDate"], reverse=True)
+            if status in (None, execution["status"])
+            and _is_redriven_as(execution, arguments.get("redrive_filter"))
         ]
         return _page(shown, arguments.get("max_results"), arguments.get("next_token"), "executions")
 
     def _of_alias(self, context: RequestContext, alias: str, wanted: str | None, arguments: Shape) -> Shape:
         """The executions that were started by an alias."""
         status = arguments.get("status_filter")
-        found = [
-            one.to_execution_list_item()
-            for one in self.get_store(context).executions.values()
-            if one.state_machine_alias_arn == alias and status in (None, one.exec_status)
+        executions = [
+            execution.to_execution_list_item()
+            for execution in self.get_store(context).executions.values()
+            if execution.state_machine_alias_arn == alias and status in (None, execution.exec_status)
         ]
-        shown = [one for one in found if _is_redriven_as(one, wanted)]
-        shown.sort(key=lambda one: one["startDate"], reverse=True)
+        shown = [execution for execution in executions if _is_redriven_as(execution, wanted)]
+        shown.sort(key=lambda execution: execution["startDate"], reverse=True)
         return _page(shown, arguments.get("max_results"), arguments.get("next_token"), "executions")
 
     @handler("CreateActivity", expand=False)
@@ -262,11 +265,11 @@ def _install_validation() -> None:
     """Refuse a definition before LocalStack reads it, with its problems in the error."""
 
     def validate(by_grammar: Any, definition: str, static_analysers: list[Any]) -> None:
-        is_test = any(isinstance(one, TestStateStaticAnalyser) for one in static_analysers)
-        is_one_state = is_test and all(one.state_name is None for one in static_analysers)
-        found = (problems_of_state if is_one_state else problems)(definition)
-        if found:
-            shown = ", ".join(f"'{one}'" for one in found)
+        is_test = any(isinstance(analyser, TestStateStaticAnalyser) for analyser in static_analysers)
+        is_one_state = is_test and all(analyser.state_name is None for analyser in static_analysers)
+        problems_of_definition = (problems_of_state if is_one_state else problems)(definition)
+        if problems_of_definition:
+            shown = ", ".join(f"'{problem}'" for problem in problems_of_definition)
             raise InvalidDefinition(f"Invalid State Machine Definition: {shown}")
         by_grammar(definition, static_analysers)
 

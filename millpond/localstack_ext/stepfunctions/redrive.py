@@ -78,9 +78,9 @@ def _go_on(worker: Any) -> None:
 def install_redrive() -> None:
     """Let executions tell whether they can be redriven, and how often they were."""
 
-    def counts(one: Any) -> dict[str, Any]:
-        date = vars(one).get("redrive_date")
-        return {"redriveCount": count_of(one), **({"redriveDate": date} if date else {})}
+    def counts(execution: Any) -> dict[str, Any]:
+        date = vars(execution).get("redrive_date")
+        return {"redriveCount": count_of(execution), **({"redriveDate": date} if date else {})}
 
     def describe(theirs: Any, self: Any) -> Any:
         reason = hindrance(self)

@@ -208,11 +208,11 @@ class GlueTask(StateTaskServiceGlue):
 class StatesTask(StateTaskServiceSfn):
     """LocalStack's task, which also stops the execution that it started when the task ends first."""
 
-    def _build_sync_resolver(self, env: Environment, *given: Any, **named: Any) -> Callable[[], Any | None]:
-        return self._stopping(env, super()._build_sync_resolver, *given, **named)
+    def _build_sync_resolver(self, env: Environment, *args: Any, **named: Any) -> Callable[[], Any | None]:
+        return self._stopping(env, super()._build_sync_resolver, *args, **named)
 
-    def _build_sync2_resolver(self, env: Environment, *given: Any, **named: Any) -> Callable[[], Any | None]:
-        return self._stopping(env, super()._build_sync2_resolver, *given, **named)
+    def _build_sync2_resolver(self, env: Environment, *args: Any, **named: Any) -> Callable[[], Any | None]:
+        return self._stopping(env, super()._build_sync2_resolver, *args, **named)
 
     def _stopping(
         self,

@@ -63,12 +63,12 @@ def install_tested_states() -> None:
 def readable(definition: Any) -> Any:
     """A definition of a machine or a state, with what LocalStack's grammar knows of distributed Maps."""
     if isinstance(definition, list):
-        return [readable(one) for one in definition]
+        return [readable(item) for item in definition]
     if not isinstance(definition, dict):
         return definition
     if not is_distributed(definition):
-        return {name: readable(one) for name, one in definition.items()}
-    known = {name: readable(one) for name, one in definition.items() if name != "ItemBatcher"}
+        return {name: readable(member) for name, member in definition.items()}
+    known = {name: readable(member) for name, member in definition.items() if name != "ItemBatcher"}
     field = "ItemProcessor" if "ItemProcessor" in known else "Iterator"
     known[field]["ProcessorConfig"] = {"Mode": DISTRIBUTED, "ExecutionType": "STANDARD"}
     if "ItemReader" in known:
@@ -91,10 +91,10 @@ def find_state(name: str, states: Mapping[str, Any]) -> Any:
         if isinstance(state, StateMap):
             inner = [state.iteration_component._states.states]
         elif isinstance(state, StateParallel):
-            inner = [one.states.states for one in state.branches.programs]
+            inner = [branch.states.states for branch in state.branches.programs]
         else:
             continue
         for these in inner:
-            if (found := find_state(name, these)) is not None:
-                return found
+            if (inner_state := find_state(name, these)) is not None:
+                return inner_state
     return None
