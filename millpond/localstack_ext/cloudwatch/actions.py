@@ -63,8 +63,8 @@ class _Client:
         return act
 
 
-def _connect(*given: Any, **named: Any) -> Any:
-    clients: Any = connect_to(*given, **named)
+def _connect(*args: Any, **named: Any) -> Any:
+    clients: Any = connect_to(*args, **named)
     alarm = _ALARM.get()
     return _Clients(clients, alarm) if alarm else clients
 

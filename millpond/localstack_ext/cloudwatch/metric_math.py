@@ -87,8 +87,8 @@ def names(expression: str) -> set[str]:
     """
     nodes = list(ast.walk(_parsed(expression)))
     called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
-    found = {node.id for node in nodes if isinstance(node, ast.Name) and id(node) not in called}
-    return found - {"REPEAT"}
+    identifiers = {node.id for node in nodes if isinstance(node, ast.Name) and id(node) not in called}
+    return identifiers - {"REPEAT"}
 
 
 def _parsed(expression: str) -> ast.expr:
@@ -126,23 +126,23 @@ class _Evaluator:
                     value = _zip(_OPERATORS[type(op)], value, self.value_of(part))
                 return value
             case ast.List(elts=parts):
-                return [found for part in parts for found in _all_series(self.value_of(part))]
+                return [series for part in parts for series in _all_series(self.value_of(part))]
             case ast.Call(func=ast.Name(id=function), args=arguments):
                 return self._called(function, arguments)
         raise MathError(f"{ast.unparse(node)} is not known, or not available here")
 
     def _called(self, function: str, arguments: list[ast.expr]) -> Value:
         if function == "METRICS":
-            given = [ast.literal_eval(one) for one in arguments]
+            substrings = [ast.literal_eval(argument) for argument in arguments]
             return [
-                found
+                series
                 for name, value in self._series.items()
-                if not given or given[0] in name
-                for found in _all_series(value)
+                if not substrings or substrings[0] in name
+                for series in _all_series(value)
             ]
         if function == "FILL" and len(arguments) == 2:
             return self._filled(self.value_of(arguments[0]), arguments[1])
-        values = [self.value_of(one) for one in arguments]
+        values = [self.value_of(argument) for argument in arguments]
         if function in _EACH and len(values) == 1:
             return _each(_EACH[function], values[0])
         if function in _OVER and len(values) == 1:
@@ -157,7 +157,7 @@ class _Evaluator:
         number = self.value_of(filling)
         if not isinstance(number, float):
             raise MathError("FILL fills with a number or REPEAT here")
-        return _each_series(lambda one: {at: one.get(at, number) for at in self._instants}, value)
+        return _each_series(lambda series: {at: series.get(at, number) for at in self._instants}, value)
 
     def _repeated(self, series: Series) -> Series:
         filled: Series = {}
@@ -182,9 +182,9 @@ def _if(values: list[Value], _period: int) -> Value:
 
 def _rate(values: list[Value], _period: int) -> Value:
     return _each_series(
-        lambda one: {
-            at: (one[at] - one[before]) / (at - before)
-            for before, at in zip(sorted(one), sorted(one)[1:], strict=False)
+        lambda series: {
+            at: (series[at] - series[before]) / (at - before)
+            for before, at in zip(sorted(series), sorted(series)[1:], strict=False)
         },
         values[0],
     )
@@ -192,17 +192,18 @@ def _rate(values: list[Value], _period: int) -> Value:
 
 def _diff(values: list[Value], _period: int) -> Value:
     return _each_series(
-        lambda one: {
-            at: one[at] - one[before] for before, at in zip(sorted(one), sorted(one)[1:], strict=False)
+        lambda series: {
+            at: series[at] - series[before]
+            for before, at in zip(sorted(series), sorted(series)[1:], strict=False)
         },
         values[0],
     )
 
 
 def _running_sum(values: list[Value], _period: int) -> Value:
-    def summed(one: Series) -> Series:
+    def summed(series: Series) -> Series:
         total = 0.0
-        return {at: (total := total + one[at]) for at in sorted(one)}
+        return {at: (total := total + series[at]) for at in sorted(series)}
 
     return _each_series(summed, values[0])
 
@@ -223,9 +224,9 @@ _OTHERS: Mapping[str, Callable[[list[Value], int], Value]] = {
 def _zip(function: Callable[[float, float], float], left: Value, right: Value) -> Value:
     """Apply to each pair of values of the same period; where one has none, there is no result."""
     if isinstance(left, list):
-        return [_as_series(_zip(function, one, right)) for one in left]
+        return [_as_series(_zip(function, series, right)) for series in left]
     if isinstance(right, list):
-        return [_as_series(_zip(function, left, one)) for one in right]
+        return [_as_series(_zip(function, left, series)) for series in right]
     if isinstance(left, float) and isinstance(right, float):
         result = _applied(function, left, right)
         if result is None:
@@ -234,8 +235,12 @@ def _zip(function: Callable[[float, float], float], left: Value, right: Value) -
     instants = (left if isinstance(left, dict) else right).keys()  # type: ignore[union-attr]
     zipped: Series = {}
     for at in instants:
-        one, other = _point(left, at), _point(right, at)
-        if one is not None and other is not None and (result := _applied(function, one, other)) is not None:
+        left_point, right_point = _point(left, at), _point(right, at)
+        if (
+            left_point is not None
+            and right_point is not None
+            and (result := _applied(function, left_point, right_point)) is not None
+        ):
             zipped[at] = result
     return zipped
 
@@ -256,9 +261,9 @@ def _point(value: Value, at: int) -> float | None:
 def _each(function: Callable[[float], float], value: Value) -> Value:
     """Apply to each value; where the function has no result, as the logarithm of 0, there is none."""
 
-    def applied(given: float) -> float | None:
+    def applied(operand: float) -> float | None:
         try:
-            return float(function(given))
+            return float(function(operand))
         except (ValueError, OverflowError):
             return None
 
@@ -268,21 +273,24 @@ def _each(function: Callable[[float], float], value: Value) -> Value:
             raise MathError(f"the function has no value for {value:g}")
         return result
     return _each_series(
-        lambda one: {at: found for at, given in one.items() if (found := applied(given)) is not None}, value
+        lambda series: {
+            at: result_at for at, point in series.items() if (result_at := applied(point)) is not None
+        },
+        value,
     )
 
 
 def _each_series(function: Callable[[Series], Series], value: Value) -> Value:
     if isinstance(value, list):
-        return [function(one) for one in value]
+        return [function(series) for series in value]
     return function(_as_series(value))
 
 
 def _over(function: Callable[[list[float]], float], value: Value) -> Value:
     """Of several series the one with, at each instant, the function's value; of one series its value."""
     if isinstance(value, list):
-        instants = sorted({at for one in value for at in one})
-        return {at: float(function([one[at] for one in value if at in one])) for at in instants}
+        instants = sorted({at for series in value for at in series})
+        return {at: float(function([series[at] for series in value if at in series])) for at in instants}
     series = _as_series(value)
     return float(function(list(series.values()))) if series else {}
 

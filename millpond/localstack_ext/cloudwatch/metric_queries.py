@@ -71,7 +71,7 @@ class Queries:
         expression = str(query["Expression"])
         needed = {name: self._value_of(name, waiting) for name in metric_math.names(expression)}
         if "METRICS" in expression:
-            metrics = [one for one, other in self._queries.items() if "MetricStat" in other]
+            metrics = [query_id for query_id, other in self._queries.items() if "MetricStat" in other]
             needed |= {name: self._value_of(name, waiting) for name in metrics}
         period = self._period(query)
         return metric_math.evaluate(expression, needed, period, self._instants(period))
@@ -80,8 +80,8 @@ class Queries:
         """That of the query, else the longest of the metrics that it may use."""
         if own := query.get("Period") or query.get("MetricStat", {}).get("Period"):
             return int(own)
-        periods = [one["MetricStat"]["Period"] for one in self._queries.values() if "MetricStat" in one]
-        return max((int(one) for one in periods), default=60)
+        periods = [query["MetricStat"]["Period"] for query in self._queries.values() if "MetricStat" in query]
+        return max((int(period) for period in periods), default=60)
 
     def _instants(self, period: int) -> range:
         return range(self._start, self._end, period)

@@ -41,21 +41,23 @@ class MetricStore(CloudwatchDatabase):
         now = datetime.now(UTC)
         singles: list[tuple[Any, ...]] = []
         sets: list[tuple[Any, ...]] = []
-        for one in metric_data:
-            dimensions = [dict(dimension) for dimension in one.get("Dimensions") or []]
+        for datum in metric_data:
+            dimensions = [dict(dimension) for dimension in datum.get("Dimensions") or []]
             row = (
                 account_id,
                 region,
-                one["MetricName"],
+                datum["MetricName"],
                 namespace,
-                int((one.get("Timestamp") or now).timestamp()),
+                int((datum.get("Timestamp") or now).timestamp()),
                 self._get_ordered_dimensions_with_separator(dimensions),
-                one.get("Unit"),
-                one.get("StorageResolution"),
+                datum.get("Unit"),
+                datum.get("StorageResolution"),
             )
-            singles.extend((*row, value) for value in _values(one))
-            if given := one.get("StatisticValues"):
-                sets.append((*row, *(given[name] for name in ("SampleCount", "Sum", "Minimum", "Maximum"))))
+            singles.extend((*row, value) for value in _values(datum))
+            if statistics := datum.get("StatisticValues"):
+                sets.append(
+                    (*row, *(statistics[name] for name in ("SampleCount", "Sum", "Minimum", "Maximum")))
+                )
         with self.DATABASE_LOCK, sqlite3.connect(self.METRICS_DB) as connection:
             # The engine begins empty each time: nothing has to survive the machine.
             connection.execute("PRAGMA synchronous = OFF")
@@ -84,15 +86,15 @@ class MetricStore(CloudwatchDatabase):
         asked = query["MetricStat"]
         start, end = int(start_time.timestamp()), math.ceil(end_time.timestamp())
         samples = self.samples(account_id, region, asked["Metric"], asked.get("Unit"), start, end)
-        found = statistic_by_period(samples, asked["Stat"], start, int(asked["Period"]))
-        instants = sorted(found, reverse=scan_by in (None, "TimestampDescending"))
-        return {"timestamps": instants, "values": [found[at] for at in instants]}
+        by_period = statistic_by_period(samples, asked["Stat"], start, int(asked["Period"]))
+        instants = sorted(by_period, reverse=scan_by in (None, "TimestampDescending"))
+        return {"timestamps": instants, "values": [by_period[at] for at in instants]}
 
     def samples(
         self, account_id: str, region: str, metric: Mapping[str, Any], unit: str | None, start: int, end: int
     ) -> list[Sample]:
         """What was put for a metric from one second until before another, oldest first."""
-        dimensions = [dict(one) for one in metric.get("Dimensions") or []]
+        dimensions = [dict(dimension) for dimension in metric.get("Dimensions") or []]
         exact = self._get_ordered_dimensions_with_separator(dimensions)
         where = (
             "account_id = ? AND region = ? AND namespace = ? AND metric_name = ? AND dimensions IS ? "
@@ -116,7 +118,7 @@ class MetricStore(CloudwatchDatabase):
 
     def _restore_dimensions_from_string(self, dimensions: str | None) -> list[dict[str, str]]:
         """The dimensions of a metric; their values may hold equals signs."""
-        pairs = [one.partition("=") for one in (dimensions or "").split("\t") if one]
+        pairs = [pair.partition("=") for pair in (dimensions or "").split("\t") if pair]
         return [{"Name": name, "Value": value} for name, _, value in pairs]
 
 

@@ -76,7 +76,7 @@ class LakeCloudwatchProvider(CloudwatchProvider):
         """Keep data, and evaluate the alarms that watch it."""
         data = list(request.get("MetricData") or [])
         super().put_metric_data(context, request["Namespace"], data)
-        written = {(request["Namespace"], one["MetricName"]) for one in data}
+        written = {(request["Namespace"], datum["MetricName"]) for datum in data}
         for arn, alarm in list(self.get_store(context.account_id, context.region).alarms.items()):
             if isinstance(alarm, LocalStackMetricAlarm) and not written.isdisjoint(_watched(alarm.alarm)):
                 self._clock.wake(arn)
@@ -143,17 +143,17 @@ class LakeCloudwatchProvider(CloudwatchProvider):
         """Evaluate a metric alarm; in how many seconds to do so again."""
         parsed = arns.parse_arn(alarm_arn)
         account_id, region = parsed["account"], parsed["region"]
-        found = self.get_store(account_id, region).alarms.get(alarm_arn)
-        if not isinstance(found, LocalStackMetricAlarm):
+        stored = self.get_store(account_id, region).alarms.get(alarm_arn)
+        if not isinstance(stored, LocalStackMetricAlarm):
             return None
-        alarm: Mapping[str, Any] = found.alarm
+        alarm: Mapping[str, Any] = stored.alarm
         settings = alarms.Settings.of({"Threshold": 0, **alarm})
         queries = alarm.get("Metrics") or [_own_query(alarm)]
-        stats = [one["MetricStat"] for one in queries if "MetricStat" in one]
+        stats = [query["MetricStat"] for query in queries if "MetricStat" in query]
         if not settings.is_supported or "Threshold" not in alarm or not stats:
             _LOG.warning("alarm %s is not evaluated: only fixed thresholds are available here", alarm_arn)
             return None
-        if odd := [one["Stat"] for one in stats if not is_statistic(one["Stat"])]:
+        if odd := [stat["Stat"] for stat in stats if not is_statistic(stat["Stat"])]:
             _LOG.warning(
                 "alarm %s is not evaluated: the statistics %s are not available here", alarm_arn, odd
             )
@@ -163,9 +163,9 @@ class LakeCloudwatchProvider(CloudwatchProvider):
         start = end - settings.range * period
         asked = self._queries(account_id, region, queries, _moment(start), _moment(end))
         [compared] = [
-            one
-            for one in asked.results("TimestampAscending")
-            if len(queries) == 1 or _returns(queries, one["Id"])
+            result
+            for result in asked.results("TimestampAscending")
+            if len(queries) == 1 or _returns(queries, result["Id"])
         ]
         values = {
             round(at.timestamp()): value
@@ -198,10 +198,10 @@ class LakeCloudwatchProvider(CloudwatchProvider):
             if not is_statistic(query["MetricStat"]["Stat"]):
                 message = f"The statistic {query['MetricStat']['Stat']} is not available here"
                 raise CommonServiceException("ValidationError", message, sender_fault=True)
-            found = self._store.get_metric_data_stat(
+            answer = self._store.get_metric_data_stat(
                 account_id, region, query, start, end, "TimestampAscending"
             )
-            return dict(zip(found["timestamps"], found["values"], strict=True))
+            return dict(zip(answer["timestamps"], answer["values"], strict=True))
 
         return Queries(queries, ask, start, end)
 
@@ -221,9 +221,9 @@ class LakeCloudwatchProvider(CloudwatchProvider):
     ) -> None:
         store = self.get_store(context.account_id, context.region)
         states: dict[str, str] = {
-            name: str(one.alarm["StateValue"])
-            for one in store.alarms.values()
-            for name in (str(one.alarm["AlarmArn"]), str(one.alarm["AlarmName"]))
+            name: str(member.alarm["StateValue"])
+            for member in store.alarms.values()
+            for name in (str(member.alarm["AlarmArn"]), str(member.alarm["AlarmName"]))
         }
         rule = alarm_rules.parse(composite_alarm.alarm["AlarmRule"])
         new = alarms.ALARM if rule.holds(lambda name: states.get(name, "")) else alarms.OK
@@ -282,8 +282,8 @@ class LakeCloudwatchProvider(CloudwatchProvider):
 
 def _watched(alarm: Mapping[str, Any]) -> set[tuple[str, str]]:
     """Namespaces and names of an alarm's metrics."""
-    metrics = [one["MetricStat"]["Metric"] for one in alarm.get("Metrics") or [] if "MetricStat" in one]
-    return {(one.get("Namespace", ""), one.get("MetricName", "")) for one in [*metrics, alarm]}
+    metrics = [query["MetricStat"]["Metric"] for query in alarm.get("Metrics") or [] if "MetricStat" in query]
+    return {(metric.get("Namespace", ""), metric.get("MetricName", "")) for metric in [*metrics, alarm]}
 
 
 def _own_query(alarm: Mapping[str, Any]) -> dict[str, Any]:
@@ -299,7 +299,7 @@ def _own_query(alarm: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _returns(queries: Any, query_id: str) -> bool:
-    return any(one["Id"] == query_id and one.get("ReturnData", True) for one in queries)
+    return any(query["Id"] == query_id and query.get("ReturnData", True) for query in queries)
 
 
 def _state(alarm: Mapping[str, Any]) -> dict[str, Any]:
@@ -317,7 +317,7 @@ def _configuration(alarm: Mapping[str, Any]) -> dict[str, Any]:
         return {**description, "alarmRule": alarm["AlarmRule"]}
     return {
         **description,
-        "metrics": [_described(one) for one in alarm.get("Metrics") or [_own_query(alarm)]],
+        "metrics": [_described(query) for query in alarm.get("Metrics") or [_own_query(alarm)]],
     }
 
 
@@ -329,7 +329,9 @@ def _described(query: Mapping[str, Any]) -> dict[str, Any]:
     metric = {
         "namespace": stat["Metric"]["Namespace"],
         "name": stat["Metric"]["MetricName"],
-        "dimensions": {one["Name"]: one["Value"] for one in stat["Metric"].get("Dimensions") or []},
+        "dimensions": {
+            dimension["Name"]: dimension["Value"] for dimension in stat["Metric"].get("Dimensions") or []
+        },
     }
     return {**described, "metricStat": {"metric": metric, "period": stat["Period"], "stat": stat["Stat"]}}
 
