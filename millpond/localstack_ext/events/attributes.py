@@ -52,7 +52,7 @@ class WholeEventsProvider(EventsProvider):
         name = extract_event_bus_name(request.get("EventBusName") or "default")
         policy: Any = self._bus(context, name).policy
         if policy and (statement_id := request.get("StatementId")):
-            others = [one for one in policy["Statement"] if one.get("Sid") != statement_id]
+            others = [statement for statement in policy["Statement"] if statement.get("Sid") != statement_id]
             policy["Statement"] = others
         super().put_permission(
             context,
@@ -117,12 +117,12 @@ class WholeEventsProvider(EventsProvider):
 
 def _keep(model: Any, request: Mapping[str, Any], names: tuple[str, ...]) -> Shape:
     """Keep the attributes that a request names with what LocalStack knows; all of them, with values."""
-    given = {name: request[name] for name in names if request.get(name) is not None}
+    attributes = {name: request[name] for name in names if request.get(name) is not None}
     # The model's own attributes are what is saved with the state.
-    vars(model).setdefault("millpond_attributes", {}).update(given)
+    vars(model).setdefault("millpond_attributes", {}).update(attributes)
     return _kept(model)
 
 
 def _kept(model: Any) -> Shape:
-    kept: Shape = {name: one for name, one in vars(model).get("millpond_attributes", {}).items() if one}
+    kept: Shape = {name: value for name, value in vars(model).get("millpond_attributes", {}).items() if value}
     return kept

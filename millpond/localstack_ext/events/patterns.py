@@ -78,21 +78,23 @@ def _of_object(pattern: Mapping[str, Any]) -> Test:
     tests: list[Test] = []
     for name, value in pattern.items():
         if name == "$or" and _is_alternative(value):
-            options = [_of_object(one) for one in value]
+            options = [_of_object(alternative) for alternative in value]
             tests.append(lambda node, options=options: any(test(node) for test in options))  # type: ignore[misc]
         else:
             tests.append(_of_field(name, value))
 
     def test(node: Any) -> bool:
         if isinstance(node, list):
-            return any(test(one) for one in node)
-        return all(one(node) for one in tests)
+            return any(test(option) for option in node)
+        return all(field_test(node) for field_test in tests)
 
     return test
 
 
 def _is_alternative(value: Any) -> bool:
-    return isinstance(value, list) and len(value) >= _LEAST_OR and all(isinstance(one, dict) for one in value)
+    return (
+        isinstance(value, list) and len(value) >= _LEAST_OR and all(isinstance(item, dict) for item in value)
+    )
 
 
 def _of_field(name: str, value: Any) -> Test:
@@ -105,11 +107,11 @@ def _of_field(name: str, value: Any) -> Test:
         raise InvalidPatternError(f'"{name}" must be an object or an array')
     if not value:
         raise InvalidPatternError("Empty arrays are not allowed")
-    conditions = [_condition(one) for one in value]
+    conditions = [_condition(pattern) for pattern in value]
 
     def test(node: Any) -> bool:
         values = list(_leaves(_at(node, name))) or [ABSENT]
-        return any(condition(one) for condition in conditions for one in values)
+        return any(condition(candidate) for condition in conditions for candidate in values)
 
     return test
 
@@ -127,8 +129,8 @@ def _at(node: Any, name: str) -> Any:
 def _leaves(value: Any) -> Iterator[Any]:
     """The values of a field, which are those of its array; an object is none."""
     if isinstance(value, list):
-        for one in value:
-            yield from _leaves(one)
+        for item in value:
+            yield from _leaves(item)
     elif not isinstance(value, dict) and value is not ABSENT:
         yield value
 
@@ -245,8 +247,8 @@ def _anything_but(operand: Any) -> Test:
     if isinstance(operand, dict):
         if len(operand) != 1 or next(iter(operand)) not in _NEGATED:
             raise InvalidPatternError(f"Unsupported anything-but pattern: {', '.join(operand)}")
-        [(operator, given)] = operand.items()
-        parts: Sequence[Any] = given if isinstance(given, list) else [given]
+        [(operator, unwanted)] = operand.items()
+        parts: Sequence[Any] = unwanted if isinstance(unwanted, list) else [unwanted]
         if not parts or "" in parts:
             raise InvalidPatternError(f"Null {operator} not allowed")
         tests = [_OPERATORS[operator](part) for part in parts]

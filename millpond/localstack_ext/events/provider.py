@@ -335,7 +335,7 @@ class ReschedulingEventsProvider(WholeEventsProvider):
             service.create_schedule_job(self._get_scheduled_rule_job_function(account_id, region, rule))
 
     def _bring_back_connections(self, store: EventsStore) -> None:
-        by_arn = {one.arn: one for one in store.connections.values()}
+        by_arn = {connection.arn: connection for connection in store.connections.values()}
         for connection in by_arn.values():
             self._connection_service_store[connection.arn] = ConnectionService.restore_from_connection(
                 connection
@@ -379,21 +379,23 @@ def _check_pattern(pattern: str | None) -> None:
 
 
 def _check_input(target: Mapping[str, Any]) -> None:
-    given = [one for one in ("Input", "InputPath", "InputTransformer") if target.get(one) is not None]
-    if len(given) > 1:
+    members = [
+        member for member in ("Input", "InputPath", "InputTransformer") if target.get(member) is not None
+    ]
+    if len(members) > 1:
         raise ValidationException(
             "Only one of Input, InputPath, or InputTransformer must be provided for target "
             f"{target.get('Id')}."
         )
     try:
-        if "Input" in given:
+        if "Input" in members:
             json.loads(target["Input"])
-        if "InputPath" in given:
+        if "InputPath" in members:
             transformers.check_path(target["InputPath"])
-        if "InputTransformer" in given:
+        if "InputTransformer" in members:
             transformers.read(target["InputTransformer"])
     except ValueError as error:
-        raise ValidationException(f"Invalid {given[0]} for target {target.get('Id')} : {error}") from error
+        raise ValidationException(f"Invalid {members[0]} for target {target.get('Id')} : {error}") from error
 
 
 def install_patterns() -> None:

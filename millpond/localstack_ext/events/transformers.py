@@ -107,9 +107,9 @@ def read(transformer: Mapping[str, Any]) -> Transformer:
         check_path(path)
     is_json = template.lstrip().startswith(("{", "["))
     pieces = tuple(_pieces(template, paths))
-    found = Transformer(paths, is_json, pieces if is_json else tuple(_unquoted(pieces, template)))
-    _check(found, template)
-    return found
+    checked = Transformer(paths, is_json, pieces if is_json else tuple(_unquoted(pieces, template)))
+    _check(checked, template)
+    return checked
 
 
 def _pieces(template: str, paths: Mapping[str, str]) -> Iterator[str | _Variable]:
@@ -174,10 +174,10 @@ def check_path(path: str) -> None:
 
 def _steps(path: str) -> Iterator[tuple[str, int | None]]:
     at = 1
-    while at < len(path) and (found := _STEP.match(path, at)):
-        name, index, quoted = found.groups()
+    while at < len(path) and (step := _STEP.match(path, at)):
+        name, index, quoted = step.groups()
         yield (name or quoted or "", None if index is None else int(index))
-        at = found.end()
+        at = step.end()
     if not path.startswith("$") or at != max(1, len(path)):
         raise InvalidTransformerError(f"{path} is not a path")
 
