@@ -76,7 +76,7 @@ class NetworkProvider(Ec2Provider):
         made = self._connection(context, answer["VpnConnection"]["VpnConnectionId"])
         made.options = {"StaticRoutesOnly": bool(request.get("Options", {}).get("StaticRoutesOnly", False))}
         made.static_routes = {}
-        return {"VpnConnection": answer["VpnConnection"] | _told(made)}
+        return {"VpnConnection": answer["VpnConnection"] | _described(made)}
 
     @handler("DescribeVpnConnections", expand=False)
     def describe_vpn_connections(  # type: ignore[override]
@@ -84,15 +84,19 @@ class NetworkProvider(Ec2Provider):
     ) -> Any:
         filters = request.get("Filters") or []
         own = {*_MEMBERS, *_OF_WHAT_IS_KEPT_HERE}
-        others = [one for one in filters if one["Name"] not in own]
+        others = [filter_ for filter_ in filters if filter_["Name"] not in own]
         answer: Any = call_moto_with_request(context, request | {"Filters": others})
         connections = [
-            one | _told(self._connection(context, one["VpnConnectionId"]))
-            for one in answer.get("VpnConnections") or []
+            connection | _described(self._connection(context, connection["VpnConnectionId"]))
+            for connection in answer.get("VpnConnections") or []
         ]
-        wanted = [one for one in filters if one["Name"] in own]
+        wanted = [filter_ for filter_ in filters if filter_["Name"] in own]
         return {
-            "VpnConnections": [one for one in connections if all(_matches(one, given) for given in wanted)]
+            "VpnConnections": [
+                connection
+                for connection in connections
+                if all(_matches(connection, condition) for condition in wanted)
+            ]
         }
 
     @handler("ModifySecurityGroupRules", expand=False)
@@ -104,14 +108,14 @@ class NetworkProvider(Ec2Provider):
             raise CommonServiceException(
                 "InvalidGroup.NotFound", f"The security group '{request['GroupId']}' does not exist"
             )
-        for one in request["SecurityGroupRules"]:
-            rule = group.get_rule(one["SecurityGroupRuleId"])
+        for entry in request["SecurityGroupRules"]:
+            rule = group.get_rule(entry["SecurityGroupRuleId"])
             if rule is None:
                 raise CommonServiceException(
                     "InvalidSecurityGroupRuleId.NotFound",
-                    f"The security group rule ID '{one['SecurityGroupRuleId']}' does not exist",
+                    f"The security group rule ID '{entry['SecurityGroupRuleId']}' does not exist",
                 )
-            _modify(rule, one.get("SecurityGroupRule") or {})
+            _modify(rule, entry.get("SecurityGroupRule") or {})
         return {"Return": True}
 
     @handler("CreateDhcpOptions", expand=False)
@@ -132,24 +136,24 @@ class NetworkProvider(Ec2Provider):
     def modify_managed_prefix_list(  # type: ignore[override]
         self, context: RequestContext, request: Any
     ) -> Any:
-        found = _backend(context).managed_prefix_lists.get(request["PrefixListId"])
-        if found is None or found.owner_id == "AWS":
+        prefix_list = _backend(context).managed_prefix_lists.get(request["PrefixListId"])
+        if prefix_list is None or prefix_list.owner_id == "AWS":
             raise CommonServiceException(
                 "InvalidPrefixListID.NotFound",
                 f"The prefix list ID '{request['PrefixListId']}' does not exist",
             )
-        modify_prefix_list(found, request)
+        modify_prefix_list(prefix_list, request)
         return {
             "PrefixList": {
-                "PrefixListId": found.id,
-                "AddressFamily": found.address_family,
-                "State": found.state,
-                "PrefixListArn": found.prefix_list_arn,
-                "PrefixListName": found.prefix_list_name,
-                "MaxEntries": found.max_entries,
-                "Version": found.version,
-                "Tags": [{"Key": one["key"], "Value": one["value"]} for one in found.get_tags()],
-                "OwnerId": found.owner_id,
+                "PrefixListId": prefix_list.id,
+                "AddressFamily": prefix_list.address_family,
+                "State": prefix_list.state,
+                "PrefixListArn": prefix_list.prefix_list_arn,
+                "PrefixListName": prefix_list.prefix_list_name,
+                "MaxEntries": prefix_list.max_entries,
+                "Version": prefix_list.version,
+                "Tags": [{"Key": tag["key"], "Value": tag["value"]} for tag in prefix_list.get_tags()],
+                "OwnerId": prefix_list.owner_id,
             }
         }
 
@@ -217,27 +221,27 @@ class NetworkProvider(Ec2Provider):
         return answer
 
     def _connection(self, context: RequestContext, connection_id: str) -> Any:
-        found = _backend(context).vpn_connections.get(connection_id)
-        if found is None:
+        connection = _backend(context).vpn_connections.get(connection_id)
+        if connection is None:
             raise CommonServiceException(
                 "InvalidVpnConnectionID.NotFound", f"The vpnConnection ID '{connection_id}' does not exist"
             )
-        return found
+        return connection
 
     def _route_table(self, context: RequestContext, route_table_id: str) -> Any:
-        found = _backend(context).route_tables.get(route_table_id)
-        if found is None:
+        route_table = _backend(context).route_tables.get(route_table_id)
+        if route_table is None:
             raise CommonServiceException(
                 "InvalidRouteTableID.NotFound", f"The routeTable ID '{route_table_id}' does not exist"
             )
-        return found
+        return route_table
 
 
 def _backend(context: RequestContext) -> Any:
     return ec2_backends[context.account_id][context.region]
 
 
-def _told(connection: Any) -> dict[str, Any]:
+def _described(connection: Any) -> dict[str, Any]:
     """What is told of a connection beside moto's answer."""
     routes: Mapping[str, str] = connection.static_routes or {}
     return {
@@ -249,28 +253,28 @@ def _told(connection: Any) -> dict[str, Any]:
     }
 
 
-def _matches(connection: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
-    match given["Name"]:
+def _matches(connection: Mapping[str, Any], condition: Mapping[str, Any]) -> bool:
+    match condition["Name"]:
         case "route.destination-cidr-block":
             values = [route["DestinationCidrBlock"] for route in connection["Routes"]]
         case "option.static-routes-only":
             values = [str(connection["Options"]["StaticRoutesOnly"]).lower()]
         case name:
             values = [str(connection.get(_MEMBERS[name], ""))]
-    return any(fnmatchcase(value, pattern) for value in values for pattern in given["Values"])
+    return any(fnmatchcase(value, pattern) for value in values for pattern in condition["Values"])
 
 
-def modify_prefix_list(found: Any, wanted: Mapping[str, Any]) -> None:
+def modify_prefix_list(prefix_list: Any, wanted: Mapping[str, Any]) -> None:
     """Make moto's prefix list as ``ModifyManagedPrefixList`` wants it; other entries are a new version."""
     version = wanted.get("CurrentVersion")
     added, removed = (
-        {one["Cidr"]: one for one in wanted.get(name) or []} for name in ("AddEntries", "RemoveEntries")
+        {entry["Cidr"]: entry for entry in wanted.get(name) or []} for name in ("AddEntries", "RemoveEntries")
     )
     if (added or removed) and version is None:
         raise CommonServiceException(
             "MissingParameter", "The request must contain the parameter CurrentVersion"
         )
-    if version is not None and int(version) != found.version:
+    if version is not None and int(version) != prefix_list.version:
         raise CommonServiceException(
             "PrefixListVersionMismatch", "The prefix list has the incorrect version number."
         )
@@ -284,21 +288,21 @@ def modify_prefix_list(found: Any, wanted: Mapping[str, Any]) -> None:
             "InvalidParameterValue",
             f"Request cannot contain Cidr {both[0]} in both AddPrefixListEntries and RemovePrefixListEntries",
         )
-    entries = {one["Cidr"]: one for one in found.entries.get(found.version) or []}
+    entries = {entry["Cidr"]: entry for entry in prefix_list.entries.get(prefix_list.version) or []}
     if missing := sorted(removed.keys() - entries.keys()):
         raise CommonServiceException("InvalidRequest", f"The prefix list has no entry {missing[0]}")
-    kept = [one for cidr, one in {**entries, **added}.items() if cidr not in removed]
-    most = int(wanted.get("MaxEntries") or found.max_entries)
+    kept = [entry for cidr, entry in {**entries, **added}.items() if cidr not in removed]
+    most = int(wanted.get("MaxEntries") or prefix_list.max_entries)
     if len(kept) > most:
         raise CommonServiceException(
             "PrefixListMaxEntriesExceeded", f"You've reached the maximum number of entries: {most}"
         )
-    found.max_entries = most
-    found.prefix_list_name = wanted.get("PrefixListName") or found.prefix_list_name
+    prefix_list.max_entries = most
+    prefix_list.prefix_list_name = wanted.get("PrefixListName") or prefix_list.prefix_list_name
     if added or removed:
-        found.version += 1
-        found.entries[found.version] = kept
-    found.state = "modify-complete"
+        prefix_list.version += 1
+        prefix_list.entries[prefix_list.version] = kept
+    prefix_list.state = "modify-complete"
 
 
 def _propagating(table: Any) -> set[str]:
@@ -326,13 +330,15 @@ def _keep_descriptions_of_rules() -> None:
 
     def make_rule(theirs: Any, self: Any, *args: Any, **named: Any) -> None:
         theirs(self, *args, **named)
-        given = inspect.signature(theirs).bind(self, *args, **named).arguments
-        prefix_list = given.get("prefix_list_id") or {}
+        arguments = inspect.signature(theirs).bind(self, *args, **named).arguments
+        prefix_list = arguments.get("prefix_list_id") or {}
         self.prefix_list_description = prefix_list.get("Description")
 
     def description(self: Any) -> str | None:
-        given = (self.ip_range.get("Description"), self.source_group.get("Description"))
-        return next((one for one in (*given, self.prefix_list_description) if one is not None), None)
+        descriptions = (self.ip_range.get("Description"), self.source_group.get("Description"))
+        return next(
+            (text for text in (*descriptions, self.prefix_list_description) if text is not None), None
+        )
 
     def is_the_same(self: Any, other: Any) -> bool:
         return _identity(self) == _identity(other)
@@ -402,7 +408,7 @@ def _modify(rule: Any, wanted: Mapping[str, Any]) -> None:
         case "PrefixListId":
             rule.prefix_list_id, rule.prefix_list_description = value, said.get("Description")
         case "ReferencedGroupId":
-            kept = {name: one for name, one in rule.source_group.items() if name != "Description"}
+            kept = {name: part for name, part in rule.source_group.items() if name != "Description"}
             rule.source_group = kept | {"GroupId": value} | said
         case _:
             rule.ip_range = {"CidrIp" if kind == "CidrIpv4" else kind: value} | said
