@@ -62,7 +62,7 @@ class EventStore:
             return self._connected().execute(statement, values).fetchall()
 
     def append(self, stream: str, events: Iterable[LogEvent]) -> None:
-        rows = [(stream, one.timestamp, one.ingestion_time, one.message) for one in events]
+        rows = [(stream, event.timestamp, event.ingestion_time, event.message) for event in events]
         with self._lock, self._connected() as transaction:
             transaction.execute("BEGIN")
             transaction.executemany(
@@ -154,9 +154,9 @@ class Events:
     def bounds(self) -> tuple[int, int] | None:
         """The first and the last timestamp; None if there are no events."""
         # Two subqueries, each of which is a look into the index.
-        one = "SELECT timestamp FROM events WHERE stream = ? ORDER BY timestamp"
+        timestamps = "SELECT timestamp FROM events WHERE stream = ? ORDER BY timestamp"
         ((first, last),) = store().ask(
-            f"SELECT ({one} LIMIT 1), ({one} DESC LIMIT 1)", (self.stream, self.stream)
+            f"SELECT ({timestamps} LIMIT 1), ({timestamps} DESC LIMIT 1)", (self.stream, self.stream)
         )
         return None if first is None else (first, last)
 
@@ -227,12 +227,12 @@ class StoredLogStream(LogStream):
             page = _within_bytes(self.events.page(start, end, first, many))
         else:
             first = max(0, place - many)
-            found = self.events.page(start, end, first, place - first)
-            page = _within_bytes(reversed(found))[::-1]
-            first += len(found) - len(page)
+            stored = self.events.page(start, end, first, place - first)
+            page = _within_bytes(reversed(stored))[::-1]
+            first += len(stored) - len(page)
         # Without events both say what they said before: there is no more.
         return (
-            [one.to_response_dict() for one in page],
+            [event.to_response_dict() for event in page],
             f"b/{first:056d}",
             f"f/{first + len(page) - 1:056d}",
         )

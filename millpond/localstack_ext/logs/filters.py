@@ -75,7 +75,9 @@ class LakeLogsProvider(GroupsProvider):
         backend = get_moto_logs_backend(context.account_id, context.region)
         messages = [event["message"] for event in request["logEvents"]]
         filters = [
-            one for one in backend.filters.metric_filters if one["logGroupName"] == request["logGroupName"]
+            metric_filter
+            for metric_filter in backend.filters.metric_filters
+            if metric_filter["logGroupName"] == request["logGroupName"]
         ]
         where = {"account_id": context.account_id, "region": context.region}
         for namespace, data in [*filtered(filters, messages), *embedded(messages)]:
@@ -103,11 +105,11 @@ def filtered(
     filters: Iterable[Mapping[str, Any]], messages: Sequence[str]
 ) -> Iterable[tuple[str, list[Shape]]]:
     """Namespaces and data that metric filters make of messages."""
-    for one in filters:
-        pattern = _parsed(one.get("filterPattern", ""))
-        found = [(message, pattern.match(message)) for message in messages]
-        matches = [fields for _, fields in found if fields is not None]
-        for transformation in one["metricTransformations"]:
+    for metric_filter in filters:
+        pattern = _parsed(metric_filter.get("filterPattern", ""))
+        fields_by_message = [(message, pattern.match(message)) for message in messages]
+        matches = [fields for _, fields in fields_by_message if fields is not None]
+        for transformation in metric_filter["metricTransformations"]:
             data = [value for fields in matches if (value := _transformed(transformation, fields))]
             if not matches and transformation.get("defaultValue") is not None:
                 data = [_datum(transformation, float(transformation["defaultValue"]), {})]
@@ -136,8 +138,8 @@ def _of_directive(document: Mapping[str, Any], directive: Mapping[str, Any], mom
     for names in directive.get("Dimensions") or [[]]:
         dimensions = {name: str(document[name]) for name in names}
         for metric in directive["Metrics"]:
-            given = document[metric["Name"]]
-            values = given if isinstance(given, list) else [given]
+            raw = document[metric["Name"]]
+            values = raw if isinstance(raw, list) else [raw]
             data.extend(
                 {
                     "Timestamp": moment,
@@ -156,7 +158,10 @@ def _transformed(transformation: Mapping[str, Any], fields: Fields) -> Shape | N
     }
     if value is None or None in dimensions.values():
         return None
-    shown = {name: one if isinstance(one, str) else json.dumps(one) for name, one in dimensions.items()}
+    shown = {
+        name: dimension if isinstance(dimension, str) else json.dumps(dimension)
+        for name, dimension in dimensions.items()
+    }
     return _datum(transformation, value, shown)
 
 
@@ -166,8 +171,8 @@ def _datum(transformation: Mapping[str, Any], value: float, dimensions: Mapping[
     )
 
 
-def _number(given: str, fields: Fields) -> float | None:
-    return log_patterns.number_of(fields(given) if given.startswith("$") else given)
+def _number(text: str, fields: Fields) -> float | None:
+    return log_patterns.number_of(fields(text) if text.startswith("$") else text)
 
 
 def _parsed(pattern: str) -> Pattern:

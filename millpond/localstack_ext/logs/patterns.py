@@ -95,16 +95,18 @@ def _terms(text: str) -> Pattern:
     for sign, term in _TERM.findall(text):
         if term.startswith('"') and len(term) > 1 and not term.endswith('"'):
             raise InvalidPatternError(f"a closing quote is missing in {text}")
-        {"": wanted, "?": optional, "-": unwanted}[sign].append(_found(term))
+        {"": wanted, "?": optional, "-": unwanted}[sign].append(_regex_of_term(term))
 
     def matches(fields: Fields) -> bool:
         message = fields("")
         # "If you combine ? with other terms, it is ignored": one of the optional ones matters only alone.
-        some = wanted or unwanted or not optional or any(one.search(message) for one in optional)
+        some = (
+            wanted or unwanted or not optional or any(term_regex.search(message) for term_regex in optional)
+        )
         return (
             bool(some)
-            and all(one.search(message) for one in wanted)
-            and not any(one.search(message) for one in unwanted)
+            and all(term_regex.search(message) for term_regex in wanted)
+            and not any(term_regex.search(message) for term_regex in unwanted)
         )
 
     def fields_of(message: str) -> Fields:
@@ -113,7 +115,7 @@ def _terms(text: str) -> Pattern:
     return Pattern(fields_of, matches)
 
 
-def _found(term: str) -> Regex:
+def _regex_of_term(term: str) -> Regex:
     if len(term) > 1 and term[0] == term[-1] == "%":
         return _regex(term)
     return Regex(re.escape(_unquoted(term)))
@@ -178,11 +180,11 @@ class _Reader:
         self._tokens: list[str] = []
         at = 0
         while text[at:].strip():
-            found = _TOKEN.match(text, at)
-            if found is None:
+            token = _TOKEN.match(text, at)
+            if token is None:
                 raise InvalidPatternError(f"unexpected {text[at:].strip()[:1]} in {text}")
-            self._tokens.append(found.group().strip())
-            at = found.end()
+            self._tokens.append(token.group().strip())
+            at = token.end()
 
     def whole(self) -> Condition:
         condition = self._any()
@@ -197,12 +199,12 @@ class _Reader:
         return lambda fields: any(part(fields) for part in parts)
 
     def _all(self) -> Condition:
-        parts = [self._one()]
+        parts = [self._operand()]
         while self._takes("&&"):
-            parts.append(self._one())
+            parts.append(self._operand())
         return lambda fields: all(part(fields) for part in parts)
 
-    def _one(self) -> Condition:
+    def _operand(self) -> Condition:
         if self._takes("("):
             inner = self._any()
             if not self._takes(")"):
