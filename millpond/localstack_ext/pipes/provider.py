@@ -134,7 +134,7 @@ class Pipes:
                 and request.get("CurrentState") in (None, pipe["CurrentState"])
             )
 
-        return {"Pipes": [_part(one, _SUMMARY) for one in self._kept.values() if is_asked_for(one)]}
+        return {"Pipes": [_part(pipe, _SUMMARY) for pipe in self._kept.values() if is_asked_for(pipe)]}
 
     def delete_pipe(self, request: Request) -> Shape:
         pipe = self._of(request)

@@ -88,8 +88,10 @@ def service_of(arn: str) -> str:
     return parts[2] if len(parts) > 5 and parts[0] == "arn" else ""
 
 
-def _function(client: Client, arn: str, given: Parameters, _events: Sequence[Any], inputs: list[Any]) -> None:
-    own = given.get("LambdaFunctionParameters") or {}
+def _function(
+    client: Client, arn: str, parameters: Parameters, _events: Sequence[Any], inputs: list[Any]
+) -> None:
+    own = parameters.get("LambdaFunctionParameters") or {}
     if own.get("InvocationType") == "FIRE_AND_FORGET":
         client.invoke(FunctionName=arn, InvocationType="Event", Payload=to_json_str(inputs))
         return
@@ -107,8 +109,10 @@ def _invoked(client: Client, arn: str, inputs: list[Any]) -> Any:
     return json.loads(payload) if payload else None
 
 
-def _machine(client: Client, arn: str, given: Parameters, _events: Sequence[Any], inputs: list[Any]) -> None:
-    own = given.get("StepFunctionStateMachineParameters") or {}
+def _machine(
+    client: Client, arn: str, parameters: Parameters, _events: Sequence[Any], inputs: list[Any]
+) -> None:
+    own = parameters.get("StepFunctionStateMachineParameters") or {}
     if own.get("InvocationType", "FIRE_AND_FORGET") == "FIRE_AND_FORGET":
         client.start_execution(stateMachineArn=arn, input=to_json_str(inputs))
     else:
@@ -122,36 +126,42 @@ def _synchronously(client: Client, arn: str, inputs: list[Any]) -> Any:
     return json.loads(answer["output"])
 
 
-def _queue(client: Client, arn: str, given: Parameters, events: Sequence[Any], inputs: list[Any]) -> None:
+def _queue(
+    client: Client, arn: str, parameters: Parameters, events: Sequence[Any], inputs: list[Any]
+) -> None:
     account, name = arn.split(":")[4:6]
     url = client.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)["QueueUrl"]
-    own = given.get("SqsQueueParameters") or {}
+    own = parameters.get("SqsQueueParameters") or {}
     for event, content in zip(events, inputs, strict=True):
         named = {name: value(text, event) for name, text in own.items()}
         client.send_message(QueueUrl=url, MessageBody=_text(content), **named)
 
 
-def _topic(client: Client, arn: str, _given: Parameters, _events: Sequence[Any], inputs: list[Any]) -> None:
+def _topic(
+    client: Client, arn: str, _parameters: Parameters, _events: Sequence[Any], inputs: list[Any]
+) -> None:
     for content in inputs:
         client.publish(TopicArn=arn, Message=_text(content))
 
 
-def _stream(client: Client, arn: str, given: Parameters, events: Sequence[Any], inputs: list[Any]) -> None:
-    key = (given.get("KinesisStreamParameters") or {}).get("PartitionKey", "")
+def _stream(
+    client: Client, arn: str, parameters: Parameters, events: Sequence[Any], inputs: list[Any]
+) -> None:
+    key = (parameters.get("KinesisStreamParameters") or {}).get("PartitionKey", "")
     for event, content in zip(events, inputs, strict=True):
         client.put_record(StreamARN=arn, Data=_text(content).encode(), PartitionKey=value(key, event))
 
 
 def _delivery(
-    client: Client, arn: str, _given: Parameters, _events: Sequence[Any], inputs: list[Any]
+    client: Client, arn: str, _parameters: Parameters, _events: Sequence[Any], inputs: list[Any]
 ) -> None:
     name = arn.rpartition("/")[2]
     for content in inputs:
         client.put_record(DeliveryStreamName=name, Record={"Data": _text(content).encode()})
 
 
-def _bus(client: Client, arn: str, given: Parameters, events: Sequence[Any], inputs: list[Any]) -> None:
-    own = dict(given.get("EventBridgeEventBusParameters") or {})
+def _bus(client: Client, arn: str, parameters: Parameters, events: Sequence[Any], inputs: list[Any]) -> None:
+    own = dict(parameters.get("EventBridgeEventBusParameters") or {})
     own.pop("EndpointId", None)
     resources = own.pop("Resources", [])
     entries = [
@@ -159,7 +169,7 @@ def _bus(client: Client, arn: str, given: Parameters, events: Sequence[Any], inp
             "EventBusName": arn,
             "Detail": content if isinstance(content, str) else to_json_str(content),
             "DetailType": f"Event from {event.get('eventSource', '')}",
-            "Source": f"Pipe {given['Name']}",
+            "Source": f"Pipe {parameters['Name']}",
             "Resources": resources,
             **{name: value(text, event) for name, text in own.items()},
         }

@@ -77,23 +77,28 @@ def value(text: str, event: Any) -> str:
     """A parameter of a target: itself, or what its path finds in the event."""
     if not text.startswith("$"):
         return text
-    found = transformers.value_at(parsed(event), text)
-    return found if isinstance(found, str) else json.dumps(found)
+    result = transformers.value_at(parsed(event), text)
+    return result if isinstance(result, str) else json.dumps(result)
 
 
 def _transformer(template: str) -> dict[str, Any]:
     """The template as EventBridge's rules have them: variables with names, and paths aside."""
     paths: dict[str, str] = {}
 
-    def name(found: re.Match[str]) -> str:
-        told = found[1]
-        if not told.startswith("$") and told not in _PREDEFINED:
-            raise transformers.InvalidTransformerError(f"InputTemplate contains invalid placeholder {told}.")
-        path = _PREDEFINED[told] if told in _PREDEFINED else f"$.event{told[1:]}"
+    def name(match: re.Match[str]) -> str:
+        placeholder = match[1]
+        if not placeholder.startswith("$") and placeholder not in _PREDEFINED:
+            raise transformers.InvalidTransformerError(
+                f"InputTemplate contains invalid placeholder {placeholder}."
+            )
+        path = _PREDEFINED[placeholder] if placeholder in _PREDEFINED else f"$.event{placeholder[1:]}"
         return f"<{paths.setdefault(path, f'v{len(paths)}')}>"
 
     text = _PLACE.sub(name, template)
-    return {"InputTemplate": text, "InputPathsMap": {one: path for path, one in paths.items()}}
+    return {
+        "InputTemplate": text,
+        "InputPathsMap": {placeholder: path for path, placeholder in paths.items()},
+    }
 
 
 def _json(text: str) -> Any:

@@ -46,10 +46,10 @@ def check_source(pipe: Mapping[str, Any]) -> None:
             f"Millpond cannot do pipes from the source {pipe['Source']}: docs/coverage."
         )
     member, _ = _SOURCES[source]
-    given = (pipe.get("SourceParameters") or {}).get(member) or {}
-    if unknown := [name for name in _NOT_HERE if given.get(name)]:
+    parameters = (pipe.get("SourceParameters") or {}).get(member) or {}
+    if unknown := [name for name in _NOT_HERE if parameters.get(name)]:
         raise ValidationException(f"Millpond cannot do {unknown[0]} of pipes: docs/coverage.")
-    if source != "sqs" and not given.get("StartingPosition"):
+    if source != "sqs" and not parameters.get("StartingPosition"):
         raise ValidationException(f"{member}.StartingPosition is needed.")
 
 
@@ -133,12 +133,12 @@ def forget(arn: str) -> None:
 def _poller(pipe: Mapping[str, Any]) -> Poller:
     source = service_of(pipe["Source"])
     member, defaults = _SOURCES[source]
-    given = pipe.get("SourceParameters") or {}
+    parameters = pipe.get("SourceParameters") or {}
     common: dict[str, Any] = {
         "source_arn": pipe["Source"],
         "source_parameters": {
-            "FilterCriteria": given.get("FilterCriteria") or {"Filters": []},
-            member: {**defaults, **(given.get(member) or {})},
+            "FilterCriteria": parameters.get("FilterCriteria") or {"Filters": []},
+            member: {**defaults, **(parameters.get(member) or {})},
         },
         "source_client": _client(pipe, pipe["Source"]),
         "processor": Processor(pipe),
