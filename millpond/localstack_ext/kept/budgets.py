@@ -69,10 +69,10 @@ class Budgets:
         self._kept[name] = {
             "budget": _whole(budget),
             "notifications": [
-                {"notification": dict(one["Notification"]), "subscribers": list(one["Subscribers"])}
-                for one in request.get("NotificationsWithSubscribers") or []
+                {"notification": dict(entry["Notification"]), "subscribers": list(entry["Subscribers"])}
+                for entry in request.get("NotificationsWithSubscribers") or []
             ],
-            "tags": {one["Key"]: one["Value"] for one in request.get("ResourceTags") or []},
+            "tags": {tag["Key"]: tag["Value"] for tag in request.get("ResourceTags") or []},
         }
         return {}
 
@@ -80,11 +80,11 @@ class Budgets:
         return {"Budget": self._of(request)["budget"]}
 
     def describe_budgets(self, request: Request) -> Shape:  # noqa: ARG002 - all fit on a page
-        return {"Budgets": [one["budget"] for one in self._kept.values()]}
+        return {"Budgets": [entry["budget"] for entry in self._kept.values()]}
 
     def update_budget(self, request: Request) -> Shape:
         budget = request["NewBudget"]
-        self._found(budget["BudgetName"])["budget"] = _whole(budget)
+        self._budget_entry(budget["BudgetName"])["budget"] = _whole(budget)
         return {}
 
     def delete_budget(self, request: Request) -> Shape:
@@ -96,7 +96,7 @@ class Budgets:
 
     def create_notification(self, request: Request) -> Shape:
         notifications = self._of(request)["notifications"]
-        if any(_is(one, request["Notification"]) for one in notifications):
+        if any(_is(entry, request["Notification"]) for entry in notifications):
             raise DuplicateRecordException("Notification already exists for budget.")
         notifications.append(
             {"notification": dict(request["Notification"]), "subscribers": list(request["Subscribers"])}
@@ -105,7 +105,8 @@ class Budgets:
 
     def describe_notifications_for_budget(self, request: Request) -> Shape:
         shown = [
-            {"NotificationState": "OK", **one["notification"]} for one in self._of(request)["notifications"]
+            {"NotificationState": "OK", **entry["notification"]}
+            for entry in self._of(request)["notifications"]
         ]
         return {"Notifications": shown}
 
@@ -143,7 +144,7 @@ class Budgets:
     # Tags
 
     def tag_resource(self, request: Request) -> Shape:
-        self._tags(request).update({one["Key"]: one["Value"] for one in request["ResourceTags"]})
+        self._tags(request).update({tag["Key"]: tag["Value"] for tag in request["ResourceTags"]})
         return {}
 
     def untag_resource(self, request: Request) -> Shape:
@@ -155,22 +156,22 @@ class Budgets:
         return {"ResourceTags": [{"Key": key, "Value": value} for key, value in self._tags(request).items()]}
 
     def _of(self, request: Request) -> Shape:
-        return self._found(request["BudgetName"])
+        return self._budget_entry(request["BudgetName"])
 
-    def _found(self, name: str) -> Shape:
+    def _budget_entry(self, name: str) -> Shape:
         if name not in self._kept:
             raise NotFoundException(f"Unable to get budget: {name} - the budget doesn't exist.")
         return self._kept[name]
 
     def _notification(self, request: Request, member: str = "Notification") -> Shape:
-        for one in self._of(request)["notifications"]:
-            if _is(one, request[member]):
-                found: Shape = one
-                return found
+        for entry in self._of(request)["notifications"]:
+            if _is(entry, request[member]):
+                notification: Shape = entry
+                return notification
         raise NotFoundException("There is no such notification.")
 
     def _tags(self, request: Request) -> dict[str, str]:
-        tags: dict[str, str] = self._found(request["ResourceARN"].rpartition("budget/")[2])["tags"]
+        tags: dict[str, str] = self._budget_entry(request["ResourceARN"].rpartition("budget/")[2])["tags"]
         return tags
 
 
@@ -208,11 +209,11 @@ def _beginning_of_month() -> datetime:
     return datetime(now.year, now.month, 1, tzinfo=UTC)
 
 
-def _is(kept: Shape, given: Request) -> bool:
+def _is(kept: Shape, wanted: Request) -> bool:
     names = ("NotificationType", "ComparisonOperator", "Threshold", "ThresholdType")
     # A threshold is a percentage unless it says otherwise.
     defaults = {"ThresholdType": "PERCENTAGE"}
     return all(
-        kept["notification"].get(name, defaults.get(name)) == given.get(name, defaults.get(name))
+        kept["notification"].get(name, defaults.get(name)) == wanted.get(name, defaults.get(name))
         for name in names
     )

@@ -57,10 +57,10 @@ def _with_columns(
     resource: Any = None,
     resource_type: Any = None,
 ) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = theirs(backend, catalog_id, principal, resource, resource_type)
+    permissions: list[dict[str, Any]] = theirs(backend, catalog_id, principal, resource, resource_type)
     table = resource.table if resource is not None else None
     if table is None or catalog_id not in backend.grants:
-        return found
+        return permissions
     of_columns = [
         grant.to_external_form()
         for grant in backend.grants[catalog_id].permissions
@@ -69,4 +69,4 @@ def _with_columns(
         and columns["Name"] == table.name
         and principal in (None, grant.principal)
     ]
-    return [*found, *(one for one in of_columns if one not in found)]
+    return [*permissions, *(permission for permission in of_columns if permission not in permissions)]

@@ -14,8 +14,8 @@ from millpond.planes.common.operations import Operations
 _TAGS = ("TagResource", "UntagResource", "ListTagsForResource")
 
 KEPT: Mapping[str, Operations] = {
-    one.service: one
-    for one in (
+    operations.service: operations
+    for operations in (
         Operations(
             "backup",
             own=(),

@@ -37,9 +37,12 @@ def answers_of(name: str) -> dict[str, Answer]:
     existing = load_service(name).operation_names
     if unknown := kept - set(existing):
         raise ValueError(f"{name} has no operation {', '.join(sorted(unknown))}")
-    return {one: Answer.KEPT if one in kept else Answer.REFUSED for one in existing}
+    return {operation: Answer.KEPT if operation in kept else Answer.REFUSED for operation in existing}
 
 
 def _only_kept(name: str, table: dict[str, Handler]) -> dict[str, Handler]:
-    told = answers_of(name)
-    return {one: handler if told[one] is Answer.KEPT else refuse for one, handler in table.items()}
+    answers = answers_of(name)
+    return {
+        operation: handler if answers[operation] is Answer.KEPT else refuse
+        for operation, handler in table.items()
+    }
