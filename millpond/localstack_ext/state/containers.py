@@ -22,10 +22,10 @@ _SQLITE = (".db", ".sqlite")
 
 class _Containers(StateVisitor):
     def __init__(self) -> None:
-        self.found: list[Any] = []
+        self.containers: list[Any] = []
 
     def visit(self, state_container: Any) -> None:
-        self.found.append(state_container)
+        self.containers.append(state_container)
 
 
 def loaded() -> dict[str, Service]:
@@ -35,12 +35,12 @@ def loaded() -> dict[str, Service]:
 
 def containers_of(service: Service) -> list[Any]:
     """What of a service holds state in memory, always in the same order."""
-    return [one for one in _visited(service) if not isinstance(one, AssetDirectory)]
+    return [container for container in _visited(service) if not isinstance(container, AssetDirectory)]
 
 
 def directories_of(service: Service) -> list[Path]:
     """What of a service holds state on disk."""
-    return [Path(one.path) for one in _visited(service) if isinstance(one, AssetDirectory)]
+    return [Path(directory.path) for directory in _visited(service) if isinstance(directory, AssetDirectory)]
 
 
 def fill(container: Any, content: Any) -> None:
@@ -86,4 +86,4 @@ def _files(directory: Path) -> Iterator[Path]:
 def _visited(service: Service) -> list[Any]:
     visitor = _Containers()
     service.accept_state_visitor(visitor)
-    return visitor.found
+    return visitor.containers

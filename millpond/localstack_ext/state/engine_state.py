@@ -139,12 +139,12 @@ class _StateResource:
         saved = _saved()
         manifest = saved.manifest() if saved is not None else None
         saver = _saver()
-        told: dict[str, Any] = {"keeps": keeps(), "is_back": saver is None or saver.is_started}
+        state: dict[str, Any] = {"keeps": keeps(), "is_back": saver is None or saver.is_started}
         if saver is not None:
-            told["unsaved"] = saver.unsaved
+            state["unsaved"] = saver.unsaved
         if manifest is not None:
-            told |= {"number": manifest.number, "saved": manifest.saved, "parts": sorted(manifest.parts)}
-        return _answer(told)
+            state |= {"number": manifest.number, "saved": manifest.saved, "parts": sorted(manifest.parts)}
+        return _answer(state)
 
 
 class _SaveResource:

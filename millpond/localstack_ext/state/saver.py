@@ -109,8 +109,8 @@ class Saver:
             before = self._saved.manifest()
             then = [self.on_save[name]() for name in sorted(changed & set(self.on_save))]
             pickling.install_reducers()
-            found = parts.collect(changed)
-            failure = self._fork_and_write(found, before)
+            collected = parts.collect(changed)
+            failure = self._fork_and_write(collected, before)
             if failure:
                 with self._lock:
                     self._changed |= changed
@@ -136,18 +136,18 @@ class Saver:
                 _LOG.exception("the state could not be saved; what was saved before is as it was")
             time.sleep(SHARE * (time.monotonic() - began))
 
-    def _fork_and_write(self, found: list[parts.Part], before: Manifest | None) -> str:
+    def _fork_and_write(self, collected: list[parts.Part], before: Manifest | None) -> str:
         """Write parts in a child; what went wrong, empty if nothing did."""
         report, said = os.pipe()
         engine = os.getpid()
         child = os.fork()
         if child == 0:
-            self._write_and_exit(found, before, said, engine)
+            self._write_and_exit(collected, before, said, engine)
         os.close(said)
         return _outcome(child, report)
 
     def _write_and_exit(
-        self, found: list[parts.Part], before: Manifest | None, said: int, engine: int
+        self, collected: list[parts.Part], before: Manifest | None, said: int, engine: int
     ) -> NoReturn:
         """What the child does: it has one thread, and must never return into the engine's code."""
         code = 1
@@ -158,7 +158,7 @@ class Saver:
             os.closerange(said + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
             os.nice(5)
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            manifest = write_all(self._saved, found, before)
+            manifest = write_all(self._saved, collected, before)
             # The next engine may be reading already what this one would take away.
             if os.getppid() == engine:
                 self._saved.commit(manifest)
@@ -169,11 +169,11 @@ class Saver:
             os._exit(code)
 
 
-def write_all(saved: SavedState, found: list[parts.Part], before: Manifest | None) -> Manifest:
+def write_all(saved: SavedState, collected: list[parts.Part], before: Manifest | None) -> Manifest:
     """Write parts beside those of a manifest; the manifest of them and of the others."""
     number = before.number + 1 if before else 1
     files = dict(before.parts) if before else {}
-    for part in found:
+    for part in collected:
         try:
             files |= parts.write(saved, part, number)
         except Exception as error:
