@@ -128,8 +128,8 @@ def install_client_context() -> None:
 
     def invoke(theirs: Any, self: ExecutionEnvironment, invocation: Any) -> Any:
         executor: Any = self.runtime_executor
-        given = invocation.client_context
-        executor.client_context = base64.b64decode(given).decode() if given else ""
+        encoded = invocation.client_context
+        executor.client_context = base64.b64decode(encoded).decode() if encoded else ""
         return theirs(self, invocation)
 
     patches.wrap(ExecutionEnvironment, "invoke", invoke)

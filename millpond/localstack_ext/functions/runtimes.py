@@ -12,7 +12,7 @@ from millpond.planes.functions import FunctionError, Interpreter, runtime_named
 from millpond.toolchain.runtimes import interpreter_elsewhere
 
 _lock = threading.Lock()
-_found: dict[str, Interpreter] = {}
+_interpreters: dict[str, Interpreter] = {}
 
 
 def interpreter_for(name: str) -> Interpreter:
@@ -25,10 +25,10 @@ def interpreter_for(name: str) -> Interpreter:
     """
     runtime = runtime_named(name)
     with _lock:
-        if name not in _found:
+        if name not in _interpreters:
             at_hand = planes.context().tools.lambda_python.get(name)
-            _found[name] = Interpreter(runtime, at_hand) if at_hand else _installed(name)
-        return _found[name]
+            _interpreters[name] = Interpreter(runtime, at_hand) if at_hand else _installed(name)
+        return _interpreters[name]
 
 
 def _installed(name: str) -> Interpreter:

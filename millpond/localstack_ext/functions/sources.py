@@ -94,9 +94,9 @@ class QueuePoller(SqsPoller):
 
     def handle_messages(self, messages: list[Event]) -> None:
         events = transform_into_events(messages)
-        wanted = [one for one in events if self._is_wanted({**one, "body": parsed(one["body"])})]
-        identifiers = {one["messageId"] for one in wanted}
-        self.delete_messages(messages, {one["messageId"] for one in events} - identifiers)
+        wanted = [event for event in events if self._is_wanted({**event, "body": parsed(event["body"])})]
+        identifiers = {event["messageId"] for event in wanted}
+        self.delete_messages(messages, {event["messageId"] for event in events} - identifiers)
         for batch in batches(wanted):
             done = self._deliver(batch)
             self.delete_messages(messages, done)
@@ -107,7 +107,7 @@ class QueuePoller(SqsPoller):
 
     def _deliver(self, events: list[Event]) -> set[str]:
         """Give a batch to the function; which messages it is done with."""
-        identifiers = {one["messageId"] for one in events}
+        identifiers = {event["messageId"] for event in events}
         try:
             self.processor.process_events_batch(self.add_source_metadata(events))
         except PartialBatchFailureError as error:
@@ -127,8 +127,8 @@ class _StreamPoller(StreamPoller):
         positions = POSITIONS.setdefault(self.esm_uuid, {})
         if not self.shards or self._quiet >= POLLS_PER_LOOK:
             self._look_for_shards(positions)
-        found = [self._poll(shard_id, positions) for shard_id in list(self.shards)]
-        if not self._is_shutdown.is_set() and not any(found):
+        polled = [self._poll(shard_id, positions) for shard_id in list(self.shards)]
+        if not self._is_shutdown.is_set() and not any(polled):
             self._quiet += 1
             raise EmptyPollResultsException(service=self.event_source(), source_arn=self.source_arn)
         self._quiet = 0
@@ -214,13 +214,15 @@ class _StreamPoller(StreamPoller):
 
     def _deliver(self, shard_id: str, events: list[Event]) -> bool:
         """Give a batch to the function until it is done with; False if the mapping was stopped meanwhile."""
-        wanted = [one for one in events if self._is_wanted(one)]
+        wanted = [event for event in events if self._is_wanted(event)]
         return not wanted or self._try(shard_id, self.add_source_metadata(wanted), 0)
 
     def _is_wanted(self, event: Event) -> bool:
         patterns = self.filter_patterns
         seen = self._seen_by_filters(event) if patterns else event
-        return not patterns or (seen is not None and any(matches_event(one, seen) for one in patterns))
+        return not patterns or (
+            seen is not None and any(matches_event(pattern, seen) for pattern in patterns)
+        )
 
     def _seen_by_filters(self, event: Event) -> Event | None:
         return event
@@ -259,20 +261,20 @@ class _StreamPoller(StreamPoller):
 
     def _behind_checkpoint(self, events: list[Event], failure: PartialBatchFailureError) -> list[Event]:
         """What is tried again: from the lowest sequence number that the function reported, or everything."""
-        numbers = {self.get_sequence_number(one) for one in events}
+        numbers = {self.get_sequence_number(event) for event in events}
         payload: Any = failure.partial_failure_payload
         failed = get_batch_item_failures(payload, numbers)
         if not failed:
             return events
-        lowest = min(int(one) for one in failed)
-        return [one for one in events if int(self.get_sequence_number(one)) >= lowest]
+        lowest = min(int(number) for number in failed)
+        return [event for event in events if int(self.get_sequence_number(event)) >= lowest]
 
     def _without_old(self, shard_id: str, events: list[Event], error: Event, attempts: int) -> list[Event]:
         oldest = self.stream_parameters.get("MaximumRecordAgeInSeconds", -1)
         if oldest is None or oldest < 0:
             return events
         before = time.time() - oldest
-        old = [one for one in events if self.get_approximate_arrival_time(one) < before]
+        old = [event for event in events if self.get_approximate_arrival_time(event) < before]
         if old:
             self._give_up(shard_id, old, "RecordAgeExceeded", error, attempts)
         return events[len(old) :]
@@ -368,5 +370,5 @@ def _json_values(value: Any) -> Any:
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if isinstance(value, dict):
-        return {name: _json_values(one) for name, one in value.items()}
-    return [_json_values(one) for one in value] if isinstance(value, list) else value
+        return {name: _json_values(member) for name, member in value.items()}
+    return [_json_values(item) for item in value] if isinstance(value, list) else value
