@@ -42,7 +42,11 @@ def link_objects(store: DiskObjectStore, reader: Reader, locations: Iterable[str
         On the same file system.
     """
     made = set()
-    plain = {one: found for one in locations if (found := _plain_object(reader.account_id, one)) is not None}
+    plain = {
+        location: stored
+        for location in locations
+        if (stored := _plain_object(reader.account_id, location)) is not None
+    }
     for location in GUARD.may_read(reader.access_key, reader.account_id, reader.region, plain):
         bucket, _, key = location.removeprefix("s3://").partition("/")
         path = directory / bucket / key
@@ -62,7 +66,7 @@ def _plain_object(account_id: str, location: str) -> S3Object | None:
     bucket = buckets.get(bucket_name)
     if bucket is None or bucket.policy:
         return None
-    found = bucket.objects.get(key)
-    if not isinstance(found, S3Object) or found.sse_key_hash or found.kms_key_id:
+    stored = bucket.objects.get(key)
+    if not isinstance(stored, S3Object) or stored.sse_key_hash or stored.kms_key_id:
         return None
-    return None if found.storage_class in ARCHIVES_STORAGE_CLASSES else found
+    return None if stored.storage_class in ARCHIVES_STORAGE_CLASSES else stored

@@ -153,8 +153,8 @@ class StoredMultipart(S3StoredMultipart):
     def complete_multipart(self, parts: list[Any]) -> None:
         """Put parts together, one behind the other."""
         with self._s3_store.open(self.bucket, self.s3_multipart.object, "w") as whole:
-            for one in parts:
-                with self.open(one) as part:
+            for uploaded in parts:
+                with self.open(uploaded) as part:
                     whole.append(part)
 
     def close(self) -> None:
@@ -254,10 +254,10 @@ class DiskObjectStore(S3ObjectStore):
             If the file of an object is not there.
         """
         known = set()
-        for one in objects:
-            if _FILE in vars(one):
-                known.add(path := self.path(one))
-                self._watch(one, path)
+        for stored in objects:
+            if _FILE in vars(stored):
+                known.add(path := self.path(stored))
+                self._watch(stored, path)
         there = set(self.directory.glob("*/*"))
         if missing := known - there:
             raise FileNotFoundError(f"{len(missing)} objects have lost their files, {min(missing)} for one")
@@ -318,7 +318,11 @@ def _objects() -> Iterator[S3Object | S3Part]:
     for _account, _region, store in s3_stores.iter_stores():
         for bucket in store.buckets.values():
             # The others are delete markers.
-            yield from (one for one in bucket.objects.values(with_versions=True) if isinstance(one, S3Object))
+            yield from (
+                version
+                for version in bucket.objects.values(with_versions=True)
+                if isinstance(version, S3Object)
+            )
             for upload in bucket.multiparts.values():
                 yield upload.object
                 yield from upload.parts.values()
