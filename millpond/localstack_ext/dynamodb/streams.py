@@ -101,11 +101,11 @@ def _size(value: Mapping[str, Any]) -> int:
     """Bytes of a value ("DynamoDB item sizes and formats" in the Developer Guide)."""
     ((kind, content),) = value.items()
     if kind == "M":
-        return 3 + sum(len(name.encode()) + _size(one) + 1 for name, one in content.items())
+        return 3 + sum(len(name.encode()) + _size(member) + 1 for name, member in content.items())
     if kind == "L":
-        return 3 + sum(_size(one) + 1 for one in content)
+        return 3 + sum(_size(item) + 1 for item in content)
     if kind in ("SS", "NS", "BS"):
-        return sum(_size({kind[0]: one}) for one in content)
+        return sum(_size({kind[0]: item}) for item in content)
     if kind == "N":
         return len(str(content).replace(".", "").strip("-0")) // 2 + 1
     if kind == "B":
@@ -132,9 +132,11 @@ def _list_streams(context: RequestContext, request: Any) -> dict[str, Any]:
         if table.latest_stream_label and request.get("TableName") in (None, table.name)
     )
     start = request.get("ExclusiveStartStreamArn") or ""
-    streams = [one for one in streams if one[0] > start]
+    streams = [stream for stream in streams if stream[0] > start]
     names = ("StreamArn", "TableName", "StreamLabel")
-    answer: dict[str, Any] = {"Streams": [dict(zip(names, one, strict=True)) for one in streams[:limit]]}
+    answer: dict[str, Any] = {
+        "Streams": [dict(zip(names, stream, strict=True)) for stream in streams[:limit]]
+    }
     return {**answer, "LastEvaluatedStreamArn": streams[limit - 1][0]} if len(streams) > limit else answer
 
 
@@ -189,10 +191,10 @@ def _get_records(context: RequestContext, request: Any) -> dict[str, Any]:
         _refuse("ValidationException", f"Limit must be 1 to {MAX_RECORDS}, and is {limit}.")
     arn, after = _read_token(request["ShardIterator"])
     table, shard = _stream(context, arn)
-    behind = (one for one in map(_plain, list(shard.items)) if _sequence(one) > after)
+    behind = (item for item in map(_plain, list(shard.items)) if _sequence(item) > after)
     records = list(itertools.islice(behind, limit))
     after = _sequence(records[-1]) if records else after
-    answer: dict[str, Any] = {"Records": [_parsed_record(one) for one in records]}
+    answer: dict[str, Any] = {"Records": [_parsed_record(record) for record in records]}
     is_at_end = after >= _last(shard)
     if (table.stream_specification or {}).get("StreamEnabled") or not is_at_end:
         answer["NextShardIterator"] = _token(arn, after)
@@ -214,17 +216,17 @@ def _parsed(value: Mapping[str, Any]) -> dict[str, Any]:
     if kind == "B":
         content = base64.b64decode(content)
     elif kind == "BS":
-        content = [base64.b64decode(one) for one in content]
+        content = [base64.b64decode(text) for text in content]
     elif kind == "M":
-        content = {name: _parsed(one) for name, one in content.items()}
+        content = {name: _parsed(member) for name, member in content.items()}
     elif kind == "L":
-        content = [_parsed(one) for one in content]
+        content = [_parsed(item) for item in content]
     return {kind: content}
 
 
 def _plain(record: Any) -> dict[str, Any]:
-    found: dict[str, Any] = record
-    return found
+    plain: dict[str, Any] = record
+    return plain
 
 
 def _view(shard: StreamShard) -> Any:
@@ -259,8 +261,8 @@ def _token(arn: str, after: int) -> str:
 def _read_token(token: str) -> tuple[str, int]:
     arn, _, content = token.rpartition("|1|")
     try:
-        after, given = json.loads(base64.b64decode(content, validate=True))
-        after, age = int(after), time.time() - float(given)
+        after, issued = json.loads(base64.b64decode(content, validate=True))
+        after, age = int(after), time.time() - float(issued)
     except (ValueError, TypeError):
         _refuse("ValidationException", "Invalid ShardIterator")
     if age > ITERATOR_SECONDS:

@@ -42,7 +42,7 @@ def once_for_each_token(handler: Handler, clock: Callable[[], float] = time.mono
         key = (context.account_id, context.region, token)
         asked = json.dumps(request["TransactItems"], sort_keys=True, default=repr)
         with lock:
-            for old in [one for one, (at, _, _) in done.items() if at < clock() - REMEMBERED_SECONDS]:
+            for old in [call for call, (at, _, _) in done.items() if at < clock() - REMEMBERED_SECONDS]:
                 del done[old]
             if key not in done:
                 done[key] = (clock(), asked, handler(context, request))
