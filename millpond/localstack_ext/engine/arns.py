@@ -72,14 +72,14 @@ def complete(value: Any, account_id: str, member: str = "") -> Any:
         or an item may hold whatever text it likes.
     """
     match value:
-        case str() if _NAMING.search(member) and (found := _WITHOUT_ACCOUNT.fullmatch(value)):
-            return f"{found[1]}{account_id}{found[2]}"
+        case str() if _NAMING.search(member) and (match := _WITHOUT_ACCOUNT.fullmatch(value)):
+            return f"{match[1]}{account_id}{match[2]}"
         case "" if member == "CatalogId":
             return account_id
         case Mapping():
-            return {name: complete(one, account_id, name) for name, one in value.items()}
+            return {name: complete(item, account_id, name) for name, item in value.items()}
         case list():
-            return [complete(one, account_id, member) for one in value]
+            return [complete(item, account_id, member) for item in value]
         case _:
             return value
 

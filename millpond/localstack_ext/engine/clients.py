@@ -24,8 +24,8 @@ def bounded(make: Callable[..., Any]) -> Callable[..., Any]:
     """
     lasting, passing = lru_cache(maxsize=LASTING)(make), lru_cache(maxsize=PASSING)(make)
 
-    def client(self: object, **given: Any) -> Any:
-        return (passing if given["aws_session_token"] else lasting)(self, **given)
+    def client(self: object, **arguments: Any) -> Any:
+        return (passing if arguments["aws_session_token"] else lasting)(self, **arguments)
 
     return client
 

@@ -21,8 +21,8 @@ class Clocked(ServiceLifecycleHook):
     CLOCK: str
     """Whose the clock is: of its thread, and in the engine's log."""
 
-    def __init__(self, *given: Any, **named: Any) -> None:
-        super().__init__(*given, **named)
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
         self._clock = Clock(self.CLOCK)
 
     def on_before_stop(self) -> None:

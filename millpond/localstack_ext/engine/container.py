@@ -23,21 +23,21 @@ TERRAFORM = Path("/usr/local/lib/millpond/terraform")
 PROVIDERS = Path("/usr/local/lib/millpond/providers")
 
 
-def environment(given: Mapping[str, str]) -> dict[str, str]:
+def environment(variables: Mapping[str, str]) -> dict[str, str]:
     """What is set beside the container's own environment.
 
     Parameters
     ----------
-    given : mapping
+    variables : mapping
         The container's environment, with ``MILLPOND_PLANE_*``, ``MILLPOND_ADVERTISED_PORT`` and
         ``MILLPOND_LAMBDA_EXECUTOR`` (``process`` or ``docker``).
     """
-    executor = given.get("MILLPOND_LAMBDA_EXECUTOR", "process")
+    executor = variables.get("MILLPOND_LAMBDA_EXECUTOR", "process")
     return engine_variables(
-        Path(given["MILLPOND_PLANE_STATE_DIR"]) / "engine",
-        region=given["MILLPOND_PLANE_REGION"],
+        Path(variables["MILLPOND_PLANE_STATE_DIR"]) / "engine",
+        region=variables["MILLPOND_PLANE_REGION"],
         listen=GATEWAY,
-        advertised_port=int(given["MILLPOND_ADVERTISED_PORT"]),
+        advertised_port=int(variables["MILLPOND_ADVERTISED_PORT"]),
         lambda_executor=PLUGIN if executor == "process" else executor,
     )
 

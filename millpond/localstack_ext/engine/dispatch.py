@@ -100,9 +100,11 @@ def answers(service: str, operations: Operations) -> dict[str, Answer]:
     existing = load_service(service).operation_names
     module = import_module(f"moto.{service}.responses")
     (responses,) = (
-        found
-        for found in vars(module).values()
-        if isinstance(found, type) and issubclass(found, BaseResponse) and found is not BaseResponse
+        candidate
+        for candidate in vars(module).values()
+        if isinstance(candidate, type)
+        and issubclass(candidate, BaseResponse)
+        and candidate is not BaseResponse
     )
     return operations.answers(existing, [name for name in existing if hasattr(responses, xform_name(name))])
 

@@ -227,18 +227,18 @@ class Faults:
     def remove(self, rules: Sequence[Rule] | None = None) -> None:
         """Take rules back, all unless given; the calls that they hold go on."""
         with self._lock:
-            gone = [one for one in self._armed if rules is None or one.rule in rules]
-            self._armed = tuple(one for one in self._armed if one not in gone)
-        for one in gone:
-            one.release()
+            gone = [armed for armed in self._armed if rules is None or armed.rule in rules]
+            self._armed = tuple(armed for armed in self._armed if armed not in gone)
+        for armed in gone:
+            armed.release()
 
     def strike(self, call: Call) -> ArmedRule | None:
         """Count a call; the first rule that strikes it."""
-        striking = [one for one in self._armed if one.strikes(call)]
+        striking = [armed for armed in self._armed if armed.strikes(call)]
         return striking[0] if striking else None
 
     def to_json(self) -> list[dict[str, Any]]:
-        return [one.to_json() for one in self._armed]
+        return [armed.to_json() for armed in self._armed]
 
 
 def readable(shape: Shape | None, value: Any) -> Any:
@@ -280,7 +280,7 @@ def rules_from_json(content: object) -> list[Rule]:
     """
     if not isinstance(content, list):
         raise RefusedRuleError("The rules are a list of objects.")
-    return [Rule.from_json(one) for one in content]
+    return [Rule.from_json(rule) for rule in content]
 
 
 def _check_operation(patterns: Mapping[str, str]) -> None:

@@ -69,6 +69,6 @@ def kinesis() -> Planes[KinesisPlane]:
 def close() -> None:
     """End the children of the planes that were used."""
     made: tuple[Any, ...] = (firehose, kinesis, codebuild, glue, athena, telemetry)
-    for one in made:
-        if one.cache_info().currsize:
-            one().close()
+    for cached in made:
+        if cached.cache_info().currsize:
+            cached().close()

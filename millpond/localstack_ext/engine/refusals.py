@@ -76,21 +76,21 @@ def install_refusals() -> None:
     def of_provider(
         _theirs: Any, self: Any, serializer: Any, context: RequestContext, exception: Exception
     ) -> Any:
-        return self.on_service_exception(serializer, context, told(context, exception))
+        return self.on_service_exception(serializer, context, exception_of(context, exception))
 
     def of_router(_theirs: Any, _self: Any, context: RequestContext) -> Any:
         service: Any = context.service
         headers: Any = context.request.headers
         serializer = create_serializer(service, context.protocol)
         return serializer.serialize_error_to_response(
-            told(context), context.operation, headers, context.request_id
+            exception_of(context), context.operation, headers, context.request_id
         )
 
     patches.wrap(Skeleton, "on_not_implemented_error", of_provider)
     patches.wrap(ServiceRequestRouter, "create_not_implemented_response", of_router)
 
 
-def told(context: RequestContext, exception: Exception | None = None) -> CommonServiceException:
+def exception_of(context: RequestContext, exception: Exception | None = None) -> CommonServiceException:
     """The refusal of a call that LocalStack, or moto, has not implemented; it is logged."""
     reason = str(exception.args[0]) if exception is not None and exception.args else ""
     error = refusal(context, reason)

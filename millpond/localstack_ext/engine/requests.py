@@ -24,7 +24,7 @@ from moto.core.exceptions import ServiceException as MotoServiceException
 from rolo.gateway.chain import HandlerChain
 
 from millpond.localstack_ext.engine import patches
-from millpond.localstack_ext.engine.refusals import REFUSED, refusal, told
+from millpond.localstack_ext.engine.refusals import REFUSED, exception_of, refusal
 from millpond.planes.common import constraints, tags
 
 _LOG = logging.getLogger(__name__)
@@ -115,7 +115,7 @@ def install_requests() -> None:
     def answer(theirs: Any, self: Any, exception: Exception, context: RequestContext) -> Any:
         known = (ServiceException, MotoServiceException, RESTError, NotImplementedError)
         if isinstance(exception, NotImplementedError) and context.operation:
-            exception = told(context, exception)
+            exception = exception_of(context, exception)
         elif not isinstance(exception, known):
             exception = (
                 _of_moto(context, exception)
@@ -159,11 +159,11 @@ def _check(_chain: HandlerChain[Any], context: RequestContext, _response: Respon
         _check_arns(name, request)
     if wrong := tags.problem(name, operation, request):
         # What the model says itself is said in its words, by the plane if there is one.
-        found = constraints.problems(name, operation, request)
-        if not found:
+        errors = constraints.problems(name, operation, request)
+        if not errors:
             raise CommonServiceException(*wrong)
         if name in STUMBLING:
-            raise CommonServiceException(STUMBLING[name], constraints.message(found))
+            raise CommonServiceException(STUMBLING[name], constraints.message(errors))
 
 
 def _check_arns(service: str, request: Mapping[str, Any]) -> None:
@@ -183,8 +183,8 @@ def check(service: str, operation: str, request: Mapping[str, Any], code: str) -
     CommonServiceException
         With the code, and every problem there is.
     """
-    if found := constraints.problems(service, operation, request):
-        raise CommonServiceException(code, constraints.message(found))
+    if errors := constraints.problems(service, operation, request):
+        raise CommonServiceException(code, constraints.message(errors))
 
 
 def _internal(context: RequestContext, exception: Exception) -> CommonServiceException:
@@ -222,11 +222,11 @@ def _of_model(context: RequestContext, exception: Exception) -> CommonServiceExc
     service: Any = context.service
     if context.operation is None or service.service_name not in STUMBLING:
         return None
-    found = constraints.problems(service.service_name, context.operation.name, context.service_request or {})
-    if not found:
+    errors = constraints.problems(service.service_name, context.operation.name, context.service_request or {})
+    if not errors:
         return None
     _LOG.info("%s was asked what its model does not allow", context.operation.name, exc_info=exception)
-    return CommonServiceException(STUMBLING[service.service_name], constraints.message(found))
+    return CommonServiceException(STUMBLING[service.service_name], constraints.message(errors))
 
 
 def _of_others(context: RequestContext, exception: Exception) -> CommonServiceException | None:
@@ -234,7 +234,7 @@ def _of_others(context: RequestContext, exception: Exception) -> CommonServiceEx
     if context.operation is None or not isinstance(exception, _UNEXPECTED):
         return None
     owners = [name.partition(".")[0] for name in _modules(exception)]
-    owner = next((one for one in reversed(owners) if one in (*_THEIRS, "millpond")), "")
+    owner = next((module for module in reversed(owners) if module in (*_THEIRS, "millpond")), "")
     if owner not in _THEIRS:
         return None
     _LOG.warning("%s stumbled at %s", owner, context.operation.name, exc_info=exception)
@@ -301,7 +301,7 @@ def of_shape(shape: Shape, value: Any, depth: int = 0) -> str:
     if isinstance(shape, ListShape):
         if not isinstance(value, list):
             return _MISPLACED if isinstance(value, dict) else "Unexpected field type"
-        return next((found for one in value if (found := of_shape(shape.member, one, depth + 1))), "")
+        return next((problem for item in value if (problem := of_shape(shape.member, item, depth + 1))), "")
     return _of_scalar(shape, value)
 
 
@@ -309,7 +309,7 @@ def _within(shape: Any, value: Mapping[str, Any], depth: int) -> str:
     if not all(map(_is_text, value)):
         return "Invalid UTF-16 surrogate in payload."
     if isinstance(shape, MapShape):
-        inner: Any = ((shape.value, one) for one in value.values())
+        inner: Any = ((shape.value, item) for item in value.values())
     else:
         inner = (
             (member, value[key])
@@ -317,12 +317,12 @@ def _within(shape: Any, value: Mapping[str, Any], depth: int) -> str:
             if not member.serialization.get("location")
             and (key := member.serialization.get("name", name)) in value
         )
-    return next((found for member, one in inner if (found := of_shape(member, one, depth + 1))), "")
+    return next((problem for member, item in inner if (problem := of_shape(member, item, depth + 1))), "")
 
 
 def _is_text(value: str) -> bool:
     """Whether a text has no half of a character, which JSON can write and nothing can store."""
-    return value.isascii() or not any("\ud800" <= one <= "\udfff" for one in value)
+    return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _of_scalar(shape: Shape, value: Any) -> str:
@@ -335,5 +335,5 @@ def _of_scalar(shape: Shape, value: Any) -> str:
     name, fitting = _WANTED.get(shape.type_name, ("", ()))
     if not name or (isinstance(value, fitting) and (name == "Boolean" or not isinstance(value, bool))):
         return ""
-    found = _FOUND[type(value)].format(str(value).upper())
-    return f"{found} can not be converted to {'an' if name == 'Integer' else 'a'} {name}"
+    json_type = _FOUND[type(value)].format(str(value).upper())
+    return f"{json_type} can not be converted to {'an' if name == 'Integer' else 'a'} {name}"

@@ -72,8 +72,8 @@ class Call:
 
 @lru_cache(maxsize=512)
 def _session_or_user(key: str, account: str, partition: str) -> str:
-    found = by_key(key, account, partition)
-    return found.arn if found else ""
+    identity = by_key(key, account, partition)
+    return identity.arn if identity else ""
 
 
 def install_stream() -> None:
@@ -109,8 +109,8 @@ def note(_chain: HandlerChain[Any], context: RequestContext, response: Response)
 
 def _call(context: RequestContext, response: Response, seconds: float) -> Call:
     operation: Any = context.operation
-    told: Mapping[str, Any] = context.internal_request_params or {}
-    principal = str(told.get("service_principal") or "")
+    internal: Mapping[str, Any] = context.internal_request_params or {}
+    principal = str(internal.get("service_principal") or "")
     error: Any = context.service_exception
     return Call(
         stamp(),
