@@ -37,8 +37,8 @@ MEANINGS = {
 
 def operations_document(operations: Operations) -> str:
     """What becomes of each operation of a service."""
-    told = answers(operations.service, operations)
-    count = Counter(told.values())
+    answer_of = answers(operations.service, operations)
+    count = Counter(answer_of.values())
     return "\n".join(
         [
             f"# Operations of {operations.service}",
@@ -48,7 +48,7 @@ def operations_document(operations: Operations) -> str:
                 [(answer.value, str(count[answer]), MEANINGS[answer]) for answer in Answer],
             ),
             "",
-            *_table(("operation", "answer"), [(name, told[name].value) for name in sorted(told)]),
+            *_table(("operation", "answer"), [(name, answer_of[name].value) for name in sorted(answer_of)]),
             "",
         ]
     )
@@ -111,14 +111,14 @@ def types_document() -> str:
 
 def kept_document() -> str:
     """Services whose resources are kept and without effect."""
-    told = {name: answers_of(name) for name in sorted(KEPT)}
+    by_service = {name: answers_of(name) for name in sorted(KEPT)}
     rows = [
         (
             name,
-            ", ".join(f"`{one}`" for one, answer in sorted(of.items()) if answer is Answer.KEPT),
+            ", ".join(f"`{operation}`" for operation, answer in sorted(of.items()) if answer is Answer.KEPT),
             str(sum(answer is Answer.REFUSED for answer in of.values())),
         )
-        for name, of in told.items()
+        for name, of in by_service.items()
     ]
     return "\n".join(
         [
