@@ -1,4 +1,4 @@
-"""Clients of an older botocore ask the stack, whatever it is imported by; newer ones are left alone."""
+"""Clients ask the stack, whatever botocore is imported by, and where a script gives an address of AWS's."""
 
 from __future__ import annotations
 
@@ -22,7 +22,13 @@ from botocore.session import Session
 from aiobotocore.session import AioSession
 print(Session().create_client("s3"), Session().create_client("s3", endpoint_url="http://own"),
       AioSession()._create_client("s3", region_name="eu-west-1"),
-      Session().create_client("s3", None, None, True, None, "http://own"))
+      Session().create_client("s3", None, None, True, None, "http://own"),
+      Session().create_client("s3", None, None, True, None, "https://s3.eu-west-1.amazonaws.com/"),
+      *(Session().create_client("glue", endpoint_url=one) for one in (
+          "https://glue.us-east-1.amazonaws.com", "https://glue.us-east-1.api.aws:443",
+          "https://glue.cn-north-1.amazonaws.com.cn", "https://amazonaws.com.example.org",
+          "http://own/a.amazonaws.com",
+      )))
 """
 
 
@@ -43,9 +49,10 @@ def packages(directory: Path, version: str) -> Path:
         ("1.24.21", "http://stack http://own http://stack http://own"),
         ("1.30.1", "http://stack http://own http://stack http://own"),
         ("1.31.0", "None http://own None http://own"),
+        ("1.42.0", "None http://own None http://own"),
     ],
 )
-def test_clients_of_a_botocore_that_does_not_read_the_variable_ask_the_stack(
+def test_clients_ask_the_stack_unless_the_script_gives_an_address_of_its_own(
     tmp_path: Path, version: str, asked: str
 ) -> None:
     path = os.pathsep.join([str(CHECKOUT / "glue_runtime"), str(packages(tmp_path, version))])
@@ -57,4 +64,6 @@ def test_clients_of_a_botocore_that_does_not_read_the_variable_ask_the_stack(
         text=True,
         check=True,
     )
-    assert done.stdout.split("\n")[0] == asked
+    of_aws = " ".join(["http://stack"] * 4)
+    elsewhere = "https://amazonaws.com.example.org http://own/a.amazonaws.com"
+    assert done.stdout.split("\n")[0] == f"{asked} {of_aws} {elsewhere}"
