@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -19,9 +19,6 @@ from millpond.client.aws import Aws
 from millpond.planes.iam import read_policy
 from millpond.planes.iam.learning import as_terraform, smallest_policy, unused
 from millpond.planes.iam.ledger import Judgement, from_json
-
-if TYPE_CHECKING:
-    from mypy_boto3_iam import IAMClient
 
 
 class Question(StrEnum):
@@ -126,18 +123,7 @@ def _show_policy(judged: Sequence[Judgement], name: str, *, as_hcl: bool) -> Non
 
 
 def _show_unused(settings: Settings, judged: Sequence[Judgement], name: str, *, as_json: bool) -> None:
-    client: IAMClient = Aws(settings).client("iam")
-    role = name.rpartition("/")[2]
-    documents: list[Any] = [
-        client.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
-        for page in client.get_paginator("list_role_policies").paginate(RoleName=role)
-        for policy in page["PolicyNames"]
-    ]
-    for page in client.get_paginator("list_attached_role_policies").paginate(RoleName=role):
-        for one in page["AttachedPolicies"]:
-            version = client.get_policy(PolicyArn=one["PolicyArn"])["Policy"]["DefaultVersionId"]
-            found = client.get_policy_version(PolicyArn=one["PolicyArn"], VersionId=version)
-            documents.append(found["PolicyVersion"]["Document"])
+    documents = permissions.documents(Aws(settings), name.rpartition("/")[2])
     statements = [statement for document in documents for statement in read_policy(document)]
     rows = unused(statements, [(one.action, one.resource) for one in judged])
     if as_json:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import urllib.request
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from millpond.base.config import Settings
 from millpond.base.errors import MillpondError
+from millpond.client.aws import Aws
+
+if TYPE_CHECKING:
+    from mypy_boto3_iam import IAMClient
 
 PATH = "/_localstack/iam"
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # the engine is on this machine
@@ -31,3 +35,25 @@ def ask(settings: Settings, method: str = "GET", content: object = None) -> dict
         raise MillpondError(
             f"The engine does not answer: {error}.", where=settings.endpoint_url, next_step="millpond up"
         ) from error
+
+
+def documents(aws: Aws, role: str) -> list[Any]:
+    """The policies of a role, its own and those attached, as documents.
+
+    Raises
+    ------
+    ClientError
+        If there is no such role.
+    """
+    client: IAMClient = aws.client("iam")
+    found: list[Any] = [
+        client.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
+        for page in client.get_paginator("list_role_policies").paginate(RoleName=role)
+        for policy in page["PolicyNames"]
+    ]
+    for page in client.get_paginator("list_attached_role_policies").paginate(RoleName=role):
+        for one in page["AttachedPolicies"]:
+            version = client.get_policy(PolicyArn=one["PolicyArn"])["Policy"]["DefaultVersionId"]
+            told = client.get_policy_version(PolicyArn=one["PolicyArn"], VersionId=version)
+            found.append(told["PolicyVersion"]["Document"])
+    return found

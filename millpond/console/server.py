@@ -9,11 +9,11 @@ import webbrowser
 from nicegui import app, background_tasks, ui
 
 from millpond.console.guard import Guard
-from millpond.console.pages import lake, now, run, runs, sql
+from millpond.console.pages import flow, lake, now, roles, run, runs, sql
 from millpond.console.pages.frame import Console
 from millpond.console.source import Opening, Source
 
-MODULES = (now, runs, run, sql, lake)
+MODULES = (now, flow, runs, run, sql, lake, roles)
 
 
 def register(console: Console) -> None:

@@ -19,6 +19,8 @@ SERIOUS = ("serious", "critical")
 # What is on a page when all of it is there.
 SETTLED = {
     "now": "text=buckets",
+    "flow": ".flow g.node",
+    "roles": ".ag-row",
     "runs": ".ag-row >> nth=2",
     "job": ".at-error",
     "execution": "svg >> text=give up",
@@ -94,6 +96,19 @@ def by_keyboard(context: BrowserContext, told: dict, base: str) -> None:
     page.close()
 
 
+def follows(context: BrowserContext, told: dict, url: str) -> None:
+    """From a run to its way, which alone is lit; a click leads to the runs of the job."""
+    page = opened(context, told, url, "job")
+    page.get_by_role("link", name="what it read and wrote").click()
+    page.wait_for_selector(".flow path.lit", state="attached")
+    told["lit"] = page.locator(".flow path.lit").count()
+    told["dim"] = page.locator(".flow path.dim").count()
+    page.locator(".flow g.node").filter(has_text="job: broken").click()
+    page.wait_for_url("**/runs?**")
+    told["followed"] = page.url.partition("?")[2]
+    page.close()
+
+
 def again(context: BrowserContext, told: dict, url: str) -> None:
     """A failed job is run again with another argument, and its new log is there."""
     page = opened(context, told, url, "job")
@@ -117,6 +132,7 @@ def main(asked: dict) -> dict:
         opened(context, told, asked["address"], "now").close()
         by_keyboard(context, told, base)
         again(context, told, base + asked["pages"]["job"])
+        follows(context, told, base + asked["pages"]["job"])
         looked_at(context, told, base, asked)
         browser.close()
     return told

@@ -17,7 +17,8 @@ from ports import free_port
 HOSTILE = "<img src=x onerror=alert(1)>"
 BUCKET = "console-lake"
 SCRIPT = """
-import sys
+import boto3
+boto3.client("s3").put_object(Bucket="console-lake", Key="out/day=1/a.txt", Body=b"x")
 for number in range(300):
     print("line", number)
 print("<script>alert(2)</script>")
@@ -53,6 +54,13 @@ def fill(running: RunningEngine) -> dict[str, str]:
     glue.create_database(DatabaseInput={"Name": "shop"})
     _table(glue, "orders", {"id": "bigint", "who": "string", "amount": "double"})
     _table(glue, HOSTILE, {HOSTILE: "string"})
+    for statement in (
+        f"CREATE TABLE shop.sums (day int, amount int) LOCATION 's3://{BUCKET}/sums/'"
+        " TBLPROPERTIES ('table_type' = 'ICEBERG')",
+        "INSERT INTO shop.sums VALUES (1, 10), (2, 20)",
+        "UPDATE shop.sums SET amount = 21 WHERE day = 2",
+    ):
+        _ask(athena, statement)
     machine = states.create_state_machine(
         name="flow", definition=json.dumps(MACHINE), roleArn=running.role()
     )["stateMachineArn"]
@@ -75,6 +83,19 @@ def fill(running: RunningEngine) -> dict[str, str]:
         "execution": _address("execution", "flow", execution),
         "query": _address("query", "primary", query),
     }
+
+
+def _ask(athena, statement: str) -> None:
+    place = {"OutputLocation": f"s3://{BUCKET}/results/"}
+    asked = athena.start_query_execution(QueryString=statement, ResultConfiguration=place)
+    told: dict = {}
+
+    def has_ended() -> bool:
+        told.update(athena.get_query_execution(QueryExecutionId=asked["QueryExecutionId"]))
+        return told["QueryExecution"]["Status"]["State"] not in ("QUEUED", "RUNNING")
+
+    wait_for(f"an end of {statement}", has_ended, 60)
+    assert told["QueryExecution"]["Status"]["State"] == "SUCCEEDED", told
 
 
 def _address(kind: str, name: str, run_id: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import json
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -149,9 +150,9 @@ def test_a_user_runs_statements_and_sees_values_and_the_place_of_an_error(runnin
 def test_a_user_looks_at_a_table_its_rows_and_its_files_and_names_stay_text(running_engine, pages):
     async def act(user: Any) -> None:
         await user.open("/lake")
-        await sees(user, "2 tables", BUCKET)
+        await sees(user, "3 tables", BUCKET)
         [grid] = user.find(kind=ui.aggrid).elements
-        assert {row["c1"] for row in grid.options["rowData"]} == {"orders", HOSTILE}
+        assert {row["c1"] for row in grid.options["rowData"]} == {"orders", "sums", HOSTILE}
         await user.open(f"/table?{urlencode({'database': 'shop', 'name': HOSTILE})}")
         await sees(user, f"shop.{HOSTILE}")
         await user.open("/table?database=shop&name=orders")
@@ -168,6 +169,87 @@ def test_a_user_looks_at_a_table_its_rows_and_its_files_and_names_stay_text(runn
         assert [row["c1"] for row in grid.options["rowData"]] == ["ada", "bob", "<b>eve</b>"]
 
     simulated(running_engine, act)
+
+
+def test_a_user_sees_what_a_run_wrote_and_what_a_query_read_and_the_way_of_a_run_alone(running_engine, pages):
+    async def act(user: Any) -> None:
+        await user.open("/flow")
+        await sees(user, "ways between them")
+        content = next(iter(user.find(kind=ui.mermaid).elements)).content
+        assert "job: broken" in content
+        assert f"folder: {BUCKET}/out/" in content
+        assert ways(user) >= {
+            ("broken", "writes", f"{BUCKET}/out/"),
+            ("shop.orders", "is read by", "primary"),
+        }
+        await user.open(pages["job"])
+        user.find("what it read and wrote").click()
+        await sees(user, "ways between them")
+        assert ways(user) == {
+            (f"{BUCKET}/", "is read by", "broken"),
+            ("broken", "writes", f"{BUCKET}/out/"),
+        }
+
+    simulated(running_engine, act)
+
+
+def test_a_user_sees_the_rows_that_two_snapshots_of_a_table_do_not_share(running_engine, pages):
+    async def act(user: Any) -> None:
+        await user.open("/table?database=shop&name=sums")
+        user.find("Snapshots").click()
+        user.find("Rows that differ").click()
+        await sees(user, "Rows added", "Rows removed")
+        await until(lambda: len(results(user)) == 2)
+        assert results(user) == [[["2", "21"]], [["2", "20"]]]
+
+    simulated(running_engine, act)
+
+
+def results(user: Any) -> list[list[list[Any]]]:
+    grids = [one for one in user.find(kind=ui.aggrid).elements if one.props["aria-label"] == "Result"]
+    return [
+        [list(row.values()) for row in grid.options["rowData"]]
+        for grid in sorted(grids, key=lambda one: one.id)
+    ]
+
+
+def test_a_user_sees_what_was_denied_with_the_statement_to_add_and_what_a_role_never_used(
+    running_engine, pages
+):
+    running_engine.client("iam").put_role_policy(
+        RoleName="tester",
+        PolicyName="more",
+        PolicyDocument=json.dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": {"Sid": "Idle", "Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"},
+            }
+        ),
+    )
+
+    async def act(user: Any) -> None:
+        await user.open("/roles")
+        await sees(user, "is done all the same")
+        await sees(user, "principals")
+        [denials] = (
+            one for one in user.find(kind=ui.aggrid).elements if "Denials" in one.props["aria-label"]
+        )
+        [denied] = (row for row in denials.options["rowData"] if row["c2"] == "s3:PutObject")
+        resource = f"arn:aws:s3:::{BUCKET}/out/day=1/a.txt"
+        assert denied["c3"] == resource
+        assert json.loads(denied["c5"]) == {"Effect": "Allow", "Action": "s3:PutObject", "Resource": resource}
+        await user.open(denied["c7"])
+        await sees(user, "Granted and never used", "s3:PutObject")
+        grids = {grid.props["aria-label"]: grid for grid in user.find(kind=ui.aggrid).elements}
+        unused = grids["Granted and never used"].options["rowData"]
+        assert [list(row.values())[:2] for row in unused] == [["Idle", "sqs:sendmessage"]]
+
+    simulated(running_engine, act)
+
+
+def ways(user: Any) -> set[tuple[str, str, str]]:
+    [grid] = user.find(kind=ui.aggrid).elements
+    return {(row["c1"], row["c2"], row["c4"]) for row in grid.options["rowData"]}
 
 
 def test_beside_another_endpoint_nothing_can_be_changed(running_engine, pages):

@@ -46,6 +46,7 @@ def test_a_person_finds_searches_asks_and_runs_again_with_nothing_from_outside(
     runs = fill(running_engine)
     pages = {
         "now": "/",
+        "flow": "/flow",
         "runs": "/runs",
         "job": runs["job"],
         "execution": runs["execution"],
@@ -53,6 +54,7 @@ def test_a_person_finds_searches_asks_and_runs_again_with_nothing_from_outside(
         "lake": "/lake",
         "table": "/table?database=shop&name=orders",
         "bucket": f"/bucket?name={BUCKET}",
+        "roles": "/roles",
     }
     pictures = os.environ.get("MILLPOND_PICTURES") and str(CHECKOUT / "docs" / "console")
     with opened_console(running_engine) as address:
@@ -67,5 +69,7 @@ def test_a_person_finds_searches_asks_and_runs_again_with_nothing_from_outside(
     assert told["searched"] == "database=shop&name=orders"
     assert "orders" in told["completed"]
     assert told["answered"] == ["<b>eve</b>"]
+    assert (told["lit"], told["dim"]) == (2, 0)
+    assert told["followed"] == "kind=job&text=broken"
     assert "2026-05-02" in told["again"]
     assert "hunter2" not in told["again"]

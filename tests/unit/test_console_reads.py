@@ -9,7 +9,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
 from typing import Any
 
+import fastavro
 import pyarrow as pa
+import pyarrow.orc as po
 import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import ClientError
@@ -373,10 +375,29 @@ def parquet() -> bytes:
     return written.getvalue()
 
 
+def orc_file() -> bytes:
+    written = io.BytesIO()
+    po.write_table(pa.table({"n": [1, None], "s": ["<b>", "x"]}), written)
+    return written.getvalue()
+
+
+def avro(codec: str) -> bytes:
+    fields = [{"name": "n", "type": ["null", "long"]}, {"name": "s", "type": "string"}]
+    schema = {"type": "record", "name": "r", "fields": fields}
+    written = io.BytesIO()
+    fastavro.writer(written, schema, [{"n": 1, "s": "<b>"}, {"n": None, "s": "x"}], codec)
+    return written.getvalue()
+
+
 @pytest.mark.parametrize(
     ("key", "content", "kind", "shown"),
     [
         ("a.parquet", parquet(), "rows", (("1", "<b>"), (None, "x"))),
+        ("a.orc", orc_file(), "rows", (("1", "<b>"), (None, "x"))),
+        *(
+            ("a", avro(codec), "rows", (("1", "<b>"), (None, "x")))
+            for codec in ("deflate", "snappy", "zstandard")
+        ),
         ("a.csv", b"1,a\n2\n", "rows", (("1", "a"), ("2", None))),
         ("a.json", b'{"a": [1]}', "text", '{\n  "a": [\n    1\n  ]\n}'),
         ("a.json", b'{"a": 1}\n{"a": 2}\n', "text", '{"a": 1}\n{"a": 2}\n'),
@@ -389,6 +410,14 @@ def test_a_file_is_shown_by_what_it_is(key, content, kind, shown):
     aws: Any = SimpleNamespace(s3=FakeS3(content))
     found = lake.preview(aws, "b", key)
     assert (found.kind, found.rows if kind == "rows" else found.text) == (kind, shown)
+
+
+def test_the_columns_of_avro_have_their_types_and_a_file_that_must_be_read_whole_is_bounded(monkeypatch):
+    aws: Any = SimpleNamespace(s3=FakeS3(avro("deflate")))
+    found = lake.preview(aws, "b", "a.avro")
+    assert (found.columns, found.types) == (("n", "s"), ("long", "string"))
+    monkeypatch.setattr(lake, "MOST_WHOLE_BYTES", 10)
+    assert "too large" in lake.preview(SimpleNamespace(s3=FakeS3(orc_file())), "b", "a.orc").text
 
 
 def test_the_beginning_of_a_large_file_is_read_and_no_more():

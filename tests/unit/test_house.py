@@ -59,7 +59,7 @@ def test_the_harness_names_nothing_of_the_platform():
         (["millpond/stack"], NO_ENGINE + r"|millpond\.(cli|project|testing|localstack_ext)\b"),
         (["millpond/project"], NO_ENGINE + r"|millpond\.(cli|testing|localstack_ext)\b"),
         (["millpond/cli", "millpond/testing"], NO_ENGINE + r"|millpond\.localstack_ext\b"),
-        (["millpond/console"], NO_ENGINE + r"|millpond\.(?!base\b|client\b|console\b|stack\b)"),
+        (["millpond/console"], NO_ENGINE + r"|millpond\.(?!base\b|client\b|console\b|stack\b|planes\.iam\b)"),
         (["millpond/console/reads"], r"nicegui\b"),
         (["millpond/localstack_ext"], r"millpond\.(cli|project|testing|client)\b"),
     ],

@@ -18,7 +18,14 @@ from millpond.console.reads.runs import Outcome, RunBook
 from millpond.console.reads.stirring import Stirring
 from millpond.console.source import Source
 
-PAGES = (("Now", "/"), ("Runs", "/runs"), ("SQL", "/sql"), ("Lake", "/lake"))
+PAGES = (
+    ("Now", "/"),
+    ("Flow", "/flow"),
+    ("Runs", "/runs"),
+    ("SQL", "/sql"),
+    ("Lake", "/lake"),
+    ("Roles", "/roles"),
+)
 # Nothing is asked more often, whatever happens.
 POLL_SECONDS = 2.0
 THINGS_SECONDS = 15.0

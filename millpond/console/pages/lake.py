@@ -15,8 +15,6 @@ from millpond.console.pages.frame import Console
 from millpond.console.pages.sql import Result
 from millpond.console.reads import lake, sql
 
-SECONDS = 10.0
-
 
 def register(console: Console) -> None:
     """Make the pages ``/lake``, ``/table``, ``/bucket`` and ``/object``."""
@@ -62,7 +60,7 @@ def _object(bucket: str, key: str) -> str:
 
 async def _all(console: Console, text: str) -> None:
     aws = console.source.aws
-    tables = console.remembered("tables", lambda: lake.entries(aws), SECONDS)
+    tables = console.remembered("tables", lambda: lake.entries(aws), lake.SECONDS)
     found = await frame.in_thread(tables.get) or []
     with ui.element("section").classes("grow"):
         frame.heading(f"{len(found):,} tables", 2)
@@ -163,7 +161,30 @@ class _Table:
         kinds = ("", "bigint", "")
         frame.grid(("key", "bytes", "modified"), rows, label="Files", links="key", kinds=kinds)
 
+    def _differences(self, found: tuple[lake.Snapshot, ...]) -> None:
+        """Choose two snapshots, and see the rows that one has and the other has not."""
+        options = {one.id: f"{one.id}, {frame.moment(one.when)}, {one.operation}" for one in found}
+        with ui.row().classes("items-center grow"):
+            before = ui.select(options, value=found[1].id, label="from").style("min-width: 340px")
+            after = ui.select(options, value=found[0].id, label="to").style("min-width: 340px")
+            button = ui.button("Rows that differ", icon="difference").props("outline")
+        place = ui.column().classes("grow")
+
+        async def compare() -> None:
+            place.clear()
+            for title, one, other in (
+                ("Rows added", before.value, after.value),
+                ("Rows removed", after.value, before.value),
+            ):
+                with place:
+                    frame.heading(title, 2)
+                    await self._ask(lake.difference_statement(self._database, self._name, one, other))
+
+        button.on_click(compare)
+
     def _snapshots(self, found: tuple[lake.Snapshot, ...]) -> None:
+        if len(found) > 1:
+            self._differences(found)
         columns = ("snapshot", "committed", "operation", "rows added", "removed", "in all", "files", "rows")
         with frame.table(*columns, caption="Snapshots"):
             for one in found:

@@ -13,6 +13,7 @@ from nicegui import ui
 
 from millpond.base.errors import MillpondError
 from millpond.console.pages import frame
+from millpond.console.pages.flow import link_of
 from millpond.console.pages.frame import Console
 from millpond.console.pages.machine import Machine
 from millpond.console.reads import actions, logs
@@ -105,7 +106,9 @@ class _Page:
                 if run.seconds is not None:
                     ui.label(f"took {frame.duration(run.seconds)}")
                 ui.label(_against(run, past_of(self._console.book.runs(), run))).classes("quiet")
-            ui.label(run.id).classes("quiet mono wrap")
+            with ui.row().classes("items-center"):
+                ui.label(run.id).classes("quiet mono wrap")
+                ui.link("what it read and wrote", link_of(run))
             if run.reason:
                 frame.said(run.reason, is_bad=run.outcome == "failed")
             if self._console.source.is_read_only:

@@ -6,23 +6,28 @@ import csv
 import gzip
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any, Literal
+from typing import IO, Any, Literal, cast
 from urllib.parse import urlencode
 
 from millpond.base.ranged import RangedObject
 from millpond.client.aws import Aws
 from millpond.client.listing import pages
 
+# How old the list of tables may be.
+SECONDS = 10.0
 MOST_PARTITIONS = 10_000
 MOST_FILES = 10_000
 MOST_VERSIONS = 20
 PREVIEW_ROWS = 100
 # What of a file is read to show its beginning.
 PREVIEW_BYTES = 256 * 1024
+# What is read as a whole, of formats whose beginning cannot be read alone.
+MOST_WHOLE_BYTES = 64 * 1024 * 1024
+_TOO_LARGE = "It is too large to be shown here: a table over it can be asked."
 # Rows that a profile of the columns reads at most.
 PROFILE_ROWS = 100_000
 
@@ -246,6 +251,23 @@ def sample_statement(database: str, name: str, snapshot: int | None = None) -> s
     return f"SELECT * FROM {quoted(database)}.{quoted(name)}{version} LIMIT {PREVIEW_ROWS}"  # noqa: S608
 
 
+def difference_statement(database: str, name: str, before: int, after: int) -> str:
+    """The statement for rows that a table has as of one snapshot and not as of another, each as often.
+
+    Parameters
+    ----------
+    database, name : str
+        The table.
+    before, after : int
+        Snapshots: the rows of ``after`` that ``before`` has not. The other way round they are those removed.
+    """
+    asked = [
+        f"SELECT * FROM {quoted(database)}.{quoted(name)} FOR VERSION AS OF {one}"  # noqa: S608
+        for one in (after, before)
+    ]
+    return f"{' EXCEPT ALL '.join(asked)} LIMIT {PREVIEW_ROWS}"
+
+
 _COMPARED = ("int", "decimal", "double", "float", "date", "timestamp", "string", "char", "boolean")
 
 
@@ -352,26 +374,73 @@ def preview(aws: Aws, bucket: str, key: str) -> Preview:
         return Preview("none", text="It is empty.")
     whole = RangedObject(aws.s3, bucket, key, size)
     begin = whole.read(PREVIEW_BYTES)
-    if begin[:4] == b"PAR1":
-        whole.seek(0)
-        return _of_parquet(whole)
+    for magic, shown in _BY_MAGIC.items():
+        if begin.startswith(magic):
+            whole.seek(0)
+            return shown(whole, size)
     if begin[:2] == b"\x1f\x8b":
         begin = gzip.GzipFile(fileobj=io.BytesIO(begin)).read1(PREVIEW_BYTES)
     return of_text(begin, key, is_whole=size <= PREVIEW_BYTES)
 
 
-def _of_parquet(file: RangedObject) -> Preview:
+def _of_parquet(file: RangedObject, _size: int) -> Preview:
     # 40 MB of memory, for who looks into such a file.
     import pyarrow.parquet
 
     opened = pyarrow.parquet.ParquetFile(file)
     batch = next(opened.iter_batches(batch_size=PREVIEW_ROWS), None)
-    names = tuple(opened.schema_arrow.names)
-    types = tuple(str(one) for one in opened.schema_arrow.types)
-    if batch is None:
+    return _of_arrow(opened.schema_arrow, batch)
+
+
+def _of_orc(file: RangedObject, size: int) -> Preview:
+    import pyarrow.orc
+
+    opened = pyarrow.orc.ORCFile(file)
+    if not opened.nstripes:
+        return _of_arrow(opened.schema, None)
+    # A stripe is read as a whole.
+    if size > MOST_WHOLE_BYTES * opened.nstripes:
+        return Preview("none", text=_TOO_LARGE)
+    return _of_arrow(opened.schema, opened.read_stripe(0).slice(0, PREVIEW_ROWS))
+
+
+def _of_avro(file: RangedObject, _size: int) -> Preview:
+    import fastavro
+
+    opened: Any = fastavro.reader(cast("IO[bytes]", file))
+    schema, records = opened.writer_schema, list(islice(opened, PREVIEW_ROWS))
+    if not isinstance(schema, dict) or schema.get("type") != "record":
+        return Preview("rows", ("value",), tuple((str(one),) for one in records))
+    names = tuple(one["name"] for one in schema["fields"])
+    types = tuple(_avro_type(one["type"]) for one in schema["fields"])
+    values = (tuple(one.get(name) for name in names) for one in records)
+    rows = tuple(tuple(None if one is None else str(one) for one in row) for row in values)
+    return Preview("rows", names, rows, types=types)
+
+
+def _avro_type(kind: Any) -> str:
+    """How a type of Avro is called: of a union what it is when it is not null."""
+    if isinstance(kind, list):
+        return " or ".join(_avro_type(one) for one in kind if one != "null")
+    if isinstance(kind, dict):
+        return str(kind.get("logicalType") or kind.get("name") or kind["type"])
+    return str(kind)
+
+
+def _of_arrow(schema: Any, found: Any) -> Preview:
+    names, types = tuple(schema.names), tuple(map(str, schema.types))
+    if found is None:
         return Preview("rows", names, (), types=types)
-    values = [[None if one is None else str(one) for one in column.to_pylist()] for column in batch.columns]
+    values = [[None if one is None else str(one) for one in column.to_pylist()] for column in found.columns]
     return Preview("rows", names, tuple(zip(*values, strict=True)), types=types)
+
+
+# By the bytes that a file of the format begins with.
+_BY_MAGIC: Mapping[bytes, Callable[[RangedObject, int], Preview]] = {
+    b"PAR1": _of_parquet,
+    b"ORC": _of_orc,
+    b"Obj\x01": _of_avro,
+}
 
 
 def of_text(content: bytes, name: str, *, is_whole: bool) -> Preview:

@@ -10,7 +10,17 @@ from localstack.runtime import hooks
 from localstack.services.sqs import constants
 from twisted.web import http
 
-from millpond.localstack_ext.engine import arns, chaos, clients, patches, planes, refusals, requests, stream
+from millpond.localstack_ext.engine import (
+    arns,
+    chaos,
+    clients,
+    patches,
+    planes,
+    refusals,
+    requests,
+    stream,
+    trail,
+)
 from millpond.localstack_ext.glue import iceberg_rest
 from millpond.localstack_ext.iam import guard
 from millpond.localstack_ext.state import engine_state
@@ -53,6 +63,7 @@ complete_arns = hooks.on_infra_start()(arns.install_arns)
 install_faults = hooks.on_infra_start()(chaos.install)
 install_iceberg_rest = hooks.on_infra_start()(iceberg_rest.install_iceberg_rest)
 install_guard = hooks.on_infra_start()(guard.install_guard)
+install_trail = hooks.on_infra_start()(trail.install_trail)
 # Before the others in time, and first in the chain whatever they put into it.
 install_stream = hooks.on_infra_start(priority=-5)(stream.install_stream)
 stay_offline = hooks.on_infra_start()(_stay_offline)

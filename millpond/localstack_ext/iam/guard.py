@@ -11,6 +11,7 @@ import json
 import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -31,6 +32,8 @@ from millpond.planes.iam.ledger import Judgement, Ledger
 _LOG = logging.getLogger(__name__)
 PATH = "/_localstack/iam"
 VARIABLE = "MILLPOND_IAM_MODE"
+NEEDED = "millpond_needed"
+"""The attribute of a request's context with what it needed, of :class:`Needed`."""
 _PARTITION = "aws"
 
 
@@ -40,6 +43,14 @@ class Mode(StrEnum):
     OFF = "off"
     AUDIT = "audit"
     ENFORCE = "enforce"
+
+
+@dataclass(frozen=True)
+class Needed:
+    """Who makes a call, and the permissions that it needs."""
+
+    caller: Caller
+    needs: tuple[Need, ...]
 
 
 class Guard:
@@ -55,7 +66,9 @@ class Guard:
             return
         try:
             caller = caller_of(context)
-            judged = list(self._judgements(context, caller)) if caller else []
+            needed = Needed(caller, tuple(_needs(context))) if caller else None
+            setattr(context, NEEDED, needed)
+            judged = list(self._judgements(context, needed)) if needed else []
         except Exception:
             if self.mode is Mode.ENFORCE:
                 raise
@@ -114,14 +127,12 @@ class Guard:
             if self._decided(need, caller, keys, None).is_allowed or self.mode is not Mode.ENFORCE:
                 yield location
 
-    def _judgements(self, context: RequestContext, caller: Caller) -> Iterator[Judgement]:
+    def _judgements(self, context: RequestContext, needed: Needed) -> Iterator[Judgement]:
         operation: Any = context.operation
         members: Mapping[str, Any] = context.service_request or {}
-        service = operation.service_model.service_name
-        account, region = context.account_id, context.region
+        caller, region = needed.caller, context.region
         keys = {**of_request(context, members), **caller.context}
-        for named in needs(service, operation.name, members, account, region):
-            need = completed(named)
+        for need in needed.needs:
             for one in (need, *of_encryption(need, operation.name, members, region)):
                 policy = policy_of(one)
                 if caller.is_root and policy is None and not must_allow(one):
@@ -155,6 +166,13 @@ class Guard:
         )
         self.ledger.add(judgement)
         return judgement
+
+
+def _needs(context: RequestContext) -> Iterator[Need]:
+    operation: Any = context.operation
+    members: Mapping[str, Any] = context.service_request or {}
+    service = operation.service_model.service_name
+    return map(completed, needs(service, operation.name, members, context.account_id, context.region))
 
 
 GUARD = Guard()

@@ -93,9 +93,14 @@ def of_sources(caller: Caller, need: Need) -> Keys:
     if not caller.is_service or "aws:sourcearn" in caller.context or not need.action.startswith("sts:"):
         return {}
     account = need.resource.split(":")[4]
-    find = _USERS.get(caller.arn.partition(".")[0])
-    found = tuple(find(need.resource, account)) if find else ()
+    found = holders(caller.arn, need.resource)
     return {"aws:sourceaccount": (account,), **({"aws:sourcearn": found} if found else {})}
+
+
+def holders(service: str, role: str) -> tuple[str, ...]:
+    """ARNs of what of a service, such as ``states.amazonaws.com``, has a role, given by its ARN."""
+    find = _USERS.get(service.partition(".")[0])
+    return tuple(find(role, role.split(":")[4])) if find else ()
 
 
 def _machines(role: str, account: str) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from localstack.services.s3.constants import ARCHIVES_STORAGE_CLASSES
 from localstack.services.s3.models import S3Object, s3_stores
 
-from millpond.localstack_ext.engine import planes
+from millpond.localstack_ext.engine import planes, trail
 from millpond.localstack_ext.iam.guard import GUARD
 from millpond.localstack_ext.s3.objects import DiskObjectStore
 from millpond.localstack_ext.state import engine_state
@@ -41,7 +41,7 @@ def link_objects(store: DiskObjectStore, reader: Reader, locations: Iterable[str
     directory : Path
         On the same file system.
     """
-    made = set()
+    made, read = set(), []
     plain = {
         location: stored
         for location in locations
@@ -56,6 +56,8 @@ def link_objects(store: DiskObjectStore, reader: Reader, locations: Iterable[str
                 path.parent.mkdir(parents=True, exist_ok=True)
                 made.add(path.parent)
             os.link(store.path(plain[location]), path)
+            read.append(location)
+    trail.note_query(reader.query_id, read)
 
 
 def _plain_object(account_id: str, location: str) -> S3Object | None:

@@ -31,11 +31,14 @@ class Reader:
         Where.
     access_key : str
         Access key id of a session or a user, or the account's number for its root.
+    query_id : str
+        For which query.
     """
 
     account_id: str
     region: str
     access_key: str
+    query_id: str = ""
 
 
 Linker = Callable[[Reader, Iterable[str], Path], None]

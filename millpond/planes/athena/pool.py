@@ -100,7 +100,7 @@ class Worker:
     def _link(self, job: Job, link: files.Linker) -> None:
         """Link what it has written down that it wants, and tell it."""
         link(
-            Reader(job.account_id, job.region, job.key),
+            Reader(job.account_id, job.region, job.key, job.query_id),
             files.wanted(self.directory),
             self.directory / files.OBJECTS,
         )

@@ -30,7 +30,7 @@ from millpond.planes.athena.files import OBJECTS, ObjectFiles
 from millpond.planes.athena.jobs import ANSWERS, DOORBELL, IS_DONE, PID_FILE, WANTS, WORKER_LOG, Job
 from millpond.planes.athena.trino import runner  # noqa: F401 - loaded once, for every child
 from millpond.planes.common import isolation
-from millpond.planes.common.callers import OWN_CALLS
+from millpond.planes.common.callers import OWN_CALLS, QUERY
 from millpond.planes.common.isolation import Fence
 
 if TYPE_CHECKING:
@@ -85,6 +85,15 @@ class _Clients:
         return s3, glue
 
 
+def _name(client: Any, query_id: str) -> None:
+    """Let each call of a client say for which query it is."""
+
+    def tell(params: dict[str, Any], **_: Any) -> None:
+        params["headers"][QUERY] = query_id
+
+    client.meta.events.register("before-call", tell)
+
+
 def fence_of(directory: Path) -> Fence:
     """What the process of a query sees: the harness's own code, and its directory in the state directory."""
     code = (*isolation.own_interpreter(), *map(Path, filter(None, sys.path)))
@@ -117,6 +126,8 @@ def _run_one(directory: Path, parent: int, clients: _Clients) -> None:
         endpoint_url, secret_key = environment["AWS_ENDPOINT_URL"], environment["AWS_SECRET_ACCESS_KEY"]
         sign_in(connection, endpoint_url, job.region, job.key, secret_key)
         s3, glue = clients.of(job.key, job.region)
+        for client in (s3, glue):
+            _name(client, job.query_id)
         files = ObjectFiles(directory, ask)
         QueryRunner(directory, connection, s3, glue, files).run(job).write(directory)
         os.write(answers, IS_DONE)

@@ -8,6 +8,8 @@ from contextvars import ContextVar
 
 # In the user agent of calls that the services of this engine make for themselves.
 OWN_CALLS = "millpond-own"
+# A header of the calls that are made for a query of Athena: its id.
+QUERY = "x-millpond-query"
 
 _KEY: ContextVar[str] = ContextVar("caller", default="")
 
