@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,8 +23,6 @@ from millpond.stack import open_stack
 from millpond.stack.onprem import ADMIN, HOST, OnPremDatabase
 from millpond.toolchain import bootstrap, components
 
-# A part of the toolchain that took longer was installed.
-LONG_SECONDS = 3.0
 # In the state of a stack while it runs: how it is reached.
 REACHED = "stack.json"
 
@@ -130,24 +129,28 @@ def tell_others(settings: Settings) -> None:
 
 
 class _Teller:
-    """Says which part of the toolchain is there; of one that took long, how long and how large it is."""
+    """Says which part of the toolchain is there; of one that it has just installed, the time and the size."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
+        self._since = time.time()
 
     def __call__(self, component: components.Component) -> None:
         self._say(f"{component.name} is there")
-        if component.seconds > LONG_SECONDS:
-            size = f", {size_of(component.path) >> 20:,} MiB" if component.path else ""
-            took = console.duration(component.seconds)
-            console.note(f"{component.name}: {component.version}, {took}{size}")
+        if component.path and place_of(component.path).stat().st_mtime >= self._since:
+            size, took = size_of(component.path) >> 20, console.duration(component.seconds)
+            console.note(f"{component.name}: {component.version}, {took}, {size:,} MiB")
+
+
+def place_of(path: Path) -> Path:
+    """What was installed: of an interpreter its environment."""
+    is_environment = path.parent.name == "bin" and (path.parents[1] / "pyvenv.cfg").exists()
+    return path.parents[1] if is_environment else path
 
 
 def size_of(path: Path) -> int:
     """Bytes of a file, or of all below a directory; of an interpreter, all of its environment."""
-    if path.parent.name == "bin" and (path.parents[1] / "pyvenv.cfg").exists():
-        path = path.parents[1]
-    return bootstrap.size_of(path)
+    return bootstrap.size_of(place_of(path))
 
 
 def require_running(settings: Settings) -> None:

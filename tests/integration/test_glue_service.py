@@ -37,7 +37,7 @@ def prepared(engine: RunningEngine, bucket: str) -> Any:
         Name=f"{bucket}-crawler",
         Role=engine.role("crawling"),
         DatabaseName="crawled",
-        Targets={"S3Targets": [{"Path": f"s3://{bucket}/raw/"}]},
+        Targets={"S3Targets": [{"Path": f"{bucket}/raw/"}]},
     )
     return glue
 

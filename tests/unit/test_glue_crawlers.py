@@ -298,7 +298,8 @@ def test_a_table_that_is_gone_is_treated_as_the_policy_says(behavior: str, plane
     ("more", "message"),
     [
         ({"Targets": {"HudiTargets": [{"Paths": ["s3://b/x"]}]}}, "HudiTargets are not available"),
-        ({"Targets": {"S3Targets": [{"Path": "b/x"}]}}, "is not one in S3"),
+        ({"Targets": {"S3Targets": [{"Path": "https://b/x"}]}}, "is not one in S3"),
+        ({"Targets": {"S3Targets": [{"Path": "s3://"}]}}, "is not one in S3"),
         ({"Schedule": "rate(5 minutes)"}, "Schedule is not valid"),
         ({"Configuration": "{"}, "not valid JSON"),
         ({"RecrawlPolicy": {"RecrawlBehavior": "CRAWL_NEW_FOLDERS_ONLY"}}, "can have only LOG"),

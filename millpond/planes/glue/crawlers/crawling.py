@@ -17,6 +17,7 @@ from millpond.planes.common.credentials import Clients
 from millpond.planes.common.logs import batches
 from millpond.planes.glue.crawlers import sources
 from millpond.planes.glue.crawlers.apply import Applier, configuration_of, names_of
+from millpond.planes.glue.crawlers.definitions import address
 from millpond.planes.glue.crawlers.layout import Folder, FoundTable, named_once, tables_of
 from millpond.planes.glue.crawlers.store import LOG_GROUP, Crawl, Crawler, CrawlerState
 from millpond.planes.glue.databases import database_of, read_secret
@@ -70,7 +71,7 @@ class Crawling:
         self._database(definition, targets)
         s3 = self._clients.of("s3", credentials)
         for target in targets.get("S3Targets") or []:
-            self._crawl_s3(crawler, crawl, s3, target, is_stopped)
+            self._crawl_s3(crawler, crawl, s3, {**target, "Path": address(target)}, is_stopped)
         for target in targets.get("CatalogTargets") or []:
             for name in target["Tables"]:
                 self._crawl_table(crawler, crawl, s3, target["DatabaseName"], name, is_stopped)

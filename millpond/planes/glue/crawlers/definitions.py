@@ -80,13 +80,31 @@ def _check_targets(targets: Mapping[str, Any]) -> None:
     if asked := [kind for kind in _NOT_HERE if targets.get(kind)]:
         raise InvalidInputException(f"Targets of the kind {', '.join(asked)} are not available here")
     for target in targets.get("S3Targets") or []:
-        if not str(target.get("Path") or "").startswith("s3://"):
-            raise InvalidInputException(f"The path {target.get('Path')} is not one in S3")
+        address(target)
         if target.get("EventQueueArn"):
             raise InvalidInputException("Crawling by events of a queue (EventQueueArn) is not available here")
     for target in targets.get("JdbcTargets") or []:
         if not target.get("ConnectionName") or not target.get("Path"):
             raise InvalidInputException("A JDBC target needs ConnectionName and Path")
+
+
+def address(target: Mapping[str, Any]) -> str:
+    """Where a target in S3 is, as ``s3://BUCKET/PREFIX``.
+
+    A path may leave the scheme out (CloudFormation User Guide, ``AWS::Glue::Crawler``, the example whose path
+    is the ``Ref`` of a bucket).
+
+    Raises
+    ------
+    InvalidInputException
+        If the path is of another kind, or there is none.
+    """
+    path = str(target.get("Path") or "")
+    scheme, separator, rest = path.partition("://")
+    place = rest if separator else path
+    if not place or (separator and scheme != "s3"):
+        raise InvalidInputException(f"The path {target.get('Path')} is not one in S3")
+    return f"s3://{place}"
 
 
 def _check_configuration(definition: Mapping[str, Any]) -> None:
