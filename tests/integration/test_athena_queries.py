@@ -275,6 +275,7 @@ def test_same_token_is_the_same_query(lake: Lake) -> None:
 def test_parameters_and_prepared_statements(lake: Lake, orders: str) -> None:
     query = "SELECT count(*) FROM orders WHERE order_id < ? AND note LIKE ?"
     assert lake.rows(query, ExecutionParameters=["10", "'note%'"]) == [("10",)]
+    assert lake.rows("SELECT ?", ExecutionParameters=["Washington"]) == [("Washington",)]
     lake.athena.create_prepared_statement(StatementName="below", WorkGroup="primary", QueryStatement=query)
     assert lake.rows("EXECUTE below USING 20, 'note%'") == [("20",)]
     assert lake.rows("EXECUTE below", ExecutionParameters=["30", "'note%'"]) == [("30",)]
@@ -403,7 +404,12 @@ def test_results_become_tables_and_rows_of_tables(lake: Lake, orders: str) -> No
         "SELECT order_id, amount, order_id % 2 AS part FROM orders WHERE order_id < 10"
     )
     assert lake.rows("SHOW PARTITIONS copied") == [("part=0",), ("part=1",)]
-    lake.rows("INSERT INTO copied VALUES (100, DECIMAL '9.99', 7), (101, NULL, 0)")
+    written = lake.ask("INSERT INTO copied VALUES (100, DECIMAL '9.99', 7), (101, NULL, 0)")
+    # Clients put the suffix there themselves, and take away what they find.
+    assert written.location == f"{RESULTS}{written.execution['QueryExecutionId']}"
+    prefix = written.location.removeprefix(f"s3://{BUCKET}/")
+    left = [one["Key"] for one in lake.s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix)["Contents"]]
+    assert left == [f"{prefix}-manifest.csv", f"{prefix}.metadata"]
     found = lake.rows("SELECT part, count(*), sum(amount) FROM copied GROUP BY part ORDER BY part")
     assert found == [("0", "6", "6.25"), ("1", "5", "6.25"), ("7", "1", "9.99")]
     assert lake.glue.get_table(DatabaseName="lake", Name="copied")["Table"]["PartitionKeys"] == [
@@ -677,15 +683,15 @@ def test_a_catalog_of_glue_is_a_further_name_of_the_accounts(lake: Lake, orders:
     assert lake.rows(listed) == [("mine",)]
     context = {"Catalog": "mine", "Database": "lake"}
     assert lake.rows("SELECT count(*) FROM orders", QueryExecutionContext=context) == [("3000",)]
-    lake.ask("CREATE TABLE mine.lake.copied AS SELECT 1 AS x")
-    assert lake.rows("SELECT x FROM lake.copied") == [("1",)]
+    lake.ask("CREATE TABLE mine.lake.renamed AS SELECT 1 AS x")
+    assert lake.rows("SELECT x FROM lake.renamed") == [("1",)]
     athena.delete_data_catalog(Name="mine")
     with pytest.raises(ClientError, match="DataCatalog mine was not found"):
         athena.get_data_catalog(Name="mine")
     gone = "CATALOG_NOT_FOUND: line 1:1: Catalog 'mine' does not exist"
-    assert lake.reason("INSERT INTO mine.lake.copied VALUES 2") == gone
-    assert lake.reason("SELECT x FROM mine.lake.copied").startswith("CATALOG_NOT_FOUND: ")
-    assert lake.rows("DROP TABLE lake.copied") == []
+    assert lake.reason("INSERT INTO mine.lake.renamed VALUES 2") == gone
+    assert lake.reason("SELECT x FROM mine.lake.renamed").startswith("CATALOG_NOT_FOUND: ")
+    assert lake.rows("DROP TABLE lake.renamed") == []
 
 
 def test_engine_answers_while_queries_run(lake: Lake, running_query: str) -> None:

@@ -143,3 +143,18 @@ def test_texts_of_ddl_have_hives_escapes() -> None:
     assert isinstance(statement, st.CreateTable)
     assert statement.serde_properties == {"field.delim": "\t", "escape.delim": "\\", "line.delim": "\n"}
     assert statement.properties == {"k": "\x01é'"}
+
+
+@pytest.mark.parametrize(
+    ("value", "expression"),
+    [
+        ("1", "1"),
+        ("Washington", "'Washington'"),
+        ("'it''s'", "'it''s'"),
+        ("DATE '2020-01-01'", "DATE '2020-01-01'"),
+        ("NULL", "NULL"),
+        ("current_date", "current_date"),
+    ],
+)
+def test_a_word_that_is_given_as_a_parameter_is_text(value: str, expression: str) -> None:
+    assert st.parameter(value) == expression

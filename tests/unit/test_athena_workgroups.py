@@ -120,3 +120,12 @@ def test_prepared_statement_belongs_to_its_workgroup(groups: WorkGroups) -> None
     assert prepared.find("g", "p")["QueryStatement"] == "SELECT ?"
     with pytest.raises(ResourceNotFoundException):
         prepared.find("primary", "p")
+
+
+def test_a_workgroup_with_managed_results_is_refused(groups: WorkGroups) -> None:
+    managed = {"ManagedQueryResultsConfiguration": {"Enabled": True}}
+    with pytest.raises(InvalidRequestException, match="Managed query results are not supported"):
+        groups.create({"Name": "managed", "Configuration": managed})
+    updates = {"ManagedQueryResultsConfigurationUpdates": {"Enabled": True}}
+    with pytest.raises(InvalidRequestException, match="Managed query results are not supported"):
+        groups.update({"WorkGroup": "g", "ConfigurationUpdates": updates})

@@ -235,6 +235,8 @@ class AthenaPlane:
 
     def _read(self, location: str, start: int, limit: int) -> tuple[list[list[str | None]], int | None]:
         """Rows from a byte of a result file on, and the byte where the next page begins."""
+        if not location.endswith((".csv", ".txt")):
+            return [], None
         bucket, _, key = location.removeprefix("s3://").partition("/")
         read = read_csv if location.endswith(".csv") else read_text
         s3 = self._s3()
@@ -278,13 +280,12 @@ class AthenaPlane:
         context = request.get("QueryExecutionContext") or {}
         self._catalogs.find(context.get("Catalog", CATALOG))
         parameters = [str(value) for value in request.get("ExecutionParameters") or []]
-        text, statement = self._resolved(query, parameters, group)
+        text, statement = self._resolved(query, [st.parameter(value) for value in parameters], group)
         result = _result_configuration(request, group)
         self._check_bucket(result["OutputLocation"])
         query_id = new_id()
         prefix = result["OutputLocation"].rstrip("/") + "/"
-        extension = "txt" if statement.statement_type == "UTILITY" or _is_plain_ddl(statement) else "csv"
-        location = f"{prefix}{query_id}.{extension}"
+        location = f"{prefix}{query_id}{_extension(statement)}"
         database = str(context.get("Database") or "default").lower()
         job = Job(
             query_id,
@@ -377,8 +378,14 @@ class AthenaPlane:
         return client
 
 
-def _is_plain_ddl(statement: st.Statement) -> bool:
-    return statement.statement_type == "DDL" and statement.kind != "CREATE_TABLE_AS_SELECT"
+def _extension(statement: st.Statement) -> str:
+    """What the name of a result file ends with; a statement that writes elsewhere has metadata alone.
+
+    So awswrangler, PyAthena and the driver of JDBC look for it.
+    """
+    if isinstance(statement, st.CreateTableAs | st.InsertInto | st.Unload):
+        return ""
+    return ".txt" if statement.statement_type in ("UTILITY", "DDL") else ".csv"
 
 
 def _result_configuration(request: dict[str, Any], group: WorkGroup) -> dict[str, Any]:

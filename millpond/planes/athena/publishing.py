@@ -71,10 +71,13 @@ class Publisher:
         manifest = f"{job.results_prefix}{job.query_id}-manifest.csv"
         self._put(job, manifest, "".join(f"{path}\n" for path in written.files).encode())
         columns = [{**text_columns("rows")[0], "Type": "bigint", "Precision": 19}]
-        path = self._directory / "result.csv"
-        path.write_text("")
         executed = time.monotonic()
-        self._upload(job, path, columns)
+        if job.output_location.endswith(".csv"):
+            path = self._directory / "result.csv"
+            path.write_text("")
+            self._upload(job, path, columns)
+        else:
+            self._put(job, f"{job.output_location}.metadata", metadata_file(columns, self._engine))
         return Outcome(
             "SUCCEEDED",
             columns=columns,

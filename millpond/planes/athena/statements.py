@@ -796,3 +796,18 @@ def bind(text: str, arguments: Sequence[str]) -> str:
             raise QueryFailed("INVALID_PARAMETER_USAGE", f"{argument!r} is not one expression")
     values = iter(arguments)
     return _TOKEN.sub(lambda m: next(values) if m[0] == "?" and m.lastgroup == "sign" else m[0], text)
+
+
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_CONSTANTS = ("null", "true", "false")
+
+
+def parameter(value: str) -> str:
+    """The expression that an execution parameter is: a word that is no constant is text.
+
+    awswrangler's tests against Athena give ``Washington`` and ``b`` as values of string columns. A parameter
+    cannot name a column, since it is bound before a statement has any.
+    """
+    lower = value.lower()
+    is_constant = lower in _CONSTANTS or lower.startswith(("current_", "localtime"))
+    return f"'{value}'" if _WORD.fullmatch(value) and not is_constant else value

@@ -202,6 +202,8 @@ def _engine_version(given: dict[str, Any]) -> dict[str, str]:
 
 
 def _check(configuration: dict[str, Any]) -> None:
+    if (configuration.get("ManagedQueryResultsConfiguration") or {}).get("Enabled"):
+        raise InvalidRequestException("Managed query results are not supported by Millpond's Athena")
     limit = configuration.get("BytesScannedCutoffPerQuery")
     if limit is not None and int(limit) < _LEAST_CUTOFF:
         raise InvalidRequestException(f"BytesScannedCutoffPerQuery must be at least {_LEAST_CUTOFF}")
@@ -218,6 +220,8 @@ def _updated(configuration: dict[str, Any], updates: dict[str, Any]) -> dict[str
             updated["ResultConfiguration"] = _merged(configuration["ResultConfiguration"], value)
         elif name == "EngineVersion":
             updated[name] = _engine_version(value)
+        elif name == "ManagedQueryResultsConfigurationUpdates":
+            updated["ManagedQueryResultsConfiguration"] = value
         elif name.startswith("Remove"):
             if value:
                 updated.pop(name.removeprefix("Remove"), None)
