@@ -221,6 +221,31 @@ def test_jdbc_connection_needs_its_url(plane: GluePlane) -> None:
         plane.create_connection({"ConnectionInput": {**CONNECTION, "ConnectionProperties": {}}})
 
 
+def test_a_usage_profile_comes_back_as_given_until_it_is_deleted(plane: GluePlane) -> None:
+    asked: Any = plane
+    limits = {"JobConfiguration": {"numberOfWorkers": {"DefaultValue": "2", "MaxValue": "4"}}}
+    smaller = {"JobConfiguration": {"numberOfWorkers": {"MaxValue": "2"}}}
+    given = {"Name": "analysts", "Description": "small jobs", "Configuration": limits}
+    assert asked.create_usage_profile({**given, "Tags": {"team": "a"}}) == {"Name": "analysts"}
+    with pytest.raises(AlreadyExistsException):
+        asked.create_usage_profile(given)
+    shown = asked.get_usage_profile({"Name": "analysts"})
+    assert given.items() <= shown.items()
+    arn = JOB_ARN.rpartition(":")[0] + ":usageProfile/analysts"
+    assert plane.get_tags({"ResourceArn": arn}) == {"Tags": {"team": "a"}}
+    assert asked.update_usage_profile({"Name": "analysts", "Configuration": smaller})["Name"] == "analysts"
+    changed = asked.get_usage_profile({"Name": "analysts"})
+    assert (changed["Configuration"], changed["Description"]) == (smaller, "small jobs")
+    asked.create_usage_profile({**given, "Name": "others"})
+    first = asked.list_usage_profiles({"MaxResults": 1})
+    rest = asked.list_usage_profiles({"NextToken": first["NextToken"]})
+    names = [one["Name"] for one in (*first["Profiles"], *rest["Profiles"])]
+    assert names == ["analysts", "others"]
+    asked.delete_usage_profile({"Name": "analysts"})
+    with pytest.raises(EntityNotFoundException):
+        asked.get_usage_profile({"Name": "analysts"})
+
+
 def test_tags_of_a_job_are_kept_changed_and_removed(plane: GluePlane) -> None:
     plane.create_job(JOB)
     plane.tag_resource({"ResourceArn": JOB_ARN, "TagsToAdd": {"a": "1"}})

@@ -32,6 +32,7 @@ PASSING = {
     "StatisticsRuns": {"_catalog"},
     "Optimizers": {"_catalog"},
     "SchemaRegistry": {"_tags"},
+    "UsageProfiles": {"_tags"},
     "NamedQueries": {"_groups"},
     "PreparedStatements": {"_groups"},
     "WorkGroups": {"_catalogs"},

@@ -12,6 +12,7 @@ from millpond.planes.glue.catalog.statistics_runs import StatisticsRuns
 from millpond.planes.glue.catalog.tables import Tables
 from millpond.planes.glue.crawlers import Crawlers
 from millpond.planes.glue.crawlers.classifiers import Classifiers
+from millpond.planes.glue.profiles import UsageProfiles
 from millpond.planes.glue.quality import QualityRuns, QualityStatistics, Results, Rulesets
 from millpond.planes.glue.schemas import SchemaRegistry
 from millpond.planes.glue.tags import Tags
@@ -74,7 +75,7 @@ OPERATIONS = Operations(
         "GetSecurityConfiguration",
         "GetSecurityConfigurations",
     ),
-    held=CatalogSettings.OPERATIONS,
+    held=(*CatalogSettings.OPERATIONS, *UsageProfiles.OPERATIONS),
     is_checked=True,
     worded=("ListCrawls", *SchemaRegistry.OPERATIONS),
     refused=("CreateDevEndpoint",),

@@ -40,6 +40,7 @@ from millpond.planes.glue.exceptions import (
     LaunchError,
 )
 from millpond.planes.glue.paging import page
+from millpond.planes.glue.profiles import UsageProfiles
 from millpond.planes.glue.quality import QualityRuns, QualityState, QualityStatistics, Results, Rulesets
 from millpond.planes.glue.requests import chosen
 from millpond.planes.glue.requests import found as _found
@@ -105,6 +106,7 @@ class GluePlane(SessionOperations):
         "_quality",
         "_statistics",
         "_optimizers",
+        "_profiles",
     )
 
     def __init__(self, context: PlaneContext, telemetry: Telemetry, workers: Workers) -> None:
@@ -160,6 +162,7 @@ class GluePlane(SessionOperations):
         )
         self._statistics = StatisticsRuns(catalog, tasks, self._clock)
         self._optimizers = Optimizers(catalog, tasks, self._clock, lambda: clients.own("s3"))
+        self._profiles = UsageProfiles(self._tags)
         self._quality = quality = QualityState()
         rulesets = Rulesets(quality, self._tags, context.tools.glue_runtime)
         self._results = results = Results(quality, self._reporter)
@@ -182,6 +185,7 @@ class GluePlane(SessionOperations):
             results,
             QualityRuns(quality, rulesets, results, catalog, tasks),
             QualityStatistics(quality),
+            self._profiles,
         )
         for part in parts:
             for operation in part.OPERATIONS:
