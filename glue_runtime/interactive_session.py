@@ -104,10 +104,10 @@ def run_statement(code: str, namespace: Dict[str, Any], number: int, out: Tee) -
 
 def _of_statements(error: BaseException) -> Optional[types.TracebackType]:
     """The traceback from where the statement's own code begins."""
-    found = error.__traceback__
-    while found is not None and not found.tb_frame.f_code.co_filename.startswith("<statement "):
-        found = found.tb_next
-    return found
+    frames = error.__traceback__
+    while frames is not None and not frames.tb_frame.f_code.co_filename.startswith("<statement "):
+        frames = frames.tb_next
+    return frames
 
 
 class Driver:

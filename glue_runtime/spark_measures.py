@@ -32,20 +32,20 @@ def of(context: Any) -> Dict[str, float]:
     executors = list(_each(store.executorList(False)))
     jobs = list(_each(store.jobsList(None)))
     stage_ids = {stage for job in jobs for stage in _each(job.stageIds())}
-    stages = [found for found in (_stage(store, number) for number in stage_ids) if found is not None]
+    stages = [stage for stage in (_stage(store, number) for number in stage_ids) if stage is not None]
     runtime = context._jvm.java.lang.Runtime.getRuntime()
     return {
-        "bytes_read": sum(one.totalInputBytes() for one in executors),
-        "shuffle_bytes_written": sum(one.totalShuffleWrite() for one in executors),
-        "shuffle_bytes_read": sum(one.totalShuffleRead() for one in executors),
-        "disk_bytes": sum(one.diskUsed() for one in executors),
-        "completed_tasks": sum(one.completedTasks() for one in executors),
-        "failed_tasks": sum(one.failedTasks() for one in executors),
+        "bytes_read": sum(executor.totalInputBytes() for executor in executors),
+        "shuffle_bytes_written": sum(executor.totalShuffleWrite() for executor in executors),
+        "shuffle_bytes_read": sum(executor.totalShuffleRead() for executor in executors),
+        "disk_bytes": sum(executor.diskUsed() for executor in executors),
+        "completed_tasks": sum(executor.completedTasks() for executor in executors),
+        "failed_tasks": sum(executor.failedTasks() for executor in executors),
         "killed_tasks": sum(job.numKilledTasks() for job in jobs),
         "completed_stages": sum(job.numCompletedStages() for job in jobs),
-        "records_read": sum(one.inputRecords() for one in stages),
-        "bytes_written": sum(one.outputBytes() for one in stages),
-        "records_written": sum(one.outputRecords() for one in stages),
+        "records_read": sum(stage.inputRecords() for stage in stages),
+        "bytes_written": sum(stage.outputBytes() for stage in stages),
+        "records_written": sum(stage.outputRecords() for stage in stages),
         "heap_used": runtime.totalMemory() - runtime.freeMemory(),
         "heap_most": runtime.maxMemory(),
     }

@@ -92,8 +92,8 @@ _BY_LIBRARY = (
 def _struct(columns: Sequence[Mapping[str, Any]]) -> glue.StructType:
     return glue.StructType(
         [
-            glue.Field(one["Name"], _schema.parse(one.get("Type") or "string") or glue.UnknownType())
-            for one in columns
+            glue.Field(column["Name"], _schema.parse(column.get("Type") or "string") or glue.UnknownType())
+            for column in columns
         ]
     )
 
@@ -122,9 +122,9 @@ class Catalog:
 
     def table(self, database: str, name: str, catalog_id: Optional[str] = None) -> Table:
         """GetTable; the Data Catalog keeps names in small letters."""
-        given = {"CatalogId": catalog_id} if catalog_id else {}
-        found = self.client.get_table(DatabaseName=database.lower(), Name=name.lower(), **given)
-        return Table(found["Table"])
+        catalog = {"CatalogId": catalog_id} if catalog_id else {}
+        answer = self.client.get_table(DatabaseName=database.lower(), Name=name.lower(), **catalog)
+        return Table(answer["Table"])
 
     def find(self, database: str, name: str, catalog_id: Optional[str] = None) -> Optional[Table]:
         """The table, or ``None``."""
@@ -159,28 +159,28 @@ class Catalog:
             A condition that the Data Catalog itself evaluates (``catalogPartitionPredicate``).
         catalog_id : str, optional
         """
-        given: Dict[str, Any] = {"CatalogId": catalog_id} if catalog_id else {}
+        options: Dict[str, Any] = {"CatalogId": catalog_id} if catalog_id else {}
         if expression:
-            given["Expression"] = expression
+            options["Expression"] = expression
         pages = self.client.get_paginator("get_partitions").paginate(
-            DatabaseName=database, TableName=table.shape["Name"], ExcludeColumnSchema=True, **given
+            DatabaseName=database, TableName=table.shape["Name"], ExcludeColumnSchema=True, **options
         )
-        found = [
-            Partition(one["Values"], one["StorageDescriptor"]["Location"])
+        partitions = [
+            Partition(partition["Values"], partition["StorageDescriptor"]["Location"])
             for page in pages
-            for one in page["Partitions"]
+            for partition in page["Partitions"]
         ]
-        if not push_down_predicate.strip() or not found:
-            return found
-        return self._matching(found, table.partition_keys, push_down_predicate)
+        if not push_down_predicate.strip() or not partitions:
+            return partitions
+        return self._matching(partitions, table.partition_keys, push_down_predicate)
 
     def _matching(
         self, partitions: Sequence[Partition], keys: glue.StructType, predicate: str
     ) -> List[Partition]:
-        names = [one.name for one in keys]
+        names = [key.name for key in keys]
         numbered = [
-            (number, *(None if value == NULL_PARTITION else value for value in one.values))
-            for number, one in enumerate(partitions)
+            (number, *(None if value == NULL_PARTITION else value for value in partition.values))
+            for number, partition in enumerate(partitions)
         ]
         columns = ", ".join(["`__number` int", *(f"{_paths.quote(name)} string" for name in names)])
         texts = self.session.createDataFrame(numbered, columns)
@@ -188,14 +188,14 @@ class Catalog:
         typed = texts.select(
             "__number",
             *(
-                _columns.cast(F.col(_paths.quote(one.name)), text, one.dataType).alias(one.name)
-                for one in keys
+                _columns.cast(F.col(_paths.quote(key.name)), text, key.dataType).alias(key.name)
+                for key in keys
             ),
         )
         kept = {row[0] for row in typed.filter(predicate).select("__number").collect()}
-        return [one for number, one in enumerate(partitions) if number in kept]
+        return [partition for number, partition in enumerate(partitions) if number in kept]
 
     def connection(self, name: str) -> Dict[str, Any]:
         """``Connection`` of the API, with its password."""
-        found: Dict[str, Any] = self.client.get_connection(Name=name, HidePassword=False)["Connection"]
-        return found
+        connection: Dict[str, Any] = self.client.get_connection(Name=name, HidePassword=False)["Connection"]
+        return connection

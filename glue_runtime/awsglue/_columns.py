@@ -49,16 +49,18 @@ def cast(column: Column, kind: glue.DataType, target: glue.DataType) -> Column:
         return conform(column, kind, target)
     if isinstance(kind, glue.StructType) and isinstance(target, glue.StructType):
         fields = [
-            cast(column.getField(one.name), kind.getField(one.name).dataType, one.dataType).alias(one.name)
-            if kind.hasField(one.name)
-            else nothing(one.dataType).alias(one.name)
-            for one in target
+            cast(column.getField(field.name), kind.getField(field.name).dataType, field.dataType).alias(
+                field.name
+            )
+            if kind.hasField(field.name)
+            else nothing(field.dataType).alias(field.name)
+            for field in target
         ]
         return F.when(column.isNotNull(), F.struct(*fields))
     if isinstance(kind, glue.ArrayType) and isinstance(target, glue.ArrayType):
-        return F.transform(column, lambda one: cast(one, kind.elementType, target.elementType))
+        return F.transform(column, lambda element: cast(element, kind.elementType, target.elementType))
     if isinstance(kind, glue.MapType) and isinstance(target, glue.MapType):
-        return F.transform_values(column, lambda _, one: cast(one, kind.valueType, target.valueType))
+        return F.transform_values(column, lambda _, value: cast(value, kind.valueType, target.valueType))
     if isinstance(kind, _NESTED) or isinstance(target, _NESTED):
         return F.to_json(column) if isinstance(target, glue.StringType) else nothing(target)
     return _cast_simple(column, kind, target)
@@ -93,10 +95,10 @@ def from_text(column: Column, kind: glue.DataType) -> Column:
     if not isinstance(kind, glue.ChoiceType):
         return cast(column, glue.StringType(), kind)
     members = []
-    for name, one in kind.choices.items():
+    for name, choice in kind.choices.items():
         other = next(inside for inside in kind.choices.values() if not isinstance(inside, glue.StringType))
         typed = cast(column, glue.StringType(), other)
-        value = F.when(typed.isNull(), column) if isinstance(one, glue.StringType) else typed
+        value = F.when(typed.isNull(), column) if isinstance(choice, glue.StringType) else typed
         members.append(value.alias(name))
     return F.when(F.trim(column) != "", F.struct(*members))
 
@@ -126,8 +128,8 @@ def merge(left: glue.DataType, right: glue.DataType) -> glue.DataType:
         return right
     if isinstance(left, glue.ChoiceType) or isinstance(right, glue.ChoiceType):
         members = {**_members(left)}
-        for name, one in _members(right).items():
-            members[name] = merge(members[name], one) if name in members else one
+        for name, member in _members(right).items():
+            members[name] = merge(members[name], member) if name in members else member
         return glue.ChoiceType(members.values())
     if isinstance(left, glue.StructType) and isinstance(right, glue.StructType):
         return merge_structs(left, right)
@@ -149,12 +151,12 @@ def _members(kind: glue.DataType) -> dict[str, glue.DataType]:
 def merge_structs(left: glue.StructType, right: glue.StructType) -> glue.StructType:
     """Same as :func:`merge`: the fields of the left one, then those that only the right one has."""
     fields = [
-        glue.Field(one.name, merge(one.dataType, right.getField(one.name).dataType))
-        if right.hasField(one.name)
-        else one
-        for one in left
+        glue.Field(field.name, merge(field.dataType, right.getField(field.name).dataType))
+        if right.hasField(field.name)
+        else field
+        for field in left
     ]
-    return glue.StructType([*fields, *(one for one in right if not left.hasField(one.name))])
+    return glue.StructType([*fields, *(field for field in right if not left.hasField(field.name))])
 
 
 def conform(column: Column, kind: glue.DataType, target: glue.DataType) -> Column:
@@ -173,25 +175,27 @@ def conform(column: Column, kind: glue.DataType, target: glue.DataType) -> Colum
     if isinstance(target, glue.ChoiceType):
         own = _members(kind)
         values = [
-            conform(column.getField(name) if isinstance(kind, glue.ChoiceType) else column, own[name], one)
+            conform(column.getField(name) if isinstance(kind, glue.ChoiceType) else column, own[name], choice)
             if name in own
-            else nothing(one)
-            for name, one in target.choices.items()
+            else nothing(choice)
+            for name, choice in target.choices.items()
         ]
         members = (value.alias(name) for value, name in zip(values, target.choices, strict=True))
         return F.when(column.isNotNull(), F.struct(*members))
     if isinstance(kind, glue.StructType) and isinstance(target, glue.StructType):
         fields = [
-            conform(column.getField(one.name), kind.getField(one.name).dataType, one.dataType).alias(one.name)
-            if kind.hasField(one.name)
-            else nothing(one.dataType).alias(one.name)
-            for one in target
+            conform(column.getField(field.name), kind.getField(field.name).dataType, field.dataType).alias(
+                field.name
+            )
+            if kind.hasField(field.name)
+            else nothing(field.dataType).alias(field.name)
+            for field in target
         ]
         return F.when(column.isNotNull(), F.struct(*fields))
     if isinstance(kind, glue.ArrayType) and isinstance(target, glue.ArrayType):
-        return F.transform(column, lambda one: conform(one, kind.elementType, target.elementType))
+        return F.transform(column, lambda element: conform(element, kind.elementType, target.elementType))
     if isinstance(kind, glue.MapType) and isinstance(target, glue.MapType):
-        return F.transform_values(column, lambda _, one: conform(one, kind.valueType, target.valueType))
+        return F.transform_values(column, lambda _, value: conform(value, kind.valueType, target.valueType))
     return cast(column, kind, target)
 
 
@@ -218,20 +222,22 @@ def find(column: Column, kind: glue.DataType, path: _paths.Path) -> Optional[Typ
         inside = find_type(kind.elementType, rest)
         if inside is None:
             return None
-        return F.transform(column, lambda one: _found(one, kind.elementType, rest)), glue.ArrayType(inside)
+        return F.transform(
+            column, lambda element: _find_existing(element, kind.elementType, rest)
+        ), glue.ArrayType(inside)
     return None
 
 
-def _found(column: Column, kind: glue.DataType, path: _paths.Path) -> Column:
-    found = find(column, kind, path)
-    assert found is not None
-    return found[0]
+def _find_existing(column: Column, kind: glue.DataType, path: _paths.Path) -> Column:
+    typed = find(column, kind, path)
+    assert typed is not None
+    return typed[0]
 
 
 def find_type(kind: glue.DataType, path: _paths.Path) -> Optional[glue.DataType]:
     """The type of the part that :func:`find` finds."""
-    found = find(F.lit(None), kind, path)
-    return None if found is None else found[1]
+    typed = find(F.lit(None), kind, path)
+    return None if typed is None else typed[1]
 
 
 def change(column: Column, kind: glue.DataType, path: _paths.Path, what: Change) -> Typed:
@@ -254,23 +260,25 @@ def change(column: Column, kind: glue.DataType, path: _paths.Path, what: Change)
     if isinstance(kind, glue.ChoiceType) and path[0] != _paths.ELEMENTS and "struct" in kind.choices:
         inside, changed = change(column.getField("struct"), kind.choices["struct"], path, what)
         parts = [
-            ("struct", inside, changed) if name == "struct" else (name, column.getField(name), one)
-            for name, one in kind.choices.items()
+            ("struct", inside, changed) if name == "struct" else (name, column.getField(name), choice)
+            for name, choice in kind.choices.items()
         ]
         members = F.struct(*(member.alias(name) for name, member, _ in parts))
-        return F.when(column.isNotNull(), members), glue.ChoiceType([one for _, _, one in parts])
+        return F.when(column.isNotNull(), members), glue.ChoiceType([choice for _, _, choice in parts])
     if isinstance(kind, glue.ArrayType) and path[0] == _paths.ELEMENTS:
         return _change_elements(column, kind, path[1:], what)
     if not isinstance(kind, glue.StructType) or not kind.hasField(path[0]):
         return column, kind
     parts = []
-    for one in kind:
-        here = column.getField(one.name)
-        if one.name != path[0]:
-            parts.append((one.name, here, one.dataType))
+    for field in kind:
+        here = column.getField(field.name)
+        if field.name != path[0]:
+            parts.append((field.name, here, field.dataType))
         else:
-            parts.extend(change_field(one.name, here, one.dataType, path[1:], what))
-    return structure(parts, column), glue.StructType([glue.Field(name, one) for name, _, one in parts])
+            parts.extend(change_field(field.name, here, field.dataType, path[1:], what))
+    return structure(parts, column), glue.StructType(
+        [glue.Field(name, field_type) for name, _, field_type in parts]
+    )
 
 
 def change_field(
@@ -291,11 +299,11 @@ def structure(parts: Sequence[Tuple[str, Column, glue.DataType]], whole: Column)
 
 
 def _change_elements(column: Column, kind: glue.ArrayType, path: _paths.Path, what: Change) -> Typed:
-    def changed(one: Column) -> Typed:
-        parts = change_field("element", one, kind.elementType, path, what)
+    def changed(element: Column) -> Typed:
+        parts = change_field("element", element, kind.elementType, path, what)
         if len(parts) != 1:
             raise ValueError("the elements of an array cannot become several fields")
         return parts[0][1], parts[0][2]
 
     inside = changed(F.lit(None).cast(_schema.to_spark(kind.elementType)))[1]
-    return F.transform(column, lambda one: changed(one)[0]), glue.ArrayType(inside)
+    return F.transform(column, lambda element: changed(element)[0]), glue.ArrayType(inside)

@@ -56,13 +56,13 @@ class Content:
 
     def parts(self) -> List[Part]:
         """The columns of the records."""
-        found = []
-        for one in self.schema:
-            column = F.col(_paths.quote(one.name))
-            if one.name in self.pending:
-                column = _columns.from_text(column, one.dataType)
-            found.append((one.name, column, one.dataType))
-        return found
+        parts = []
+        for struct_field in self.schema:
+            column = F.col(_paths.quote(struct_field.name))
+            if struct_field.name in self.pending:
+                column = _columns.from_text(column, struct_field.dataType)
+            parts.append((struct_field.name, column, struct_field.dataType))
+        return parts
 
     def select(self, parts: Sequence[Part]) -> Content:
         """The same records with other columns."""
@@ -87,7 +87,7 @@ def exact_names(*contents: Content) -> Iterator[None]:
     a table of the Data Catalog makes them. Spark looks at names when an expression is made and when files
     are written; elsewhere it is left as the script has it.
     """
-    if not any(_collide(one.schema) for one in contents):
+    if not any(_collide(content.schema) for content in contents):
         yield
         return
     conf = contents[0].df.sparkSession.conf
@@ -100,7 +100,7 @@ def exact_names(*contents: Content) -> Iterator[None]:
 
 
 def _collide(schema: glue.StructType) -> bool:
-    names = [one.name.lower() for one in schema]
+    names = [field.name.lower() for field in schema]
     return len(set(names)) < len(names)
 
 
@@ -117,17 +117,19 @@ def settle(content: Content) -> Content:
         F.max(_columns.is_odd(F.col(_paths.quote(name)), kind)).alias(f"c{number}")
         for number, (name, kind) in enumerate(content.pending.items())
     ]
-    found: Dict[str, Any] = dict(zip(names, content.df.agg(*odd).collect()[0], strict=True))
+    is_odd: Dict[str, Any] = dict(zip(names, content.df.agg(*odd).collect()[0], strict=True))
     parts: List[Part] = []
-    for one in content.schema:
-        column = F.col(_paths.quote(one.name))
-        if one.name not in content.pending:
-            parts.append((one.name, column, one.dataType))
-        elif found[one.name]:
-            parts.append((one.name, _columns.from_text(column, one.dataType), one.dataType))
+    for struct_field in content.schema:
+        column = F.col(_paths.quote(struct_field.name))
+        if struct_field.name not in content.pending:
+            parts.append((struct_field.name, column, struct_field.dataType))
+        elif is_odd[struct_field.name]:
+            parts.append(
+                (struct_field.name, _columns.from_text(column, struct_field.dataType), struct_field.dataType)
+            )
         else:
-            kind = content.pending[one.name]
-            parts.append((one.name, _columns.cast(column, glue.StringType(), kind), kind))
+            kind = content.pending[struct_field.name]
+            parts.append((struct_field.name, _columns.cast(column, glue.StringType(), kind), kind))
     return content.select(parts)
 
 
@@ -139,16 +141,16 @@ def union(contents: Sequence[Content]) -> Content:
     contents : sequence of Content
         At least one, all settled.
     """
-    schema = reduce(_columns.merge_structs, (one.schema for one in contents))
-    frames = [_conformed(one, schema) for one in contents]
-    errors = tuple(error for one in contents for error in one.errors)
+    schema = reduce(_columns.merge_structs, (content.schema for content in contents))
+    frames = [_conformed(content, schema) for content in contents]
+    errors = tuple(error for content in contents for error in content.errors)
     return Content(reduce(DataFrame.unionByName, frames), schema, errors=errors)
 
 
 def _conformed(content: Content, schema: glue.StructType) -> DataFrame:
     have = {name: (column, kind) for name, column, kind in content.parts()}
     columns = []
-    for one in schema:
-        column, kind = have.get(one.name, (F.lit(None), glue.NullType()))
-        columns.append(_columns.conform(column, kind, one.dataType).alias(one.name))
+    for struct_field in schema:
+        column, kind = have.get(struct_field.name, (F.lit(None), glue.NullType()))
+        columns.append(_columns.conform(column, kind, struct_field.dataType).alias(struct_field.name))
     return content.df.select(*columns)

@@ -488,6 +488,6 @@ def markdown() -> str:
     """The page ``docs/awsglue.md``."""
     parts = [_HEAD]
     for title, rows in SECTIONS:
-        lines = [f"| `{one.name}` | {one.state} | {one.remark} |" for one in rows]
+        lines = [f"| `{row.name}` | {row.state} | {row.remark} |" for row in rows]
         parts.append("\n".join([f"\n## {title}\n", "| name | | remark |", "|---|---|---|", *lines]) + "\n")
     return "".join(parts)

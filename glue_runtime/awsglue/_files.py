@@ -68,20 +68,20 @@ def files_of(
     excluded_classes : iterable of str
         Storage classes of S3 that do not count.
     """
-    unwanted = [re.compile(_regular(one)) for one in exclusions]
+    unwanted = [re.compile(_regular(exclusion)) for exclusion in exclusions]
     classes = set(excluded_classes)
-    found: Dict[str, File] = {}
+    by_path: Dict[str, File] = {}
     for path in paths:
-        for one in _s3_files(path) if is_s3(path) else _hadoop_files(session, path):
-            relative = one.path[len(path.rstrip("/")) :].lstrip("/")
-            if not _counts(relative or one.path.rsplit("/", 1)[-1], recurse=recurse):
+        for file in _s3_files(path) if is_s3(path) else _hadoop_files(session, path):
+            relative = file.path[len(path.rstrip("/")) :].lstrip("/")
+            if not _counts(relative or file.path.rsplit("/", 1)[-1], recurse=recurse):
                 continue
-            if one.storage_class in classes:
+            if file.storage_class in classes:
                 continue
-            if any(pattern.fullmatch(name) for pattern in unwanted for name in (one.path, relative)):
+            if any(pattern.fullmatch(name) for pattern in unwanted for name in (file.path, relative)):
                 continue
-            found[one.path] = one
-    return sorted(found.values())
+            by_path[file.path] = file
+    return sorted(by_path.values())
 
 
 def _counts(relative: str, *, recurse: bool) -> bool:
@@ -106,15 +106,15 @@ def _s3_files(path: str) -> Iterator[File]:
             return
         key += "/"
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key):
-        for one in page.get("Contents", []):
-            if not one["Key"].endswith("/"):
-                yield _s3_file(scheme, bucket, one)
+        for entry in page.get("Contents", []):
+            if not entry["Key"].endswith("/"):
+                yield _s3_file(scheme, bucket, entry)
 
 
-def _s3_file(scheme: str, bucket: str, one: Any) -> File:
-    modified = int(one["LastModified"].timestamp() * 1000)
+def _s3_file(scheme: str, bucket: str, entry: Any) -> File:
+    modified = int(entry["LastModified"].timestamp() * 1000)
     return File(
-        f"{scheme}://{bucket}/{one['Key']}", modified, one["Size"], one.get("StorageClass", "STANDARD")
+        f"{scheme}://{bucket}/{entry['Key']}", modified, entry["Size"], entry.get("StorageClass", "STANDARD")
     )
 
 
@@ -126,14 +126,16 @@ def _hadoop_files(session: Any, path: str) -> Iterator[File]:
         return
     listed = system.listFiles(where, True)
     while listed.hasNext():
-        one = listed.next()
-        yield File(_as_given(one.getPath().toString(), path), one.getModificationTime(), one.getLen())
+        status = listed.next()
+        yield File(
+            _as_given(status.getPath().toString(), path), status.getModificationTime(), status.getLen()
+        )
 
 
-def _as_given(found: str, path: str) -> str:
+def _as_given(listed_path: str, path: str) -> str:
     """A path in the spelling of the one below which it was found."""
-    plain = re.sub(r"^file:/+", "/", found)
-    return plain if path.startswith("/") else re.sub(r"^file:/+", "file:///", found)
+    plain = re.sub(r"^file:/+", "/", listed_path)
+    return plain if path.startswith("/") else re.sub(r"^file:/+", "file:///", listed_path)
 
 
 def _regular(glob: str) -> str:
@@ -169,8 +171,8 @@ def _regular(glob: str) -> str:
 
 def exclusions_of(options: Any) -> List[str]:
     """The patterns in the option ``exclusions``: a list, or the JSON of one."""
-    given = options.get("exclusions") or []
-    return list(json.loads(given)) if isinstance(given, str) else list(given)
+    exclusions = options.get("exclusions") or []
+    return list(json.loads(exclusions)) if isinstance(exclusions, str) else list(exclusions)
 
 
 def first_line(session: Any, path: str) -> Optional[str]:
@@ -196,5 +198,5 @@ def _s3_head(path: str) -> bytes:
 
 
 def _hadoop_head(session: Any, path: str) -> bytes:
-    rows = session.sparkContext.binaryFiles(path).map(lambda one: one[1][:_HEAD_BYTES]).take(1)
+    rows = session.sparkContext.binaryFiles(path).map(lambda pair: pair[1][:_HEAD_BYTES]).take(1)
     return rows[0] if rows else b""

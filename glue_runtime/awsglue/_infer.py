@@ -123,11 +123,11 @@ def to_type(seen: Seen) -> glue.DataType:
     """The type of a field of which these types were seen."""
     if not seen:
         return glue.NullType()
-    kinds = [_one(name, inside) for name, inside in seen.items()]
+    kinds = [_member_type(name, inside) for name, inside in seen.items()]
     return kinds[0] if len(kinds) == 1 else glue.ChoiceType(kinds)
 
 
-def _one(name: str, inside: Any) -> glue.DataType:
+def _member_type(name: str, inside: Any) -> glue.DataType:
     if name == "struct":
         return glue.StructType([glue.Field(field, to_type(types)) for field, types in inside.items()])
     if name == "array":
@@ -189,13 +189,16 @@ def physical(value: Any, kind: glue.DataType) -> Any:
         name = member_for(value, kind)
         if name is None:
             raise TypeError(f"a value of type {name_of(value)} is in none of {list(kind.choices)}")
-        return tuple(physical(value, one) if member == name else None for member, one in kind.choices.items())
+        return tuple(
+            physical(value, member_type) if member == name else None
+            for member, member_type in kind.choices.items()
+        )
     if isinstance(kind, glue.StructType):
-        return tuple(physical(value.get(one.name), one.dataType) for one in kind)
+        return tuple(physical(value.get(field.name), field.dataType) for field in kind)
     if isinstance(kind, glue.ArrayType):
-        return [physical(one, kind.elementType) for one in value]
+        return [physical(item, kind.elementType) for item in value]
     if isinstance(kind, glue.MapType):
-        return {str(name): physical(one, kind.valueType) for name, one in value.items()}
+        return {str(name): physical(member, kind.valueType) for name, member in value.items()}
     if isinstance(kind, glue.DecimalType):
         return decimal.Decimal(value)
     if isinstance(kind, (glue.DoubleType, glue.FloatType)):
@@ -235,11 +238,13 @@ def logical(value: Any, kind: glue.DataType) -> Any:
         return None
     if isinstance(kind, glue.ChoiceType):
         members = zip(value, kind.choices.values(), strict=True)
-        return next((logical(one, inside) for one, inside in members if one is not None), None)
+        return next((logical(member, inside) for member, inside in members if member is not None), None)
     if isinstance(kind, glue.StructType):
-        return {one.name: logical(inside, one.dataType) for one, inside in zip(kind, value, strict=True)}
+        return {
+            field.name: logical(inside, field.dataType) for field, inside in zip(kind, value, strict=True)
+        }
     if isinstance(kind, glue.ArrayType):
-        return [logical(one, kind.elementType) for one in value]
+        return [logical(item, kind.elementType) for item in value]
     if isinstance(kind, glue.MapType):
-        return {name: logical(one, kind.valueType) for name, one in value.items()}
+        return {name: logical(member, kind.valueType) for name, member in value.items()}
     return value

@@ -25,23 +25,23 @@ def parse(text: str) -> Path:
     steps: List[Union[str, int]] = []
     position = 1
     while position < len(rest):
-        found = _STEP.match(rest, position)
-        if found is None:
+        match = _STEP.match(rest, position)
+        if match is None:
             raise NotImplementedError(
                 f"format_options: jsonPath {text} is not available in Millpond; names, indexes and [*] are"
             )
-        name, index, single, double = found.groups()
+        name, index, single, double = match.groups()
         steps.append(int(index) if index and index != _ALL else name or index or single or double or "")
-        position = found.end()
+        position = match.end()
     return tuple(steps)
 
 
 def find(value: Any, path: Path) -> List[Any]:
     """The values at a path; an array at its end is its elements."""
-    found = [value]
+    values = [value]
     for step in path:
-        found = [inside for one in found for inside in _step(one, step)]
-    return [inside for one in found for inside in (one if isinstance(one, list) else [one])]
+        values = [inside for parent in values for inside in _step(parent, step)]
+    return [inside for parent in values for inside in (parent if isinstance(parent, list) else [parent])]
 
 
 def _step(value: Any, step: Union[str, int]) -> List[Any]:

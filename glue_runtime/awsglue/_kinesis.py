@@ -151,11 +151,11 @@ class Feed:
 
     def _shards(self) -> List[Dict[str, Any]]:
         answer = self.client.list_shards(StreamName=self.stream)
-        found = list(answer["Shards"])
+        shards = list(answer["Shards"])
         while answer.get("NextToken"):
             answer = self.client.list_shards(NextToken=answer["NextToken"])
-            found += answer["Shards"]
-        return found
+            shards += answer["Shards"]
+        return shards
 
     def _open_first(self, shard: Mapping[str, Any], positions: Mapping[str, Chunk]) -> None:
         """Open a shard that is there when the query starts, unless its turn comes later."""
@@ -188,13 +188,13 @@ class Feed:
         self._iterators[shard] = self._iterator(shard, kind, where)
 
     def _iterator(self, shard: str, kind: str, where: str) -> str:
-        given: Dict[str, Any] = {}
+        position: Dict[str, Any] = {}
         if kind.endswith("SEQUENCE_NUMBER"):
-            given["StartingSequenceNumber"] = where
+            position["StartingSequenceNumber"] = where
         elif kind == "AT_TIMESTAMP":
-            given["Timestamp"] = datetime.fromtimestamp(int(where) / 1000, timezone.utc)
+            position["Timestamp"] = datetime.fromtimestamp(int(where) / 1000, timezone.utc)
         answer = self.client.get_shard_iterator(
-            ShardId=shard, ShardIteratorType=kind, StreamName=self.stream, **given
+            ShardId=shard, ShardIteratorType=kind, StreamName=self.stream, **position
         )
         return str(answer["ShardIterator"])
 
@@ -218,7 +218,7 @@ class Feed:
                 break
             records += answer["Records"]
             iterator = answer.get("NextShardIterator")
-        wanted = [one for one in records if int(one["SequenceNumber"]) <= int(chunk.last)]
+        wanted = [record for record in records if int(record["SequenceNumber"]) <= int(chunk.last)]
         if (
             not wanted
             or wanted[0]["SequenceNumber"] != chunk.first
@@ -301,9 +301,11 @@ def stream(session: Any, options: Mapping[str, Any]) -> Any:
         raise ValueError("a source of kinesis takes the option streamARN")
     start = starting_position(str(options.get("startingPosition") or "latest"))
     client = _client(arn, options)
-    found = client.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]["StreamARN"]
-    if arn and found != arn:
-        raise ValueError(f"the stream of this account is {found}, not {arn}: awsSTSRoleARN reads another's")
+    stream_arn = client.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]["StreamARN"]
+    if arn and stream_arn != arn:
+        raise ValueError(
+            f"the stream of this account is {stream_arn}, not {arn}: awsSTSRoleARN reads another's"
+        )
     limit = min(int(options.get("maxRecordPerRead") or _LIMIT), _LIMIT)
     feed = Feed(client, name, _directory(name), start, limit)
     feed.directory.mkdir(parents=True)
@@ -334,27 +336,27 @@ def region_of(endpoint: Optional[str]) -> Optional[str]:
     >>> region_of("https://kinesis.eu-west-1.amazonaws.com")
     'eu-west-1'
     """
-    found = re.match(r"(?:https://)?kinesis\.([a-z0-9-]+)\.amazonaws\.com", endpoint or "")
-    return found.group(1) if found else None
+    match = re.match(r"(?:https://)?kinesis\.([a-z0-9-]+)\.amazonaws\.com", endpoint or "")
+    return match.group(1) if match else None
 
 
 def _client(arn: str, options: Mapping[str, Any]) -> Any:
     import boto3
 
     region = arn.split(":")[3] if arn else options.get("region") or region_of(options.get("endpointUrl"))
-    given: Dict[str, Any] = {}
+    settings: Dict[str, Any] = {}
     if options.get("awsSTSRoleARN"):
         answer = boto3.client("sts").assume_role(
             RoleArn=options["awsSTSRoleARN"],
             RoleSessionName=options.get("awsSTSSessionName") or f"glue-{os.getpid()}",
         )
         credentials = answer["Credentials"]
-        given = {
+        settings = {
             "aws_access_key_id": credentials["AccessKeyId"],
             "aws_secret_access_key": credentials["SecretAccessKey"],
             "aws_session_token": credentials["SessionToken"],
         }
-    return boto3.client("kinesis", region_name=region, **given)
+    return boto3.client("kinesis", region_name=region, **settings)
 
 
 def _of(frame: Any) -> List[Feed]:
@@ -381,8 +383,8 @@ def _watch_queries() -> None:
     Writer.start, Writer.toTable = _beginning(Writer.start), _beginning(Writer.toTable)
 
 
-def _note(writer: Any, given: Mapping[str, Any]) -> None:
-    for name, value in given.items():
+def _note(writer: Any, options: Mapping[str, Any]) -> None:
+    for name, value in options.items():
         if name.lower() == "checkpointlocation":
             writer._glue_checkpoint = str(value)
 
@@ -390,9 +392,9 @@ def _note(writer: Any, given: Mapping[str, Any]) -> None:
 def _noting(method: Callable[..., Any]) -> Callable[..., Any]:
     """The method of a writer that takes options, which are noted."""
 
-    def noting(writer: Any, *args: Any, **given: Any) -> Any:
-        _note(writer, given)
-        return method(writer, *args, **given)
+    def noting(writer: Any, *args: Any, **options: Any) -> Any:
+        _note(writer, options)
+        return method(writer, *args, **options)
 
     return noting
 
@@ -400,12 +402,12 @@ def _noting(method: Callable[..., Any]) -> Callable[..., Any]:
 def _beginning(method: Callable[..., Any]) -> Callable[..., Any]:
     """The method of a writer that starts a query, after the feeds that it reads."""
 
-    def beginning(writer: Any, *args: Any, **given: Any) -> Any:
-        _note(writer, given)
+    def beginning(writer: Any, *args: Any, **options: Any) -> Any:
+        _note(writer, options)
         location = writer._glue_checkpoint
         for feed in _of(writer._df):
             known = _kinesis_checkpoint.read(writer._spark, location, feed.name) if location else Noted()
             feed.begin(location, known)
-        return method(writer, *args, **given)
+        return method(writer, *args, **options)
 
     return beginning

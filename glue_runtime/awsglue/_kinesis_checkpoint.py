@@ -54,12 +54,12 @@ class Noted(NamedTuple):
 
     def positions(self) -> Dict[str, Chunk]:
         """The last that was read of each shard."""
-        found: Dict[str, Chunk] = {}
+        newest: Dict[str, Chunk] = {}
         for chunk in self.chunks:
-            before = found.get(chunk.shard)
+            before = newest.get(chunk.shard)
             if before is None or chunk.rank > before.rank:
-                found[chunk.shard] = chunk
-        return found
+                newest[chunk.shard] = chunk
+        return newest
 
 
 def noted(feed: str, logs: Iterable[Tuple[int, Iterable[str]]], ended: Mapping[int, int]) -> Noted:
@@ -81,10 +81,10 @@ def noted(feed: str, logs: Iterable[Tuple[int, Iterable[str]]], ended: Mapping[i
             if not line.startswith("{"):
                 continue
             entry = json.loads(line)
-            found = _NAME.search(entry["path"])
-            if found is None or found["feed"] != feed:
+            match = _NAME.search(entry["path"])
+            if match is None or match["feed"] != feed:
                 continue
-            chunk = Chunk(found["shard"], found["first"], found["last"])
+            chunk = Chunk(match["shard"], match["first"], match["last"])
             chunks.append(chunk)
             if entry["batchId"] > ended.get(source, -1):
                 again.append((re.sub(r"^file:/+", "/", entry["path"]), chunk))
@@ -101,7 +101,7 @@ def read(session: Any, location: str, feed: str) -> Noted:
         where = jvm.org.apache.hadoop.fs.Path("/".join([location.rstrip("/"), *names]))
         if not system.exists(where):
             return []
-        return [one.getPath().getName() for one in system.listStatus(where)]
+        return [status.getPath().getName() for status in system.listStatus(where)]
 
     def lines(*names: str) -> List[str]:
         stream = system.open(jvm.org.apache.hadoop.fs.Path("/".join([location.rstrip("/"), *names])))

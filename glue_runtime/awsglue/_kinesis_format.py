@@ -40,8 +40,11 @@ def _choosing(method: Callable[..., Any]) -> Callable[..., Any]:
     return choose
 
 
-def _note(reader: Any, given: Mapping[str, Any]) -> None:
-    reader._glue_options = {**reader._glue_options, **{name.lower(): value for name, value in given.items()}}
+def _note(reader: Any, options: Mapping[str, Any]) -> None:
+    reader._glue_options = {
+        **reader._glue_options,
+        **{name.lower(): value for name, value in options.items()},
+    }
 
 
 def _noting_one(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -53,18 +56,18 @@ def _noting_one(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _noting(method: Callable[..., Any]) -> Callable[..., Any]:
-    def note(reader: Any, **given: Any) -> Any:
-        _note(reader, given)
-        return method(reader, **given)
+    def note(reader: Any, **options: Any) -> Any:
+        _note(reader, options)
+        return method(reader, **options)
 
     return note
 
 
 def _loading(method: Callable[..., Any]) -> Callable[..., Any]:
-    def load(reader: Any, *args: Any, **given: Any) -> Any:
+    def load(reader: Any, *args: Any, **options: Any) -> Any:
         if not reader._glue_is_kinesis:
-            return method(reader, *args, **given)
-        _note(reader, given)
+            return method(reader, *args, **options)
+        _note(reader, options)
         noted: Dict[str, Any] = reader._glue_options
         known = {name: noted[name.lower()] for name in _OPTIONS if name.lower() in noted}
         return _kinesis.stream(reader._spark, known)

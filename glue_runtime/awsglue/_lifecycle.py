@@ -65,8 +65,8 @@ def _places(
     if not table.partition_keys.fields:
         return {table.location: None}
     predicate = str(options.get("partitionPredicate") or "")
-    found = catalog.partitions(database, table, push_down_predicate=predicate, catalog_id=catalog_id)
-    return {one.location: tuple(one.values) for one in found}
+    partitions = catalog.partitions(database, table, push_down_predicate=predicate, catalog_id=catalog_id)
+    return {partition.location: tuple(partition.values) for partition in partitions}
 
 
 def _act(session: Any, paths: List[str], options: Mapping[str, Any], action: Action) -> None:
@@ -75,22 +75,22 @@ def _act(session: Any, paths: List[str], options: Mapping[str, Any], action: Act
     hours = float(options.get("retentionPeriod", _RETENTION_HOURS))
     newest = time.time() * 1000 - hours * _HOUR
     files = [
-        one
-        for one in _files.files_of(
+        file
+        for file in _files.files_of(
             session, paths, excluded_classes=options.get("excludeStorageClasses") or ()
         )
-        if one.modified <= newest
+        if file.modified <= newest
     ]
     client = boto3.client("s3")
     done: List[str] = []
     failed: List[str] = []
-    for one in files:
-        bucket, key = _files.bucket_and_key(one.path)
+    for file in files:
+        bucket, key = _files.bucket_and_key(file.path)
         try:
             action(client, bucket, key)
-            done.append(one.path)
+            done.append(file.path)
         except client.exceptions.ClientError as error:
-            failed.append(f"{one.path},{error}")
+            failed.append(f"{file.path},{error}")
     manifest = options.get("manifestFilePath")
     if manifest:
         bucket, prefix = _files.bucket_and_key(str(manifest).rstrip("/") + "/")

@@ -38,17 +38,17 @@ def parse(text: str) -> Path:
     """
     steps, position = [], 0
     while position < len(text):
-        found = _STEP.match(text, position)
-        if found is None:
+        match = _STEP.match(text, position)
+        if match is None:
             raise ValueError(f"{text!r} is not a path of fields")
-        quoted, plain, elements, _ = found.groups()
+        quoted, plain, elements, _ = match.groups()
         if quoted is not None:
             steps.append(quoted.replace("``", "`"))
         elif plain is not None:
             steps.append(plain)
         elif elements is not None:
             steps.append(ELEMENTS)
-        position = found.end()
+        position = match.end()
     if not steps:
         raise ValueError("a path of fields is empty")
     return tuple(steps)

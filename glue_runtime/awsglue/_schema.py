@@ -33,7 +33,7 @@ _FROM_SPARK = {
     there: here for here, there in _SIMPLE.items() if here not in (glue.EnumType, glue.UnknownType)
 }
 _NAMES: dict[str, Any] = {
-    **{one.typeName(): one for one in _SIMPLE},
+    **{simple.typeName(): simple for simple in _SIMPLE},
     "bigint": glue.LongType,
     "integer": glue.IntegerType,
     "smallint": glue.ShortType,
@@ -62,18 +62,18 @@ def to_spark(kind: glue.DataType) -> spark.DataType:
         return spark.MapType(spark.StringType(), to_spark(kind.valueType))
     if isinstance(kind, glue.ChoiceType):
         return spark.StructType(
-            [spark.StructField(name, to_spark(one)) for name, one in kind.choices.items()]
+            [spark.StructField(name, to_spark(choice)) for name, choice in kind.choices.items()]
         )
     if isinstance(kind, glue.StructType):
-        return spark.StructType([spark.StructField(one.name, to_spark(one.dataType)) for one in kind])
+        return spark.StructType([spark.StructField(field.name, to_spark(field.dataType)) for field in kind])
     return _SIMPLE[type(kind)]()  # type: ignore[no-any-return]
 
 
 def struct_to_spark(kind: glue.StructType) -> spark.StructType:
     """Same as :func:`to_spark`, for a whole record."""
-    found = to_spark(kind)
-    assert isinstance(found, spark.StructType)
-    return found
+    struct = to_spark(kind)
+    assert isinstance(struct, spark.StructType)
+    return struct
 
 
 def from_spark(kind: spark.DataType) -> glue.DataType:
@@ -90,7 +90,7 @@ def from_spark(kind: spark.DataType) -> glue.DataType:
     if isinstance(kind, spark.MapType):
         return glue.MapType(from_spark(kind.valueType))
     if isinstance(kind, spark.StructType):
-        return glue.StructType([glue.Field(one.name, from_spark(one.dataType)) for one in kind.fields])
+        return glue.StructType([glue.Field(field.name, from_spark(field.dataType)) for field in kind.fields])
     if type(kind) in _FROM_SPARK:
         return _FROM_SPARK[type(kind)]()  # type: ignore[no-any-return]
     if kind.simpleString() == "timestamp_ntz":
@@ -101,9 +101,9 @@ def from_spark(kind: spark.DataType) -> glue.DataType:
 
 def struct_from_spark(kind: spark.StructType) -> glue.StructType:
     """Same as :func:`from_spark`, for a whole record."""
-    found = from_spark(kind)
-    assert isinstance(found, glue.StructType)
-    return found
+    struct = from_spark(kind)
+    assert isinstance(struct, glue.StructType)
+    return struct
 
 
 def parse(text: str) -> Optional[glue.DataType]:
@@ -202,14 +202,17 @@ def _lines(kind: glue.DataType, indent: str) -> list[str]:
     if isinstance(kind, glue.StructType):
         return [
             line
-            for one in kind
-            for line in (f"{indent}|-- {one.name}: {_label(one.dataType)}", *_lines(one.dataType, below))
+            for field in kind
+            for line in (
+                f"{indent}|-- {field.name}: {_label(field.dataType)}",
+                *_lines(field.dataType, below),
+            )
         ]
     if isinstance(kind, glue.ChoiceType):
         return [
             line
-            for one in kind.choices.values()
-            for line in (f"{indent}|-- {_label(one)}", *_lines(one, below))
+            for choice in kind.choices.values()
+            for line in (f"{indent}|-- {_label(choice)}", *_lines(choice, below))
         ]
     inside = (
         kind.elementType

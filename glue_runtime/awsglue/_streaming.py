@@ -52,7 +52,7 @@ def source(session: Any, catalog: Any, kind: str, options: Mapping[str, Any]) ->
     return records(frame, schema, form, value, others, str(options.get("delimiter") or ","))
 
 
-def catalog_options(table: Any, kind: str, given: Mapping[str, Any]) -> Dict[str, Any]:
+def catalog_options(table: Any, kind: str, additional: Mapping[str, Any]) -> Dict[str, Any]:
     """The options of a stream that is a table of the Data Catalog.
 
     Parameters
@@ -60,10 +60,10 @@ def catalog_options(table: Any, kind: str, given: Mapping[str, Any]) -> Dict[str
     table : Table
     kind : str
         ``kafka`` or ``kinesis``.
-    given : mapping
+    additional : mapping
         ``additional_options``, which win. The table's columns are the schema unless ``inferSchema`` is true.
     """
-    options = {**table.parameters, **given}
+    options = {**table.parameters, **additional}
     form = table.classification
     options["classification"] = "" if form == kind else form
     if kind == "kinesis" and not (options.get("streamARN") or options.get("streamName")):

@@ -43,13 +43,13 @@ def _column(df: DataFrame, name: str) -> Column:
     return F.col("`" + plain.replace("`", "``") + "`") if plain in df.columns else F.col(name)
 
 
-def _pattern(given: str) -> str:
+def _pattern(pattern: str) -> str:
     """A format of Spark's; one of Python's, with percent signs, is translated."""
     for code, java in _JAVA_PATTERNS.items():
-        given = given.replace(code, java)
-    if "%" in given:
-        raise ValueError(f"{given!r} is not a format of timestamps")
-    return given
+        pattern = pattern.replace(code, java)
+    if "%" in pattern:
+        raise ValueError(f"{pattern!r} is not a format of timestamps")
+    return pattern
 
 
 def gs_now(df: DataFrame, colName: str = "timestamp", dateFormat: Optional[str] = None) -> DataFrame:
@@ -72,7 +72,7 @@ def gs_concat(
     df: DataFrame, colName: str, colList: Sequence[str], spacer: str = "", nullValue: str = ""
 ) -> DataFrame:
     """Add a text of several columns with a spacer between them; a null is an empty text, or ``nullValue``."""
-    texts = [F.coalesce(_column(df, one).cast("string"), F.lit(nullValue)) for one in colList]
+    texts = [F.coalesce(_column(df, name).cast("string"), F.lit(nullValue)) for name in colList]
     return df.withColumn(_name(colName), F.concat_ws(spacer, *texts))
 
 
@@ -86,7 +86,7 @@ def gs_array_to_cols(
 ) -> DataFrame:
     """Add elements of an array as columns: the first ones, or those of indexes that begin with 1."""
     names, array = _listed(colList), _column(df, colName)
-    wanted = [int(one) for one in _listed(indexes)] or list(range(1, len(names) + 1))
+    wanted = [int(index) for index in _listed(indexes)] or list(range(1, len(names) + 1))
     if len(wanted) != len(names):
         raise ValueError(f"gs_array_to_cols: {len(names)} columns of {len(wanted)} indexes")
     for name, index in zip(names, wanted, strict=True):
@@ -103,26 +103,26 @@ def gs_explode(df: DataFrame, colName: str, newCol: str, outer: bool = False) ->
     column, explode = _column(df, colName), F.explode_outer if outer else F.explode
     if not isinstance(df.select(column).schema[0].dataType, T.MapType):
         return df.withColumn(_name(newCol), explode(column))
-    others = ["`" + one + "`" for one in df.columns if one not in ("key", _name(newCol))]
+    others = ["`" + name + "`" for name in df.columns if name not in ("key", _name(newCol))]
     return df.select(*others, explode(column).alias("key", _name(newCol)))
 
 
 def gs_flatten(df: DataFrame, maxLevels: int = 0, separator: str = ".") -> DataFrame:
     """Make fields of structs columns, named by their paths; down to so many levels, or all."""
     level = 0
-    while any(isinstance(one.dataType, T.StructType) for one in df.schema):
+    while any(isinstance(field.dataType, T.StructType) for field in df.schema):
         if maxLevels and level >= int(maxLevels):
             break
         level += 1
         columns: List[Column] = []
-        for one in df.schema:
-            outer = _column(df, one.name)
-            if not isinstance(one.dataType, T.StructType):
+        for field in df.schema:
+            outer = _column(df, field.name)
+            if not isinstance(field.dataType, T.StructType):
                 columns.append(outer)
                 continue
             columns += [
-                outer.getField(inner.name).alias(f"{one.name}{separator}{inner.name}")
-                for inner in one.dataType
+                outer.getField(inner.name).alias(f"{field.name}{separator}{inner.name}")
+                for inner in field.dataType
             ]
         df = df.select(*columns)
     return df
@@ -131,12 +131,12 @@ def gs_flatten(df: DataFrame, maxLevels: int = 0, separator: str = ".") -> DataF
 def gs_null_rows(df: DataFrame, extended: bool = False) -> DataFrame:
     """Drop rows of which every column is null; with ``extended``, empty texts, arrays and maps are, too."""
     says_something = F.lit(False)
-    for one in df.schema:
-        column = _column(df, one.name)
+    for field in df.schema:
+        column = _column(df, field.name)
         has_value = column.isNotNull()
-        if extended and isinstance(one.dataType, T.StringType):
+        if extended and isinstance(field.dataType, T.StringType):
             has_value = has_value & (column != "")
-        elif extended and isinstance(one.dataType, (T.ArrayType, T.MapType)):
+        elif extended and isinstance(field.dataType, (T.ArrayType, T.MapType)):
             has_value = has_value & (F.size(column) > 0)
         says_something = says_something | has_value
     return df.where(says_something)
@@ -208,22 +208,22 @@ def gs_pivot(df: DataFrame, aggCol: str, aggFunction: str, colList: Sequence[str
 
     The values of several are joined by ``_``; all other columns stay and group the rows.
     """
-    used = {_name(one) for one in (aggCol, *colList)}
-    others = [_column(df, one) for one in df.columns if one not in used]
-    keys = F.concat_ws("_", *[_column(df, one).cast("string") for one in colList])
+    used = {_name(column) for column in (aggCol, *colList)}
+    others = [_column(df, name) for name in df.columns if name not in used]
+    keys = F.concat_ws("_", *[_column(df, column).cast("string") for column in colList])
     rows = df.select(*others, _column(df, aggCol).alias("_value"), keys.alias("_key"))
-    names = ["`" + one + "`" for one in rows.columns[:-2]]
+    names = ["`" + name + "`" for name in rows.columns[:-2]]
     return rows.groupBy(*names).pivot("_key").agg(getattr(F, aggFunction)("_value"))
 
 
-def _listed(given: Union[str, Sequence[Any]]) -> List[str]:
-    parts = given.split(",") if isinstance(given, str) else [str(one) for one in given]
-    return [one.strip() for one in parts if one.strip()]
+def _listed(listing: Union[str, Sequence[Any]]) -> List[str]:
+    parts = listing.split(",") if isinstance(listing, str) else [str(item) for item in listing]
+    return [part.strip() for part in parts if part.strip()]
 
 
 TRANSFORMS: Mapping[str, Callable[..., DataFrame]] = {
-    one.__name__: one
-    for one in (
+    function.__name__: function
+    for function in (
         gs_array_to_cols,
         gs_concat,
         gs_derived,

@@ -59,12 +59,14 @@ def after(state: Optional[Mapping[str, Any]], read: Sequence[File], band: int = 
     """
     if not read:
         return dict(state) if state else None
-    until = max([one.modified for one in read] + ([state["until"]] if state else []))
-    known = [[one.path, one.modified] for one in read] + (list(state["files"]) if state else [])
+    until = max([file.modified for file in read] + ([state["until"]] if state else []))
+    known = [[file.path, file.modified] for file in read] + (list(state["files"]) if state else [])
     return {
         "until": until,
         "band": band,
-        "files": [list(one) for one in sorted({(path, at) for path, at in known if at > until - band})],
+        "files": [
+            list(known_file) for known_file in sorted({(path, at) for path, at in known if at > until - band})
+        ],
     }
 
 
@@ -101,9 +103,9 @@ class SourceBookmark:
             Leaves new files for later runs, the ones that were written last.
         """
         chosen = [
-            one
-            for one in files
-            if not covers(self.start, one) and (self.end is None or covers(self.end, one))
+            file
+            for file in files
+            if not covers(self.start, file) and (self.end is None or covers(self.end, file))
         ]
         if bounded is not None:
             chosen = bounded(chosen, options)
@@ -150,8 +152,8 @@ class Bookmarks:
         if not path or option not in (ENABLE, PAUSE):
             return cls()
         with open(path, encoding="utf-8") as states:  # noqa: PTH123
-            given = json.load(states)
-        return cls(option, given.get("states") or {}, given.get("ends"), f"{path}{COMMITTED}")
+            saved = json.load(states)
+        return cls(option, saved.get("states") or {}, saved.get("ends"), f"{path}{COMMITTED}")
 
     def source(self, transformation_ctx: str) -> SourceBookmark:
         """The bookmark of a source; without a transformation context it has none."""
@@ -168,7 +170,7 @@ class Bookmarks:
         """Keep what the sources of this run read, all of it or nothing."""
         if self.option != ENABLE or not self.path:
             return
-        read = {name: one.result for name, one in self._sources.items() if one.result is not None}
+        read = {name: source.result for name, source in self._sources.items() if source.result is not None}
         states = {**self.states, **read}
         partial = f"{self.path}.partial"
         with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:

@@ -121,8 +121,8 @@ class GlueContext(SQLContext):
                 first = data.take(1)
                 if first and isinstance(first[0], dict):
                     return from_records(self.spark_session, data)
-            given = struct_to_spark(schema) if isinstance(schema, gluetypes.StructType) else schema
-            return Content.of(self.spark_session.createDataFrame(data, given, sample_ratio))
+            spark_schema = struct_to_spark(schema) if isinstance(schema, gluetypes.StructType) else schema
+            return Content.of(self.spark_session.createDataFrame(data, spark_schema, sample_ratio))
 
         return DynamicFrame(made, self, name)
 
@@ -179,9 +179,11 @@ class GlueContext(SQLContext):
             refuse(who, f"connection_type {kind}")
 
     def _table_format(self, form: str, options: Mapping[str, Any]) -> DataFrame:
-        given = {name: str(value) for name, value in options.items() if isinstance(value, (str, int, bool))}
-        path = given.pop("path", None) or (options.get("paths") or [None])[0]
-        return self.spark_session.read.format(form.lower()).options(**given).load(path)
+        reader_options = {
+            name: str(value) for name, value in options.items() if isinstance(value, (str, int, bool))
+        }
+        path = reader_options.pop("path", None) or (options.get("paths") or [None])[0]
+        return self.spark_session.read.format(form.lower()).options(**reader_options).load(path)
 
     def create_dynamic_frame_from_catalog(
         self,
@@ -214,11 +216,11 @@ class GlueContext(SQLContext):
         def made() -> Content:
             table = self._catalog.table(database, table_name, catalog_id)
             if _is_database(table):
-                kind, given = jdbc.catalog_options(table, options)
-                return jdbc.read(self.spark_session, self._catalog, kind, given, bookmark)
+                kind, merged = jdbc.catalog_options(table, options)
+                return jdbc.read(self.spark_session, self._catalog, kind, merged, bookmark)
             if table.classification == "dynamodb":
-                given = {"dynamodb.input.tableName": _dynamodb_table(table), **options}
-                return dynamodb.read(self.spark_session, given)
+                merged = {"dynamodb.input.tableName": _dynamodb_table(table), **options}
+                return dynamodb.read(self.spark_session, merged)
             return catalog_source.read(
                 self._catalog,
                 database,
@@ -433,8 +435,8 @@ class GlueContext(SQLContext):
         table = self._catalog.table(database, table_name, catalog_id)
         options: Dict[str, Any] = dict(additional_options or {})
         if _is_database(table):
-            kind, given = jdbc.catalog_options(table, options)
-            return self.write_from_options(frame, kind, given)  # type: ignore[no-any-return]
+            kind, merged = jdbc.catalog_options(table, options)
+            return self.write_from_options(frame, kind, merged)  # type: ignore[no-any-return]
         form = table.classification
         if form in _TABLE_FORMATS:
             refuse("write_dynamic_frame.from_catalog", f"a table of {form} (use write_data_frame)")
@@ -627,4 +629,4 @@ def _dynamodb_table(table: Any) -> str:
 def _first(frame: DynamicFrame, num: Optional[int]) -> DynamicFrame:
     if num is None:
         return frame
-    return frame._then(lambda one: one.having(one.df.limit(num)), frame.name, 0, 0)
+    return frame._then(lambda content: content.having(content.df.limit(num)), frame.name, 0, 0)

@@ -89,9 +89,9 @@ class DataSink:
                 options["path"] = f"{str(options.get('path', '')).rstrip('/')}/{name}"
             else:
                 options["dbtable"] = name
-            one = DataSink(self._glue_ctx, self._connection_type, options)
-            one.setFormat(self._format, **self._format_options)
-            one.writeFrame(frame, info)
+            sink = DataSink(self._glue_ctx, self._connection_type, options)
+            sink.setFormat(self._format, **self._format_options)
+            sink.writeFrame(frame, info)
         return dynamic_frame_or_dfc
 
     def _write(self, content: Content) -> None:
@@ -154,6 +154,6 @@ class DataSink:
             behavior = str(self._options.get("updateBehavior") or "UPDATE_IN_DATABASE")
             adds = catalog_sink.update(catalog, database, table, content.schema, keys, behavior)
         if keys and adds:
-            new = [one for one in _files.files_of(session, [location]) if one not in before]
-            found = catalog_sink.partitions_of(location, keys, new)
-            catalog_sink.add_partitions(catalog, database, catalog.table(database, name), found)
+            new = [file for file in _files.files_of(session, [location]) if file not in before]
+            partitions = catalog_sink.partitions_of(location, keys, new)
+            catalog_sink.add_partitions(catalog, database, catalog.table(database, name), partitions)

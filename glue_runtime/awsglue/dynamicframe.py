@@ -162,7 +162,7 @@ class DynamicFrame:
     ) -> DynamicFrame:
         """The records in another number of partitions."""
         return self._then(
-            lambda one: one.having(one.df.repartition(numPartitions)),
+            lambda content: content.having(content.df.repartition(numPartitions)),
             transformation_ctx,
             stageThreshold,
             totalThreshold,
@@ -178,7 +178,7 @@ class DynamicFrame:
     ) -> DynamicFrame:
         """The records in fewer partitions, without moving them all."""
         return self._then(
-            lambda one: one.having(one.df.coalesce(numPartitions)),
+            lambda content: content.having(content.df.coalesce(numPartitions)),
             transformation_ctx,
             stageThreshold,
             totalThreshold,
@@ -207,7 +207,7 @@ class DynamicFrame:
             Studio User Guide).
         """
         return self._then(
-            lambda one: fields.apply_mapping(one, mappings, case_sensitive=case_sensitive),
+            lambda content: fields.apply_mapping(content, mappings, case_sensitive=case_sensitive),
             transformation_ctx,
             stageThreshold,
             totalThreshold,
@@ -223,7 +223,10 @@ class DynamicFrame:
     ) -> DynamicFrame:
         """The records without some fields; a path that they lack changes nothing."""
         return self._then(
-            lambda one: fields.drop_fields(one, paths), transformation_ctx, stageThreshold, totalThreshold
+            lambda content: fields.drop_fields(content, paths),
+            transformation_ctx,
+            stageThreshold,
+            totalThreshold,
         )
 
     def select_fields(
@@ -236,7 +239,10 @@ class DynamicFrame:
     ) -> DynamicFrame:
         """The records with some fields only, in the order in which they are named."""
         return self._then(
-            lambda one: fields.select_fields(one, paths), transformation_ctx, stageThreshold, totalThreshold
+            lambda content: fields.select_fields(content, paths),
+            transformation_ctx,
+            stageThreshold,
+            totalThreshold,
         )
 
     def rename_field(
@@ -251,7 +257,7 @@ class DynamicFrame:
     ) -> DynamicFrame:
         """A field under another name, both as full paths."""
         return self._then(
-            lambda one: fields.rename_field(one, oldName, newName),
+            lambda content: fields.rename_field(content, oldName, newName),
             transformation_ctx,
             stageThreshold,
             totalThreshold,
@@ -292,12 +298,12 @@ class DynamicFrame:
         if matches and not (database and table_name):
             raise ValueError("match_catalog takes database and table_name")
 
-        def resolved(one: Content) -> Content:
+        def resolved(content: Content) -> Content:
             if matches:
                 return choices.match_catalog(
-                    one, self.glue_ctx._catalog.schema(database, table_name, catalog_id)
+                    content, self.glue_ctx._catalog.schema(database, table_name, catalog_id)
                 )
-            return choices.resolve_all(one, choice) if choice else choices.resolve(one, specs or ())
+            return choices.resolve_all(content, choice) if choice else choices.resolve(content, specs or ())
 
         return self._then(resolved, transformation_ctx, stageThreshold, totalThreshold)
 
@@ -312,7 +318,10 @@ class DynamicFrame:
     ) -> DynamicFrame:
         """Apply a function to each record; a record on which it fails becomes an error record."""
         return self._then(
-            lambda one: records.map_records(one, f), transformation_ctx, stageThreshold, totalThreshold
+            lambda content: records.map_records(content, f),
+            transformation_ctx,
+            stageThreshold,
+            totalThreshold,
         )
 
     def filter(
@@ -325,7 +334,10 @@ class DynamicFrame:
     ) -> DynamicFrame:
         """The records for which a function is true; one on which it fails becomes an error record."""
         return self._then(
-            lambda one: records.filter_records(one, f), transformation_ctx, stageThreshold, totalThreshold
+            lambda content: records.filter_records(content, f),
+            transformation_ctx,
+            stageThreshold,
+            totalThreshold,
         )
 
     def join(
@@ -348,7 +360,7 @@ class DynamicFrame:
             A field of it that this frame has, too, gets a dot before its name.
         """
         return self._then(
-            lambda one: rows.join(one, frame2._get(), paths1, paths2),
+            lambda content: rows.join(content, frame2._get(), paths1, paths2),
             transformation_ctx,
             stageThreshold,
             totalThreshold,
@@ -365,7 +377,7 @@ class DynamicFrame:
     ) -> DynamicFrame:
         """The records of both frames; a field that differs in type becomes a choice."""
         return self._then(
-            lambda one: _content.union([_content.settle(one), frame2._settled()]),
+            lambda content: _content.union([_content.settle(content), frame2._settled()]),
             transformation_ctx,
             stageThreshold,
             totalThreshold,
@@ -384,7 +396,7 @@ class DynamicFrame:
     ) -> DynamicFrame:
         """The records of the staging frame, and those of this one whose keys it does not have."""
         return self._then(
-            lambda one: rows.merge(one, stage_dynamic_frame._get(), primary_keys),
+            lambda content: rows.merge(content, stage_dynamic_frame._get(), primary_keys),
             transformation_ctx,
             stageThreshold,
             totalThreshold,
@@ -439,9 +451,9 @@ class DynamicFrame:
         format : str
             ``json``, or ``csv`` with ``separator``, ``escaper``; ``withSchema`` for either.
         """
-        given = {**options, **(options.get("options") or {})}
+        merged = {**options, **(options.get("options") or {})}
         return self._then(
-            lambda one: boxes.unbox(one, path, format, given),
+            lambda content: boxes.unbox(content, path, format, merged),
             transformation_ctx,
             stageThreshold,
             totalThreshold,
@@ -466,10 +478,10 @@ class DynamicFrame:
             ``topk``: the first so many; ``prob``: each with that probability.
         """
 
-        def written(one: Content) -> Content:
-            sample = rows.sample(one, options or {})
+        def written(content: Content) -> Content:
+            sample = rows.sample(content, options or {})
             self.glue_ctx._write(sample, "s3", {"path": path}, "json", {})
-            return one
+            return content
 
         return self._then(written, transformation_ctx, stageThreshold, totalThreshold)
 
@@ -485,7 +497,7 @@ class DynamicFrame:
     ) -> DynamicFrameCollection:
         """Two frames: one with the fields at the paths, one with the others."""
         return self._two(
-            lambda one: rows.split_fields(one, paths), name1, name2, stageThreshold, totalThreshold
+            lambda content: rows.split_fields(content, paths), name1, name2, stageThreshold, totalThreshold
         )
 
     def split_rows(
@@ -508,7 +520,11 @@ class DynamicFrame:
             Names of the two.
         """
         return self._two(
-            lambda one: rows.split_rows(one, comparison_dict), name1, name2, stageThreshold, totalThreshold
+            lambda content: rows.split_rows(content, comparison_dict),
+            name1,
+            name2,
+            stageThreshold,
+            totalThreshold,
         )
 
     def relationalize(
@@ -533,8 +549,8 @@ class DynamicFrame:
         with _content.exact_names(self._get()):
             tables = relations.relationalize(self._settled(), root_table_name)
         frames = {
-            name: self._new(lambda one=one: one, name, (stageThreshold, totalThreshold), (self,))
-            for name, one in tables.items()
+            name: self._new(lambda content=table: content, name, (stageThreshold, totalThreshold), (self,))
+            for name, table in tables.items()
         }
         return DynamicFrameCollection(frames, self.glue_ctx)
 
@@ -556,12 +572,12 @@ class DynamicFrame:
 
     def errorsCount(self) -> int:
         """How many records failed on the way to this frame."""
-        return sum(one.count() for one in self._get().errors)
+        return sum(error_frame.count() for error_frame in self._get().errors)
 
     def stageErrorsCount(self) -> int:
         """How many records failed in the last step."""
-        earlier = sum(len(one._get().errors) for one in self._before)
-        return sum(one.count() for one in self._get().errors[earlier:])
+        earlier = sum(len(frame._get().errors) for frame in self._before)
+        return sum(error_frame.count() for error_frame in self._get().errors[earlier:])
 
     def errorsAsDynamicFrame(self) -> DynamicFrame:
         """The records that failed: a struct ``error`` with ``msg`` and ``record``, both texts."""
@@ -571,8 +587,8 @@ class DynamicFrame:
             session = self.glue_ctx.spark_session
             empty = session.createDataFrame([], "msg string, record string")
             together = empty
-            for one in errors:
-                together = together.unionByName(one)
+            for error_frame in errors:
+                together = together.unionByName(error_frame)
             return Content.of(together.select(F.struct("msg", "record").alias("error")))
 
         return self._new(made, f"{self.name}_errors")
@@ -587,10 +603,10 @@ class DynamicFrame:
         """
         stage, total = self._thresholds
         for threshold, count in ((stage, self.stageErrorsCount), (total, self.errorsCount)):
-            if threshold and (found := count()) > threshold:
-                raise RuntimeError(f"{self.name}: {found} error records, of which {threshold} are allowed")
-        for one in self._before:
-            one.assertErrorThreshold()
+            if threshold and (errors := count()) > threshold:
+                raise RuntimeError(f"{self.name}: {errors} error records, of which {threshold} are allowed")
+        for frame in self._before:
+            frame.assertErrorThreshold()
 
     # How frames come from one another
 
@@ -627,7 +643,7 @@ class DynamicFrame:
         *others: DynamicFrame,
     ) -> DynamicFrame:
         def made() -> Content:
-            with _content.exact_names(self._get(), *(one._get() for one in others)):
+            with _content.exact_names(self._get(), *(frame._get() for frame in others)):
                 return what(self._get())
 
         return self._new(made, transformation_ctx or self.name, (stage, total), (self, *others))
@@ -715,7 +731,7 @@ class DynamicFrameCollection:
         for name, frame in self._frames.items():
             result = f(frame, f"{transformation_ctx}_{name}" if transformation_ctx else name)
             if isinstance(result, DynamicFrameCollection):
-                made.update({f"{name}_{key}": one for key, one in result.items()})
+                made.update({f"{name}_{key}": made_frame for key, made_frame in result.items()})
             else:
                 made[name] = result
         return DynamicFrameCollection(made, self._glue_ctx)

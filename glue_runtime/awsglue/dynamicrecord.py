@@ -46,5 +46,5 @@ def _wrapped(value: Any) -> Any:
     if isinstance(value, dict):
         return DynamicRecord(value)
     if isinstance(value, list):
-        return [_wrapped(one) for one in value]
+        return [_wrapped(item) for item in value]
     return value

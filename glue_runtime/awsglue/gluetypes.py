@@ -240,12 +240,12 @@ class ChoiceType(DataType):
     def merge(self, new_choices: Union[DataType, Iterable[DataType]]) -> None:
         """Add types, of which some may be there."""
         added = [new_choices] if isinstance(new_choices, DataType) else list(new_choices)
-        together = {**self.choices, **{one.typeName(): one for one in added}}
+        together = {**self.choices, **{choice.typeName(): choice for choice in added}}
         self.choices = dict(sorted(together.items()))
 
     def jsonValue(self) -> dict[str, Any]:
         """The type as a JSON object."""
-        return {**super().jsonValue(), "choices": [one.jsonValue() for one in self.choices.values()]}
+        return {**super().jsonValue(), "choices": [choice.jsonValue() for choice in self.choices.values()]}
 
     def _inside(self) -> str:
         return repr(list(self.choices.values()))
@@ -357,7 +357,7 @@ ATOMIC = (
     TimestampType,
     UnknownType,
 )
-_BY_NAME: dict[str, Any] = {one.typeName(): one for one in ATOMIC}
+_BY_NAME: dict[str, Any] = {atomic.typeName(): atomic for atomic in ATOMIC}
 
 
 def from_json_value(value: Mapping[str, Any]) -> DataType:
@@ -387,8 +387,8 @@ def from_json_value(value: Mapping[str, Any]) -> DataType:
     if name == "struct":
         return StructType(
             [
-                Field(one["name"], from_json_value(one["container"]), one.get("properties"))
-                for one in value["fields"]
+                Field(field["name"], from_json_value(field["container"]), field.get("properties"))
+                for field in value["fields"]
             ],
             properties,
         )

@@ -23,10 +23,10 @@ def holds(value: float, expression: Expression) -> bool:
         Of numbers or durations, in seconds.
     """
     operands: List[float] = [
-        float(one.seconds if isinstance(one, Duration) else one)  # type: ignore[arg-type]
-        for one in expression.operands
+        float(operand.seconds if isinstance(operand, Duration) else operand)  # type: ignore[arg-type]
+        for operand in expression.operands
     ]
-    found = {
+    result = {
         "=": lambda: value == operands[0],
         "!=": lambda: value != operands[0],
         "<": lambda: value < operands[0],
@@ -37,7 +37,7 @@ def holds(value: float, expression: Expression) -> bool:
         "between": lambda: operands[0] < value < operands[1],
         "in": lambda: value in operands,
     }[expression.operator]()
-    return found is not expression.is_negated
+    return result is not expression.is_negated
 
 
 def matches(column: Column, kind: spark.DataType, expression: Expression) -> Column:
@@ -51,36 +51,36 @@ def matches(column: Column, kind: spark.DataType, expression: Expression) -> Col
     expression : Expression
     """
     operands = expression.operands
-    numbers = [one for one in operands if isinstance(one, (int, float))]
+    numbers = [operand for operand in operands if isinstance(operand, (int, float))]
     if isinstance(kind, spark.StringType) and numbers and len(numbers) == len(operands):
         # A text compares with a number as the number it is, if it is one.
         column = _columns.cast(column, gluetypes.StringType(), gluetypes.DoubleType())
     if expression.operator == "matches":
-        found = column.cast("string").rlike(f"^(?:{operands[0]})$")
+        holding = column.cast("string").rlike(f"^(?:{operands[0]})$")
     elif expression.operator == "between":
-        low, high = (_value(one, kind) for one in operands)
-        found = (column > low) & (column < high)
+        low, high = (_value(operand, kind) for operand in operands)
+        holding = (column > low) & (column < high)
     elif expression.operator == "in":
-        found = F.lit(False)
-        for one in operands:
-            found = found | F.coalesce(_equals(column, kind, one), F.lit(False))
-        found = F.when(column.isNull() & ~_names_null(expression), None).otherwise(found)
+        holding = F.lit(False)
+        for operand in operands:
+            holding = holding | F.coalesce(_equals(column, kind, operand), F.lit(False))
+        holding = F.when(column.isNull() & ~_names_null(expression), None).otherwise(holding)
     elif expression.operator in ("=", "!="):
-        found = _equals(column, kind, operands[0])
-        found = ~found if expression.operator == "!=" else found
+        holding = _equals(column, kind, operands[0])
+        holding = ~holding if expression.operator == "!=" else holding
     else:
         value = _value(operands[0], kind)
-        found = {
+        holding = {
             "<": column < value,
             "<=": column <= value,
             ">": column > value,
             ">=": column >= value,
         }[expression.operator]
-    return F.coalesce(~found if expression.is_negated else found, F.lit(False))
+    return F.coalesce(~holding if expression.is_negated else holding, F.lit(False))
 
 
 def _names_null(expression: Expression) -> Any:
-    return F.lit(any(one == Keyword("NULL") for one in expression.operands))
+    return F.lit(any(operand == Keyword("NULL") for operand in expression.operands))
 
 
 def _equals(column: Column, kind: spark.DataType, operand: Operand) -> Column:

@@ -143,12 +143,12 @@ class _Reader:
     def __post_init__(self) -> None:
         at = 0
         while at < len(self.text):
-            found = _TOKEN.match(self.text, at)
-            if found is None:
+            match = _TOKEN.match(self.text, at)
+            if match is None:
                 raise DqdlError(f"{self.text[at : at + 20]!r} is not of DQDL, at character {at}")
-            if found.lastgroup:
-                self.tokens.append(_Token(found.lastgroup, found.group(), at, found.end()))
-            at = found.end()
+            if match.lastgroup:
+                self.tokens.append(_Token(match.lastgroup, match.group(), at, match.end()))
+            at = match.end()
 
     def peek(self, offset: int = 0) -> Optional[_Token]:
         at = self.position + offset
@@ -199,16 +199,16 @@ def parse(text: str) -> Ruleset:
         name = reader.expect("Rules", "Analyzers").value
         reader.expect("=")
         reader.expect("[")
-        found: List[Any] = []
+        items: List[Any] = []
         while not reader.sees("]"):
-            found.append(_rule(reader))
+            items.append(_rule(reader))
             if not reader.sees("]"):
                 reader.expect(",")
         reader.expect("]")
         if name == "Rules":
-            rules = tuple(found)
+            rules = tuple(items)
         else:
-            analyzers = tuple(found)
+            analyzers = tuple(items)
     if not rules and not analyzers:
         raise DqdlError("the ruleset has no rules")
     return Ruleset(rules, analyzers)
@@ -330,14 +330,14 @@ def _is_negative(token: Optional[_Token]) -> bool:
 
 def _labels(reader: _Reader) -> Tuple[Tuple[str, str], ...]:
     reader.expect("[")
-    found = []
+    labels = []
     while not reader.sees("]"):
         name, _, value = _text(reader.take()).partition("=")
-        found.append((name, value))
+        labels.append((name, value))
         if not reader.sees("]"):
             reader.expect(",")
     reader.expect("]")
-    return tuple(found)
+    return tuple(labels)
 
 
 def _text(token: _Token) -> str:

@@ -93,7 +93,7 @@ def _column(rule: Rule, data: Data, position: int = 0) -> Tuple[str, Column, spa
     if len(rule.parameters) <= position:
         raise DqdlError(f"{rule.name} takes a column: {rule.text}")
     name = rule.parameters[position]
-    kinds = {one.name: one.dataType for one in data.primary.schema.fields}
+    kinds = {field.name: field.dataType for field in data.primary.schema.fields}
     if name not in kinds:
         raise LookupError(f'Column "{name}" does not exist in the dataset')
     return name, F.col(_paths.quote(name)), kinds[name]
@@ -127,8 +127,8 @@ def _fraction(df: DataFrame, condition: Column) -> Optional[float]:
 
 
 def _by_rows(rule: Rule, data: Data, condition: Column, metric: str, expression: Expression) -> Finding:
-    found = _judge(_fraction(_rows(rule, data), condition), metric, expression)
-    return Finding(found.is_passed, found.metrics, found.reason, _of_rows(rule, condition))
+    finding = _judge(_fraction(_rows(rule, data), condition), metric, expression)
+    return Finding(finding.is_passed, finding.metrics, finding.reason, _of_rows(rule, condition))
 
 
 def _of_rows(rule: Rule, condition: Column) -> Column:
@@ -155,10 +155,10 @@ def _grouped(rule: Rule, data: Data) -> Tuple[str, DataFrame, List[Column]]:
 
 def _frequencies(groups: DataFrame) -> Tuple[int, int, int]:
     """Rows that are not null, different values, and values that are there once."""
-    found = _first(
+    counts = _first(
         groups, F.sum("times"), F.count(F.lit(1)), F.sum(F.when(F.col("times") == 1, 1).otherwise(0))
     )
-    return tuple(int(one or 0) for one in found)  # type: ignore[return-value]
+    return tuple(int(count or 0) for count in counts)  # type: ignore[return-value]
 
 
 def _uniqueness(rule: Rule, data: Data) -> Finding:
@@ -173,9 +173,12 @@ def _uniqueness(rule: Rule, data: Data) -> Finding:
         for column in columns:
             complete = complete & column.isNotNull()
         metrics = {f"{subject}.Completeness": _fraction(_rows(rule, data), complete) or 0.0}
-    found = _judge(value, f"{subject}.Uniqueness", expression)
+    finding = _judge(value, f"{subject}.Uniqueness", expression)
     return Finding(
-        found.is_passed, {**metrics, **found.metrics}, found.reason, _of_rows(rule, _is_once(columns, rule))
+        finding.is_passed,
+        {**metrics, **finding.metrics},
+        finding.reason,
+        _of_rows(rule, _is_once(columns, rule)),
     )
 
 
@@ -221,9 +224,11 @@ def _as_number(column: Column, kind: spark.DataType) -> Column:
 
 
 def _correlation(rule: Rule, data: Data) -> Finding:
-    first, one, kind = _column(rule, data)
+    first, first_column, kind = _column(rule, data)
     second, other, other_kind = _column(rule, data, 1)
-    (value,) = _first(_rows(rule, data), F.corr(_as_number(one, kind), _as_number(other, other_kind)))
+    (value,) = _first(
+        _rows(rule, data), F.corr(_as_number(first_column, kind), _as_number(other, other_kind))
+    )
     return _judge(value, f"Multicolumn.{first},{second}.ColumnCorrelation", _expected(rule))
 
 
@@ -369,9 +374,9 @@ def _split_reference(text: str) -> Tuple[str, str]:
 def _integrity(rule: Rule, data: Data) -> Finding:
     if len(rule.parameters) < 2:
         raise DqdlError(f"ReferentialIntegrity takes columns and those that they refer to: {rule.text}")
-    names = [one.strip() for one in rule.parameters[0].split(",")]
+    names = [name.strip() for name in rule.parameters[0].split(",")]
     alias, referred = _split_reference(rule.parameters[1])
-    others = [one.strip() for one in referred.strip("{}").split(",")]
+    others = [other_name.strip() for other_name in referred.strip("{}").split(",")]
     missing = [name for name in names if name not in data.primary.columns]
     if missing:
         raise LookupError(f'Column "{missing[0]}" does not exist in the dataset')
@@ -385,8 +390,8 @@ def _integrity(rule: Rule, data: Data) -> Finding:
     for number in range(len(names)):
         condition = condition & (F.col(f"__p{number}") == F.col(f"__k{number}"))
     total = rows.count()
-    found = rows.join(keys.distinct(), condition, "left_semi").count()
-    value = found / total if total else 1.0
+    matching = rows.join(keys.distinct(), condition, "left_semi").count()
+    value = matching / total if total else 1.0
     return _judge(value, f"Column.{rule.parameters[1]}.ReferentialIntegrity", _expected(rule))
 
 
@@ -397,9 +402,10 @@ def _row_count_match(rule: Rule, data: Data) -> Finding:
 
 
 def _schema_match(rule: Rule, data: Data) -> Finding:
-    own = {(one.name, one.dataType.simpleString()) for one in data.primary.schema.fields}
+    own = {(field.name, field.dataType.simpleString()) for field in data.primary.schema.fields}
     other = {
-        (one.name, one.dataType.simpleString()) for one in data.reference(rule.parameters[0]).schema.fields
+        (field.name, field.dataType.simpleString())
+        for field in data.reference(rule.parameters[0]).schema.fields
     }
     value = len(own & other) / len(own) if own else 1.0
     return _judge(value, f"Dataset.{rule.parameters[0]}.SchemaMatch", _expected(rule))
@@ -407,12 +413,12 @@ def _schema_match(rule: Rule, data: Data) -> Finding:
 
 def _dataset_match(rule: Rule, data: Data) -> Finding:
     alias, keys = rule.parameters[0], rule.parameters[1]
-    pairs = [one.split("->") for one in keys.split(",")]
-    left = [one[0].strip() for one in pairs]
-    right = [one[-1].strip() for one in pairs]
+    pairs = [pair.split("->") for pair in keys.split(",")]
+    left = [pair[0].strip() for pair in pairs]
+    right = [pair[-1].strip() for pair in pairs]
     other = data.reference(alias)
     compared = (
-        [one.strip() for one in rule.parameters[2].split(",")]
+        [name.strip() for name in rule.parameters[2].split(",")]
         if len(rule.parameters) > 2
         else [name for name in data.primary.columns if name in other.columns and name not in left]
     )
@@ -430,22 +436,22 @@ def _dataset_match(rule: Rule, data: Data) -> Finding:
     same = F.lit(True)
     for number in range(len(compared)):
         same = same & F.col(f"__v{number}").eqNullSafe(F.col(f"__w{number}"))
-    found = own_rows.join(other_rows, condition).filter(same).count()
+    matching = own_rows.join(other_rows, condition).filter(same).count()
     total = max(own_rows.count(), other_rows.count())
-    value = found / total if total else 1.0
+    value = matching / total if total else 1.0
     return _judge(value, f"Dataset.{alias}.DatasetMatch", _expected(rule))
 
 
 def _aggregate_match(rule: Rule, data: Data) -> Finding:
     values = []
     for text in rule.parameters[:2]:
-        found = re.fullmatch(r"\s*(\w+)\((?:(\w+)\.)?([^)]*)\)\s*", text)
-        if found is None or found[1].lower() not in ("avg", "sum", "min", "max", "count"):
+        match = re.fullmatch(r"\s*(\w+)\((?:(\w+)\.)?([^)]*)\)\s*", text)
+        if match is None or match[1].lower() not in ("avg", "sum", "min", "max", "count"):
             raise DqdlError(f"{text} is no aggregation of AggregateMatch")
-        alias, column = found[2], found[3].strip()
+        alias, column = match[2], match[3].strip()
         frame = data.primary if alias in (None, "primary") else data.reference(alias)
         name = column if column == "*" else _paths.quote(column)
-        (value,) = tuple(frame.selectExpr(f"{found[1]}({name})").collect()[0])
+        (value,) = tuple(frame.selectExpr(f"{match[1]}({name})").collect()[0])
         values.append(value)
     if len(values) < 2:
         raise DqdlError(f"AggregateMatch takes two aggregations: {rule.text}")

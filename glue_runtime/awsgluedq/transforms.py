@@ -113,7 +113,9 @@ def _evaluate(
 ) -> Tuple[List[Outcome], DataFrame]:
     df = frame.toDF()
     started = time.time()
-    outcomes = evaluate(df, ruleset, {alias: one.toDF() for alias, one in (sources or {}).items()})
+    outcomes = evaluate(
+        df, ruleset, {alias: source_frame.toDF() for alias, source_frame in (sources or {}).items()}
+    )
     _publish(outcomes, publishing, started)
     return outcomes, df
 
@@ -167,7 +169,7 @@ def _of_composite(rule: Composite, parts: List[Finding]) -> Finding:
 
 def _outcomes_frame(frame: DynamicFrame, outcomes: List[Outcome]) -> DynamicFrame:
     session = frame.glue_ctx.spark_session
-    found = [
+    rows = [
         (
             rule.text,
             "Passed" if finding.is_passed else "Failed",
@@ -177,7 +179,7 @@ def _outcomes_frame(frame: DynamicFrame, outcomes: List[Outcome]) -> DynamicFram
         )
         for rule, finding in outcomes
     ]
-    return DynamicFrame.fromDF(session.createDataFrame(found, _OUTCOMES), frame.glue_ctx, "ruleOutcomes")
+    return DynamicFrame.fromDF(session.createDataFrame(rows, _OUTCOMES), frame.glue_ctx, "ruleOutcomes")
 
 
 def _by_row(df: DataFrame, outcomes: List[Outcome]) -> DataFrame:
@@ -192,14 +194,14 @@ def _by_row(df: DataFrame, outcomes: List[Outcome]) -> DataFrame:
             F.when(F.col(name) == F.lit(wanted), F.lit(text))
             for name, (text, _) in zip(names, judged, strict=True)
         ]
-        found = F.array(*chosen) if chosen else F.array().cast("array<string>")
-        return F.filter(found, lambda one: one.isNotNull())
+        rule_names = F.array(*chosen) if chosen else F.array().cast("array<string>")
+        return F.filter(rule_names, lambda name: name.isNotNull())
 
     unseen = [
         F.when(F.col(name).isNull(), F.lit(text)) for name, (text, _) in zip(names, judged, strict=True)
     ]
     unjudged = F.array(*(F.lit(text) for text in skipped), *unseen).cast("array<string>")
-    skips = F.filter(unjudged, lambda one: one.isNotNull())
+    skips = F.filter(unjudged, lambda name: name.isNotNull())
     failed = texts(wanted=False)
     return (
         df.withColumn("DataQualityRulesPass", texts(wanted=True))
@@ -246,14 +248,14 @@ def _tell_the_service(context: str, outcomes: List[Outcome], started: float) -> 
             f"{passed} of {len(outcomes)} rules passed.\n"
         )
         return
-    found = {
+    report = {
         "context": context,
         "started": started,
         "completed": time.time(),
         "results": results_of(outcomes),
     }
     with Path(file).open("a", encoding="utf-8") as results:
-        results.write(json.dumps(found) + "\n")
+        results.write(json.dumps(report) + "\n")
 
 
 def _is_on(options: Mapping[str, Any], name: str) -> bool:

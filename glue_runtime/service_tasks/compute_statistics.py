@@ -36,37 +36,37 @@ def kind_of(data_type: spark.DataType) -> Optional[str]:
 
 def measures(column: Column, kind: str, data_type: spark.DataType) -> Dict[str, Column]:
     """What is computed of a column."""
-    found = {"nulls": F.sum(F.when(column.isNull(), 1).otherwise(0))}
+    measured = {"nulls": F.sum(F.when(column.isNull(), 1).otherwise(0))}
     if kind == "BOOLEAN":
-        found["trues"] = F.sum(F.when(column, 1).otherwise(0))
-        found["falses"] = F.sum(F.when(~column, 1).otherwise(0))
-        return found
+        measured["trues"] = F.sum(F.when(column, 1).otherwise(0))
+        measured["falses"] = F.sum(F.when(~column, 1).otherwise(0))
+        return measured
     if kind in ("STRING", "BINARY"):
         length = F.length(column)
-        found["longest"], found["average"] = F.max(length), F.avg(length)
+        measured["longest"], measured["average"] = F.max(length), F.avg(length)
     else:
         # Moments are seconds since 1970, as Hive has them.
         value = F.unix_timestamp(column) if isinstance(data_type, spark.TimestampType) else column
-        found["least"], found["most"] = F.min(value), F.max(value)
+        measured["least"], measured["most"] = F.min(value), F.max(value)
     if kind != "BINARY":
-        found["distinct"] = F.approx_count_distinct(column)
-    return found
+        measured["distinct"] = F.approx_count_distinct(column)
+    return measured
 
 
-def statistics_of(kind: str, found: Mapping[str, Any]) -> Dict[str, Any]:
+def statistics_of(kind: str, measured: Mapping[str, Any]) -> Dict[str, Any]:
     """``ColumnStatisticsData`` of what was computed."""
-    data: Dict[str, Any] = {"NumberOfNulls": int(found["nulls"] or 0)}
+    data: Dict[str, Any] = {"NumberOfNulls": int(measured["nulls"] or 0)}
     if kind == "BOOLEAN":
-        data["NumberOfTrues"] = int(found["trues"] or 0)
-        data["NumberOfFalses"] = int(found["falses"] or 0)
+        data["NumberOfTrues"] = int(measured["trues"] or 0)
+        data["NumberOfFalses"] = int(measured["falses"] or 0)
     elif kind in ("STRING", "BINARY"):
-        data["MaximumLength"] = int(found["longest"] or 0)
-        data["AverageLength"] = float(found["average"] or 0.0)
-    elif found["least"] is not None:
+        data["MaximumLength"] = int(measured["longest"] or 0)
+        data["AverageLength"] = float(measured["average"] or 0.0)
+    elif measured["least"] is not None:
         convert = _CONVERSIONS[kind]
-        data["MinimumValue"], data["MaximumValue"] = convert(found["least"]), convert(found["most"])
-    if "distinct" in found:
-        data["NumberOfDistinctValues"] = int(found["distinct"] or 0)
+        data["MinimumValue"], data["MaximumValue"] = convert(measured["least"]), convert(measured["most"])
+    if "distinct" in measured:
+        data["NumberOfDistinctValues"] = int(measured["distinct"] or 0)
     return {"Type": kind, f"{kind.title()}ColumnStatisticsData": data}
 
 
@@ -90,7 +90,7 @@ _CONVERSIONS: Dict[str, Callable[[Any], Any]] = {
 
 def compute(df: DataFrame, names: List[str], factor: float) -> List[Dict[str, Any]]:
     """The ``ColumnStatistics`` of columns, of one pass over the rows; counts of a sample are multiplied."""
-    fields = {one.name.lower(): one for one in df.schema.fields}
+    fields = {field.name.lower(): field for field in df.schema.fields}
     asked = [fields[name.lower()] for name in names if name.lower() in fields]
     chosen = [(field, kind_of(field.dataType)) for field in asked]
     wanted = [
@@ -105,15 +105,15 @@ def compute(df: DataFrame, names: List[str], factor: float) -> List[Dict[str, An
     listed = []
     for number, (field, kind) in enumerate(chosen):
         if kind:
-            found = {
+            measured = {
                 name.partition("_")[2]: value
                 for name, value in row.items()
                 if name.partition("_")[0] == str(number)
             }
             for name in ("nulls", "trues", "falses"):
-                if found.get(name):
-                    found[name] = round(found[name] * factor)
-            listed.append((field.name, statistics_of(kind, found)))
+                if measured.get(name):
+                    measured[name] = round(measured[name] * factor)
+            listed.append((field.name, statistics_of(kind, measured)))
     return [{"ColumnName": name, "StatisticsData": data} for name, data in listed]
 
 
@@ -123,21 +123,21 @@ def main() -> None:
     df = task.table(source)
     if share < 1:
         df = df.sample(share)
-    found = compute(df, task.work["columns"], 1 / share)
+    statistics = compute(df, task.work["columns"], 1 / share)
     types = task.work["types"]
-    for one in found:
-        one["ColumnType"] = types.get(one["ColumnName"].lower(), "string")
-        one["AnalyzedTime"] = datetime.datetime.now(datetime.timezone.utc)
+    for column in statistics:
+        column["ColumnType"] = types.get(column["ColumnName"].lower(), "string")
+        column["AnalyzedTime"] = datetime.datetime.now(datetime.timezone.utc)
     glue = boto3.client("glue")
-    for start in range(0, len(found), _MOST_AT_ONCE):
+    for start in range(0, len(statistics), _MOST_AT_ONCE):
         answer = glue.update_column_statistics_for_table(
             DatabaseName=source["DatabaseName"],
             TableName=source["TableName"],
-            ColumnStatisticsList=found[start : start + _MOST_AT_ONCE],
+            ColumnStatisticsList=statistics[start : start + _MOST_AT_ONCE],
         )
         if answer.get("Errors"):
             raise RuntimeError(f"statistics were not taken: {answer['Errors']}")
-    task.answer({"columns": [one["ColumnName"] for one in found]})
+    task.answer({"columns": [column["ColumnName"] for column in statistics]})
 
 
 if __name__ == "__main__":

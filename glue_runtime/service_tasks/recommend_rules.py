@@ -36,21 +36,23 @@ def profile(df: DataFrame) -> Dict[str, Any]:
 
 def rules_of(df: DataFrame) -> List[str]:
     """The rules, each as DQDL has it."""
-    found = profile(df)
-    rows = found["rows"]
+    profiled = profile(df)
+    rows = profiled["rows"]
     # Between excludes its ends.
     rules = [f"RowCount between {rows // 2 - 1} and {rows * 2 + 1}"]
     if not rows:
         return rules
     for number, field in enumerate(df.schema.fields):
         rules.extend(
-            _of_column(df, field, {name[0]: found[name] for name in found if name[1:] == str(number)}, rows)
+            _of_column(
+                df, field, {name[0]: profiled[name] for name in profiled if name[1:] == str(number)}, rows
+            )
         )
     return rules
 
 
-def _of_column(df: DataFrame, field: Any, found: Dict[str, Any], rows: int) -> List[str]:
-    name, count, values = json.dumps(field.name, ensure_ascii=False), found["c"], found.get("d", 0)
+def _of_column(df: DataFrame, field: Any, profiled: Dict[str, Any], rows: int) -> List[str]:
+    name, count, values = json.dumps(field.name, ensure_ascii=False), profiled["c"], profiled.get("d", 0)
     most = f"with threshold >= {_lower(count / rows)}"
     rules = [f"IsComplete {name}"] if count == rows else [f"Completeness {name} >= {_lower(count / rows)}"]
     if not count:
@@ -62,17 +64,17 @@ def _of_column(df: DataFrame, field: Any, found: Dict[str, Any], rows: int) -> L
     if is_text and values <= _MOST_VALUES and values * _LEAST_ROWS <= count:
         column = F.col(_paths.quote(field.name))
         named = sorted(row[0] for row in df.select(column).where(column.isNotNull()).distinct().collect())
-        listed = ", ".join(json.dumps(one, ensure_ascii=False) for one in named)
+        listed = ", ".join(json.dumps(value, ensure_ascii=False) for value in named)
         # Of a null, a rule on values says that it fails.
         rules.append(f"ColumnValues {name} in [{listed}] {most}")
     elif is_text:
-        low, high = int(found["l"]), int(found["h"])
+        low, high = int(profiled["l"]), int(profiled["h"])
         rules.append(f"ColumnLength {name} between {low - 1} and {high + 1} {most}")
     elif isinstance(field.dataType, spark.NumericType):
-        if found["s"]:
-            low, high = found["s"] * 0.95, found["s"] * 1.05
+        if profiled["s"]:
+            low, high = profiled["s"] * 0.95, profiled["s"] * 1.05
             rules.append(f"StandardDeviation {name} between {low:.6f} and {high:.6f}")
-        if found["l"] is not None and found["l"] >= 0:
+        if profiled["l"] is not None and profiled["l"] >= 0:
             rules.append(f"ColumnValues {name} >= 0 {most}")
     return rules
 

@@ -39,6 +39,6 @@ class ServiceTask:
         )
         return frame.toDF()
 
-    def answer(self, found: Mapping[str, Any]) -> None:
+    def answer(self, result: Mapping[str, Any]) -> None:
         """Leave what was found."""
-        (self._folder / "answer.json").write_text(json.dumps(found))
+        (self._folder / "answer.json").write_text(json.dumps(result))

@@ -21,15 +21,15 @@ def unbox(content: Content, path: str, form: str, options: Mapping[str, Any]) ->
     """See :meth:`awsglue.dynamicframe.DynamicFrame.unbox`."""
     content = settle(content)
     parsed = _paths.parse(path)
-    found = fields.find(content, parsed)
-    if found is None or not isinstance(found[1], glue.StringType):
+    typed = fields.find(content, parsed)
+    if typed is None or not isinstance(typed[1], glue.StringType):
         raise ValueError(f"{path} is no field of texts to unbox")
     if form == "json":
         kind = _given_schema(options)
         if kind is None:
-            kind, broken = _json_kind(content, found[0])
+            kind, broken = _json_kind(content, typed[0])
             if broken:
-                content = _without_broken(content, found[0])
+                content = _without_broken(content, typed[0])
         if isinstance(kind, glue.NullType):
             return content
         return fields.change(
@@ -37,12 +37,12 @@ def unbox(content: Content, path: str, form: str, options: Mapping[str, Any]) ->
         )
     if form != "csv":
         refuse("DynamicFrame.unbox", f"format {form}")
-    return _unbox_csv(content, parsed, found[0], options)
+    return _unbox_csv(content, parsed, typed[0], options)
 
 
 def _given_schema(options: Mapping[str, Any]) -> Any:
-    given = options.get("withSchema")
-    return glue.from_json_value(json.loads(given)) if given else None
+    schema = options.get("withSchema")
+    return glue.from_json_value(json.loads(schema)) if schema else None
 
 
 def _json_kind(content: Content, column: Column) -> Tuple[glue.DataType, int]:
@@ -112,15 +112,17 @@ def _unbox_csv(content: Content, path: _paths.Path, column: Column, options: Map
     widest = content.df.agg(F.max(F.size(pieces(column)))).first()
     width = int(widest[0] or 0) if widest else 0
     kind = _given_schema(options)
-    names = [one.name for one in kind] if kind else [f"col{number}" for number in range(width)]
-    kinds = [one.dataType for one in kind] if kind else [glue.StringType() for _ in names]
-    whole = glue.StructType([glue.Field(name, one) for name, one in zip(names, kinds, strict=True)])
+    names = [field.name for field in kind] if kind else [f"col{number}" for number in range(width)]
+    kinds = [field.dataType for field in kind] if kind else [glue.StringType() for _ in names]
+    whole = glue.StructType(
+        [glue.Field(name, field_type) for name, field_type in zip(names, kinds, strict=True)]
+    )
 
     def build(name: str, text: Column, _: glue.DataType) -> List[Any]:
         parts = pieces(text)
         values = [
-            _columns.cast(_piece(parts, number), glue.StringType(), one).alias(field)
-            for number, (field, one) in enumerate(zip(names, kinds, strict=True))
+            _columns.cast(_piece(parts, number), glue.StringType(), field_type).alias(field)
+            for number, (field, field_type) in enumerate(zip(names, kinds, strict=True))
         ]
         return [(name, F.when(text.isNotNull(), F.struct(*values)), whole)]
 
@@ -143,22 +145,24 @@ def simplify_ddb_json(content: Content) -> Content:
 
 def _plain(column: Column, kind: glue.DataType) -> _columns.Typed:
     if isinstance(kind, glue.StructType) and kind.fields and set(kind.field_map) <= _TAGS:
-        values = [_plain(*_tagged(column, one)) for one in kind if one.name != "NULL"]
+        values = [_plain(*_tagged(column, choice)) for choice in kind if choice.name != "NULL"]
         if not values:
             return _columns.nothing(glue.NullType()), glue.NullType()
         if len(values) == 1:
             return values[0]
         merged = values[0][1]
-        for _, one in values[1:]:
-            merged = _columns.merge(merged, one)
-        return F.coalesce(*(_columns.conform(value, one, merged) for value, one in values)), merged
+        for _, choice in values[1:]:
+            merged = _columns.merge(merged, choice)
+        return F.coalesce(*(_columns.conform(value, choice, merged) for value, choice in values)), merged
     if isinstance(kind, glue.StructType):
-        parts = [(one.name, *_plain(column.getField(one.name), one.dataType)) for one in kind]
+        parts = [(field.name, *_plain(column.getField(field.name), field.dataType)) for field in kind]
         changed = glue.StructType([glue.Field(name, inside) for name, _, inside in parts])
         return _columns.structure(parts, column), changed
     if isinstance(kind, glue.ArrayType):
         inside = _plain(F.lit(None), kind.elementType)[1]
-        return F.transform(column, lambda one: _plain(one, kind.elementType)[0]), glue.ArrayType(inside)
+        return F.transform(column, lambda element: _plain(element, kind.elementType)[0]), glue.ArrayType(
+            inside
+        )
     return column, kind
 
 
@@ -172,7 +176,7 @@ def unnest_ddb_json(content: Content) -> Content:
     parts: List[Any] = []
     for name, column, kind in simple.parts():
         if name == "Item" and isinstance(kind, glue.StructType):
-            parts.extend((one.name, column.getField(one.name), one.dataType) for one in kind)
+            parts.extend((field.name, column.getField(field.name), field.dataType) for field in kind)
         else:
             parts.append((name, column, kind))
     return simple.select(parts)
@@ -190,11 +194,11 @@ def _plain_value(tagged: Mapping[str, Any]) -> Any:
     if tag == "N":
         return _number(value)
     if tag == "NS":
-        return [_number(one) for one in value]
+        return [_number(item) for item in value]
     if tag == "M":
         return plain_item(value)
     if tag == "L":
-        return [_plain_value(one) for one in value]
+        return [_plain_value(item) for item in value]
     return list(value) if isinstance(value, (set, frozenset)) else value
 
 

@@ -45,7 +45,7 @@ def resolve(content: Content, specs: Sequence[Tuple[str, str]]) -> Content:
 def resolve_all(content: Content, choice: str) -> Content:
     """Resolve every choice, wherever it is, by the same action."""
     verb, target = _action(choice)
-    parts = [part for one in settle(content).parts() for part in _everywhere(*one, verb, target)]
+    parts = [part for part_ in settle(content).parts() for part in _everywhere(*part_, verb, target)]
     return content.select(parts)
 
 
@@ -62,7 +62,7 @@ def match_catalog(content: Content, catalog: glue.StructType) -> Content:
 def _type_of(kind: Optional[glue.DataType], name: str) -> Optional[glue.DataType]:
     if not isinstance(kind, glue.StructType):
         return None
-    return next((one.dataType for one in kind if one.name.lower() == name.lower()), None)
+    return next((field.dataType for field in kind if field.name.lower() == name.lower()), None)
 
 
 def _match(column: Column, kind: glue.DataType, wanted: Optional[glue.DataType]) -> _columns.Typed:
@@ -72,8 +72,8 @@ def _match(column: Column, kind: glue.DataType, wanted: Optional[glue.DataType])
         return _columns.cast(column, kind, wanted), wanted
     if isinstance(kind, glue.StructType):
         parts = [
-            (one.name, *_match(column.getField(one.name), one.dataType, _type_of(wanted, one.name)))
-            for one in kind
+            (field.name, *_match(column.getField(field.name), field.dataType, _type_of(wanted, field.name)))
+            for field in kind
         ]
         changed = glue.StructType([glue.Field(name, inside) for name, _, inside in parts])
         return (column, kind) if changed == kind else (_columns.structure(parts, column), changed)
@@ -83,7 +83,7 @@ def _match(column: Column, kind: glue.DataType, wanted: Optional[glue.DataType])
             return column, kind
         element = wanted.elementType
         return (
-            F.transform(column, lambda one: _match(one, kind.elementType, element)[0]),
+            F.transform(column, lambda element_column: _match(element_column, kind.elementType, element)[0]),
             glue.ArrayType(inside),
         )
     return column, kind
@@ -116,11 +116,13 @@ def _cast_pending(content: Content, name: str, target: Optional[glue.DataType]) 
     text = glue.StringType()
     typed = F.when(F.trim(column) != "", column) if not isinstance(target, glue.StringType) else column
     columns = [
-        _columns.cast(typed, text, target).alias(name) if one.name == name else F.col(_paths.quote(one.name))
-        for one in content.schema
+        _columns.cast(typed, text, target).alias(name)
+        if field.name == name
+        else F.col(_paths.quote(field.name))
+        for field in content.schema
     ]
     schema = glue.StructType(
-        [glue.Field(name, target) if one.name == name else one for one in content.schema]
+        [glue.Field(name, target) if field.name == name else field for field in content.schema]
     )
     pending = {other: kind for other, kind in content.pending.items() if other != name}
     return replace(content, df=content.df.select(*columns), schema=schema, pending=pending)
@@ -135,9 +137,13 @@ def _apply(
     if not isinstance(kind, glue.ChoiceType):
         return [(name, column, kind)]
     if verb == "make_cols":
-        return [(f"{name}_{one}", column.getField(one), inside) for one, inside in kind.choices.items()]
+        return [
+            (f"{name}_{choice}", column.getField(choice), inside) for choice, inside in kind.choices.items()
+        ]
     if verb in ("make_struct", "keepasstruct"):
-        return [(name, column, glue.StructType([glue.Field(one, t) for one, t in kind.choices.items()]))]
+        return [
+            (name, column, glue.StructType([glue.Field(choice, t) for choice, t in kind.choices.items()]))
+        ]
     if verb == "project":
         assert target is not None
         if isinstance(target, (glue.StructType, glue.ArrayType, glue.MapType)):
@@ -163,28 +169,28 @@ def _inside(
     if isinstance(kind, glue.StructType):
         parts = [
             part
-            for one in kind
-            for part in _everywhere(one.name, column.getField(one.name), one.dataType, verb, target)
+            for field in kind
+            for part in _everywhere(field.name, column.getField(field.name), field.dataType, verb, target)
         ]
-        fields_ = glue.StructType([glue.Field(part, one) for part, _, one in parts])
+        fields_ = glue.StructType([glue.Field(part, field_type) for part, _, field_type in parts])
         return _columns.structure(parts, column), fields_
     if isinstance(kind, glue.ArrayType):
 
-        def element(one: Column) -> Part:
-            parts = _everywhere("element", one, kind.elementType, verb, target)
+        def element(item: Column) -> Part:
+            parts = _everywhere("element", item, kind.elementType, verb, target)
             if len(parts) != 1:
                 raise ValueError("the elements of an array cannot become several fields: use make_struct")
             return parts[0]
 
         inside = element(F.lit(None))[2]
-        return F.transform(column, lambda one: element(one)[1]), glue.ArrayType(inside)
+        return F.transform(column, lambda item: element(item)[1]), glue.ArrayType(inside)
     return column, kind
 
 
 def holds_choice(kind: glue.DataType) -> bool:
     """Whether a choice is anywhere in a type."""
     if isinstance(kind, glue.StructType):
-        return any(holds_choice(one.dataType) for one in kind)
+        return any(holds_choice(field.dataType) for field in kind)
     if isinstance(kind, glue.ArrayType):
         return holds_choice(kind.elementType)
     if isinstance(kind, glue.MapType):

@@ -30,44 +30,46 @@ def find(content: Content, path: _paths.Path) -> Optional[_columns.Typed]:
 
 def apply_mapping(content: Content, mappings: Sequence[Any], *, case_sensitive: bool) -> Content:
     """See :meth:`awsglue.dynamicframe.DynamicFrame.apply_mapping`."""
-    full = [_mapping(one) for one in mappings]
+    full = [_mapping(mapping) for mapping in mappings]
     if any(_schema.parse(kind) is None for _, _, _, kind in full):
         content = settle(content)
     target: Dict[str, Any] = {}
     for source, _, name, kind in full:
-        found = find(content, _resolve(content, _paths.parse(source), case_sensitive=case_sensitive))
-        if found is None:
+        typed = find(content, _resolve(content, _paths.parse(source), case_sensitive=case_sensitive))
+        if typed is None:
             continue
-        column, own = found
+        column, own = typed
         wanted = _schema.parse(kind) or own
         _put(target, _paths.parse(name), (_columns.cast(column, own, wanted), wanted))
     return content.select(_built(target))
 
 
-def _mapping(given: Any) -> Mapping:
-    parts = tuple(given)
+def _mapping(mapping: Any) -> Mapping:
+    parts = tuple(mapping)
     if len(parts) == 4:
         return parts  # type: ignore[return-value]
     if len(parts) == 3:
         return parts[0], "", parts[1], parts[2]
     if len(parts) == 2:
         return parts[0], "", parts[1], ""
-    raise ValueError(f"a mapping is (source column, source type, target column, target type), not {given!r}")
+    raise ValueError(
+        f"a mapping is (source column, source type, target column, target type), not {mapping!r}"
+    )
 
 
 def _resolve(content: Content, path: _paths.Path, *, case_sensitive: bool) -> _paths.Path:
     """The path with the names as they are in the records."""
-    found: List[str] = []
+    names: List[str] = []
     kind: Any = content.schema
     for step in path if not case_sensitive else ():
         fields = kind if isinstance(kind, glue.StructType) else ()
-        own = [one for one in fields if one.name.lower() == step.lower()]
+        own = [field for field in fields if field.name.lower() == step.lower()]
         if not own:
             break
         # Spark tells no two of them apart.
-        found.append(own[0].name)
+        names.append(own[0].name)
         kind = own[0].dataType
-    return (*found, *path[len(found) :])
+    return (*names, *path[len(names) :])
 
 
 def _put(target: Dict[str, Any], path: _paths.Path, value: _columns.Typed) -> None:
@@ -96,9 +98,9 @@ def select_fields(content: Content, paths: Sequence[str]) -> Content:
     content = settle(content)
     target: Dict[str, Any] = {}
     for path in parsed:
-        found = find(content, path)
-        if found is not None:
-            _put(target, path, found)
+        typed = find(content, path)
+        if typed is not None:
+            _put(target, path, typed)
     return content.select(_built(target))
 
 
@@ -107,12 +109,12 @@ def drop_fields(content: Content, paths: Sequence[str]) -> Content:
     parsed = [_paths.parse(path) for path in _listed(paths)]
     if all(len(path) == 1 for path in parsed):
         gone = {name for (name,) in parsed}
-        return _keep(content, [one.name for one in content.schema if one.name not in gone])
+        return _keep(content, [field.name for field in content.schema if field.name not in gone])
     content = settle(content)
     for path in parsed:
         content = change(content, path, lambda _name, _column, _kind: [])
-    empty = [one.name for one in content.schema if _is_empty(one.dataType)]
-    return _keep(content, [one.name for one in content.schema if one.name not in empty])
+    empty = [field.name for field in content.schema if _is_empty(field.dataType)]
+    return _keep(content, [field.name for field in content.schema if field.name not in empty])
 
 
 def _is_empty(kind: glue.DataType) -> bool:
@@ -145,8 +147,8 @@ def rename_field(content: Content, old: str, new: str) -> Content:
     """See :meth:`awsglue.dynamicframe.DynamicFrame.rename_field`."""
     content = settle(content)
     source, target = _paths.parse(old), _paths.parse(new)
-    found = find(content, source)
-    if found is None:
+    typed = find(content, source)
+    if typed is None:
         return content
     if source[:-1] == target[:-1]:
         return change(content, source, lambda _, column, kind: [(target[-1], column, kind)])
@@ -158,7 +160,7 @@ def rename_field(content: Content, old: str, new: str) -> Content:
             if gone
             else [(name, column, kind)]
         )
-    return content.select(_place(rest, target, found))
+    return content.select(_place(rest, target, typed))
 
 
 def _place(parts: Sequence[Part], path: _paths.Path, value: _columns.Typed) -> List[Part]:
@@ -172,7 +174,7 @@ def _place(parts: Sequence[Part], path: _paths.Path, value: _columns.Typed) -> L
             continue
         if not isinstance(kind, glue.StructType):
             raise ValueError(f"{name} is no struct, so it takes no field {_paths.show(rest)}")
-        own = [(one.name, column.getField(one.name), one.dataType) for one in kind]
+        own = [(field.name, column.getField(field.name), field.dataType) for field in kind]
         placed.append(_struct(name, _place(own, rest, value)))
     if all(part != name for part, _, _ in parts):
         placed.append(_struct(name, _place([], rest, value)))
@@ -180,14 +182,14 @@ def _place(parts: Sequence[Part], path: _paths.Path, value: _columns.Typed) -> L
 
 
 def _struct(name: str, parts: Sequence[Part]) -> Part:
-    kind = glue.StructType([glue.Field(part, one) for part, _, one in parts])
+    kind = glue.StructType([glue.Field(part, field_type) for part, _, field_type in parts])
     return name, F.struct(*(column.alias(part) for part, column, _ in parts)), kind
 
 
 def drop_nulls(content: Content) -> Content:
     """See :class:`awsglue.transforms.DropNullFields`."""
     content = settle(content)
-    parts = [part for one in content.parts() for part in _without_nulls(*one)]
+    parts = [part for own_part in content.parts() for part in _without_nulls(*own_part)]
     return content.select(parts)
 
 
@@ -197,17 +199,19 @@ def _without_nulls(name: str, column: Any, kind: glue.DataType) -> List[Part]:
     if not isinstance(kind, glue.StructType):
         return [(name, column, kind)]
     inside = [
-        part for one in kind for part in _without_nulls(one.name, column.getField(one.name), one.dataType)
+        part
+        for field in kind
+        for part in _without_nulls(field.name, column.getField(field.name), field.dataType)
     ]
     if not inside:
         return []
-    changed = glue.StructType([glue.Field(part, one) for part, _, one in inside])
+    changed = glue.StructType([glue.Field(part, field_type) for part, _, field_type in inside])
     return [(name, column if changed == kind else _columns.structure(inside, column), changed)]
 
 
 def unnest(content: Content) -> Content:
     """See :meth:`awsglue.dynamicframe.DynamicFrame.unnest`."""
-    return content.select([part for one in settle(content).parts() for part in flat(*one)])
+    return content.select([part for own_part in settle(content).parts() for part in flat(*own_part)])
 
 
 def flat(name: str, column: Any, kind: glue.DataType) -> List[Part]:
@@ -215,5 +219,7 @@ def flat(name: str, column: Any, kind: glue.DataType) -> List[Part]:
     if not isinstance(kind, glue.StructType):
         return [(name, column, kind)]
     return [
-        part for one in kind for part in flat(f"{name}.{one.name}", column.getField(one.name), one.dataType)
+        part
+        for field in kind
+        for part in flat(f"{name}.{field.name}", column.getField(field.name), field.dataType)
     ]

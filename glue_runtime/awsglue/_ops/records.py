@@ -63,8 +63,8 @@ def map_records(content: Content, function: Callable[[DynamicRecord], Any]) -> C
     done = content.df.rdd.map(lambda row: _applied(function, _infer.logical(row, kind)))
     # The function is a script's: it is called once for a record, whatever is asked of the result.
     done = done.persist(StorageLevel.MEMORY_AND_DISK)
-    mapped = from_records(session, done.filter(lambda one: one[0]).map(lambda one: one[1]))
-    errors = session.createDataFrame(done.filter(lambda one: not one[0]).map(lambda one: one[1]), _ERROR)
+    mapped = from_records(session, done.filter(lambda pair: pair[0]).map(lambda pair: pair[1]))
+    errors = session.createDataFrame(done.filter(lambda pair: not pair[0]).map(lambda pair: pair[1]), _ERROR)
     return replace(mapped, errors=(*content.errors, errors))
 
 
@@ -110,4 +110,4 @@ def filter_records(content: Content, function: Callable[[DynamicRecord], Any]) -
 
 
 def _names(kind: glue.StructType) -> Iterator[Tuple[int, str]]:
-    return enumerate(one.name for one in kind)
+    return enumerate(field.name for field in kind)

@@ -35,7 +35,7 @@ def relationalize(content: Content, root: str) -> Dict[str, Content]:
 
 
 def _flatten(content: Content, name: str, root: str, tables: Dict[str, Content]) -> None:
-    arrays = [one for one in content.schema if isinstance(one.dataType, glue.ArrayType)]
+    arrays = [field for field in content.schema if isinstance(field.dataType, glue.ArrayType)]
     if not arrays:
         tables[name] = content
         return
@@ -48,8 +48,8 @@ def _flatten(content: Content, name: str, root: str, tables: Dict[str, Content])
         else:
             parts.append((part, column, kind))
     tables[name] = content.having(numbered).select(parts)
-    for one in arrays:
-        _flatten(_elements(content.having(numbered), one), f"{root}_{one.name}", root, tables)
+    for field in arrays:
+        _flatten(_elements(content.having(numbered), field), f"{root}_{field.name}", root, tables)
 
 
 def _elements(content: Content, array: glue.Field) -> Content:

@@ -33,14 +33,14 @@ def join(left: Content, right: Content, keys1: Any, keys2: Any) -> Content:
         raise ValueError(f"a join takes as many keys of one frame as of the other: {keys1!r} and {keys2!r}")
     first, second = _numbered(left, "a"), _numbered(right, "b")
     pairs = zip(paths1, paths2, strict=True)
-    condition = reduce(Column.__and__, (first.key(one) == second.key(other) for one, other in pairs))
+    condition = reduce(Column.__and__, (first.key(own) == second.key(other) for own, other in pairs))
     parts: List[Part] = []
     for side in (first, second):
-        for number, one in enumerate(side.schema):
-            name = one.name
+        for number, field in enumerate(side.schema):
+            name = field.name
             while name in {part[0] for part in parts}:
                 name = f".{name}"
-            parts.append((name, F.col(f"{side.prefix}{number}"), one.dataType))
+            parts.append((name, F.col(f"{side.prefix}{number}"), field.dataType))
     joined = first.df.join(second.df, condition)
     return Content(joined, glue.StructType(), errors=(*left.errors, *right.errors)).select(parts)
 
@@ -57,18 +57,19 @@ class _Numbered:
     prefix: str
 
     def key(self, path: _paths.Path) -> Column:
-        for number, one in enumerate(self.schema):
-            if one.name == path[0]:
-                found = _columns.find(F.col(f"{self.prefix}{number}"), one.dataType, path[1:])
-                if found is not None:
-                    return found[0]
+        for number, field in enumerate(self.schema):
+            if field.name == path[0]:
+                typed = _columns.find(F.col(f"{self.prefix}{number}"), field.dataType, path[1:])
+                if typed is not None:
+                    return typed[0]
         raise ValueError(f"there is no field {_paths.show(path)} to join by")
 
 
 def _numbered(content: Content, side: str) -> _Numbered:
     prefix = f"__{side}"
     columns = [
-        F.col(_paths.quote(one.name)).alias(f"{prefix}{number}") for number, one in enumerate(content.schema)
+        F.col(_paths.quote(field.name)).alias(f"{prefix}{number}")
+        for number, field in enumerate(content.schema)
     ]
     return _Numbered(content.df.select(*columns), content.schema, prefix)
 
@@ -84,7 +85,7 @@ def merge(content: Content, stage: Content, primary_keys: Any) -> Content:
     condition = reduce(
         Column.__and__, (first.key(path).eqNullSafe(second.key(path)) for path in _keys(primary_keys))
     )
-    kept = first.df.join(second.df, condition, "left_anti").toDF(*(one.name for one in content.schema))
+    kept = first.df.join(second.df, condition, "left_anti").toDF(*(field.name for field in content.schema))
     return union([content.having(kept), stage])
 
 
@@ -111,10 +112,10 @@ def split_rows(content: Content, comparisons: Mapping[str, Mapping[str, Any]]) -
 def _comparison(content: Content, path: str, comparator: str, value: Any) -> Column:
     if comparator not in _COMPARATORS:
         raise ValueError(f"{comparator!r} is no comparator: use one of {', '.join(_COMPARATORS)}")
-    found = fields.find(content, _paths.parse(path))
-    if found is None:
+    typed = fields.find(content, _paths.parse(path))
+    if typed is None:
         raise ValueError(f"there is no field {path} to compare")
-    column, kind = found
+    column, kind = typed
     # Spark 4 would fail where a text meets a number that it is not; such a text compares with nothing.
     text = glue.StringType()
     if isinstance(value, str) and not isinstance(kind, glue.StringType):

@@ -49,9 +49,9 @@ _INPUT = (
 def columns_of(schema: glue.StructType, keys: Sequence[str]) -> List[Dict[str, str]]:
     """The columns of a table for records: all fields but the partition keys, names in small letters."""
     return [
-        {"Name": one.name.lower(), "Type": _schema.catalog_name(one.dataType)}
-        for one in schema
-        if one.name not in keys
+        {"Name": field.name.lower(), "Type": _schema.catalog_name(field.dataType)}
+        for field in schema
+        if field.name not in keys
     ]
 
 
@@ -88,7 +88,7 @@ def table_input(
             parameters["skip.header.line.count"] = "1"
     if form == "glueparquet":
         parameters["useGlueParquetWriter"] = "true"
-    by_name = {one.name: one.dataType for one in schema}
+    by_name = {field.name: field.dataType for field in schema}
     return {
         "Name": name.lower(),
         "TableType": "EXTERNAL_TABLE",
@@ -117,7 +117,7 @@ def check_keys(table: Table, keys: Sequence[str]) -> None:
     ValueError
         As the Glue Developer Guide restricts it.
     """
-    own = [one.name for one in table.partition_keys]
+    own = [key.name for key in table.partition_keys]
     if [key.lower() for key in keys] != [name.lower() for name in own]:
         raise ValueError(f"partitionKeys are {list(keys)}, those of table {table.shape['Name']} are {own}")
 
@@ -149,12 +149,12 @@ def update(
     """
     wanted = columns_of(schema, keys)
     own = list(table.shape["StorageDescriptor"]["Columns"])
-    have = {one["Name"].lower(): one.get("Type", "") for one in own}
+    have = {column["Name"].lower(): column.get("Type", "") for column in own}
     if behavior.upper() == "LOG":
-        return all(have.get(one["Name"]) == one["Type"] for one in wanted)
+        return all(have.get(column["Name"]) == column["Type"] for column in wanted)
     if behavior.upper() != "UPDATE_IN_DATABASE":
         raise ValueError(f"updateBehavior is UPDATE_IN_DATABASE or LOG, not {behavior}")
-    if wanted and wanted != [{"Name": one["Name"], "Type": one.get("Type", "")} for one in own]:
+    if wanted and wanted != [{"Name": column["Name"], "Type": column.get("Type", "")} for column in own]:
         shape = {name: value for name, value in table.shape.items() if name in _INPUT}
         shape["StorageDescriptor"] = {**shape["StorageDescriptor"], "Columns": wanted}
         catalog.client.update_table(DatabaseName=database, TableInput=shape)
@@ -164,12 +164,12 @@ def update(
 def partitions_of(location: str, keys: Sequence[str], files: Sequence[_files.File]) -> Dict[str, List[str]]:
     """The partitions that files are in: values by location."""
     base = location.rstrip("/") + "/"
-    found: Dict[str, List[str]] = {}
-    for one in files:
-        parts = one.path[len(base) :].split("/")[:-1]
+    partitions: Dict[str, List[str]] = {}
+    for file in files:
+        parts = file.path[len(base) :].split("/")[:-1]
         if len(parts) == len(keys):
-            found[base + "/".join(parts) + "/"] = [unquote(part.partition("=")[2]) for part in parts]
-    return found
+            partitions[base + "/".join(parts) + "/"] = [unquote(part.partition("=")[2]) for part in parts]
+    return partitions
 
 
 def add_partitions(

@@ -51,12 +51,12 @@ def _csv(options: Mapping[str, Any]) -> Dict[str, Any]:
 
 
 def _parquet(options: Mapping[str, Any]) -> Dict[str, Any]:
-    found = {"compression": options.get("compression", "snappy")}
+    parquet_options = {"compression": options.get("compression", "snappy")}
     if options.get("blockSize"):
-        found["parquet.block.size"] = options["blockSize"]
+        parquet_options["parquet.block.size"] = options["blockSize"]
     if options.get("pageSize"):
-        found["parquet.page.size"] = options["pageSize"]
-    return found
+        parquet_options["parquet.page.size"] = options["pageSize"]
+    return parquet_options
 
 
 # Each format's name for Spark, and its options of ours.
@@ -102,13 +102,13 @@ def write(
         return
     writer = content.df.write.format(spark_name).mode("append")
     writer = writer.option("mapreduce.fileoutputcommitter.marksuccessfuljobs", "false")
-    given = {
+    writer_options = {
         **of_format(format_options),
         **{name: value for name, value in options.items() if name not in _OWN},
     }
     if options.get("compression"):
-        given["compression"] = _CODECS.get(str(options["compression"]), options["compression"])
-    for name, value in given.items():
+        writer_options["compression"] = _CODECS.get(str(options["compression"]), options["compression"])
+    for name, value in writer_options.items():
         if isinstance(value, (str, int, float, bool)):
             writer = writer.option(name, value)
     keys = partition_keys(options)
@@ -119,8 +119,8 @@ def write(
 
 def partition_keys(options: Mapping[str, Any]) -> List[str]:
     """The option ``partitionKeys``: a list, or one."""
-    given = options.get("partitionKeys") or []
-    return [given] if isinstance(given, str) else list(given)
+    keys = options.get("partitionKeys") or []
+    return [keys] if isinstance(keys, str) else list(keys)
 
 
 def _storable(content: Content, form: str, options: Mapping[str, Any], keys: Sequence[str]) -> Content:
@@ -133,7 +133,7 @@ def _storable(content: Content, form: str, options: Mapping[str, Any], keys: Seq
         return fields.drop_nulls(content)
     if form == "csv" and str(options.get("quoteChar")) == "-1":
         return _lines(content, str(options.get("separator", ",")), keys)
-    if form == "csv" and any(isinstance(one.dataType, glue.NullType) for one in content.schema):
+    if form == "csv" and any(isinstance(field.dataType, glue.NullType) for field in content.schema):
         text = glue.StringType()
         return content.select(
             [

@@ -66,17 +66,17 @@ def read(
         for partition in wanted
     }
     every = sorted({file for files in places.values() for file in files})
-    chosen = {one.path for one in bookmark.new_files(every, options, s3.bounded)}
+    chosen = {file.path for file in bookmark.new_files(every, options, s3.bounded)}
     names = {
-        partition: [one.path for one in files if one.path in chosen] for partition, files in places.items()
+        partition: [file.path for file in files if file.path in chosen] for partition, files in places.items()
     }
-    given = {**format_options(table, form), **(options if form in ("parquet", "orc") else {})}
-    given = {name: value for name, value in given.items() if name not in s3._OF_FILES}
+    merged = {**format_options(table, form), **(options if form in ("parquet", "orc") else {})}
+    merged = {name: value for name, value in merged.items() if name not in s3._OF_FILES}
     scans = _scans(catalog.session, table, names)
-    contents = [formats.read(one, form, given) for one in scans]
+    contents = [formats.read(scan, form, merged) for scan in scans]
     if not contents:
         return empty(catalog.session)
-    return contents[0] if len(contents) == 1 else union([_settled(one) for one in contents])
+    return contents[0] if len(contents) == 1 else union([_settled(content) for content in contents])
 
 
 def _settled(content: Content) -> Content:
@@ -125,12 +125,12 @@ def format_options(table: Table, form: str) -> Dict[str, Any]:
             if "opencsv" in str(table.serde.get("SerializationLibrary")).lower()
             else ("," if parameters.get("classification", "").lower() == "csv" else "\x01")
         )
-    found: Dict[str, Any] = {"separator": separator, "skipFirst": bool(skipped)}
+    csv_options: Dict[str, Any] = {"separator": separator, "skipFirst": bool(skipped)}
     if serde.get("quoteChar"):
-        found["quoteChar"] = serde["quoteChar"]
+        csv_options["quoteChar"] = serde["quoteChar"]
     if serde.get("escapeChar"):
-        found["escaper"] = serde["escapeChar"]
-    return found
+        csv_options["escaper"] = serde["escapeChar"]
+    return csv_options
 
 
 def _places(
@@ -143,10 +143,10 @@ def _places(
 ) -> List[Partition]:
     if not table.partition_keys.fields:
         return [_Place((), table.location)]
-    found = catalog.partitions(
+    partitions = catalog.partitions(
         database, table, push_down_predicate=predicate, expression=expression, catalog_id=catalog_id
     )
-    return [_Place(tuple(one.values), one.location) for one in found]
+    return [_Place(tuple(partition.values), partition.location) for partition in partitions]
 
 
 class _Place(Partition):

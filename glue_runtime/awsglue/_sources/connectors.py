@@ -25,16 +25,18 @@ def read(session: Any, catalog: Any, kind: str, options: Mapping[str, Any]) -> C
     options : mapping
         ``className``, or ``connectionName`` of a connection that has it; all others are the connector's.
     """
-    name, given = _connector(session, catalog, options)
+    name, connector_options = _connector(session, catalog, options)
     with _named(kind, name):
-        return Content.of(session.read.format(name).options(**given).load(options.get("path")))
+        return Content.of(session.read.format(name).options(**connector_options).load(options.get("path")))
 
 
 def write(session: Any, catalog: Any, kind: str, options: Mapping[str, Any], content: Content) -> None:
     """Hand records to a connector's sink; see :func:`read`."""
-    name, given = _connector(session, catalog, options)
+    name, connector_options = _connector(session, catalog, options)
     with _named(kind, name):
-        settle(content).df.write.format(name).options(**given).mode("append").save(options.get("path"))
+        settle(content).df.write.format(name).options(**connector_options).mode("append").save(
+            options.get("path")
+        )
 
 
 def _connector(session: Any, catalog: Any, options: Mapping[str, Any]) -> Tuple[str, Dict[str, str]]:
@@ -47,8 +49,10 @@ def _connector(session: Any, catalog: Any, options: Mapping[str, Any]) -> Tuple[
     name = options.get("className") or properties.get("CONNECTOR_CLASS_NAME")
     if not name:
         raise ValueError("connection_options name no className, and no connection that has one")
-    given = {key: str(value) for key, value in options.items() if key not in _OWN and value is not None}
-    return str(name), given
+    connector_options = {
+        key: str(value) for key, value in options.items() if key not in _OWN and value is not None
+    }
+    return str(name), connector_options
 
 
 @contextmanager

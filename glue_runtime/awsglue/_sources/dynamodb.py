@@ -99,7 +99,11 @@ def write(content: Content, options: Mapping[str, Any]) -> None:
         with boto3.resource("dynamodb", **where).Table(table).batch_writer() as writer:
             for row in rows:
                 record = _infer.logical(row, kind)
-                writer.put_item(Item={name: _item(one) for name, one in record.items() if one is not None})
+                writer.put_item(
+                    Item={
+                        name: _item(attribute) for name, attribute in record.items() if attribute is not None
+                    }
+                )
 
     content.df.rdd.foreachPartition(put)
 
@@ -113,7 +117,7 @@ def _item(value: Any) -> Any:
     if isinstance(value, (datetime.date, datetime.datetime)):
         return value.isoformat()
     if isinstance(value, dict):
-        return {name: _item(one) for name, one in value.items() if one is not None}
+        return {name: _item(member) for name, member in value.items() if member is not None}
     if isinstance(value, list):
-        return [_item(one) for one in value]
+        return [_item(item) for item in value]
     return bytes(value) if isinstance(value, bytearray) else value

@@ -28,19 +28,19 @@ _GLUES_OWN = ("version", "useGlueParquetWriter", "useVectorizedReader")
 
 def _columnar(form: str) -> Reader:
     def read(scan: Scan, options: Mapping[str, Any]) -> Content:
-        given = spark_options(options, _GLUES_OWN)
+        reader_options = spark_options(options, _GLUES_OWN)
         if scan.columns is not None and form in ("parquet", "orc"):
             # A table's files need not have the same columns: each has what was there when it was written.
-            given.setdefault("mergeSchema", "true")
+            reader_options.setdefault("mergeSchema", "true")
         try:
-            df = scan.load(scan.reader(**given), form)
+            df = scan.load(scan.reader(**reader_options), form)
         except AnalysisException as error:
             if "UNABLE_TO_INFER_SCHEMA" in str(error) or "Unable to infer schema" in str(error):
                 return empty(scan.session)
             raise
         except Exception as error:
-            if given.get("mergeSchema") == "true" and _cannot_merge(error):
-                return scan.with_keys(_one_by_one(scan, given, form))
+            if reader_options.get("mergeSchema") == "true" and _cannot_merge(error):
+                return scan.with_keys(_one_by_one(scan, reader_options, form))
             raise
         return scan.with_keys(Content.of(df))
 
@@ -52,14 +52,14 @@ def _cannot_merge(error: Exception) -> bool:
     return "merge" in text.lower() and ("schema" in text.lower() or "data type" in text.lower())
 
 
-def _one_by_one(scan: Scan, given: Mapping[str, Any], form: str) -> Content:
+def _one_by_one(scan: Scan, reader_options: Mapping[str, Any], form: str) -> Content:
     """Files whose types differ: those of each schema together, then all, as choices."""
     by_schema: Dict[str, List[str]] = {}
     for path in scan.paths:
-        schema = replace(scan, paths=[path]).load(scan.reader(**given), form).schema
+        schema = replace(scan, paths=[path]).load(scan.reader(**reader_options), form).schema
         by_schema.setdefault(schema.json(), []).append(path)
     parts = [
-        Content.of(replace(scan, paths=paths).load(scan.reader(**given), form))
+        Content.of(replace(scan, paths=paths).load(scan.reader(**reader_options), form))
         for paths in by_schema.values()
     ]
     return union(parts)
@@ -77,14 +77,14 @@ def _read_avro(scan: Scan, options: Mapping[str, Any]) -> Content:
 def _read_xml(scan: Scan, options: Mapping[str, Any]) -> Content:
     if not options.get("rowTag"):
         raise ValueError("format xml takes the format_option rowTag")
-    given = {
+    xml_options = {
         "attributePrefix": "_",
         "valueTag": "_VALUE",
         **{_XML[name]: value for name, value in options.items() if name in _XML},
     }
-    given = spark_options(given, ())
+    xml_options = spark_options(xml_options, ())
     try:
-        df = scan.load(scan.reader(**given), "xml")
+        df = scan.load(scan.reader(**xml_options), "xml")
     except Exception as error:
         if "DATA_SOURCE_NOT_FOUND" in str(error) or "Failed to find data source" in str(error):
             refuse("format xml", "the connector spark-xml is not among this run's jars, so it")

@@ -86,10 +86,10 @@ class Target:
 
     def reader_options(self) -> Dict[str, str]:
         """As options of Spark's JDBC source."""
-        found = {**self.options, "url": self.url, "driver": self.driver}
+        reader_options = {**self.options, "url": self.url, "driver": self.driver}
         if self.user:
-            found |= {"user": self.user, "password": self.password}
-        return found
+            reader_options |= {"user": self.user, "password": self.password}
+        return reader_options
 
 
 def extract_conf(catalog: Any, connection_name: str) -> Dict[str, str]:
@@ -120,8 +120,8 @@ def secret_of(secret_id: str) -> Dict[str, str]:
     """User and password in a secret of Secrets Manager."""
     import boto3
 
-    found = boto3.client("secretsmanager").get_secret_value(SecretId=secret_id)["SecretString"]
-    return {name: str(value) for name, value in json.loads(found).items()}
+    secret = boto3.client("secretsmanager").get_secret_value(SecretId=secret_id)["SecretString"]
+    return {name: str(value) for name, value in json.loads(secret).items()}
 
 
 def _vendor(url: str) -> str:
@@ -144,37 +144,37 @@ def target(catalog: Any, connection_type: str, options: Mapping[str, Any]) -> Ta
         If they name no database or table.
     """
     kind = connection_type.lower()
-    given = {name: str(value) for name, value in options.items() if value is not None}
-    if given.get("connectionName") and (
-        "url" not in given or str(given.get("useConnectionProperties", "")).lower() == "true"
+    texts = {name: str(value) for name, value in options.items() if value is not None}
+    if texts.get("connectionName") and (
+        "url" not in texts or str(texts.get("useConnectionProperties", "")).lower() == "true"
     ):
-        conf = extract_conf(catalog, given["connectionName"])
+        conf = extract_conf(catalog, texts["connectionName"])
         url = conf["fullUrl"]
-        if given.get("database") and url == conf["url"]:
-            url = f"{url}/{given['database']}"
-        given = {**given, "url": url, "user": conf["user"], "password": conf["password"]}
-    if given.get("secretId"):
-        secret = secret_of(given["secretId"])
-        given = {**given, "user": secret.get("username", ""), "password": secret.get("password", "")}
-    url = given.get("url", "")
+        if texts.get("database") and url == conf["url"]:
+            url = f"{url}/{texts['database']}"
+        texts = {**texts, "url": url, "user": conf["user"], "password": conf["password"]}
+    if texts.get("secretId"):
+        secret = secret_of(texts["secretId"])
+        texts = {**texts, "user": secret.get("username", ""), "password": secret.get("password", "")}
+    url = texts.get("url", "")
     if not url:
         raise ValueError("connection_options name no url and no connectionName")
     url = url if url.startswith("jdbc:") else f"jdbc:{url}"
     vendor = _vendor(url) or kind
     driver = (
-        given.get("customJdbcDriverClassName")
-        or given.get("className")
+        texts.get("customJdbcDriverClassName")
+        or texts.get("className")
         # By the address: a database of another kind may stand in for the one that a script names.
         or DRIVERS.get(vendor)
         or DRIVERS.get(kind, "")
     )
-    rest = {name: value for name, value in given.items() if name not in _OWN}
+    rest = {name: value for name, value in texts.items() if name not in _OWN}
     return Target(
         url,
-        given.get("user", ""),
-        given.get("password", ""),
+        texts.get("user", ""),
+        texts.get("password", ""),
         driver,
-        given.get("dbtable") or given.get("dbTable") or "",
+        texts.get("dbtable") or texts.get("dbTable") or "",
         vendor,
         rest,
     )
@@ -204,14 +204,14 @@ def act(session: Any, where: Target, statements: Any) -> None:
     options = {**where.reader_options(), "dbtable": where.dbtable or "none"}
     # Spark's own way to a connection: it finds drivers that were added to the session, too.
     scala = jvm.org.apache.spark.api.python.PythonUtils.toScalaMap(options)
-    given = jvm.org.apache.spark.sql.execution.datasources.jdbc.JDBCOptions(scala)
+    jdbc_options = jvm.org.apache.spark.sql.execution.datasources.jdbc.JDBCOptions(scala)
     dialect = jvm.org.apache.spark.sql.jdbc.JdbcDialects.get(where.url)
-    connection = dialect.createConnectionFactory(given).apply(-1)
+    connection = dialect.createConnectionFactory(jdbc_options).apply(-1)
     try:
         connection.setAutoCommit(False)
-        for one in split_statements(str(statements)):
+        for sql in split_statements(str(statements)):
             statement = connection.createStatement()
-            statement.execute(one)
+            statement.execute(sql)
             statement.close()
         connection.commit()
     finally:
@@ -226,7 +226,7 @@ def split_statements(text: str) -> List[str]:
     >>> split_statements("truncate t; insert into t values ('a;b');")
     ['truncate t', "insert into t values ('a;b')"]
     """
-    return [one[0].strip() for one in _STATEMENT.finditer(text) if one[0].strip()]
+    return [match[0].strip() for match in _STATEMENT.finditer(text) if match[0].strip()]
 
 
 def read(
@@ -269,8 +269,8 @@ def read(
 
 
 def _bookmark_keys(options: Mapping[str, Any]) -> List[str]:
-    given = options.get("jobBookmarkKeys") or []
-    return [given] if isinstance(given, str) else list(given)
+    keys = options.get("jobBookmarkKeys") or []
+    return [keys] if isinstance(keys, str) else list(keys)
 
 
 def _new_rows(
@@ -299,7 +299,7 @@ def _new_rows(
     if before is not None:
         conditions.append(_beyond(keys, before["values"], ">" if ascending else "<"))
     if row is not None:
-        values = [_text(one) for one in row]
+        values = [_text(value) for value in row]
         conditions.append(f"NOT ({_beyond(keys, values, '>' if ascending else '<')})")
         bookmark.read_to({"keys": list(keys), "values": values})
     return conditions
@@ -313,9 +313,9 @@ def _beyond(keys: Sequence[str], values: Sequence[Any], sign: str) -> str:
     """Whether a compound key is beyond another: by the first of its parts that differs."""
     alternatives = []
     for position, key in enumerate(keys):
-        same = [f"{keys[one]} = {_literal(values[one])}" for one in range(position)]
+        same = [f"{keys[earlier]} = {_literal(values[earlier])}" for earlier in range(position)]
         alternatives.append(" AND ".join([*same, f"{key} {sign} {_literal(values[position])}"]))
-    return "(" + " OR ".join(f"({one})" for one in alternatives) + ")"
+    return "(" + " OR ".join(f"({alternative})" for alternative in alternatives) + ")"
 
 
 def _literal(value: Any) -> str:
@@ -365,7 +365,7 @@ def catalog_options(table: Any, extra: Optional[Mapping[str, Any]]) -> Tuple[str
     location = table.location
     dbtable = location.split(".", 1)[1] if location.count(".") >= 2 else location
     options = {"connectionName": name, "dbtable": dbtable}
-    for one in ("hashfield", "hashexpression", "hashpartitions", "jobBookmarkKeys"):
-        if parameters.get(one):
-            options[one] = parameters[one]
+    for option in ("hashfield", "hashexpression", "hashpartitions", "jobBookmarkKeys"):
+        if parameters.get(option):
+            options[option] = parameters[option]
     return table.classification or "jdbc", {**options, **(extra or {})}

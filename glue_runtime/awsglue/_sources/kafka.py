@@ -61,7 +61,7 @@ def read(session: Any, catalog: Any, options: Mapping[str, Any]) -> Any:
     frame = reader.option("includeHeaders", "true").load()
     texts = F.transform(
         "headers",
-        lambda one: F.struct(one["key"].alias("key"), one["value"].cast("string").alias("value")),
+        lambda message: F.struct(message["key"].alias("key"), message["value"].cast("string").alias("value")),
     )
     return frame.withColumn(HEADERS, texts).drop("headers")
 
@@ -103,13 +103,13 @@ def write(catalog: Any, options: Mapping[str, Any], content: Content) -> None:
 
 def _cluster(catalog: Any, options: Mapping[str, Any]) -> Dict[str, str]:
     """How Kafka's client reaches the cluster: by a connection, and by options, which win."""
-    found: Dict[str, str] = {}
+    cluster: Dict[str, str] = {}
     if options.get("connectionName"):
-        found = of_connection(catalog.connection(options["connectionName"])["ConnectionProperties"])
+        cluster = of_connection(catalog.connection(options["connectionName"])["ConnectionProperties"])
     for name, option in options.items():
         if option is not None and (name in _CLUSTER or name.startswith("kafka.")):
-            found[_CLUSTER.get(name, name)] = str(option)
-    return found
+            cluster[_CLUSTER.get(name, name)] = str(option)
+    return cluster
 
 
 def of_connection(properties: Mapping[str, str]) -> Dict[str, str]:
@@ -136,12 +136,12 @@ def of_connection(properties: Mapping[str, str]) -> Dict[str, str]:
     is_encrypted = properties.get("KAFKA_SSL_ENABLED", "true").lower() != "false"
     mechanism = properties.get("KAFKA_SASL_MECHANISM", "")
     layers = ("SASL_" if mechanism else "") + ("SSL" if is_encrypted else "PLAINTEXT")
-    found = {
+    kafka_options = {
         "kafka.bootstrap.servers": properties.get("KAFKA_BOOTSTRAP_SERVERS", ""),
         "kafka.security.protocol": layers,
     }
     if not mechanism:
-        return found
+        return kafka_options
     if mechanism not in _LOGINS:
         refuse("connection_type kafka", f"KAFKA_SASL_MECHANISM {mechanism}")
     module, user, password = _LOGINS[mechanism]
@@ -151,7 +151,7 @@ def of_connection(properties: Mapping[str, str]) -> Dict[str, str]:
         f"org.apache.kafka.common.security.{module} required "
         f"username={_quoted(properties[user])} password={_quoted(properties.get(password, ''))};"
     )
-    return {**found, "kafka.sasl.mechanism": mechanism, "kafka.sasl.jaas.config": login}
+    return {**kafka_options, "kafka.sasl.mechanism": mechanism, "kafka.sasl.jaas.config": login}
 
 
 def _quoted(text: str) -> str:
@@ -161,5 +161,5 @@ def _quoted(text: str) -> str:
 
 def _milliseconds(text: str) -> int:
     """An instant as ``yyyy-mm-ddTHH:MM:SSZ``, in milliseconds since the epoch."""
-    found = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    return int((found if found.tzinfo else found.replace(tzinfo=timezone.utc)).timestamp() * 1000)
+    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp() * 1000)

@@ -36,11 +36,11 @@ _SPARKS = ("parquet", "glueparquet", "orc")
 
 def paths_of(options: Mapping[str, Any]) -> List[str]:
     """The paths of a source: ``paths``, a list or one, or ``path``."""
-    given = options.get("paths") or options.get("path") or []
-    found = [given] if isinstance(given, str) else list(given)
-    if not found:
+    value = options.get("paths") or options.get("path") or []
+    texts = [value] if isinstance(value, str) else list(value)
+    if not texts:
         raise ValueError("connection_options of an s3 source name no paths")
-    return [str(one) for one in found]
+    return [str(path) for path in texts]
 
 
 def bounded(files: Sequence[_files.File], options: Mapping[str, Any]) -> List[_files.File]:
@@ -57,13 +57,13 @@ def bounded(files: Sequence[_files.File], options: Mapping[str, Any]) -> List[_f
     """
     if not options.get("boundedFiles") and not options.get("boundedSize"):
         return list(files)
-    oldest = sorted(files, key=lambda one: (one.modified, one.path))
+    oldest = sorted(files, key=lambda file: (file.modified, file.path))
     if options.get("boundedFiles"):
         oldest = oldest[: int(options["boundedFiles"])]
     if options.get("boundedSize"):
-        sizes = list(accumulate(one.size for one in oldest))
+        sizes = list(accumulate(file.size for file in oldest))
         limit = int(options["boundedSize"])
-        oldest = [one for at, one in enumerate(oldest) if sizes[at] <= limit or not at]
+        oldest = [file for at, file in enumerate(oldest) if sizes[at] <= limit or not at]
     return sorted(oldest)
 
 
@@ -90,7 +90,9 @@ def read(
         raise ValueError("an s3 source takes a format")
     paths = paths_of(options)
     lower = form.lower()
-    given = {**spark_options(options, _OF_FILES), **format_options} if lower in _SPARKS else format_options
+    reader_options = (
+        {**spark_options(options, _OF_FILES), **format_options} if lower in _SPARKS else format_options
+    )
     recurse = flag(options, "recurse")
     files = _files.files_of(
         session,
@@ -101,20 +103,20 @@ def read(
         excluded_classes=options.get("excludeStorageClasses") or (),
     )
     if lower in _SPARKS and not recurse:
-        files = [one for one in files if _is_partitioned_or_direct(one.path, paths)]
+        files = [file for file in files if _is_partitioned_or_direct(file.path, paths)]
     chosen = bookmark.new_files(files, options, bounded)
-    names = [one.path for one in chosen]
+    names = [file.path for file in chosen]
     check_compression(names, options)
-    base = _base(paths) if lower in _SPARKS and any(_directories(one, paths) for one in names) else ""
+    base = _base(paths) if lower in _SPARKS and any(_directories(name, paths) for name in names) else ""
     if base:
-        return formats.read(Scan(session, names, base), form, given)
-    return formats.read(Scan(session, names), form, given)
+        return formats.read(Scan(session, names, base), form, reader_options)
+    return formats.read(Scan(session, names), form, reader_options)
 
 
 def _directories(path: str, paths: List[str]) -> List[str]:
-    for one in paths:
-        if path.startswith(one.rstrip("/") + "/"):
-            return path[len(one.rstrip("/")) + 1 :].split("/")[:-1]
+    for directory in paths:
+        if path.startswith(directory.rstrip("/") + "/"):
+            return path[len(directory.rstrip("/")) + 1 :].split("/")[:-1]
     return []
 
 

@@ -59,29 +59,29 @@ class Scan:
     def key_fields(self) -> List[glue.Field]:
         """The keys that are in the names of directories, as the texts they are there."""
         return [
-            glue.Field(one.name, glue.StringType()) for one in self.keys if one.name not in self.constants
+            glue.Field(key.name, glue.StringType()) for key in self.keys if key.name not in self.constants
         ]
 
     def with_keys(self, content: Content) -> Content:
         """The records with the partition keys at their end, in the types of the Data Catalog."""
         if not self.keys.fields:
             return content
-        found = {name.lower(): (column, kind) for name, column, kind in content.parts()}
-        names = {one.name.lower() for one in self.keys}
+        parts_by_name = {name.lower(): (column, kind) for name, column, kind in content.parts()}
+        names = {key.name.lower() for key in self.keys}
         raw = dict(content.pending)
         parts = [part for part in _raw_parts(content) if part[0].lower() not in names]
-        for one in self.keys:
-            if one.name in self.constants:
-                column, kind = F.lit(self.constants[one.name]).cast("string"), glue.StringType()
+        for key in self.keys:
+            if key.name in self.constants:
+                column, kind = F.lit(self.constants[key.name]).cast("string"), glue.StringType()
             else:
-                column, kind = found[one.name.lower()]  # type: ignore[assignment]
-            parts.append((one.name, _columns.cast(column, kind, one.dataType), one.dataType))
+                column, kind = parts_by_name[key.name.lower()]  # type: ignore[assignment]
+            parts.append((key.name, _columns.cast(column, kind, key.dataType), key.dataType))
         selected = content.select(parts)
         return Content(selected.df, selected.schema, raw, content.errors)
 
 
 def _raw_parts(content: Content) -> List[Any]:
-    return [(one.name, F.col(_paths.quote(one.name)), one.dataType) for one in content.schema]
+    return [(field.name, F.col(_paths.quote(field.name)), field.dataType) for field in content.schema]
 
 
 @contextmanager

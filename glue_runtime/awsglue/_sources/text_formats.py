@@ -33,7 +33,7 @@ def read_csv(scan: Scan, options: Mapping[str, Any]) -> Content:
         ``separator``, ``quoteChar``, ``escaper``, ``withHeader``, ``skipFirst``, ``multiLine``.
     """
     if scan.columns is not None:
-        return _csv(scan, options, [one.name for one in scan.columns], scan.columns)
+        return _csv(scan, options, [field.name for field in scan.columns], scan.columns)
     groups: Dict[Tuple[str, ...], List[str]] = defaultdict(list)
     with ThreadPoolExecutor(_HEADS_AT_ONCE) as pool:
         lines = pool.map(lambda path: _files.first_line(scan.session, path), scan.paths)
@@ -52,8 +52,8 @@ def read_csv(scan: Scan, options: Mapping[str, Any]) -> Content:
 
 
 def _quote(options: Mapping[str, Any]) -> str:
-    given = options.get("quoteChar", '"')
-    return "" if str(given) == "-1" else str(given)
+    character = options.get("quoteChar", '"')
+    return "" if str(character) == "-1" else str(character)
 
 
 def _names(line: str, options: Mapping[str, Any]) -> List[str]:
@@ -70,8 +70,8 @@ def _names(line: str, options: Mapping[str, Any]) -> List[str]:
 
 
 def _escaper(options: Mapping[str, Any]) -> Optional[str]:
-    given = options.get("escaper")
-    return None if given in (None, "", "-1", -1) else str(given)
+    character = options.get("escaper")
+    return None if character in (None, "", "-1", -1) else str(character)
 
 
 def _csv(
@@ -79,7 +79,7 @@ def _csv(
 ) -> Content:
     quote = _quote(options)
     fields = [spark.StructField(f"c{number}", spark.StringType()) for number in range(len(names))]
-    keys = [spark.StructField(one.name, spark.StringType()) for one in scan.key_fields()]
+    keys = [spark.StructField(field.name, spark.StringType()) for field in scan.key_fields()]
     skips = flag(options, "withHeader") or flag(options, "skipFirst")
     reader = scan.reader(
         sep=str(options.get("separator", ",")),
@@ -94,16 +94,18 @@ def _csv(
     ).schema(spark.StructType([*fields, *keys]))
     df = scan.load(reader, "csv")
     columns_ = [F.coalesce(F.col(f"c{number}"), F.lit("")).alias(name) for number, name in enumerate(names)]
-    df = df.select(*columns_, *(F.col(_paths.quote(one.name)) for one in keys))
+    df = df.select(*columns_, *(F.col(_paths.quote(key.name)) for key in keys))
     if columns is None:
         return scan.with_keys(Content.of(df))
-    pending = {one.name: one.dataType for one in columns if not isinstance(one.dataType, glue.StringType)}
+    pending = {
+        column.name: column.dataType for column in columns if not isinstance(column.dataType, glue.StringType)
+    }
     schema = glue.StructType(
         [
-            glue.Field(one.name, glue.ChoiceType([one.dataType, glue.StringType()]))
-            if one.name in pending
-            else one
-            for one in columns
+            glue.Field(column.name, glue.ChoiceType([column.dataType, glue.StringType()]))
+            if column.name in pending
+            else column
+            for column in columns
         ]
         + scan.key_fields()
     )
@@ -124,7 +126,7 @@ def read_json(scan: Scan, options: Mapping[str, Any]) -> Content:
     """
     whole = flag(options, "multiLine")
     path = _json_path.parse(str(options["jsonPath"])) if options.get("jsonPath") else None
-    keys = [spark.StructField(one.name, spark.StringType()) for one in scan.key_fields()]
+    keys = [spark.StructField(field.name, spark.StringType()) for field in scan.key_fields()]
     layout = spark.StructType([spark.StructField("value", spark.StringType()), *keys])
     texts = scan.load(scan.reader(wholetext=str(whole).lower()).schema(layout), "text")
     lines = texts.rdd.map(tuple)
@@ -173,16 +175,20 @@ def _records(text: str, path: Optional[_json_path.Path]) -> Iterator[Tuple[Any, 
         except ValueError as error:
             yield text[position:], str(error)
             return
-        found = _json_path.find(value, path) if path else value if isinstance(value, list) else [value]
-        for one in found:
-            yield (one, None) if isinstance(one, dict) else (json.dumps(one), "a record is a JSON object")
+        records = _json_path.find(value, path) if path else value if isinstance(value, list) else [value]
+        for content in records:
+            yield (
+                (content, None)
+                if isinstance(content, dict)
+                else (json.dumps(content), "a record is a JSON object")
+            )
 
 
 def _of_lines(
     scan: Scan, lines: Any, schema: glue.StructType, keys: List[Any], path: Optional[_json_path.Path]
 ) -> Content:
-    def rows(given: Any) -> Iterator[Any]:
-        for row in given:
+    def rows(lines: Any) -> Iterator[Any]:
+        for row in lines:
             for record, error in _records(row[0], path):
                 if error is None:
                     yield True, (*_infer.physical(record, schema), *row[1:])
@@ -192,10 +198,10 @@ def _of_lines(
     done = lines.mapPartitions(rows).persist(StorageLevel.MEMORY_AND_DISK)
     layout = spark.StructType([*_schema.struct_to_spark(schema).fields, *keys])
     good = scan.session.createDataFrame(
-        done.filter(lambda one: one[0]).map(lambda one: one[1]), layout, verifySchema=False
+        done.filter(lambda row: row[0]).map(lambda row: row[1]), layout, verifySchema=False
     )
     errors = scan.session.createDataFrame(
-        done.filter(lambda one: not one[0]).map(lambda one: one[1]), "msg string, record string"
+        done.filter(lambda row: not row[0]).map(lambda row: row[1]), "msg string, record string"
     )
     return Content(good, glue.StructType([*schema, *scan.key_fields()])).failing(errors)
 
@@ -208,14 +214,14 @@ def _refined(kind: glue.DataType, known: Optional[glue.DataType]) -> glue.DataTy
     if known is None:
         return kind
     if isinstance(kind, glue.StructType) and isinstance(known, glue.StructType):
-        by_name = {one.name.lower(): one for one in known}
+        by_name = {field.name.lower(): field for field in known}
         fields = []
-        for one in kind:
-            own = by_name.get(one.name.lower())
-            fields.append(glue.Field(one.name, _refined(one.dataType, own.dataType if own else None)))
-        order = [one.name.lower() for one in known]
+        for field in kind:
+            own = by_name.get(field.name.lower())
+            fields.append(glue.Field(field.name, _refined(field.dataType, own.dataType if own else None)))
+        order = [field.name.lower() for field in known]
         fields.sort(
-            key=lambda one: order.index(one.name.lower()) if one.name.lower() in order else len(order)
+            key=lambda field: order.index(field.name.lower()) if field.name.lower() in order else len(order)
         )
         return glue.StructType(fields)
     if isinstance(kind, glue.ArrayType) and isinstance(known, glue.ArrayType):
@@ -231,9 +237,12 @@ def _refined(kind: glue.DataType, known: Optional[glue.DataType]) -> glue.DataTy
 
 def check_compression(paths: Any, options: Mapping[str, Any]) -> None:
     """Refuse a ``compressionType`` that the names of the files do not show: Spark goes by names alone."""
-    given = str(options.get("compressionType") or "").lower()
-    ending = {"gzip": ".gz", "bzip": ".bz2", "bzip2": ".bz2"}.get(given)
-    if given in ("", "none", "uncompressed"):
+    compression = str(options.get("compressionType") or "").lower()
+    ending = {"gzip": ".gz", "bzip": ".bz2", "bzip2": ".bz2"}.get(compression)
+    if compression in ("", "none", "uncompressed"):
         return
     if ending is None or not all(path.endswith(ending) for path in paths):
-        refuse("connection_options", f"compressionType {given} of files whose names do not end with {ending}")
+        refuse(
+            "connection_options",
+            f"compressionType {compression} of files whose names do not end with {ending}",
+        )

@@ -35,13 +35,13 @@ class GlueTransform:
         parameters = list(inspect.signature(cls.__call__).parameters.values())[1:]
         return [
             {
-                "name": one.name,
-                "type": str(one.annotation),
+                "name": parameter.name,
+                "type": str(parameter.annotation),
                 "description": "",
-                "optional": one.default is not inspect.Parameter.empty,
-                "defaultValue": None if one.default is inspect.Parameter.empty else one.default,
+                "optional": parameter.default is not inspect.Parameter.empty,
+                "defaultValue": None if parameter.default is inspect.Parameter.empty else parameter.default,
             }
-            for one in parameters
+            for parameter in parameters
         ]
 
     @classmethod
