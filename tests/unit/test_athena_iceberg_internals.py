@@ -34,12 +34,12 @@ def test_every_private_name_of_pyiceberg_that_is_used_is_listed() -> None:
 
 def test_only_listed_private_names_of_pyiceberg_are_imported() -> None:
     imported = {
-        f"{node.module}:{one.name}"
+        f"{node.module}:{target.name}"
         for path in ROOT.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("pyiceberg")
-        for one in node.names
-        if one.name.startswith("_")
+        for target in node.names
+        if target.name.startswith("_")
     }
     assert imported == {row.name for row in INVENTORY if not _is_member(row)}
 

@@ -32,7 +32,9 @@ def classes(path: str) -> dict[str, ast.ClassDef]:
 
 def public(node: ast.ClassDef) -> set[str]:
     return {
-        one.name for one in node.body if isinstance(one, ast.FunctionDef) and not one.name.startswith("_")
+        method.name
+        for method in node.body
+        if isinstance(method, ast.FunctionDef) and not method.name.startswith("_")
     }
 
 
@@ -69,9 +71,9 @@ def test_each_transform_has_a_row_and_each_refusal_says_so(coverage: Any) -> Non
     states = {
         row.name: row.state for title, rows in coverage.SECTIONS if title == "Transforms" for row in rows
     }
-    found = {
+    refused = {
         name: path.stem == "refused"
         for path in Path(RUNTIME / "awsglue" / "transforms").glob("*.py")
         for name in classes(str(path.relative_to(RUNTIME)))
     }
-    assert {name: state == "refused" for name, state in states.items()} == found
+    assert {name: state == "refused" for name, state in states.items()} == refused

@@ -21,9 +21,9 @@ def dqdl() -> Iterator[Any]:
         del sys.modules[name]
 
 
-def one(dqdl: Any, rule: str) -> Any:
-    (found,) = dqdl.parse(f"Rules = [ {rule} ]").rules
-    return found
+def rule_of(dqdl: Any, rule: str) -> Any:
+    (parsed,) = dqdl.parse(f"Rules = [ {rule} ]").rules
+    return parsed
 
 
 @pytest.mark.parametrize(
@@ -38,27 +38,27 @@ def one(dqdl: Any, rule: str) -> Any:
     ],
 )
 def test_rule(dqdl: Any, rule: str, name: str, parameters: Any, operator: Any, operands: Any) -> None:
-    found = one(dqdl, rule)
-    assert (found.name, found.parameters, found.text) == (name, parameters, rule)
+    parsed = rule_of(dqdl, rule)
+    assert (parsed.name, parsed.parameters, parsed.text) == (name, parameters, rule)
     if operator is None:
-        assert found.expression is None
+        assert parsed.expression is None
     else:
-        assert (found.expression.operator, found.expression.operands) == (operator, operands)
+        assert (parsed.expression.operator, parsed.expression.operands) == (operator, operands)
 
 
 def test_keywords_times_thresholds_conditions_and_labels(dqdl: Any) -> None:
-    rule = one(
+    rule = rule_of(
         dqdl,
         'ColumnValues "c" not in ["a", NULL] with threshold > 0.9 where "d = \'x\'" labels=["team=lake"]',
     )
     assert rule.expression == dqdl.Expression("in", ("a", dqdl.Keyword("NULL")), is_negated=True)
     assert (rule.threshold.operands, rule.where, rule.labels) == ((0.9,), "d = 'x'", (("team", "lake"),))
-    assert one(dqdl, 'DataFreshness "d" <= 3 days').expression.operands == (dqdl.Duration(259200),)
-    assert one(dqdl, 'ColumnValues "d" > (now() - 2 hours)').expression.operands == (dqdl.Now(-7200),)
+    assert rule_of(dqdl, 'DataFreshness "d" <= 3 days').expression.operands == (dqdl.Duration(259200),)
+    assert rule_of(dqdl, 'ColumnValues "d" > (now() - 2 hours)').expression.operands == (dqdl.Now(-7200),)
 
 
 def test_rules_are_composed_and_comments_are_none(dqdl: Any) -> None:
-    rule = one(
+    rule = rule_of(
         dqdl,
         '(RowCount > 0) or # a comment, [ with ] signs\n ((IsComplete "a") and (IsUnique "a"))',
     )

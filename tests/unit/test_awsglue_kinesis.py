@@ -37,19 +37,19 @@ def test_positions_are_the_last_of_each_shard_in_the_batches_of_a_feed() -> None
         entry("events-2/shard-0.13.99.json", 2),
         entry("events-1/failed.json.gz", 3),
     ]
-    found = noted("events-1", [(0, lines)], {0: 1})
-    assert found.positions() == {
+    batches = noted("events-1", [(0, lines)], {0: 1})
+    assert batches.positions() == {
         "shard-0": Chunk("shard-0", "10", "12"),
         "shard-1": Chunk("shard-1", "at", "1700000000000"),
     }
-    assert found.again == (("/tmp/kinesis-x/events-1/shard-0.10.12.json", Chunk("shard-0", "10", "12")),)
+    assert batches.again == (("/tmp/kinesis-x/events-1/shard-0.10.12.json", Chunk("shard-0", "10", "12")),)
 
 
 def test_no_batch_of_a_source_that_no_ended_batch_had_has_ended() -> None:
     from awsglue._kinesis_checkpoint import Chunk, noted
 
-    found = noted("s-1", [(1, [entry("s-1/shard-0.1.2.json", 0)])], {0: 7})
-    assert [chunk for _, chunk in found.again] == [Chunk("shard-0", "1", "2")]
+    batches = noted("s-1", [(1, [entry("s-1/shard-0.1.2.json", 0)])], {0: 7})
+    assert [chunk for _, chunk in batches.again] == [Chunk("shard-0", "1", "2")]
 
 
 @pytest.mark.parametrize(

@@ -54,9 +54,9 @@ def full(value: Any, kind: Any, glue: Any) -> Any:
         )
         return full(value, kind.choices[name], glue) if name in ("array", "struct") else value
     if isinstance(kind, glue.StructType):
-        return {one.name: full(value.get(one.name), one.dataType, glue) for one in kind}
+        return {field.name: full(value.get(field.name), field.dataType, glue) for field in kind}
     if isinstance(kind, glue.ArrayType):
-        return [full(one, kind.elementType, glue) for one in value]
+        return [full(item, kind.elementType, glue) for item in value]
     return value
 
 
@@ -77,10 +77,10 @@ def test_records_come_back_from_the_layout_of_their_schema(
 @given(first=RECORDS, second=RECORDS)
 def test_schema_of_all_is_the_merge_of_the_schemas_of_parts(awsglue: Any, first: Any, second: Any) -> None:
     def seen(records: Any) -> Any:
-        found: Any = {"struct": {}}
+        observed: Any = {"struct": {}}
         for record in records:
-            awsglue.infer.observe(record, found)
-        return found
+            awsglue.infer.observe(record, observed)
+        return observed
 
     merged = awsglue.infer.as_struct(awsglue.infer.merge(seen(first), seen(second)))
     together = awsglue.infer.schema_of([*first, *second])
@@ -121,7 +121,7 @@ def test_path(awsglue: Any, text: str, path: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "found"),
+    ("path", "expected"),
     [
         ("$", [{"a": [{"b": 1}, {"b": 2}], "c.d": {"x": 3}}]),
         ("$.a", [{"b": 1}, {"b": 2}]),
@@ -131,9 +131,9 @@ def test_path(awsglue: Any, text: str, path: tuple[str, ...]) -> None:
         ("$.none", []),
     ],
 )
-def test_json_path(awsglue: Any, path: str, found: list[Any]) -> None:
+def test_json_path(awsglue: Any, path: str, expected: list[Any]) -> None:
     value = {"a": [{"b": 1}, {"b": 2}], "c.d": {"x": 3}}
-    assert awsglue.json_path.find(value, awsglue.json_path.parse(path)) == found
+    assert awsglue.json_path.find(value, awsglue.json_path.parse(path)) == expected
 
 
 @pytest.mark.parametrize(
@@ -172,20 +172,20 @@ def test_each_version_of_a_file_is_read_once_even_if_it_appears_late(awsglue: An
         chosen = source.new_files(files, {"maxBand": band})
         until = state["until"] if state else None
         model = [
-            one
-            for one in files
-            if (one.path, one.modified) not in read and (until is None or one.modified > until - band)
+            file
+            for file in files
+            if (file.path, file.modified) not in read and (until is None or file.modified > until - band)
         ]
         assert chosen == model
-        read += [(one.path, one.modified) for one in chosen]
+        read += [(file.path, file.modified) for file in chosen]
         state = source.result
 
 
 def test_nothing_is_kept_before_commit_and_then_all_of_it(awsglue: Any, tmp_path: Path) -> None:
-    told = tmp_path / "bookmark.json"
+    states_file = tmp_path / "bookmark.json"
     old = {"until": 5, "band": 900000, "files": [["a", 5]]}
-    told.write_text(json.dumps({"states": {"one": old, "two": old}}))
-    environment = {awsglue.bookmarks.VARIABLE: str(told)}
+    states_file.write_text(json.dumps({"states": {"one": old, "two": old}}))
+    environment = {awsglue.bookmarks.VARIABLE: str(states_file)}
     bookmarks = awsglue.bookmarks.Bookmarks.of_run(environment, "job-bookmark-enable")
     files = [awsglue.files.File("a", 5), awsglue.files.File("b", 6)]
     assert bookmarks.source("one").new_files(files, {}) == files[1:]
@@ -199,16 +199,16 @@ def test_nothing_is_kept_before_commit_and_then_all_of_it(awsglue: Any, tmp_path
 
 
 def test_paused_run_reads_between_two_others_and_keeps_nothing(awsglue: Any, tmp_path: Path) -> None:
-    told = tmp_path / "bookmark.json"
+    states_file = tmp_path / "bookmark.json"
     first, last = ({"until": at, "band": 1, "files": []} for at in (5, 7))
-    told.write_text(json.dumps({"states": {"s": first}, "ends": {"s": last}}))
-    environment = {awsglue.bookmarks.VARIABLE: str(told)}
+    states_file.write_text(json.dumps({"states": {"s": first}, "ends": {"s": last}}))
+    environment = {awsglue.bookmarks.VARIABLE: str(states_file)}
     bookmarks = awsglue.bookmarks.Bookmarks.of_run(environment, "job-bookmark-pause")
     files = [awsglue.files.File("f", at) for at in (4, 6, 8)]
     assert bookmarks.source("s").new_files(files, {}) == files[1:2]
     assert bookmarks.source("never read").new_files(files, {}) == []
     bookmarks.commit()
-    assert list(tmp_path.iterdir()) == [told]
+    assert list(tmp_path.iterdir()) == [states_file]
 
 
 def test_commit_without_init_keeps_nothing_and_says_so(

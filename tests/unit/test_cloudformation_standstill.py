@@ -37,7 +37,7 @@ def test_a_stack_that_nobody_goes_on_with_has_ended(status: str, end: str) -> No
         )  # fmt: skip
     settle(stack)
     assert (stack.status, stack.status_reason) == (end, ENDED)
-    states = {name: one["ResourceStatus"] for name, one in stack.resource_states.items()}
+    states = {name: resource["ResourceStatus"] for name, resource in stack.resource_states.items()}
     assert states == {"Made": "CREATE_COMPLETE", "Begun": "CREATE_FAILED"}
 
 

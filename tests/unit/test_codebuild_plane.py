@@ -73,7 +73,7 @@ def test_project_variables_win_over_those_of_the_buildspec() -> None:
         "version: 0.2\nenv: {variables: {A: spec, C: spec}, parameter-store: {B: /p}}\n"
         "phases: {build: {commands: [a]}}"
     )
-    assert {one.name: one for one in environment.wanted(PROJECT, spec)} == {
+    assert {variable.name: variable for variable in environment.wanted(PROJECT, spec)} == {
         "A": Variable("A", "1"),
         "B": Variable("B", "2"),
         "C": Variable("C", "spec"),
@@ -116,7 +116,7 @@ def test_artifact_key_is_path_build_and_name(settings: dict[str, Any], name: str
 
 
 @pytest.mark.parametrize(
-    ("wanted", "found", "matches"),
+    ("wanted", "installed", "matches"),
     [
         ("3.13", "3.13.1", True),
         ("3.1", "3.13.1", False),
@@ -125,8 +125,8 @@ def test_artifact_key_is_path_build_and_name(settings: dict[str, Any], name: str
         ("corretto17", "17.0.9", True),
     ],
 )
-def test_runtime_version_is_matched_part_by_part(wanted: str, found: str, matches: bool) -> None:
-    assert runtimes.matches(wanted, found) is matches
+def test_runtime_version_is_matched_part_by_part(wanted: str, installed: str, matches: bool) -> None:
+    assert runtimes.matches(wanted, installed) is matches
 
 
 def test_junit_file_that_is_none_is_unreadable(tmp_path: Path) -> None:
@@ -201,7 +201,9 @@ def test_overrides_replace_parts_of_the_project(plane: CodeBuildPlane) -> None:
         },
     )
     assert (config["source"]["buildspec"], config["environment"]["image"]) == ("other", "image")
-    values = {one["name"]: one["value"] for one in config["environment"]["environmentVariables"]}
+    values = {
+        variable["name"]: variable["value"] for variable in config["environment"]["environmentVariables"]
+    }
     assert values == {"A": "1", "B": "3"}
     assert config["timeoutInMinutes"] == 5
     assert project["timeoutInMinutes"] == 60
@@ -223,9 +225,9 @@ def test_token_of_a_source_provider_is_never_shown(plane: CodeBuildPlane) -> Non
         {"serverType": "GITHUB", "authType": "PERSONAL_ACCESS_TOKEN", "token": "very-secret"}
     )["arn"]
     assert "very-secret" not in str(plane.list_source_credentials({}))
-    given = plane.git_credentials({"type": "GITHUB", "location": "https://host/repository"})
-    assert isinstance(given, GitCredentials)
-    key, value = given.setting("https://host/repository")
+    credentials = plane.git_credentials({"type": "GITHUB", "location": "https://host/repository"})
+    assert isinstance(credentials, GitCredentials)
+    key, value = credentials.setting("https://host/repository")
     assert key == "credential.https://host.helper"
     assert "very-secret" not in value
     with pytest.raises(ResourceAlreadyExistsException):

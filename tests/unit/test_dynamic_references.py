@@ -44,8 +44,8 @@ class Secrets:
     def get_secret_value(self, **named: str) -> dict[str, Any]:
         self.asked = named
         if named["SecretId"] != "lake":
-            told = {"Code": "ResourceNotFoundException", "Message": "can't find the specified secret."}
-            raise ClientError({"Error": told}, "GetSecretValue")
+            error = {"Code": "ResourceNotFoundException", "Message": "can't find the specified secret."}
+            raise ClientError({"Error": error}, "GetSecretValue")
         return {"SecretString": '{"user": "etl", "port": 5432}'}
 
 

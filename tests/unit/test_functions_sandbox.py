@@ -120,11 +120,11 @@ def test_log_has_start_output_end_and_report(sandbox: Callable[..., Sandbox]) ->
         "    print('out')\n    print('err', file=sys.stderr)\n    logging.info('told')\n"
         "    subprocess.run(['echo', 'child'], check=True)"
     )
-    start, out, err, told, child, end, report = invoke(box).log.splitlines()
+    start, out, err, log_line, child, end, report = invoke(box).log.splitlines()
     assert start == "START RequestId: req-1 Version: $LATEST"
     assert [out, err, child] == ["out", "err", "child"]
-    assert told.startswith("[INFO]\t")
-    assert told.endswith("Z\treq-1\ttold")
+    assert log_line.startswith("[INFO]\t")
+    assert log_line.endswith("Z\treq-1\ttold")
     assert end == "END RequestId: req-1"
     assert report.startswith("REPORT RequestId: req-1\tDuration: ")
     assert "\tMemory Size: 512 MB\tMax Memory Used: " in report

@@ -52,7 +52,7 @@ def written(path: Path, **columns: Any) -> Dataset:
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "expected"),
+    ("before", "after", "expected"),
     [
         ({"a": [1, 2]}, {"a": [2, 1]}, []),
         ({"a": [1, 1, None]}, {"a": [1, None, None]}, ["1 missing, 1 new; columns that differ: a"]),
@@ -70,20 +70,20 @@ def written(path: Path, **columns: Any) -> Dataset:
     ],
 )  # fmt: skip
 def test_schema_and_rows_are_compared_without_their_order(
-    tmp_path: Path, one: dict[str, Any], other: dict[str, Any], expected: Sequence[str]
+    tmp_path: Path, before: dict[str, Any], after: dict[str, Any], expected: Sequence[str]
 ) -> None:
-    pair = written(tmp_path / "1.parquet", **one), written(tmp_path / "2.parquet", **other)
-    told = [text for _, text in compared(*pair, frozenset({"at"}))]
-    found = [text for text in told if not text.startswith(("missing:", "new:"))]
-    assert len(found) == len(expected)
-    for text, beginning in zip(found, expected, strict=True):
+    pair = written(tmp_path / "1.parquet", **before), written(tmp_path / "2.parquet", **after)
+    texts = [text for _, text in compared(*pair, frozenset({"at"}))]
+    schema_texts = [text for text in texts if not text.startswith(("missing:", "new:"))]
+    assert len(schema_texts) == len(expected)
+    for text, beginning in zip(schema_texts, expected, strict=True):
         assert text.startswith(beginning)
 
 
 def test_some_rows_are_shown(tmp_path: Path) -> None:
     pair = written(tmp_path / "1.parquet", a=[1, 2, 3, 4, 5]), written(tmp_path / "2.parquet", a=[6])
-    told = [text for _, text in compared(*pair, frozenset())]
-    assert told[2:] == ["missing: a=1", "missing: a=2", "missing: a=3", "new: a=6"]
+    texts = [text for _, text in compared(*pair, frozenset())]
+    assert texts[2:] == ["missing: a=1", "missing: a=2", "missing: a=3", "new: a=6"]
 
 
 class Objects:
@@ -113,17 +113,20 @@ def test_files_are_gathered_by_what_they_are_part_of(tmp_path: Path) -> None:
         "h/.hoodie/hoodie.properties": b"",
         "h/part-0.parquet": parquet,
     }
-    found = datasets(Objects(content), [("b", key) for key in content], tmp_path)  # type: ignore[arg-type]
-    assert {address: (one.kind, one.files, bool(one.unread)) for address, one in found.items()} == {
+    by_address = datasets(Objects(content), [("b", key) for key in content], tmp_path)  # type: ignore[arg-type]
+    assert {
+        address: (dataset.kind, dataset.files, bool(dataset.unread))
+        for address, dataset in by_address.items()
+    } == {
         "s3://b/out/": ("parquet", 2, False),
         "s3://b/csv/": ("text", 2, False),
         "s3://b/report/summary.json": ("text", 1, False),
         "s3://b/other/": ("avro", 1, True),
         "s3://b/h/": ("hudi", 2, True),
     }
-    days = [pq.read_table(path)["day"].to_pylist() for path in found["s3://b/out/"].rows]
+    days = [pq.read_table(path)["day"].to_pylist() for path in by_address["s3://b/out/"].rows]
     assert days == [["1", "1"], ["2", "2"]]
-    lines = pq.read_table(found["s3://b/csv/"].rows[0])["line"].to_pylist()
+    lines = pq.read_table(by_address["s3://b/csv/"].rows[0])["line"].to_pylist()
     assert lines == ["id,name", "1,a", "2,b"]
 
 
@@ -202,7 +205,7 @@ def test_warnings_lose_what_names_a_run() -> None:
 
 def test_everything_that_differs_is_named() -> None:
     parquet, orc = Dataset("parquet", 1), Dataset("orc", 1)
-    one = Observed(
+    first = Observed(
         "4.0",
         "SUCCEEDED",
         warnings=frozenset({"WARN a", "WARN both"}),
@@ -213,7 +216,7 @@ def test_everything_that_differs_is_named() -> None:
         bookmark=frozenset({"orders"}),
         calls={"dynamodb PutItem": 2, "sqs SendMessage": 1},
     )
-    other = Observed(
+    second = Observed(
         "6.0",
         "FAILED",
         error="An error occurred while calling o12.save.",
@@ -223,7 +226,9 @@ def test_everything_that_differs_is_named() -> None:
         tables={"d.t": Table((("a", "bigint"),), {}, frozenset())},
         calls={"dynamodb PutItem": 3, "sqs SendMessage": 1},
     )
-    assert [(one.subject, one.where, one.text) for one in differences(one, other)] == [
+    assert [
+        (difference.subject, difference.where, difference.text) for difference in differences(first, second)
+    ] == [
         ("state", "", "SUCCEEDED on 4.0, FAILED on 6.0"),
         ("error", "", "on 4.0: none; on 6.0: An error occurred while calling o12.save."),
         ("output", "s3://b/gone/", "written on 4.0 only"),
@@ -239,10 +244,12 @@ def test_everything_that_differs_is_named() -> None:
         ("plan", "query 1", "@@ -1,2 +1,2 @@\n Project\n-  Scan\n+  BatchScan"),
         ("warning", "WARN a", "written on 4.0 only"),
     ]
-    assert differences(one, one) == []
+    assert differences(first, first) == []
 
 
 def test_an_error_is_the_same_without_the_names_of_objects() -> None:
-    one = Observed("4.0", "FAILED", error="An error occurred while calling o12.save. Column a#7 is missing")
-    other = Observed("6.0", "FAILED", error="An error occurred while calling o99.save. Column a#8 is missing")
-    assert differences(one, other) == []
+    first = Observed("4.0", "FAILED", error="An error occurred while calling o12.save. Column a#7 is missing")
+    second = Observed(
+        "6.0", "FAILED", error="An error occurred while calling o99.save. Column a#8 is missing"
+    )
+    assert differences(first, second) == []

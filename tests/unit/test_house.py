@@ -35,13 +35,13 @@ def imports_of(path: Path) -> Iterator[str]:
 
 
 def test_the_harness_names_nothing_of_the_platform():
-    found = [
+    lines = [
         f"{path.relative_to(CHECKOUT)}:{number}: {line.strip()}"
         for path in modules_of("millpond")
         for number, line in enumerate(path.read_text().splitlines(), 1)
         if OF_THE_PLATFORM.search(line)
     ]
-    assert not found, "\n".join(found)
+    assert not lines, "\n".join(lines)
 
 
 @pytest.mark.parametrize(
@@ -65,13 +65,13 @@ def test_the_harness_names_nothing_of_the_platform():
     ],
 )
 def test_a_room_imports_nothing_of_the_rooms_above_it(rooms: list[str], forbidden: str):
-    found = [
+    imports = [
         f"{path.relative_to(CHECKOUT)} imports {name}"
         for path in modules_of(*rooms)
         for name in imports_of(path)
         if re.match(forbidden, name)
     ]
-    assert not found, "\n".join(found)
+    assert not imports, "\n".join(imports)
 
 
 def test_no_two_files_of_tests_have_the_same_name():

@@ -96,7 +96,7 @@ def test_a_process_of_a_query_sees_its_own_folder_alone(state: Path) -> None:
 
 def test_a_process_of_a_query_writes_into_no_temporary_directory(state: Path) -> None:
     roots = fence_of(state / "athena" / "query")._all_writable()
-    assert not [one for one in roots if one.is_relative_to("/tmp") and one != state / "athena" / "query"]
+    assert not [root for root in roots if root.is_relative_to("/tmp") and root != state / "athena" / "query"]
 
 
 def test_a_checkout_that_may_be_read_does_not_show_the_state_in_it(state: Path) -> None:
@@ -114,5 +114,5 @@ def test_the_setting_takes_the_fence_down(state: Path, monkeypatch: pytest.Monke
 def test_what_is_hidden_in_a_directory_is_left_out_of_it(tmp_path: Path) -> None:
     for name in ("a/b/hidden/x", "a/b/other", "c"):
         (tmp_path / name).mkdir(parents=True)
-    found = isolation._without(str(tmp_path), [str(tmp_path / "a/b/hidden")])
-    assert [str(one.relative_to(tmp_path)) for one in found] == ["a/b/other", "c"]
+    paths = isolation._without(str(tmp_path), [str(tmp_path / "a/b/hidden")])
+    assert [str(path.relative_to(tmp_path)) for path in paths] == ["a/b/other", "c"]

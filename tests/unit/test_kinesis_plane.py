@@ -35,7 +35,7 @@ def shards(kinesis: KinesisPlane) -> list[dict[str, Any]]:
 def read(kinesis: KinesisPlane, shard: str, kind: str = "TRIM_HORIZON", **more: Any) -> list[bytes]:
     request = {"StreamName": "s", "ShardId": shard, "ShardIteratorType": kind, **more}
     iterator = kinesis.get_shard_iterator(request)["ShardIterator"]
-    return [one["Data"] for one in kinesis.get_records({"ShardIterator": iterator})["Records"]]
+    return [record["Data"] for record in kinesis.get_records({"ShardIterator": iterator})["Records"]]
 
 
 def put(kinesis: KinesisPlane, data: bytes, key: str = "k", **more: Any) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def put(kinesis: KinesisPlane, data: bytes, key: str = "k", **more: Any) -> dict
 
 def test_ranges_of_a_new_stream_cover_every_hash_key(kinesis: KinesisPlane) -> None:
     ranges = [shard["HashKeyRange"] for shard in shards(kinesis)]
-    assert [(one["StartingHashKey"], one["EndingHashKey"]) for one in ranges] == [
+    assert [(hash_range["StartingHashKey"], hash_range["EndingHashKey"]) for hash_range in ranges] == [
         ("0", str(2**127 - 1)),
         (str(2**127), str(MAX_HASH_KEY)),
     ]
@@ -52,8 +52,8 @@ def test_ranges_of_a_new_stream_cover_every_hash_key(kinesis: KinesisPlane) -> N
 
 def test_records_go_by_the_hash_of_their_key_and_keep_their_order(kinesis: KinesisPlane) -> None:
     first = [put(kinesis, b"%d" % n) for n in range(5)]
-    assert len({one["ShardId"] for one in first}) == 1
-    numbers = [one["SequenceNumber"] for one in first]
+    assert len({record["ShardId"] for record in first}) == 1
+    numbers = [record["SequenceNumber"] for record in first]
     assert numbers == sorted(numbers)
     assert {len(number) for number in numbers} == {56}
     assert read(kinesis, first[0]["ShardId"]) == [b"0", b"1", b"2", b"3", b"4"]
@@ -63,10 +63,10 @@ def test_records_go_by_the_hash_of_their_key_and_keep_their_order(kinesis: Kines
 
 
 def test_iterators_begin_where_they_say(kinesis: KinesisPlane) -> None:
-    one, two = put(kinesis, b"one"), put(kinesis, b"two")
-    shard, number = one["ShardId"], two["SequenceNumber"]
+    first, two = put(kinesis, b"one"), put(kinesis, b"two")
+    shard, number = first["ShardId"], two["SequenceNumber"]
     assert read(kinesis, shard, "AT_SEQUENCE_NUMBER", StartingSequenceNumber=number) == [b"two"]
-    assert read(kinesis, shard, "AFTER_SEQUENCE_NUMBER", StartingSequenceNumber=one["SequenceNumber"]) == [
+    assert read(kinesis, shard, "AFTER_SEQUENCE_NUMBER", StartingSequenceNumber=first["SequenceNumber"]) == [
         b"two"
     ]
     assert read(kinesis, shard, "AFTER_SEQUENCE_NUMBER", StartingSequenceNumber=number) == []
@@ -86,7 +86,9 @@ def test_iterators_begin_where_they_say(kinesis: KinesisPlane) -> None:
 
 def test_a_split_shard_keeps_its_records_and_ends_with_its_children(kinesis: KinesisPlane) -> None:
     parent = put(kinesis, b"before")["ShardId"]
-    described = next(one for one in shards(kinesis) if one["ShardId"] == parent)
+    described = next(
+        described_shard for described_shard in shards(kinesis) if described_shard["ShardId"] == parent
+    )
     middle = (
         int(described["HashKeyRange"]["StartingHashKey"]) + int(described["HashKeyRange"]["EndingHashKey"])
     ) // 2
@@ -98,9 +100,11 @@ def test_a_split_shard_keeps_its_records_and_ends_with_its_children(kinesis: Kin
     answer = kinesis.get_records({"ShardIterator": iterator})
     assert [record["Data"] for record in answer["Records"]] == [b"before"]
     assert "NextShardIterator" not in answer
-    children = [one["ShardId"] for one in answer["ChildShards"]]
+    children = [child["ShardId"] for child in answer["ChildShards"]]
     assert after in children
-    assert [one["ParentShardId"] for one in shards(kinesis) if one["ShardId"] in children] == [parent] * 2
+    assert [child["ParentShardId"] for child in shards(kinesis) if child["ShardId"] in children] == [
+        parent
+    ] * 2
     assert (
         kinesis.describe_stream_summary({"StreamName": "s"})["StreamDescriptionSummary"]["OpenShardCount"]
         == 3
@@ -119,13 +123,13 @@ def test_a_stream_is_resized_without_a_gap(kinesis: KinesisPlane, target: int) -
         {"StreamName": "s", "TargetShardCount": target, "ScalingType": "UNIFORM_SCALING"}
     )
     ranges = sorted(
-        (int(one["HashKeyRange"]["StartingHashKey"]), int(one["HashKeyRange"]["EndingHashKey"]))
-        for one in shards(kinesis)
-        if "EndingSequenceNumber" not in one["SequenceNumberRange"]
+        (int(shard["HashKeyRange"]["StartingHashKey"]), int(shard["HashKeyRange"]["EndingHashKey"]))
+        for shard in shards(kinesis)
+        if "EndingSequenceNumber" not in shard["SequenceNumberRange"]
     )
     assert len(ranges) == target
     assert (ranges[0][0], ranges[-1][1]) == (0, MAX_HASH_KEY)
-    assert all(one[1] + 1 == other[0] for one, other in itertools.pairwise(ranges))
+    assert all(lower[1] + 1 == higher[0] for lower, higher in itertools.pairwise(ranges))
 
 
 def test_records_are_kept_as_long_as_the_stream_says(kinesis: KinesisPlane) -> None:

@@ -36,7 +36,12 @@ def test_three_of_three_treats_missing_data_as_in_the_table_of_the_guide(
     shown: str, missing: str, ignore: str, breaching: str, not_breaching: str
 ) -> None:
     treatments = ("missing", "ignore", "breaching", "notBreaching")
-    assert [state(shown, one, 3, 3) for one in treatments] == [missing, ignore, breaching, not_breaching]
+    assert [state(shown, treatment, 3, 3) for treatment in treatments] == [
+        missing,
+        ignore,
+        breaching,
+        not_breaching,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -52,7 +57,7 @@ def test_three_of_three_treats_missing_data_as_in_the_table_of_the_guide(
 def test_two_of_three_treats_missing_data_as_in_the_table_of_the_guide(
     shown: str, missing: str, breaching: str, not_breaching: str
 ) -> None:
-    assert [state(shown, one, 2, 3) for one in ("missing", "breaching", "notBreaching")] == [
+    assert [state(shown, treatment, 2, 3) for treatment in ("missing", "breaching", "notBreaching")] == [
         missing,
         breaching,
         not_breaching,

@@ -15,7 +15,7 @@ class Client:
 def test_clients_of_accounts_are_kept_and_those_of_ended_sessions_let_go() -> None:
     alive: WeakSet[Client] = WeakSet()
 
-    def make(_factory: object, **_given: Any) -> Client:
+    def make(_factory: object, **_arguments: Any) -> Client:
         alive.add(made := Client())
         return made
 

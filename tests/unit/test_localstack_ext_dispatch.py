@@ -73,7 +73,7 @@ def test_plane_of_the_callers_account_and_region_answers_what_it_handles() -> No
 
 def test_moto_answers_what_the_plane_does_not_handle() -> None:
     status, answer = ask("ListWorkGroups", {})
-    assert (status, [one["Name"] for one in answer["WorkGroups"]]) == (200, ["primary"])
+    assert (status, [group["Name"] for group in answer["WorkGroups"]]) == (200, ["primary"])
 
 
 def test_request_that_the_plane_leaves_to_others_goes_to_moto() -> None:
@@ -127,5 +127,5 @@ def test_every_operation_of_a_plane_has_its_answer_and_its_method(service: Any, 
     assert set(answers(name, operations)) == set(load_service(name).operation_names)
     assert all(callable(getattr(plane, method)) for method in operations.methods().values())
     of_engine = answers(name, Operations(name, own=()))
-    assert {of_engine[one] for one in (*operations.kept, *operations.refused)} <= {Answer.ENGINE}
+    assert {of_engine[operation] for operation in (*operations.kept, *operations.refused)} <= {Answer.ENGINE}
     planes.close()

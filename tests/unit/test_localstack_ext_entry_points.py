@@ -12,7 +12,11 @@ from plux.core.plugin import PluginSpecResolver
 from millpond.planes.common.context import PlaneContext, Tools
 from millpond.stack.engine_environment import PLUGIN, SERVICES_WE_PROVIDE
 
-ENTRY_POINTS = [one for one in distribution("millpond").entry_points if one.group.startswith("localstack.")]
+ENTRY_POINTS = [
+    entry_point
+    for entry_point in distribution("millpond").entry_points
+    if entry_point.group.startswith("localstack.")
+]
 
 
 @pytest.fixture(autouse=True)
@@ -28,21 +32,23 @@ def spec_of(entry_point: EntryPoint) -> PluginSpec:
     return PluginSpecResolver().resolve(entry_point.load())
 
 
-@pytest.mark.parametrize("entry_point", ENTRY_POINTS, ids=lambda one: f"{one.group}:{one.name}")
+@pytest.mark.parametrize(
+    "entry_point", ENTRY_POINTS, ids=lambda entry_point: f"{entry_point.group}:{entry_point.name}"
+)
 def test_entry_point_loads_and_is_registered_under_its_own_namespace(entry_point: EntryPoint) -> None:
     assert spec_of(entry_point).namespace == entry_point.group
 
 
 @pytest.mark.parametrize("service", SERVICES_WE_PROVIDE)
 def test_service_that_the_engine_asks_for_has_an_entry_point_of_that_name(service: str) -> None:
-    found = [one for one in ENTRY_POINTS if one.group == "localstack.aws.provider"]
-    [entry_point] = [one for one in found if one.name == f"{service}:{PLUGIN}"]
+    providers = [provider for provider in ENTRY_POINTS if provider.group == "localstack.aws.provider"]
+    [entry_point] = [provider for provider in providers if provider.name == f"{service}:{PLUGIN}"]
     assert spec_of(entry_point).name == entry_point.name
 
 
 @pytest.mark.parametrize("group", ["localstack.runtime.server", "localstack.lambda.runtime_executor"])
 def test_server_and_lambda_executor_are_named_as_the_engine_asks_for_them(group: str) -> None:
-    [entry_point] = [one for one in ENTRY_POINTS if one.group == group]
+    [entry_point] = [candidate for candidate in ENTRY_POINTS if candidate.group == group]
     assert (entry_point.name, spec_of(entry_point).name) == (
         PLUGIN,
         PLUGIN,
@@ -51,5 +57,5 @@ def test_server_and_lambda_executor_are_named_as_the_engine_asks_for_them(group:
 
 
 def test_no_two_hooks_have_the_same_name_of_which_one_would_be_lost() -> None:
-    names = [spec_of(one).name for one in ENTRY_POINTS if one.group.startswith("localstack.hooks.")]
+    names = [spec_of(hook).name for hook in ENTRY_POINTS if hook.group.startswith("localstack.hooks.")]
     assert sorted(set(names)) == sorted(names)

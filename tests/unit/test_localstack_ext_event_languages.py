@@ -144,7 +144,7 @@ PREDEFINED = {"aws.events.rule-name": "r", "aws.events.event.json": {"id": "1"}}
 
 
 @pytest.mark.parametrize(
-    ("template", "given"),
+    ("template", "result"),
     [
         ('"instance <instance> is in <state>"', "instance i-0123456789 is in running"),
         ('"<count> of <tags>, <ok>, <deep><gone>"', '4 of ["a","b"], true, {"er":{"x":1}}'),
@@ -163,9 +163,9 @@ PREDEFINED = {"aws.events.rule-name": "r", "aws.events.event.json": {"id": "1"}}
         ('{"less": "a < b"}', {"less": "a < b"}),
     ],
 )  # fmt: skip
-def test_transformer_gives_what_its_template_says(template: str, given: Any) -> None:
-    found = transformers.read({"InputPathsMap": PATHS, "InputTemplate": template})
-    assert found.apply(EVENT, PREDEFINED) == given
+def test_transformer_gives_what_its_template_says(template: str, result: Any) -> None:
+    transformer = transformers.read({"InputPathsMap": PATHS, "InputTemplate": template})
+    assert transformer.apply(EVENT, PREDEFINED) == result
 
 
 @pytest.mark.parametrize(

@@ -31,14 +31,16 @@ def stream(tmp_path: Path) -> Iterator[StoredLogStream]:
 
 
 def put(stream: StoredLogStream, *messages: str, begin: int = 1_000) -> None:
-    stream.put_log_events([{"timestamp": begin + i, "message": one} for i, one in enumerate(messages)])
+    stream.put_log_events(
+        [{"timestamp": begin + i, "message": message} for i, message in enumerate(messages)]
+    )
 
 
 def read(
     stream: StoredLogStream, token: str | None = None, limit: int | None = None, head: bool = True
 ) -> tuple[list[str], str | None, str | None]:
-    found, back, forth = stream.get_log_events(None, None, limit, token, head)
-    return [one["message"] for one in found], back, forth
+    events, back, forth = stream.get_log_events(None, None, limit, token, head)
+    return [event["message"] for event in events], back, forth
 
 
 def test_pages_go_forth_and_back_and_the_last_token_stays(stream: StoredLogStream) -> None:
@@ -66,24 +68,29 @@ def test_token_that_is_none_is_refused(stream: StoredLogStream, token: str) -> N
 
 def test_page_has_a_megabyte_and_at_least_one_event(stream: StoredLogStream) -> None:
     put(stream, "a" * 600_000, "b" * 600_000, "c" * 2_000_000)
-    assert [len(one) for one in read(stream)[0]] == [600_000]
-    assert [len(one) for one in read(stream, head=False)[0]] == [2_000_000]
+    assert [len(message) for message in read(stream)[0]] == [600_000]
+    assert [len(message) for message in read(stream, head=False)[0]] == [2_000_000]
 
 
 def test_times_are_by_the_event_and_their_end_is_part_of_a_search_alone(stream: StoredLogStream) -> None:
     put(stream, "late", begin=3_000)
     put(stream, "early", begin=2_000)
     assert read(stream)[0] == ["early", "late"]
-    assert [one["message"] for one in stream.get_log_events(2_000, 3_000, None, None, True)[0]] == ["early"]
-    found = stream.filter_log_events(2_000, 3_000, None)
-    assert [(one["message"], one["logStreamName"]) for one in found] == [("early", "one"), ("late", "one")]
+    assert [event["message"] for event in stream.get_log_events(2_000, 3_000, None, None, True)[0]] == [
+        "early"
+    ]
+    events = stream.filter_log_events(2_000, 3_000, None)
+    assert [(event["message"], event["logStreamName"]) for event in events] == [
+        ("early", "one"),
+        ("late", "one"),
+    ]
     described = stream.to_describe_dict()
     assert (described["firstEventTimestamp"], described["lastEventTimestamp"]) == (2_000, 3_000)
 
 
 def test_thousands_of_one_moment_are_found_each_once(stream: StoredLogStream) -> None:
     stream.put_log_events([{"timestamp": 5, "message": str(number)} for number in range(2_500)])
-    assert [one.message for one in stream.events] == [str(number) for number in range(2_500)]
+    assert [event.message for event in stream.events] == [str(number) for number in range(2_500)]
     assert len(stream.events) == 2_500
 
 
@@ -111,4 +118,4 @@ def test_a_copy_and_a_saved_state_hold_no_events(stream: StoredLogStream) -> Non
     put(stream, "secret" * 1_000)
     kept = pickle.dumps(copy.deepcopy(stream.events))
     assert len(kept) < 500
-    assert [one.message for one in pickle.loads(kept)] == ["secret" * 1_000]
+    assert [event.message for event in pickle.loads(kept)] == ["secret" * 1_000]

@@ -17,7 +17,7 @@ ARN = "arn:aws:glue:eu-west-1:000000000000"
 NOW = datetime(2026, 5, 31, tzinfo=UTC)
 
 
-def told(operation: str, request: dict[str, Any], answer: dict[str, Any] | None = None) -> list[Any]:
+def details_of(operation: str, request: dict[str, Any], answer: dict[str, Any] | None = None) -> list[Any]:
     return [
         (entry["DetailType"], entry["Resources"], json.loads(entry["Detail"]))
         for entry in catalog_events.entries(operation, request, answer or {}, ARN)
@@ -25,7 +25,7 @@ def told(operation: str, request: dict[str, Any], answer: dict[str, Any] | None 
 
 
 def test_table_that_comes_is_a_change_of_its_database() -> None:
-    assert told("CreateTable", {"DatabaseName": "erp", "TableInput": {"Name": "orders"}}) == [
+    assert details_of("CreateTable", {"DatabaseName": "erp", "TableInput": {"Name": "orders"}}) == [
         (
             "Glue Data Catalog Database State Change",
             [f"{ARN}:table/erp/orders"],
@@ -35,7 +35,7 @@ def test_table_that_comes_is_a_change_of_its_database() -> None:
 
 
 def test_table_that_changes_is_a_change_of_the_table() -> None:
-    assert told("UpdateTable", {"DatabaseName": "erp", "TableInput": {"Name": "orders"}}) == [
+    assert details_of("UpdateTable", {"DatabaseName": "erp", "TableInput": {"Name": "orders"}}) == [
         (
             "Glue Data Catalog Table State Change",
             [f"{ARN}:table/erp/orders"],
@@ -51,12 +51,12 @@ def test_batch_tells_of_what_it_has_changed_a_hundred_at_a_time() -> None:
         "PartitionInputList": [{"Values": ["2024", str(day)]} for day in range(151)],
     }
     answer = {"Errors": [{"PartitionValues": ["2024", "0"], "ErrorDetail": {"ErrorCode": "x"}}]}
-    first, second = (detail for _, _, detail in told("BatchCreatePartition", request, answer))
+    first, second = (detail for _, _, detail in details_of("BatchCreatePartition", request, answer))
     assert (len(first["changedPartitions"]), len(second["changedPartitions"])) == (100, 50)
     assert first["changedPartitions"][0] == "[2024, 1]"
     assert second["changedPartitions"][-1] == "[2024, 150]"
     request["PartitionInputList"] = [{"Values": ["2024", "0"]}]
-    assert told("BatchCreatePartition", request, answer) == []
+    assert details_of("BatchCreatePartition", request, answer) == []
 
 
 def event(number: int, kind: str, before: int = 0, **details: Any) -> dict[str, Any]:
@@ -82,8 +82,8 @@ def test_history_counts_integrations_and_functions_by_what_was_called() -> None:
         event(11, "ExecutionSucceeded", 10),
     ]
     counted = {
-        (one["MetricName"], one["Dimensions"][0]["Value"]): one["Value"]
-        for one in executions.of_history(history)
+        (datum["MetricName"], datum["Dimensions"][0]["Value"]): datum["Value"]
+        for datum in executions.of_history(history)
     }
     resource, plan = "arn:aws:states:::glue:startJobRun.sync", "arn:aws:lambda:eu-west-1:0:function:plan"
     assert counted == {

@@ -30,14 +30,14 @@ def store(tmp_path: Path) -> DiskObjectStore:
 
 
 def put(store: DiskObjectStore, content: bytes, key: str = "k") -> S3Object:
-    one = S3Object(key)
-    with store.open("b", one, "w") as stored:
+    s3_object = S3Object(key)
+    with store.open("b", s3_object, "w") as stored:
         stored.write(BytesIO(content))
-    return one
+    return s3_object
 
 
-def read(store: DiskObjectStore, one: S3Object) -> bytes:
-    with store.open("b", one) as stored:
+def read(store: DiskObjectStore, s3_object: S3Object) -> bytes:
+    with store.open("b", s3_object) as stored:
         return b"".join(stored)
 
 
@@ -46,19 +46,19 @@ def files(store: DiskObjectStore) -> int:
 
 
 def test_an_object_is_one_plain_file_with_its_content(store: DiskObjectStore) -> None:
-    one = put(store, b"hello")
-    assert store.path(one).read_bytes() == b"hello"
-    assert (one.size, one.etag) == (5, hashlib.md5(b"hello").hexdigest())
-    assert read(store, one) == b"hello"
+    s3_object = put(store, b"hello")
+    assert store.path(s3_object).read_bytes() == b"hello"
+    assert (s3_object.size, s3_object.etag) == (5, hashlib.md5(b"hello").hexdigest())
+    assert read(store, s3_object) == b"hello"
 
 
 def test_who_reads_goes_on_when_the_object_is_replaced_and_gone(store: DiskObjectStore) -> None:
-    one: S3Object | None = put(store, b"first")
-    assert one is not None
-    with store.open("b", one) as reader:
+    s3_object: S3Object | None = put(store, b"first")
+    assert s3_object is not None
+    with store.open("b", s3_object) as reader:
         assert reader.read(2) == b"fi"
         other = put(store, b"second")
-        del one
+        del s3_object
         # The store itself holds no object.
         reader.s3_object = other
         assert files(store) == 1
@@ -71,23 +71,23 @@ def test_a_failed_upload_leaves_what_was_there(store: DiskObjectStore) -> None:
         def read(self, *_: Any) -> bytes:
             raise OSError("connection lost")
 
-    one = put(store, b"there")
+    s3_object = put(store, b"there")
     new = S3Object("k")
     with pytest.raises(OSError, match="lost"), store.open("b", new, "w") as stored:
         stored.write(Broken())
     store.remove("b", new)
-    assert read(store, one) == b"there"
+    assert read(store, s3_object) == b"there"
 
 
 def test_a_copy_is_the_same_bytes_and_outlives_what_it_was_made_of(store: DiskObjectStore) -> None:
-    one: S3Object | None = put(store, b"content")
-    assert one is not None
+    s3_object: S3Object | None = put(store, b"content")
+    assert s3_object is not None
     copy = S3Object("copy")
-    with store.copy("b", one, "other", copy) as stored:
-        assert stored.etag == one.etag
+    with store.copy("b", s3_object, "other", copy) as stored:
+        assert stored.etag == s3_object.etag
         assert stored.checksum
-    assert store.path(one).samefile(store.path(copy))
-    del one, stored
+    assert store.path(s3_object).samefile(store.path(copy))
+    del s3_object, stored
     assert read(store, copy) == b"content"
 
 
@@ -96,12 +96,12 @@ def test_files_of_saved_objects_stay_until_another_state_is_saved(tmp_path: Path
     saved = pickle.dumps(put(store, b"saved"))
     del store
     later = DiskObjectStore(tmp_path, keeps=True)
-    one: S3Object | None = pickle.loads(saved)
-    assert one is not None
+    s3_object: S3Object | None = pickle.loads(saved)
+    assert s3_object is not None
     put(later, b"never saved").key = "gone"
-    later.adopt([one])
-    assert (read(later, one), files(later)) == (b"saved", 1)
-    del one
+    later.adopt([s3_object])
+    assert (read(later, s3_object), files(later)) == (b"saved", 1)
+    del s3_object
     assert files(later) == 1
     finish = later.begin_save()
     assert files(later) == 1
@@ -111,10 +111,10 @@ def test_files_of_saved_objects_stay_until_another_state_is_saved(tmp_path: Path
 
 def test_objects_without_their_files_are_not_loaded(tmp_path: Path) -> None:
     store = DiskObjectStore(tmp_path)
-    one = put(store, b"x")
-    store.path(one).unlink()
+    s3_object = put(store, b"x")
+    store.path(s3_object).unlink()
     with pytest.raises(FileNotFoundError, match="1 objects have lost their files"):
-        store.adopt([one])
+        store.adopt([s3_object])
 
 
 @pytest.mark.parametrize(
@@ -168,15 +168,15 @@ def test_what_was_linked_stays_as_it_was_when_the_object_is_replaced_and_gone(
 def test_what_is_not_read_by_everybody_in_the_account_is_not_linked(
     store: DiskObjectStore, bucket: S3Bucket, tmp_path: Path
 ) -> None:
-    for key, given in {
+    for key, attributes in {
         "customer": {"sse_key_hash": "x"},
         "kms": {"kms_key_id": "key"},
         "archive": {"storage_class": "GLACIER"},
         "plain": {},
     }.items():
-        one = put(store, b"x", key)
-        vars(one).update(given)
-        bucket.objects.set(key, one)
+        s3_object = put(store, b"x", key)
+        vars(s3_object).update(attributes)
+        bucket.objects.set(key, s3_object)
     every = [f"s3://b/{key}" for key in ("customer", "kms", "archive", "plain")]
 
     def linked(account: str, name: str) -> list[str]:

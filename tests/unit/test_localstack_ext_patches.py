@@ -23,15 +23,15 @@ THEIRS = ("localstack", "moto", "rolo", "twisted", "werkzeug")
 
 
 def test_what_is_changed_is_there_as_it_was_when_the_change_was_written() -> None:
-    found = {row.name: row.installed_signature for row in INVENTORY}
+    installed = {row.name: row.installed_signature for row in INVENTORY}
     # Another test may have installed some.
-    found |= {name: signature_of(patch.old) for name, patch in patches._applied.items()}
-    assert found == {row.name: row.signature for row in INVENTORY}
+    installed |= {name: signature_of(patch.old) for name, patch in patches._applied.items()}
+    assert installed == {row.name: row.signature for row in INVENTORY}
 
 
 def test_the_private_names_of_theirs_that_are_used_are_there_and_pass_the_linter() -> None:
-    found = {row.name: row.installed_signature for row in USED}
-    assert found == {row.name: row.signature for row in USED}
+    installed = {row.name: row.installed_signature for row in USED}
+    assert installed == {row.name: row.signature for row in USED}
     allowed = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["tool"]["ruff"]["lint"]["flake8-self"]
     assert {row.name.rpartition(".")[2] for row in USED} <= set(allowed["extend-ignore-names"])
 
@@ -161,7 +161,7 @@ def _changed(tree: ast.Module) -> set[int]:
                 continue
             case _:
                 continue
-        lines |= {node.lineno for one in changed if _root(one) in theirs}
+        lines |= {node.lineno for statement in changed if _root(statement) in theirs}
     return lines
 
 
@@ -178,9 +178,13 @@ def _imports(tree: ast.Module) -> dict[str, str]:
     names: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module:
-            names |= {one.asname or one.name: f"{node.module}.{one.name}" for one in node.names}
+            names |= {
+                imported.asname or imported.name: f"{node.module}.{imported.name}" for imported in node.names
+            }
         elif isinstance(node, ast.Import):
-            names |= {one.asname or one.name.split(".")[0]: one.name for one in node.names}
+            names |= {
+                imported.asname or imported.name.split(".")[0]: imported.name for imported in node.names
+            }
     return names
 
 

@@ -73,8 +73,8 @@ def containers(holder: Any) -> set[str]:
 def holders(holder: Any) -> Iterator[Any]:
     yield holder
     for name in holder.KEPT:
-        if hasattr(one := getattr(holder, name), "KEPT"):
-            yield from holders(one)
+        if hasattr(inner := getattr(holder, name), "KEPT"):
+            yield from holders(inner)
 
 
 def test_everything_that_a_plane_holds_is_kept_or_is_only_going_on(planes: Planes[Any]) -> None:
@@ -141,7 +141,9 @@ def shown(service: str, plane: Any) -> tuple[Any, str]:
             groups = [group["Name"] for group in plane.list_work_groups({})["WorkGroups"]]
             execution = plane.get_query_execution({"QueryExecutionId": "q1"})["QueryExecution"]
             assert execution["StatementType"] == "DML"
-            groups += [one["CatalogName"] for one in plane.list_data_catalogs({})["DataCatalogsSummary"]]
+            groups += [
+                catalog["CatalogName"] for catalog in plane.list_data_catalogs({})["DataCatalogsSummary"]
+            ]
             return groups + plane.list_named_queries({})["NamedQueryIds"], execution["Status"]["State"]
         case _:
             [build] = plane.batch_get_builds({"ids": ["pp:1"]})["builds"]
@@ -170,12 +172,12 @@ def test_another_engine_has_it_all_and_what_was_running_has_failed(
 
 
 def test_a_plane_that_is_forgotten_is_as_new(service: str, planes: Planes[Any]) -> None:
-    new = pickle.dumps(planes.of(ACCOUNT, REGION) and [len(one) for one in lengths(planes)])
+    new = pickle.dumps(planes.of(ACCOUNT, REGION) and [len(container) for container in lengths(planes)])
     fill(service, planes.of(ACCOUNT, REGION))
     planes.forget()
     assert planes.state() == {}
     planes.of(ACCOUNT, REGION)
-    assert pickle.dumps([len(one) for one in lengths(planes)]) == new
+    assert pickle.dumps([len(container) for container in lengths(planes)]) == new
 
 
 def lengths(planes: Planes[Any]) -> list[Any]:

@@ -36,11 +36,15 @@ def made() -> Any:
 def test_a_list_is_changed_in_what_is_given(
     wanted: dict[str, Any], name: str, most: int, version: int, entries: list[Any]
 ) -> None:
-    found = made()
-    modify_prefix_list(found, wanted)
-    assert (found.prefix_list_name, found.max_entries, found.version) == (name, most, version)
-    assert found.entries[version] == entries
-    assert found.entries[1] == [ONE]
+    prefix_list = made()
+    modify_prefix_list(prefix_list, wanted)
+    assert (prefix_list.prefix_list_name, prefix_list.max_entries, prefix_list.version) == (
+        name,
+        most,
+        version,
+    )
+    assert prefix_list.entries[version] == entries
+    assert prefix_list.entries[1] == [ONE]
 
 
 @pytest.mark.parametrize(
@@ -58,8 +62,8 @@ def test_a_list_is_changed_in_what_is_given(
     ],
 )
 def test_what_cannot_be_changed_is_refused_and_leaves_the_list(wanted: dict[str, Any], code: str) -> None:
-    found = made()
+    prefix_list = made()
     with pytest.raises(CommonServiceException) as refused:
-        modify_prefix_list(found, wanted)
+        modify_prefix_list(prefix_list, wanted)
     assert refused.value.code == code
-    assert vars(found) == vars(made())
+    assert vars(prefix_list) == vars(made())

@@ -27,8 +27,8 @@ def start_sleeper(directory: Path, code: str = "import time; print('up', flush=T
 def test_a_started_process_is_found_again_by_its_pid_file(tmp_path):
     started = start_sleeper(tmp_path)
     try:
-        found = process.find(tmp_path / "pids" / "sleeper.pid")
-        assert found == started
+        running = process.find(tmp_path / "pids" / "sleeper.pid")
+        assert running == started
         assert process.find_all(tmp_path) == [started]
     finally:
         started.stop()
@@ -65,9 +65,9 @@ def test_ctrl_c_before_a_process_is_recorded_loses_it_not(tmp_path, monkeypatch)
             start_sleeper(tmp_path)
     finally:
         signal.signal(signal.SIGINT, before)
-    found = process.find(tmp_path / "pids" / "sleeper.pid")
-    assert found is not None
-    found.stop()
+    running = process.find(tmp_path / "pids" / "sleeper.pid")
+    assert running is not None
+    running.stop()
 
 
 def test_a_daemon_that_left_its_group_is_found_by_its_mark_and_that_of_another_folder_lives(tmp_path):

@@ -57,16 +57,18 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 
 
 def test_what_can_be_deployed_and_run_is_found_but_no_module_and_nothing_that_was_installed(folder: Path):
-    found = look_around(folder)
-    assert [(one.kind, str(one.path.relative_to(folder))) for one in found.deployables] == [
+    findings = look_around(folder)
+    assert [
+        (deployable.kind, str(deployable.path.relative_to(folder))) for deployable in findings.deployables
+    ] == [
         (Kind.CDK, "app"),
         (Kind.CLOUDFORMATION, "queue.yaml"),
         (Kind.TERRAFORM, "infra"),
         (Kind.SAM, "serverless/template.yaml"),
     ]
-    assert [one.name for one in found.state_machines] == ["daily.asl.json"]
-    assert [one.name for one in found.glue_scripts] == ["sales.py"]
-    assert [one.name for one in found.compose_databases] == ["docker-compose.yml"]
+    assert [machine.name for machine in findings.state_machines] == ["daily.asl.json"]
+    assert [script.name for script in findings.glue_scripts] == ["sales.py"]
+    assert [database.name for database in findings.compose_databases] == ["docker-compose.yml"]
 
 
 def test_init_writes_settings_that_are_read_from_below(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys):
@@ -99,7 +101,7 @@ def test_of_an_empty_folder_the_settings_say_how_to_go_on(tmp_path: Path, monkey
 
 def test_a_folder_with_several_templates_is_asked_about(folder: Path):
     (folder / "topic.json").write_text('{"AWSTemplateFormatVersion": "2010-09-09", "Resources": {}}')
-    assert {one.path.name for one in deployables_at(folder)} == {"queue.yaml", "topic.json"}
+    assert {deployable.path.name for deployable in deployables_at(folder)} == {"queue.yaml", "topic.json"}
     with pytest.raises(MillpondError, match=r"several templates here: queue.yaml, topic.json"):
         deployable(load_settings(), folder)
     assert deployable(load_settings(), folder / "topic.json").kind is Kind.CLOUDFORMATION
@@ -122,9 +124,9 @@ def test_terraform_works_beside_the_project_and_leaves_nothing_in_it(folder: Pat
     (folder / "infra" / "main.tf").rename(folder / "infra" / "renamed.tf")
     (folder / "infra" / "provider.tf").unlink()
     again = link(folder / "infra", folder, tmp_path / "other")
-    assert {one.name for one in again.glob("*.tf")} == {"renamed.tf"}
+    assert {file.name for file in again.glob("*.tf")} == {"renamed.tf"}
     assert (again / "made.zip").exists()
-    assert {one.name for one in (folder / "infra").iterdir()} == {
+    assert {file.name for file in (folder / "infra").iterdir()} == {
         ".terraform",
         ".terraform.lock.hcl",
         "jobs",

@@ -90,9 +90,9 @@ def test_jsonata_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> 
 @given(st.text(max_size=40), st.text(max_size=40))
 @settings(max_examples=200, deadline=None, derandomize=True)
 def test_escaped_text_finds_itself(text: str, around: str) -> None:
-    found = Regex(re.escape(text), "s").search(around + text)
-    assert found is not None
-    assert found.group() == text
+    match = Regex(re.escape(text), "s").search(around + text)
+    assert match is not None
+    assert match.group() == text
 
 
 def test_halves_of_characters_are_searched() -> None:

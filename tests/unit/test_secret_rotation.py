@@ -47,7 +47,7 @@ def test_a_window_opens_and_closes_by_the_rules_of_rotation(
 ) -> None:
     window = next_window(rules, NOW)
     assert window is not None
-    assert [f"{one:%Y-%m-%dT%H:%M:%S}" for one in (window.opens, window.closes)] == [opens, closes]
+    assert [f"{moment:%Y-%m-%dT%H:%M:%S}" for moment in (window.opens, window.closes)] == [opens, closes]
 
 
 @pytest.mark.parametrize(

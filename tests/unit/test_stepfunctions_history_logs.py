@@ -19,7 +19,7 @@ class Session:
 
     def _publish_history_log_or_setup(self, log_events: list[Any]) -> None:
         self.may_send.wait()
-        self.sent.append([one["message"] for one in log_events])
+        self.sent.append([event["message"] for event in log_events])
 
     @property
     def messages(self) -> list[str]:

@@ -68,8 +68,8 @@ INPUT = {
     ],
 )
 def test_intrinsic_function_has_its_documented_value(text: str, value: Any) -> None:
-    found = intrinsics.parse(text).evaluate(INPUT.__getitem__)
-    assert json.dumps(found) == json.dumps(value)
+    result = intrinsics.parse(text).evaluate(INPUT.__getitem__)
+    assert json.dumps(result) == json.dumps(value)
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ def test_definition_with_a_fault_has_a_problem_that_says_where(
 
 
 @pytest.mark.parametrize(
-    ("error", "wanted", "found"),
+    ("error", "wanted", "is_match"),
     [
         ("Mine", "Mine", True),
         ("Mine", "States.ALL", True),
@@ -297,5 +297,5 @@ def test_definition_with_a_fault_has_a_problem_that_says_where(
         ("States.Permissions", "States.Timeout", False),
     ],
 )
-def test_error_is_matched_as_the_guide_says(error: str | None, wanted: str, found: bool) -> None:
-    assert matches(error, {wanted}) is found
+def test_error_is_matched_as_the_guide_says(error: str | None, wanted: str, is_match: bool) -> None:
+    assert matches(error, {wanted}) is is_match

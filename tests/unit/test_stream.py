@@ -34,7 +34,7 @@ def test_many_calls_push_no_other_record_out_and_what_is_lost_is_told():
     for number in range(4):
         stream.add(Call(str(number)))
     answer = stream.after(0)
-    assert [(one["number"], one["kind"]) for one in answer["records"]] == [
+    assert [(record["number"], record["kind"]) for record in answer["records"]] == [
         (1, "event"),
         (4, "call"),
         (5, "call"),
@@ -50,7 +50,7 @@ def test_an_answer_goes_on_where_the_one_before_ended():
         stream.add(Call(str(number)))
     first = stream.after(0, most=3)
     second = stream.after(first["next"], most=3)
-    assert [one["operation"] for one in (*first["records"], *second["records"])] == list("01234")
+    assert [record["operation"] for record in (*first["records"], *second["records"])] == list("01234")
     assert stream.after(second["next"])["records"] == []
     assert stream.after(-1)["next"] == 5
 
@@ -65,18 +65,18 @@ def test_numbers_of_another_stream_are_those_of_an_engine_before():
 
 def test_who_waits_is_woken_by_the_next_record_and_by_the_end():
     stream = Stream()
-    found: list[Any] = []
+    answers: list[Any] = []
 
     def listen() -> None:
-        found.append(stream.after(0, wait=DEADLINE)["records"])
-        found.append(stream.after(1, wait=DEADLINE)["records"])
+        answers.append(stream.after(0, wait=DEADLINE)["records"])
+        answers.append(stream.after(1, wait=DEADLINE)["records"])
 
     thread = threading.Thread(target=listen)
     thread.start()
     stream.add(Call("one"))
     stream.close()
     thread.join(DEADLINE)
-    assert [len(records) for records in found] == [1, 0]
+    assert [len(records) for records in answers] == [1, 0]
 
 
 @pytest.mark.parametrize(
@@ -126,8 +126,8 @@ def test_an_event_of_a_service_is_a_change_of_state(source, detail_type, detail,
 
 def test_any_other_event_is_kept_as_it_is():
     entry = {"Source": "shop", "DetailType": "sold", "Detail": '{"price": 3}', "EventBusName": "ours"}
-    found = of_event({**entry, "Time": datetime(2026, 1, 31, 12, tzinfo=UTC)}, "1", "eu-west-1").describe()
-    assert (found["bus"], found["detail"], found["time"]) == (
+    event = of_event({**entry, "Time": datetime(2026, 1, 31, 12, tzinfo=UTC)}, "1", "eu-west-1").describe()
+    assert (event["bus"], event["detail"], event["time"]) == (
         "ours",
         {"price": 3},
         "2026-01-31T12:00:00.000Z",

@@ -13,8 +13,8 @@ REQUEST, VALUE = "InvalidRequestException", "InvalidParameterValue"
 FIFTY_ONE = {f"k{number}": "v" for number in range(51)}
 
 
-def pairs(given: dict[str, str], key: str = "Key", value: str = "Value") -> list[dict[str, str]]:
-    return [{key: name, value: text} for name, text in given.items()]
+def pairs(tags: dict[str, str], key: str = "Key", value: str = "Value") -> list[dict[str, str]]:
+    return [{key: name, value: text} for name, text in tags.items()]
 
 
 @pytest.mark.parametrize(
@@ -37,10 +37,10 @@ def pairs(given: dict[str, str], key: str = "Key", value: str = "Value") -> list
 def test_tag_that_no_resource_can_have_is_told(
     service: str, operation: str, request_: dict[str, Any], code: str, message: str
 ) -> None:
-    told = problem(service, operation, request_)
-    assert told is not None
-    assert told[0] == code
-    assert message in told[1]
+    refusal = problem(service, operation, request_)
+    assert refusal is not None
+    assert refusal[0] == code
+    assert message in refusal[1]
 
 
 @pytest.mark.parametrize(
@@ -67,6 +67,6 @@ def test_every_service_of_the_table_has_an_operation_that_gives_tags() -> None:
 
 def test_keys_of_a_map_are_held_against_the_model() -> None:
     request = {"ResourceArn": "arn:aws:glue:eu-west-1:000000000000:job/a", "TagsToAdd": {"k" * 129: "v"}}
-    (told,) = constraints.problems("glue", "TagResource", request)
-    assert "at 'tagsToAdd' failed to satisfy constraint: Map keys must satisfy constraint: [" in told
-    assert "less than or equal to 128" in told
+    (error,) = constraints.problems("glue", "TagResource", request)
+    assert "at 'tagsToAdd' failed to satisfy constraint: Map keys must satisfy constraint: [" in error
+    assert "less than or equal to 128" in error

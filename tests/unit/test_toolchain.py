@@ -34,9 +34,9 @@ def test_java_11_is_passed_over_for_a_java_17(tmp_path, monkeypatch):
     monkeypatch.setattr(
         toolchain, "_java_homes", lambda s: iter([Path(os.environ["JAVA_HOME"]), s.home / "java"])
     )
-    found = toolchain.find_java(settings)
-    assert found.path == tmp_path / "home" / "java"
-    assert found.version == "17.0.9"
+    java = toolchain.find_java(settings)
+    assert java.path == tmp_path / "home" / "java"
+    assert java.version == "17.0.9"
 
 
 def test_terraform_below_the_minimum_is_not_used(tmp_path, monkeypatch):
@@ -53,8 +53,8 @@ def test_a_script_of_a_version_manager_is_not_what_a_container_is_given(tmp_path
     monkeypatch.setattr(toolchain, "download_terraform", lambda target, _: own.rename(target))
     settings = Settings(home=tmp_path / "home")
     (settings.home / "terraform" / toolchain.TERRAFORM_VERSION).mkdir(parents=True)
-    found, _ = toolchain.find_deployer(settings)
-    assert found == settings.home / "terraform" / toolchain.TERRAFORM_VERSION / "terraform"
+    terraform, _ = toolchain.find_deployer(settings)
+    assert terraform == settings.home / "terraform" / toolchain.TERRAFORM_VERSION / "terraform"
 
 
 def test_a_program_is_given_to_a_container_by_its_own_name(tmp_path, monkeypatch):
@@ -82,8 +82,8 @@ def test_the_terraform_that_is_offered_runs_what_was_found_and_is_never_found_it
 
 def which_in(directory, which, name, **options):
     """The program on the path if it is in the directory, whatever else this machine has."""
-    found = which(name, **options)
-    return found if found and Path(found).is_relative_to(directory) else None
+    path = which(name, **options)
+    return path if path and Path(path).is_relative_to(directory) else None
 
 
 @pytest.fixture
@@ -144,8 +144,8 @@ def test_a_mirror_named_in_the_environment_comes_first(tmp_path, monkeypatch):
     (tmp_path / toolchain.AWS_PROVIDER / "5.100.0" / "linux_amd64").mkdir(parents=True)
     (tmp_path / toolchain.AWS_PROVIDER / "5.9.0" / "linux_amd64").mkdir(parents=True)
     monkeypatch.setenv("MILLPOND_TF_MIRROR", str(tmp_path))
-    found = toolchain.find_provider(Settings(home=tmp_path))
-    assert (found.path, found.version) == (tmp_path, "5.100.0")
+    provider = toolchain.find_provider(Settings(home=tmp_path))
+    assert (provider.path, provider.version) == (tmp_path, "5.100.0")
 
 
 def test_a_python_that_does_not_run_is_passed_over(tmp_path, monkeypatch):
@@ -220,9 +220,13 @@ def test_parts_that_need_others_wait_for_them_and_what_fails_is_told_for_each(tm
     named = {name: find(name, toolchain.AFTER.get(name, ())) for name in toolchain.FINDERS}
     monkeypatch.setattr(toolchain, "FINDERS", named)
     monkeypatch.setattr(bootstrap, "ensure_uv", lambda home: home)
-    found = dict(toolchain.find_all(Settings(home=tmp_path / "home")))
-    assert sorted(found) == sorted(named)
-    failed = [(name, one.what) for name, one in found.items() if isinstance(one, MillpondError)]
+    components = dict(toolchain.find_all(Settings(home=tmp_path / "home")))
+    assert sorted(components) == sorted(named)
+    failed = [
+        (name, component.what)
+        for name, component in components.items()
+        if isinstance(component, MillpondError)
+    ]
     assert failed == [("lambda", "no network")]
 
 

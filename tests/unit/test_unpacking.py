@@ -61,7 +61,7 @@ def test_links_and_permissions_are_kept(tmp_path: Path) -> None:
 def test_what_leaves_the_folder_is_refused_and_nothing_is_written(
     members: list[tuple[str, str, int]], tmp_path: Path
 ) -> None:
-    for look in (check, lambda one: unzip(one, tmp_path / "code")):
+    for look in (check, lambda content: unzip(content, tmp_path / "code")):
         with pytest.raises(UnsafeArchiveError):
             look(archive(file("fine.py"), *members))
     assert [path for path in tmp_path.rglob("*") if not path.is_dir()] == []
