@@ -57,10 +57,10 @@ def _change(module: Any) -> None:
 
     @functools.wraps(make)
     def made(self: Any, service_name: str, *arguments: Any, **options: Any) -> Any:
-        stack, given = os.environ.get(VARIABLE), options.get("endpoint_url")
+        stack, endpoint_url = os.environ.get(VARIABLE), options.get("endpoint_url")
         if len(arguments) > _POSITION:
-            given = arguments[_POSITION]
-        if stack and (not reads_it if given is None else _OF_AWS.fullmatch(given)):
+            endpoint_url = arguments[_POSITION]
+        if stack and (not reads_it if endpoint_url is None else _OF_AWS.fullmatch(endpoint_url)):
             if len(arguments) > _POSITION:
                 arguments = (*arguments[:_POSITION], stack, *arguments[_POSITION + 1 :])
             else:

@@ -46,14 +46,14 @@ def documents(aws: Aws, role: str) -> list[Any]:
         If there is no such role.
     """
     client: IAMClient = aws.client("iam")
-    found: list[Any] = [
+    policies: list[Any] = [
         client.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
         for page in client.get_paginator("list_role_policies").paginate(RoleName=role)
         for policy in page["PolicyNames"]
     ]
     for page in client.get_paginator("list_attached_role_policies").paginate(RoleName=role):
-        for one in page["AttachedPolicies"]:
-            version = client.get_policy(PolicyArn=one["PolicyArn"])["Policy"]["DefaultVersionId"]
-            told = client.get_policy_version(PolicyArn=one["PolicyArn"], VersionId=version)
-            found.append(told["PolicyVersion"]["Document"])
-    return found
+        for attached in page["AttachedPolicies"]:
+            version = client.get_policy(PolicyArn=attached["PolicyArn"])["Policy"]["DefaultVersionId"]
+            policy_version = client.get_policy_version(PolicyArn=attached["PolicyArn"], VersionId=version)
+            policies.append(policy_version["PolicyVersion"]["Document"])
+    return policies

@@ -73,8 +73,10 @@ class TrailReader:
             if answer["trail"] != self._trail:
                 self._known.clear()
             self._after, self._trail = answer["next"], answer["trail"]
-            found = map(Passage.of, answer["passages"])
+            passages = map(Passage.of, answer["passages"])
         except (urllib.error.HTTPError, ValueError, KeyError, TypeError):
             return None
-        self._known |= {(one.actor, one.run, one.verb, one.resource): one for one in found}
+        self._known |= {
+            (passage.actor, passage.run, passage.verb, passage.resource): passage for passage in passages
+        }
         return list(self._known.values())

@@ -27,7 +27,7 @@ def passage(
 
 
 def lines(flow) -> set[tuple[str, str, str, bool]]:
-    return {(one.start.name, one.verb, one.end.name, one.is_seen) for one in flow.edges}
+    return {(edge.start.name, edge.verb, edge.end.name, edge.is_seen) for edge in flow.edges}
 
 
 @pytest.mark.parametrize(
@@ -140,8 +140,8 @@ def test_a_machine_says_what_its_tasks_start_and_what_is_worked_out_later_is_lef
             },
         }
     }
-    found = list(of_machine(machine, definition))
-    assert [(one.end.kind, one.end.name) for one in found] == [("function", "plan"), ("job", "load")]
+    edges = list(of_machine(machine, definition))
+    assert [(edge.end.kind, edge.end.name) for edge in edges] == [("function", "plan"), ("job", "load")]
     assert named("function", "plan:live") == Thing("function", "plan")
 
 
@@ -152,5 +152,5 @@ def test_a_trigger_waits_for_jobs_and_starts_others():
         "Predicate": {"Conditions": [{"JobName": "load"}]},
         "Actions": [{"CrawlerName": "look"}],
     }
-    found = {(one.start.name, one.end.name) for one in of_trigger(trigger)}
-    assert found == {("nightly", "then"), ("load", "then"), ("then", "look")}
+    edges = {(edge.start.name, edge.end.name) for edge in of_trigger(trigger)}
+    assert edges == {("nightly", "then"), ("load", "then"), ("then", "look")}

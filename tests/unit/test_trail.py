@@ -8,7 +8,10 @@ LAKE = "arn:aws:s3:::lake"
 
 
 def ways(answer: dict) -> list[tuple[str, str, str, int]]:
-    return [(one["run"], one["verb"], one["resource"], one["count"]) for one in answer["passages"]]
+    return [
+        (passage["run"], passage["verb"], passage["resource"], passage["count"])
+        for passage in answer["passages"]
+    ]
 
 
 def test_objects_of_all_partitions_are_one_folder_and_what_moves_nothing_leaves_no_trail():
@@ -39,4 +42,4 @@ def test_beyond_the_bound_what_was_not_gone_for_longest_goes():
     trail = Trail(most=2)
     for name in ("a", "b", "a", "c"):
         trail.add("job", "", [("sqs:SendMessage", name)])
-    assert [one["resource"] for one in trail.after(0)["passages"]] == ["a", "c"]
+    assert [passage["resource"] for passage in trail.after(0)["passages"]] == ["a", "c"]

@@ -33,7 +33,7 @@ def install_trail() -> None:
 
 def note_query(query_id: str, locations: Iterable[str]) -> None:
     """A query has read objects as files: ``s3://bucket/key`` each."""
-    read = (("s3:GetObject", f"arn:aws:s3:::{one.removeprefix('s3://')}") for one in locations)
+    read = (("s3:GetObject", f"arn:aws:s3:::{location.removeprefix('s3://')}") for location in locations)
     TRAIL.add(_ATHENA, query_id, read)
 
 
@@ -55,7 +55,7 @@ def follow(_chain: HandlerChain[Any], context: RequestContext, response: Respons
         return
     else:
         actor, run = _actor(caller, access_key(context.request) or "")
-    TRAIL.add(actor, run, ((one.action, one.resource) for one in needed.needs))
+    TRAIL.add(actor, run, ((need.action, need.resource) for need in needed.needs))
 
 
 def _actor(caller: Caller, key: str) -> tuple[str, str]:

@@ -194,12 +194,12 @@ class Trail:
         trail : str
             ``trail`` of the answer before: after a restart of the engine, all of the new one are given.
         """
-        found: list[dict[str, Any]] = []
+        passages: list[dict[str, Any]] = []
         with self._lock:
             if trail and trail != self._id:
                 number = 0
             for passage in reversed(self._kept.values()):
                 if passage.number <= number:
                     break
-                found.append(asdict(passage))
-            return {"trail": self._id, "next": self._number, "passages": found[::-1]}
+                passages.append(asdict(passage))
+            return {"trail": self._id, "next": self._number, "passages": passages[::-1]}
