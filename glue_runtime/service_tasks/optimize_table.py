@@ -18,7 +18,7 @@ def compact(session: SparkSession, name: str, asked: Mapping[str, Any]) -> Dict[
     listed = ", ".join(f"'{key}', '{value}'" for key, value in options.items())
     row = session.sql(
         f"CALL glue_catalog.system.rewrite_data_files(table => '{name}', "
-        f"strategy => '{asked['strategy']}', options => map({listed}))"
+        f"{_strategy(session, name, asked['strategy'])}, options => map({listed}))"
     ).collect()[0]
     return {
         "NumberOfBytesCompacted": int(row["rewritten_bytes_count"]),
@@ -26,14 +26,28 @@ def compact(session: SparkSession, name: str, asked: Mapping[str, Any]) -> Dict[
     }
 
 
+def _strategy(session: SparkSession, name: str, strategy: str) -> str:
+    """What the procedure is told: z-order is a way to sort, by the columns of the table's sort order."""
+    if strategy != "z-order":
+        return f"strategy => '{strategy}'"
+    table = _iceberg(session, name)
+    columns = [table.schema().findColumnName(field.sourceId()) for field in table.sortOrder().fields()]
+    if not columns:
+        raise ValueError(f"Compaction by z-order needs a sort order, and {name} has none")
+    return f"strategy => 'sort', sort_order => 'zorder({', '.join(columns)})'"
+
+
+def _iceberg(session: SparkSession, name: str) -> Any:
+    """The table as Iceberg's Java API has it."""
+    spark3 = session._jvm.org.apache.iceberg.spark.Spark3Util  # type: ignore[union-attr]
+    return spark3.loadIcebergTable(session._jsparkSession, f"glue_catalog.{name}")
+
+
 def expire(session: SparkSession, name: str, asked: Mapping[str, Any]) -> Dict[str, int]:
     """Expire snapshots, and delete the files that only they have unless those are to stay."""
     before = _ago(asked["snapshotRetentionPeriodInDays"])
     if not asked["cleanExpiredFiles"]:
-        table = session._jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(  # type: ignore[union-attr]
-            session._jsparkSession, f"glue_catalog.{name}"
-        )
-        expiry = table.expireSnapshots().expireOlderThan(int(before.timestamp() * 1000))
+        expiry = _iceberg(session, name).expireSnapshots().expireOlderThan(int(before.timestamp() * 1000))
         expiry.retainLast(asked["numberOfSnapshotsToRetain"]).cleanExpiredFiles(False).commit()
         return {
             "NumberOfDataFilesDeleted": 0,

@@ -10,10 +10,13 @@ import signal
 import urllib.request
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from checkouts import IS_EMBEDDED, Checkout
 from job_runs import RUN_SECONDS, GlueJobs
 from ports import free_port
+from pyiceberg.catalog import load_catalog
+from pyiceberg.transforms import IdentityTransform
 from waiting import scaled, wait_until
 
 from millpond.client.query import run_query
@@ -551,3 +554,54 @@ def test_an_iceberg_table_is_kept_in_order_by_its_optimizer(glue: GlueJobs, kind
     rows = run_query(athena, f"SELECT count(*), sum(n) FROM {database}.small", workgroup=kind)
     assert files.rows == (("1" if kind == "compaction" else "3",),)
     assert rows.rows == (("3", "3"),)
+
+
+@pytest.mark.foreign
+@pytest.mark.skipif(not IS_EMBEDDED, reason="refused by name in containers")
+def test_compaction_by_z_order_lays_rows_along_the_curve_of_the_columns_of_the_sort_order(
+    glue: GlueJobs,
+) -> None:
+    glue_client = glue.aws.glue
+    glue_client.create_database(DatabaseInput={"Name": "curved", "LocationUri": f"s3://{BUCKET}/curved"})
+    endpoint = glue_client.meta.endpoint_url
+    keys = {"access-key-id": "test", "secret-access-key": "test", "region": glue_client.meta.region_name}
+    catalog = load_catalog(
+        "glue",
+        **{
+            "type": "glue",
+            "glue.endpoint": endpoint,
+            "s3.endpoint": endpoint,
+            **{f"client.{name}": value for name, value in keys.items()},
+        },
+    )
+    grid = [(x, y) for x in range(4) for y in range(4)]
+    rows = [
+        pa.table({"x": [x for x, _ in half], "y": [y for _, y in half]}) for half in (grid[::2], grid[1::2])
+    ]
+    table = catalog.create_table("curved.grid", rows[0].schema)
+    for some in rows:
+        table.append(some)
+    with table.update_sort_order() as order:
+        order.asc("x", IdentityTransform()).asc("y", IdentityTransform())
+    place = {"CatalogId": "000000000000", "DatabaseName": "curved", "TableName": "grid", "Type": "compaction"}
+    asked = {"strategy": "z-order", "minInputFiles": 2}
+    glue_client.create_table_optimizer(
+        **place,
+        TableOptimizerConfiguration={
+            "roleArn": f"arn:aws:iam::000000000000:role/{ROLE}",
+            "enabled": True,
+            "compactionConfiguration": {"icebergConfiguration": asked},
+        },
+    )
+
+    def ended() -> Any:
+        found = glue_client.list_table_optimizer_runs(**place)["TableOptimizerRuns"]
+        return found[0] if found and found[0]["eventType"] in ("completed", "failed") else None
+
+    run = wait_until("end of the optimizer's run", ended, RUN_SECONDS)
+    assert run["eventType"] == "completed", run
+    scan = catalog.load_table("curved.grid").scan()
+    assert len(list(scan.plan_files())) == 1
+    # Bits of the two in turns, those of the first column first.
+    curve = sorted(grid, key=lambda at: [at[0] >> 1, at[1] >> 1, at[0] & 1, at[1] & 1])
+    assert [(row["x"], row["y"]) for row in scan.to_arrow().to_pylist()] == curve

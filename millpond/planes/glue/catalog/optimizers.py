@@ -2,7 +2,7 @@
 
 Source: "Optimizing Iceberg tables" in the Developer Guide, "Table optimizer API" in the API Reference. Each
 runs as soon as it is enabled. Retention and deletion of orphan files run again at their rate; compaction
-looks every few minutes whether the table has changed and has enough files.
+looks every few minutes whether the table has changed and has enough files. The newest 100 runs can be listed.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ _LOG = logging.getLogger(__name__)
 _LOG_GROUP = "/aws-glue/table-optimizers"
 _WORKERS, _MINUTES = 2, 120
 _LOOK_MINUTES = 5
+# So many runs of an optimizer can be listed; AWS does not say for how long it lists them.
+_KEPT_RUNS = 100
 # The structure of each type's settings, and what holds where the request says nothing.
 _SETTINGS: Mapping[str, tuple[str, Shape]] = {
     "compaction": (
@@ -273,6 +275,7 @@ class Optimizers:
             "", request, workers=_WORKERS, timeout=_MINUTES, log_group=_LOG_GROUP, tables=(table,)
         )
         optimizer.runs.append(task)
+        del optimizer.runs[:-_KEPT_RUNS]
         work = {
             "database": optimizer.database,
             "table": optimizer.table,
@@ -300,9 +303,6 @@ def _checked(kind: str, configuration: Request) -> Shape:
     member, _ = _SETTINGS[kind]
     if odd := [one for one, _ in _SETTINGS.values() if one != member and configuration.get(one)]:
         raise ValidationException(f"{odd[0]} is not of an optimizer of type {kind}")
-    strategy = ((configuration.get(member) or {}).get("icebergConfiguration") or {}).get("strategy")
-    if strategy == "z-order":
-        raise InvalidInputException("Compaction by z-order is not available here: use binpack or sort")
     return {"enabled": True, **configuration}
 
 
