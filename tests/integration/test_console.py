@@ -9,7 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from console_fixtures import BUCKET, HOSTILE, fill, opened_console
@@ -145,6 +145,34 @@ def test_a_user_runs_statements_and_sees_values_and_the_place_of_an_error(runnin
         assert editor.value[mark["from"] : mark["to"]] == "nope"
 
     simulated(running_engine, act)
+
+
+def test_a_user_draws_a_chart_of_a_result_and_lets_an_execution_go_on(running_engine, pages):
+    states = running_engine.client("stepfunctions")
+    execution = parse_qs(urlsplit(pages["execution"]).query)["id"][0]
+
+    async def act(user: Any) -> None:
+        text = "SELECT who, amount FROM shop.orders ORDER BY id"
+        await user.open(f"/sql?{urlencode({'text': text})}")
+        await sees(user, "workgroup")
+        user.find(kind=ui.button, content="Run").click()
+        await sees(user, "answered by duckdb", "Chart")
+        with user:
+            next(iter(user.find(kind=ui.expansion, content="Chart").elements)).open()
+        await until(lambda: bool(charts(user)))
+        [chart] = charts(user)
+        assert chart.options["xAxis"]["data"] == ["ada", "bob", "<b>eve</b>"]
+        assert [one["data"] for one in chart.options["series"]] == [[9.5, None, 1.0]]
+        await user.open(pages["execution"])
+        await sees(user, "Redrive")
+        user.find(kind=ui.button, content="Redrive").click()
+        await until(lambda: states.describe_execution(executionArn=execution)["redriveCount"] == 1)
+
+    simulated(running_engine, act)
+
+
+def charts(user: Any) -> list[Any]:
+    return [one for one in user.client.elements.values() if isinstance(one, ui.echart)]
 
 
 def test_a_user_looks_at_a_table_its_rows_and_its_files_and_names_stay_text(running_engine, pages):

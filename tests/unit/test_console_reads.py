@@ -318,6 +318,16 @@ def version(number: int, columns: dict[str, str]) -> dict[str, Any]:
     return {"VersionId": str(number), "Table": {"StorageDescriptor": {"Columns": described}}}
 
 
+def test_a_chart_has_a_series_for_each_column_and_gaps_where_there_is_no_number():
+    types = ("varchar", "double", "decimal(9,2)")
+    assert sql.numeric(types) == [1, 2]
+    rows = [("<b>", "1.5", "2.50"), ("b", None, "NaN")]
+    options = sql.chart_options(("who", "a", "d"), rows, "line", 0, [1, 2])
+    assert options["xAxis"]["data"] == ["<b>", "b"]
+    assert [one["data"] for one in options["series"]] == [[1.5, None], [2.5, None]]
+    assert options["tooltip"]["renderMode"] == "richText"
+
+
 def test_versions_of_a_table_say_what_they_changed():
     versions = [
         version(2, {"a": "bigint"}),

@@ -71,7 +71,14 @@ class Machine:
         self._states.clear()
         with self._states:
             if not self._console.source.is_read_only:
-                ui.button("Run again…", icon="replay", on_click=lambda: self._again(found)).props("outline")
+                with ui.row():
+                    ui.button("Run again…", icon="replay", on_click=lambda: self._again(found)).props(
+                        "outline"
+                    )
+                    if found.can_redrive:
+                        redrive = ui.button("Redrive", icon="redo", on_click=self._redrive).props("outline")
+                        with redrive:
+                            ui.tooltip("Go on from what failed; what succeeded stays")
             _texts("Input of the execution", found.input)
             for visit in found.visits[-MOST_VISITS:]:
                 _visit(visit)
@@ -79,6 +86,14 @@ class Machine:
                 ui.label(f"and {len(found.visits) - MOST_VISITS:,} before").classes("quiet")
             if found.output:
                 _texts("Output of the execution", found.output)
+
+    async def _redrive(self) -> None:
+        try:
+            await frame.in_thread(lambda: actions.redrive(self._console.source.aws, self._run))
+        except (ClientError, BotoCoreError) as error:
+            ui.notify(str(error), type="negative")
+            return
+        ui.navigate.to(self._run.link)
 
     async def _again(self, found: machine.Execution) -> None:
         with ui.dialog(value=True) as dialog, ui.card().style("min-width: 620px"):

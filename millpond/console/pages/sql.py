@@ -377,3 +377,35 @@ class Result:
         with self._place:
             if page.columns:
                 frame.grid(page.columns, page.rows, label="Result", kinds=page.types)
+                if page.rows and sql.numeric(page.types):
+                    _chart(page)
+
+
+def _chart(page: sql.Rows) -> None:
+    """A chart of a page of a result, drawn when it is opened."""
+    numbers = sql.numeric(page.types)
+    names = dict(enumerate(page.columns))
+    other = [place for place in names if place not in numbers]
+    part = ui.expansion("Chart").classes("grow")
+    with part:
+        with ui.row().classes("items-center"):
+            kind = ui.select(["bar", "line", "scatter"], value="bar", label="as")
+            along = ui.select(names, value=(other or numbers)[0], label="along").style("min-width: 160px")
+            shown = ui.select(
+                {place: names[place] for place in numbers},
+                value=[place for place in numbers if place != along.value][:1] or numbers[:1],
+                label="values",
+                multiple=True,
+            ).style("min-width: 200px")
+        place = ui.column().classes("grow")
+
+    def draw() -> None:
+        place.clear()
+        if part.value and shown.value:
+            with place:
+                options = sql.chart_options(page.columns, page.rows, kind.value, along.value, shown.value)
+                chart = ui.echart(options).style("height: 320px").classes("grow")
+                chart.props('role=img aria-label="Chart; the table above says the same"')
+
+    for one in (part, kind, along, shown):
+        one.on_value_change(draw)

@@ -56,6 +56,17 @@ def again_execution(aws: Aws, machine_arn: str, text: str) -> Run:
     return read_run(aws, "execution", machine_arn.rpartition(":")[2], started["executionArn"])
 
 
+def redrive(aws: Aws, run: Run) -> None:
+    """Let an execution go on from the states that failed.
+
+    Raises
+    ------
+    ClientError
+        If Step Functions refuses.
+    """
+    aws.stepfunctions.redrive_execution(executionArn=run.id)
+
+
 def again(aws: Aws, run: Run) -> Run | None:
     """Start a build or a crawl again; the run, where the service names it at once."""
     if run.kind == "build":

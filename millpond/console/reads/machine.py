@@ -223,6 +223,8 @@ class Execution:
         JSON.
     machine_arn : str
         Of its machine.
+    can_redrive : bool
+        Whether it can go on from where it failed, with what succeeded kept.
     """
 
     graph: Graph
@@ -230,6 +232,7 @@ class Execution:
     input: str
     output: str
     machine_arn: str
+    can_redrive: bool = False
 
 
 def read_execution(aws: Aws, arn: str) -> Execution:
@@ -245,4 +248,5 @@ def read_execution(aws: Aws, arn: str) -> Execution:
         told.get("input", ""),
         told.get("output", ""),
         told["stateMachineArn"],
+        told.get("redriveStatus") == "REDRIVABLE",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Sequence
@@ -296,3 +297,54 @@ def saved(aws: Aws, workgroup: str) -> list[Saved]:
             )
         )
     return found
+
+
+_NUMBERS = ("tinyint", "smallint", "int", "bigint", "float", "double", "decimal", "real")
+
+
+def numeric(types: Sequence[str]) -> list[int]:
+    """The places of the columns that have numbers."""
+    return [place for place, kind in enumerate(types) if kind.partition("(")[0].startswith(_NUMBERS)]
+
+
+def _number(text: str | None) -> float | None:
+    """A number that can be drawn: NULL, NaN and what is infinite leave a gap."""
+    value = math.nan if text is None else float(text)
+    return value if math.isfinite(value) else None
+
+
+def chart_options(
+    columns: Sequence[str], rows: Sequence[Sequence[str | None]], kind: str, along: int, values: Sequence[int]
+) -> dict[str, Any]:
+    """What ECharts draws of the rows of a result.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        Their names.
+    rows : sequence of sequence
+        Values as text; NULL leaves a gap.
+    kind : {"bar", "line", "scatter"}
+        How.
+    along : int
+        The column along the axis.
+    values : sequence of int
+        Columns with numbers, a series each.
+    """
+    return {
+        "animation": False,
+        # As text: what stands in a table is never HTML.
+        "tooltip": {"trigger": "axis", "renderMode": "richText"},
+        "legend": {},
+        "grid": {"left": 60, "right": 20, "top": 40, "bottom": 40},
+        "xAxis": {"type": "category", "name": columns[along], "data": [row[along] for row in rows]},
+        "yAxis": {"type": "value", "scale": kind != "bar"},
+        "series": [
+            {
+                "type": kind,
+                "name": columns[place],
+                "data": [_number(row[place]) for row in rows],
+            }
+            for place in values
+        ],
+    }
