@@ -36,7 +36,7 @@ class Table:
 
     @property
     def parameters(self) -> Dict[str, str]:
-        """Those of the storage, and over them the table's own."""
+        """The parameters of the storage descriptor, overridden by the table's own."""
         storage = self.shape.get("StorageDescriptor") or {}
         return {**(storage.get("Parameters") or {}), **(self.shape.get("Parameters") or {})}
 

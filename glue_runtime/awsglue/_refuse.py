@@ -1,4 +1,4 @@
-"""How a part of the API that Millpond lacks says so."""
+"""The error of a call to a part of the API that Millpond does not have."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ class Bookmarks:
 
     @classmethod
     def of_run(cls, environment: Mapping[str, str], option: Optional[str]) -> Bookmarks:
-        """Those of the run that this process is; of none, bookmarks are disabled."""
+        """The bookmarks of the job run that this process executes; outside of a run they are disabled."""
         path = environment.get(VARIABLE, "")
         if not path or option not in (ENABLE, PAUSE):
             return cls()

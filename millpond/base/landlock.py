@@ -51,7 +51,7 @@ class LandlockError(OSError):
 
 @cache
 def version() -> int:
-    """Of the kernel's interface; 0 where there is none, or one that is too old to be used."""
+    """The version of Landlock in this kernel; 0 where there is none, or one that is too old to be used."""
     abi = _library().syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint(_VERSION_ASKED))
     return int(abi) if abi >= _FIRST_VERSION else 0
 
@@ -82,7 +82,7 @@ def restrict(readable: Iterable[Path], writable: Iterable[Path]) -> None:
             _allow(ruleset, path, _READ)
         for path in writable:
             _allow(ruleset, path, every)
-        # Without it only who administers the system may; with it sudo has no effect within.
+        # The kernel lets an ordinary user restrict itself only after this; sudo then has no effect within.
         _library().prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         _call(_RESTRICT_SELF, ctypes.c_int(ruleset), ctypes.c_uint(0))
     finally:

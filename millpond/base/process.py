@@ -133,7 +133,7 @@ def start(
 def _uninterrupted() -> Iterator[None]:
     """Let Ctrl-C wait: between the start of a process and its record it would leave that for good."""
     if threading.current_thread() is not threading.main_thread():
-        # Signals are the main thread's.
+        # Python delivers signals to the main thread alone, so there is nothing to hold back here.
         yield
         return
     came: list[int] = []
@@ -150,7 +150,7 @@ def record(pid: int, pid_file: Path) -> OwnedProcess:
     """Write the pid file of a process that was started elsewhere as leader of its own group."""
     pid_file.parent.mkdir(parents=True, exist_ok=True)
     created = psutil.Process(pid).create_time()
-    # At once: who looks for it meanwhile finds all of it or nothing.
+    # The file appears whole: a process that looks for it meanwhile reads all of it or finds none.
     written = pid_file.with_name(f".{pid_file.name}.{os.getpid()}")
     written.write_text(json.dumps({"pid": pid, "created": created}))
     written.rename(pid_file)
@@ -190,7 +190,7 @@ def end_marked(folder: Path) -> int:
     """
     ended = set()
     for _ in range(_ROUNDS):
-        # They may be starting others just now: it is over when none is found.
+        # The processes may be starting others just now, so this is repeated until none is left.
         pids = [pid for pid in _marked_with(folder) if pid not in ended]
         if not pids:
             break
@@ -207,7 +207,7 @@ def _marked_with(folder: Path) -> list[int]:
         try:
             environment = b"\0" + (directory / "environ").read_bytes() + b"\0"
         except OSError:
-            # It ended, or is somebody else's.
+            # The process has ended meanwhile, or belongs to another user.
             continue
         if wanted + b"\0" in environment or wanted + b"/" in environment:
             pids.append(int(directory.name))

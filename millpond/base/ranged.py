@@ -25,11 +25,11 @@ class RangedObject(io.RawIOBase):
         self._place = 0
 
     def readable(self) -> bool:
-        """Whether it can be read: it can."""
+        """Whether it can be read, which is always so."""
         return True
 
     def seekable(self) -> bool:
-        """Whether it has places: it has."""
+        """Whether a reader can move within it, which is always so."""
         return True
 
     def tell(self) -> int:

@@ -78,6 +78,6 @@ def write_program(path: Path, program: Path, environment: Mapping[str, str] | No
 
 
 def _keep(path: Path, text: str) -> None:
-    # Who runs the program at this moment reads it on.
+    # A shell reads its script while it runs: a file that is not rewritten cannot break one that is running.
     if not path.exists() or path.read_text() != text:
         path.write_text(text)

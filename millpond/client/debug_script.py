@@ -64,7 +64,7 @@ def wait() -> None:
 
 
 def names() -> dict[str, object]:
-    """Those of a main module."""
+    """The names that a main module has when it starts."""
     return {"__name__": "__main__", "__file__": PATH, "__builtins__": __builtins__}
 
 

@@ -24,7 +24,7 @@ from millpond.base.places import CHECKOUT, IS_CHECKOUT, RESOURCES, default_home
 from millpond.toolchain import carried
 
 REQUIREMENTS = RESOURCES / "requirements"
-# In an environment: that it is one of the harness, made whole.
+# A file in an environment which says that it is one of the harness and was made completely.
 COMPLETE = ".millpond-complete"
 SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 

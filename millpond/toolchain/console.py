@@ -20,7 +20,7 @@ def is_installed(settings: Settings) -> bool:
 
 
 def install(settings: Settings, say: Callable[[str], None]) -> Path:
-    """Have it; its interpreter.
+    """Make the environment unless it is there; its interpreter.
 
     What the console reads with (boto3, DuckDB, Millpond itself) is the harness's: its packages come behind
     the console's own on the path.

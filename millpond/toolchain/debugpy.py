@@ -13,7 +13,7 @@ LOCK = bootstrap.REQUIREMENTS / "debugpy.txt"
 
 
 def wheel(settings: Settings) -> Path:
-    """Have it: a wheel for any Python, as a job takes one from S3.
+    """The wheel, made unless it is there: for any Python, as a job takes one from S3.
 
     uv installs what a lock names and hands no wheel over; an installed one is its files.
 

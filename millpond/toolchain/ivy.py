@@ -53,7 +53,7 @@ class Ivy:
 
     @classmethod
     def of(cls, java: Path, spark_python: Path, mirror: str) -> Ivy:
-        """That of an environment with PySpark, by its interpreter."""
+        """The Ivy of an environment with PySpark, by its interpreter."""
         (jars,) = spark_python.parent.parent.glob("lib/python*/site-packages/pyspark/jars")
         return cls(java, jars, mirror)
 

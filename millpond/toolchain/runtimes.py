@@ -133,7 +133,7 @@ def _sdk(home: Path) -> Path:
             for file in files:
                 shutil.copy(file, made)
             bootstrap.run(
-                # There, and not with --prefix: npm would look for the machine's own configuration below it.
+                # In this directory, as npm would look for the machine's configuration below --prefix.
                 [*_npm(home), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
                 "AWS's SDK for JavaScript could not be installed with npm",
                 Path(made),

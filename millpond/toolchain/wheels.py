@@ -44,7 +44,7 @@ class Target:
 
     @property
     def options(self) -> list[str]:
-        """Those of ``pip download``; glibc is compatible backwards."""
+        """Options of ``pip download`` for this target; a wheel for an older glibc runs with a newer one."""
         digits = self.python.replace(".", "")
         abis = ("none",) if self.glibc is None else (f"cp{digits}", "abi3", "none")
         minors = range(self.glibc or 0, 4, -1)

@@ -16,7 +16,7 @@ Rows = Callable[[Dataset, Dataset, frozenset[str]], "Sequence[tuple[str, str]]"]
 
 @dataclass(frozen=True)
 class Difference:
-    """One.
+    """A difference between two runs.
 
     Parameters
     ----------

@@ -110,7 +110,7 @@ class RollingBackExecutor(ChangeSetModelExecutor):
         except TriggerRollback as error:
             return f"The following resource(s) failed to {self._verb}: [{error.logical_resource_id}]."
         except Exception as error:  # noqa: BLE001 - the stack has to end as it began, and says why
-            # Whatever it was, the stack has to end as it began; the reason is shown as the stack's.
+            # Whatever the error is, the stack goes back to what it was; the reason is shown as the stack's.
             return str(error)
         return None
 

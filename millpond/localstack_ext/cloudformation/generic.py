@@ -204,7 +204,8 @@ class GenericProvider(ResourceProvider[Properties]):
             return None
         answer, used = self._call(request, row.read, {**model, **_context(request)})
         resource = rows.value_at(answer, row.described_at) or {}
-        # What it was found by is what it is; what the service does not tell is taken on trust.
+        # The properties that the read was asked with are true of its answer; of those that the service
+        # does not tell, the template's values are taken.
         trusted = {name for name in used | row.derived | set(row.untold) if name in model} - set(row.shown)
         result = {name: model[name] for name in trusted}
         lower = {name.lower(): value for name, value in resource.items()}

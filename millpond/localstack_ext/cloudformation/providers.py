@@ -207,7 +207,7 @@ def refusal(resource_type: str, _status: Any) -> str:
 
 
 def install_providers() -> None:
-    """Let LocalStack's stacks use the above."""
+    """Let LocalStack's stacks use the resource providers of this module."""
     patches.replace(support, "_build_resource_failure_message", refusal)
     patches.wrap(ResourceProviderExecutor, "try_load_resource_provider", try_load_resource_provider)
     patches.replace(ResourceProviderExecutor, "execute_action", execute_action)

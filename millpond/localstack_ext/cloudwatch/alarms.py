@@ -50,7 +50,7 @@ class Settings:
 
     @classmethod
     def of(cls, alarm: Mapping[str, Any]) -> Settings:
-        """Those of a ``MetricAlarm``."""
+        """The settings of a ``MetricAlarm``."""
         periods = int(alarm["EvaluationPeriods"])
         return cls(
             comparison=alarm["ComparisonOperator"],

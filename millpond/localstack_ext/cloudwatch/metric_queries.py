@@ -77,7 +77,7 @@ class Queries:
         return metric_math.evaluate(expression, needed, period, self._instants(period))
 
     def _period(self, query: Query) -> int:
-        """That of the query, else the longest of the metrics that it may use."""
+        """The period of a query, else the longest of the metrics that it may use."""
         if own := query.get("Period") or query.get("MetricStat", {}).get("Period"):
             return int(own)
         periods = [query["MetricStat"]["Period"] for query in self._queries.values() if "MetricStat" in query]

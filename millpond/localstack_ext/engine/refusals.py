@@ -71,7 +71,7 @@ def refusal(context: RequestContext, reason: str = "") -> CommonServiceException
 
 
 def install_refusals() -> None:
-    """Let what LocalStack, or moto behind it, has not implemented be refused so."""
+    """Let :func:`refusal` answer for what LocalStack, or moto behind it, has not implemented."""
 
     def of_provider(
         _theirs: Any, self: Any, serializer: Any, context: RequestContext, exception: Exception

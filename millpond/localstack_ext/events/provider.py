@@ -418,7 +418,7 @@ def install_patterns() -> None:
 
 
 def install_targets() -> None:
-    """Let LocalStack's rules use the above."""
+    """Let LocalStack's rules deliver to targets as this module does."""
     patches.wrap(RuleService, "create_schedule_job", _restart_clock)
     senders = {**TargetSenderFactory.target_map, "states": StateMachineTarget, "glue": WorkflowTarget}
     patches.replace(TargetSenderFactory, "target_map", senders)

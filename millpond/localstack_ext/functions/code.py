@@ -35,7 +35,7 @@ def install_unpacking() -> None:
             if not self.get_unzipped_code_location().exists():
                 _unpack(self)
 
-    # The same function under both names: what was imported is called by its own.
+    # Both modules have the function under a name of their own, so it is replaced in each.
     patches.wrap(provider, "store_lambda_archive", store)
     patches.wrap(lambda_service, "store_lambda_archive", store)
     patches.replace(S3Code, "prepare_for_execution", prepare)
@@ -60,7 +60,7 @@ def refuse_unsafe(archive: bytes) -> None:
 def _unpack(code: S3Code) -> None:
     target = code.get_unzipped_code_location()
     target.parent.mkdir(parents=True, exist_ok=True)
-    # Unpacked elsewhere: whoever finds the directory finds all of it.
+    # It is unpacked beside its place and moved there, so that nobody sees a part of it.
     unpacked = Path(tempfile.mkdtemp(dir=target.parent))
     try:
         with tempfile.TemporaryFile() as file:

@@ -53,7 +53,7 @@ def _write(logs: Any, item: LogItem) -> None:
     try:
         logs.create_log_stream(**place)
     except missing:
-        # Another function's may have been faster with a group of both.
+        # Another function that logs to the same group may have made it meanwhile.
         with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
             logs.create_log_group(logGroupName=item.log_group)
         logs.create_log_stream(**place)

@@ -62,7 +62,7 @@ class FunctionsProvider(KeyedLambdaProvider):
         worker = self.esm_workers.get(request["UUID"])
         changed = super().update_event_source_mapping(context, request)
         if worker is not None:
-            # Else it would go on with a batch that fails for as long as its records are kept.
+            # Its poller would go on with a batch that fails for as long as the stream keeps its records.
             worker.poller.close()
         return changed
 

@@ -17,7 +17,7 @@ from millpond.localstack_ext.engine import patches
 
 
 def install_provisioning() -> None:
-    """Let LocalStack's functions be provisioned so."""
+    """Let LocalStack provision functions by this module."""
     patches.wrap(LambdaVersionManager, "update_provisioned_concurrency_config", _update)
     patches.wrap(AssignmentService, "scale_provisioned_concurrency", _scale)
 

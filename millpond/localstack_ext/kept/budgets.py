@@ -184,7 +184,7 @@ class AllBudgets:
         self._kept: dict[str, dict[str, Shape]] = {}
 
     def of(self, account_id: str, _region: str) -> Budgets:
-        """Those of an account."""
+        """The budgets of an account."""
         return Budgets(account_id, self._kept.setdefault(account_id, {}))
 
     def accept_state_visitor(self, visitor: StateVisitor) -> None:

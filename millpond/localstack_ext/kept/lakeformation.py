@@ -16,10 +16,10 @@ from millpond.localstack_ext.engine import patches
 
 
 def install_grants() -> None:
-    """Let grants be listed and revoked so."""
+    """Let moto list and revoke grants by the functions of this module."""
     patches.wrap(LakeFormationBackend, "list_permissions", _with_columns)
     patches.wrap(LakeFormationBackend, "revoke_permissions", _revoke)
-    # A grant that is added to changes, and is not found again by a hash of what it was.
+    # Adding permissions to a grant changes its hash, by which a set would not find it again.
     patches.replace(Permission, "__hash__", _same_for_all)
 
 

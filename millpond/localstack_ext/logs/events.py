@@ -117,7 +117,7 @@ _STORES: list[EventStore] = []
 
 
 def store() -> EventStore:
-    """The one of this engine."""
+    """The database of this engine."""
     return _STORES[-1]
 
 
@@ -240,7 +240,7 @@ class StoredLogStream(LogStream):
     def filter_log_events(
         self, start_time: int | None, end_time: int | None, filter_pattern: str | None
     ) -> list[dict[str, Any]]:
-        """Those of a time that match a pattern."""
+        """The events of a time that match a pattern."""
         start, end = start_time or _EVER[0], _EVER[1] if end_time is None else end_time
         matches = localstack_logs.get_pattern_matcher(filter_pattern) if filter_pattern else None
         return [

@@ -19,7 +19,7 @@ _STANDARD = "STANDARD"
 
 
 class GroupsProvider(LogsProvider):
-    """Keeps both."""
+    """Keeps the class and the tags that log groups and destinations are made with."""
 
     @handler("CreateLogGroup", expand=False)
     def create_log_group(self, context: RequestContext, request: Any) -> None:  # type: ignore[override]

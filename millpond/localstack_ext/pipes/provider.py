@@ -209,7 +209,7 @@ class AllPipes(ServiceLifecycleHook):
         self._workers: dict[str, Worker] = {}
 
     def of(self, account_id: str, region: str) -> Pipes:
-        """Those of an account and region."""
+        """The pipes of an account and region."""
         return Pipes(account_id, region, self._kept.setdefault((account_id, region), {}), self._workers)
 
     def accept_state_visitor(self, visitor: StateVisitor) -> None:

@@ -52,7 +52,7 @@ class AccessDeniedError(SecretsManagerClientError):
 
 
 def install_rotation() -> None:
-    """Let LocalStack's secrets rotate so."""
+    """Let moto's secrets rotate by this module."""
     patches.replace(SecretsManagerBackend, "rotate_secret", _rotate_secret)
     patches.wrap(FakeSecret, "to_dict", _with_rules)
 

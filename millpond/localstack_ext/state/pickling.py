@@ -57,7 +57,7 @@ def _made_parameters(state: dict[str, Any], items: dict[Any, Any]) -> Any:
 
 
 def _parameters(pickler: Any, parameters: Any) -> None:
-    # It is made with arguments, which no dictionary is when it comes back.
+    # A pickled dictionary is made without arguments, and this class needs some.
     pickler.save_reduce(
         _made_parameters, (dict(parameters.__dict__), dict(parameters.items())), obj=parameters
     )
@@ -72,6 +72,6 @@ def _made_session(state: dict[str, Any]) -> Any:
 
 
 def _session(pickler: Any, session: Any) -> None:
-    # Its client holds connections; another is made.
+    # The client holds connections, which cannot be saved; the loaded session makes another.
     state = {name: value for name, value in session.__dict__.items() if name != "_logs_client"}
     pickler.save_reduce(_made_session, (state,), obj=session)

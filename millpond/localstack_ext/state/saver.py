@@ -153,13 +153,13 @@ class Saver:
         code = 1
         try:
             gc.disable()
-            # Else it would hold the engine's port, should the engine be killed meanwhile.
+            # An inherited socket would keep the engine's port taken if the engine were killed meanwhile.
             os.closerange(3, said)
             os.closerange(said + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
             os.nice(5)
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             manifest = write_all(self._saved, collected, before)
-            # The next engine may be reading already what this one would take away.
+            # If the engine has ended, the next one may be reading the files that a commit removes.
             if os.getppid() == engine:
                 self._saved.commit(manifest)
             code = 0

@@ -53,10 +53,10 @@ class HttpTask(StateTaskServiceCallback):
         return set(_PARAMETERS) if self.resource.api_action == "invoke" else None
 
     def _normalise_parameters(self, *_args: Any, **_named: Any) -> None:
-        """The parameters are of no API of AWS."""
+        """Nothing: the parameters are of no API of AWS, whose names would be put right here."""
 
     def _normalise_response(self, *_args: Any, **_named: Any) -> None:
-        """As above."""
+        """Nothing: the response is of no API of AWS, whose names would be put right here."""
 
     def _eval_service_task(
         self,

@@ -76,7 +76,7 @@ def evaluate(expression: str, bindings: Mapping[str, Any]) -> Any:
     except RecursionError as error:
         raise QueryError("threw an error during evaluation. D1011: Stack overflow error") from error
     except Exception as error:
-        # The library lets errors of its own language out, for example of a division by zero.
+        # The library does not turn every error of Python into its own, for example a division by zero.
         raise QueryError(f"threw an error during evaluation. {error}") from error
     if value is None:
         raise QueryError("returned nothing (undefined).")
@@ -102,7 +102,7 @@ def _parsed(expression: str) -> Jsonata:
     except JException as error:
         raise QueryError(f"is not valid. {error.get_error()}: {error}") from error
     except Exception as error:
-        # As above.
+        # The library lets errors of Python out here, too.
         raise QueryError(f"is not valid. {error}") from error
 
 

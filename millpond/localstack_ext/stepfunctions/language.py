@@ -112,7 +112,7 @@ class _Intrinsic(EvalComponent):
 
 
 def install_language() -> None:
-    """Let LocalStack's state machines use the above."""
+    """Let LocalStack's state machines evaluate JSONata, paths and intrinsic functions by this module."""
     # Paths are read anew for each item of each state otherwise, which takes milliseconds.
     patches.replace(json_path, "parse", lru_cache(maxsize=4096)(parse_path))
     _install_jsonata()

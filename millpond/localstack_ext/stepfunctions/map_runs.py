@@ -108,7 +108,7 @@ class ChildExecution(Execution):
         return {**super().to_execution_list_item(), "mapRunArn": arn, "itemCount": many}
 
     def publish_execution_status_change_event(self) -> None:
-        """Not told: see the module."""
+        """Nothing: EventBridge is not told of children, as the module says."""
 
 
 class _ChildEnds(BaseExecutionWorkerCommunication):

@@ -113,7 +113,7 @@ def reduced(machine: Shape) -> dict[str, Any]:
 
 
 def reduced_state(state: Shape) -> dict[str, Any]:
-    """The same of one state."""
+    """A state's definition without what LocalStack's grammar is not to see."""
     kept = {
         name: value for name, value in state.items() if not (is_distributed(state) and name in _OWN_FIELDS)
     }

@@ -147,7 +147,7 @@ def _install_frames() -> None:
 def _install_programs() -> None:
     def start(theirs: Any, self: Any, env: Environment) -> None:
         if isinstance(env.program_state(), ProgramStopped):
-            # Stopped before it has begun: all that is left is to say so.
+            # The execution was stopped before its first state: only its end has to be written.
             self._eval_body(env)
             return
         theirs(self, env)

@@ -73,7 +73,7 @@ class BuildFolder:
         self.tmp.mkdir(mode=0o700)
         for directory in (self.home, self.programs, self.control, self.source("")):
             directory.mkdir()
-        # Repositories that belong to somebody else are read, never run.
+        # Git refuses another user's repository unless told so; these are read, and nothing of them is run.
         (self.home / ".gitconfig").write_text("[safe]\n\tdirectory = *\n")
         self.log.touch()
 
@@ -224,7 +224,7 @@ class CommandRunner:
         """
         for descendant in self._owned.tree():
             with contextlib.suppress(ProcessLookupError, psutil.Error):
-                # What has left the group is not asked with it.
+                # A process that has left the group does not get the signal that the group gets.
                 if os.getpgid(descendant.pid) != self._leader.pid:
                     descendant.terminate()
         self._owned.stop(grace)

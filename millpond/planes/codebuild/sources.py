@@ -174,7 +174,7 @@ class GitDownload:
             # Two builds may fetch at once, and one of them find the other's lock: it goes to the source.
             is_fresh = self._run([*prefix, *update], environment, self._output) == 0
             return mirror.as_uri() if is_fresh else source.location
-        # Under its name only when it is whole, whatever happens to the build.
+        # The mirror gets its name once it is whole, so a build that breaks off leaves no half of one.
         partial = self._output.with_name("mirror")
         self._git([*prefix, "clone", "-q", "--mirror", source.location, str(partial)], source, environment)
         self._mirrors.mkdir(parents=True, exist_ok=True)

@@ -29,9 +29,9 @@ SYSTEM = tuple(
         *("proc", "sys"),
     )
 )
-# What a package manager changes; nobody but root may in any case.
+# What a package manager changes; it can be writable, as only root may write there anyway.
 INSTALLED = tuple(Path("/", name) for name in ("usr", "etc", "opt", "var", "run"))
-# Not the disks.
+# The devices that a program may use; the disks are not among them.
 DEVICES = tuple(
     Path("/dev", name)
     for name in ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts", "shm", "fd", "mqueue")
@@ -144,7 +144,7 @@ def installation(program: Path) -> tuple[Path, ...]:
     for path in (Path.cwd() / program, program.resolve()):
         directory = path.parent
         directories.append(directory.parent if directory.name in ("bin", "Scripts") else directory)
-    # Never a home, or the root, for a program that lies there.
+    # A program that lies in a home or in the root does not make all of that directory visible.
     return tuple(path for path in dict.fromkeys(directories) if path not in (Path("/"), *_home()))
 
 

@@ -205,7 +205,7 @@ class Worker:
     def _bound_output(self) -> None:
         written = self._output.stat().st_size
         if written > MAX_OUTPUT_BYTES:
-            # It is open for appending: what is written next follows what is left.
+            # The process has it open for appending, so what it writes next follows what is left.
             os.truncate(self._output, MAX_OUTPUT_BYTES)
             self._dropped += written - MAX_OUTPUT_BYTES
 
