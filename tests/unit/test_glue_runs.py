@@ -228,6 +228,21 @@ def test_executors_are_processes_where_it_is_asked_for(
     assert spark.cluster(parameters, {"NumberOfWorkers": workers}, setting, size) == expected
 
 
+@pytest.mark.parametrize(
+    ("given", "directory"),
+    [
+        ("s3://logs/a/b/", "s3://logs/a/b/"),
+        ("s3a://logs/a", "s3a://logs/a"),
+        # Spark takes one slash away, and of an address without a path S3A says that it must be absolute.
+        ("s3://logs/", "s3://logs//"),
+        ("s3://logs", "s3://logs//"),
+    ],
+)
+def test_an_event_log_goes_to_the_root_of_a_bucket_too(given: str, directory: str) -> None:
+    said = spark.event_log_defaults(given).splitlines()
+    assert said == ["spark.eventLog.enabled true", f"spark.eventLog.dir {directory}"]
+
+
 def test_only_runs_without_jvm_settings_share_a_jvm() -> None:
     size = spark.LocalSize(2, 2048)
     assert spark.jvm_spec(size, parse({"--conf": "spark.sql.ansi.enabled=true"}), []).is_plain

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 from typing import Any
+from urllib.parse import urlsplit
 
 from millpond.planes.common.context import PlaneContext
 from millpond.planes.glue.arguments import Parameters
@@ -236,7 +237,17 @@ def defaults(context: PlaneContext, folder: RunFolder, size: LocalSize, *, has_s
 
 
 def event_log_defaults(address: str) -> str:
-    """Properties by which Spark writes its event log (``--enable-spark-ui``)."""
+    """Properties by which Spark writes its event log (``--enable-spark-ui``).
+
+    Examples
+    --------
+    >>> print(event_log_defaults("s3://logs/"), end="")
+    spark.eventLog.enabled true
+    spark.eventLog.dir s3://logs//
+    """
+    # Spark takes one slash from the end, and S3A wants the path of a bucket's root to be one.
+    if not urlsplit(address).path.strip("/"):
+        address = f"{address.rstrip('/')}//"
     return f"spark.eventLog.enabled true\nspark.eventLog.dir {address}\n"
 
 
