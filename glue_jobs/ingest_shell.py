@@ -1,4 +1,4 @@
-"""Glue Python shell job: ingest one table through COPY and Arrow."""
+"""Glue Python shell job: ingest one table, or some small ones in turn, through COPY and Arrow."""
 
 import logging
 import sys
@@ -11,11 +11,11 @@ prefer_own_wheels()
 
 from ingest.arguments import JobArguments  # noqa: E402 it imports what came with the wheels
 from ingest.aws import Aws  # noqa: E402
-from ingest.run import ingest  # noqa: E402
+from ingest.run import ingest_all  # noqa: E402
 from ingest.shell_engine import ShellEngine  # noqa: E402
 
 logging.basicConfig(stream=sys.stdout, format="%(levelname)s %(message)s")
 logging.getLogger("ingest").setLevel(logging.INFO)
-arguments = JobArguments.resolve(sys.argv, getResolvedOptions)
+tables = JobArguments.resolve_all(sys.argv, getResolvedOptions)
 aws = Aws.from_environment()
-ingest(arguments, ShellEngine(aws.glue, aws.s3), aws)
+ingest_all(tables, ShellEngine(aws.glue, aws.s3), aws)

@@ -10,7 +10,7 @@ import importlib.util
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from itertools import product
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.types import TypeDeserializer
 from ingest.settings_schema import completed
 
+from lake.ingest import read_plan
 from millpond.base.config import CHECKOUT, Settings
 from millpond.base.errors import MillpondError
 
@@ -171,6 +172,16 @@ class Execution:
                     statistics = json.loads(details["output"]).get("QueryExecution", {}).get("Statistics", {})
                     scanned.append(int(statistics.get("DataScannedInBytes", 0)))
         return cls(transitions, tuple(seconds), tuple(scanned), began, ended)
+
+    def with_children(self, children: Iterable[Execution]) -> Execution:
+        """The same with what the executions of its batches used; its times stay."""
+        every = [self, *children]
+        return replace(
+            self,
+            transitions=sum(one.transitions for one in every),
+            function_seconds=tuple(seconds for one in every for seconds in one.function_seconds),
+            scanned_bytes=tuple(size for one in every for size in one.scanned_bytes),
+        )
 
 
 def report(aws: Aws, settings: Settings, prices_file: Path = PRICES) -> CostReport:
@@ -395,7 +406,7 @@ def _other_engines(
             next_step="millpond status",
         )
     environment = aws.lambda_.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
-    return other_engines(content["tables"], of_tables, environment)
+    return other_engines(read_plan(aws, content)["tables"], of_tables, environment)
 
 
 def other_engines(
@@ -408,7 +419,7 @@ def other_engines(
     Parameters
     ----------
     planned : iterable of mapping
-        ``tables`` of the planning function's answer.
+        The tables of the planning function's plan.
     of_tables : mapping
         Item of ``job_settings`` by table.
     environment : mapping
@@ -430,7 +441,17 @@ def other_engines(
 def _last_execution(aws: Aws, settings: Settings, runs: Mapping[str, Mapping[str, Any]]) -> Execution:
     run_id = max(runs.values(), key=lambda run: run["started_at"])["run_id"]
     arn = f"arn:aws:states:{aws.region}:{aws.account_id}:execution:{settings.prefix}-ingest:{run_id}"
-    return Execution.of_history(pages(aws.stepfunctions, "get_execution_history", "events", executionArn=arn))
+    machines = aws.stepfunctions
+    children = [
+        child["executionArn"]
+        for run in pages(machines, "list_map_runs", "mapRuns", executionArn=arn)
+        for child in pages(machines, "list_executions", "executions", mapRunArn=run["mapRunArn"])
+    ]
+    whole, *parts = (
+        Execution.of_history(pages(machines, "get_execution_history", "events", executionArn=one))
+        for one in (arn, *children)
+    )
+    return whole.with_children(parts)
 
 
 def _logged_bytes(aws: Aws, settings: Settings, execution: Execution) -> int:

@@ -298,12 +298,27 @@ def target_options(aws: Aws) -> str:
 def log_command(aws: Aws, job_name: str, table_id: str, run_id: str) -> str:
     """The command that shows the log of the job run that ingested a table."""
     pages = aws.glue.get_paginator("get_job_runs").paginate(JobName=job_name)
+    batch = ""
     for page in pages:
         for run in page["JobRuns"]:
             arguments = run.get("Arguments", {})
-            if (arguments.get("--table_id"), arguments.get("--run_id")) == (table_id, run_id):
-                return f"millpond logs {job_name} --run-id {run['Id']}{target_options(aws)}"
-    return f"millpond logs {job_name}{target_options(aws)}"
+            if arguments.get("--run_id") != run_id:
+                continue
+            command = f"millpond logs {job_name} --run-id {run['Id']}{target_options(aws)}"
+            if arguments.get("--table_id") == table_id:
+                return command
+            if table_id in json.loads(arguments.get("--table_ids", "[]")):
+                batch = command
+    # A table that ran alone after its batch has failed says more there.
+    return batch or f"millpond logs {job_name}{target_options(aws)}"
+
+
+def read_plan(aws: Aws, place: Mapping[str, Any]) -> dict[str, Any]:
+    """The plan that the planning function wrote where its answer says, with ``tables`` of all batches."""
+    content = aws.s3.get_object(Bucket=place["bucket"], Key=place["key"])["Body"].read()
+    plan: dict[str, Any] = json.loads(content)
+    plan["tables"] = [item["table"] for batch in plan["batches"] for item in batch["items"]]
+    return plan
 
 
 def _run_id(aws: Aws, execution_arn: str) -> str:
@@ -318,7 +333,8 @@ def _planned(aws: Aws, execution_arn: str) -> list[TableEvent]:
     history = aws.stepfunctions.get_execution_history(executionArn=execution_arn)
     for event in history["events"]:
         if event.get("stateEnteredEventDetails", {}).get("name") == "AnyTables":
-            plan = json.loads(event["stateEnteredEventDetails"]["input"])["plan"]["answer"]
+            place = json.loads(event["stateEnteredEventDetails"]["input"])["plan"]["answer"]
+            plan = read_plan(aws, place)
             return [
                 TableEvent(table["table_id"], "PLANNED", table["engine"], table["job_name"])
                 for table in plan["tables"]

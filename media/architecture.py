@@ -82,7 +82,7 @@ def _groups() -> None:
     group("Who asks", (8, 844, 286, 952), "#f7f8fa", "#879196")
     group("Started by", (296, 8, 892, 112), "#fbf0f6", CONTROL)
     group("Step Functions", (296, 136, 892, 1012), "#fbf0f6", CONTROL)
-    group("IngestTables · a Map: each table by itself", (304, 264, 884, 884), "#ffffff", CONTROL)
+    group("IngestTables · EachTable of a batch", (304, 264, 884, 884), "#ffffff", CONTROL)
     group("Knows what to do", (8, 1036, 404, 1160), "#f7f8fa", "#879196")
     group("Protects", (414, 1036, 606, 1160), "#fdeeee", "#c0392b")
     group("Watches and tells", (616, 1036, 892, 1160), "#eef0fd", "#3f48cc")
@@ -131,6 +131,7 @@ def _around_the_map() -> None:
     summarise = task("Summarise", "notify", Lambda, MAIN, 920)
     report = task("Report", "consumers", SNS, ASIDE, 920, 140)
     all_ingested = choice("AllIngested", FAILED, 920, 122)
+    task("CompactQuarantine", "ExpireQuarantine", Athena, MAIN, 978, 176)
     ingested = end("Ingested", ASIDE, 978, "#1b660f")
     not_all = end("NotAllIngested", FAILED, 978, FAILURE)
     point(MAIN, 884) >> control() >> summarise >> control() >> report >> control() >> all_ingested
@@ -140,6 +141,9 @@ def _around_the_map() -> None:
 
 def _each_table() -> None:
     check = task("CheckSchema", "register", Lambda, MAIN, 312)
+    check_all = task("CheckSchemas", "small tables", Lambda, ASIDE, 302)
+    batch = task("IngestBatch", "all in one run", Glue, FAILED, 302, 146)
+    task("ReadBatchedRun", "then as ReadRun", DynamodbTable, ASIDE, 766, 164)
     allowed = choice("DoesPolicyAllow", MAIN, 366)
     ask = task("RequestApproval", "a person", Lambda, ASIDE, 366, 164)
     rejected = failed("Rejected", FAILED, 344)
@@ -164,6 +168,7 @@ def _each_table() -> None:
     release = task("ReleaseLease", "for others", DynamodbTable, FAILED, 652, 146)
     lost = end("NotIngested", FAILED, 712, FAILURE)
 
+    check_all >> control() >> batch
     check >> control() >> allowed >> control() >> which
     allowed >> control() >> ask >> control() >> register >> control() >> which
     ask >> failure(headport="w") >> rejected

@@ -4,7 +4,8 @@ locals {
     plan = [
       { sid = "ReadSettings", actions = ["dynamodb:Scan"], resources = [aws_dynamodb_table.this["job_settings"].arn] },
       { sid = "ReadRuns", actions = ["dynamodb:BatchGetItem"], resources = [aws_dynamodb_table.this["ingest_runs"].arn] },
-      { sid = "ReadStructures", actions = ["dynamodb:Query"], resources = [aws_dynamodb_table.this["table_structures"].arn] },
+      { sid = "ReadStructures", actions = ["dynamodb:Query", "dynamodb:Scan"], resources = [aws_dynamodb_table.this["table_structures"].arn] },
+      { sid = "WriteThePlan", actions = ["s3:PutObject"], resources = ["${local.bucket_arns["athena-results"]}/plans/*"] },
       { sid = "ReadParameters", actions = ["ssm:GetParameters"], resources = [for name in ["max_concurrency", "spark_threshold_bytes"] : aws_ssm_parameter.ingest[name].arn] },
       { sid = "SignInToTheDatabase", actions = ["secretsmanager:GetSecretValue"], resources = [aws_secretsmanager_secret.onprem_db.arn] },
     ]
@@ -16,6 +17,7 @@ locals {
     notify = [
       { sid = "ReadSettings", actions = ["dynamodb:Scan"], resources = [aws_dynamodb_table.this["job_settings"].arn] },
       { sid = "ReadAndMarkRuns", actions = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:UpdateItem"], resources = [aws_dynamodb_table.this["ingest_runs"].arn] },
+      { sid = "ReadResultsAndWriteTheSummary", actions = ["s3:GetObject", "s3:PutObject"], resources = ["${local.bucket_arns["athena-results"]}/plans/*"] },
       { sid = "AskOperators", actions = ["sns:Publish"], resources = [aws_sns_topic.this["operators"].arn] },
     ]
     reschedule = [

@@ -13,6 +13,7 @@ locals {
         INGEST_RUNS_TABLE      = aws_dynamodb_table.this["ingest_runs"].name
         SECRET_ID              = aws_secretsmanager_secret.onprem_db.name
         PARAMETER_PATH         = "/${local.path}/ingest"
+        PLANS_BUCKET           = aws_s3_bucket.this["athena-results"].id
         SHELL_JOB              = aws_glue_job.ingest["shell"].name
         SPARK_JOB              = aws_glue_job.ingest["spark"].name
         DPU_HOUR_USD           = tostring(var.dpu_hour_usd)
@@ -23,6 +24,8 @@ locals {
         # job of 0.0625 DPU, four in a worker of type G.1X. What AWS takes to start Spark is not measured.
         SHELL_BYTES_PER_SECOND = "18000000"
         SPARK_BYTES_PER_SECOND = "67000000"
+        # What a table takes in such a job besides its rows, of a quarter of a vCPU: sessions, leases, commits.
+        SHELL_TABLE_SECONDS    = "2"
         SPARK_START_SECONDS    = "60"
         TARGET_SECONDS         = tostring(var.table_target_seconds)
         MAX_WORKERS            = tostring(var.spark_max_workers)

@@ -9,7 +9,7 @@ resource "aws_ssm_parameter" "ingest" {
       pattern     = "^(cron|rate)\\(.+\\)$"
     }
     max_concurrency = {
-      description = "How many tables one run ingests at once."
+      description = "How many batches of tables one run ingests at once."
       value       = tostring(var.max_concurrency)
       pattern     = "^([1-9]|[1-3][0-9]|40)$"
     }

@@ -19,6 +19,7 @@ resource "aws_sfn_state_machine" "ingest" {
     notify_function_arn       = aws_lambda_function.this["notify"].arn
     ingest_runs_table         = aws_dynamodb_table.this["ingest_runs"].name
     workgroup                 = aws_athena_workgroup.this.name
+    quarantine_table          = "${local.operations_database}.quarantine"
     topic_arn                 = aws_sns_topic.this["ingest-events"].arn
     spark_worker_type         = local.glue_jobs.spark.worker_type
     plan_timeout_seconds      = local.lambdas.plan.timeout + 30
@@ -68,6 +69,19 @@ resource "aws_iam_role" "state_machine" {
 }
 
 data "aws_iam_policy_document" "state_machine" {
+  # Each batch of tables is an execution of its own.
+  statement {
+    sid       = "StartBatches"
+    actions   = ["states:StartExecution"]
+    resources = ["${local.arn.states}:stateMachine:${local.state_machine_name}"]
+  }
+
+  statement {
+    sid       = "FollowBatches"
+    actions   = ["states:DescribeExecution", "states:StopExecution"]
+    resources = [for path in [":*", "/*"] : "${local.arn.states}:execution:${local.state_machine_name}${path}"]
+  }
+
   statement {
     sid       = "CallFunctions"
     actions   = ["lambda:InvokeFunction"]

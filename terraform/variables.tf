@@ -83,14 +83,14 @@ variable "is_scheduled" {
 }
 
 variable "max_concurrency" {
-  description = "How many tables one run ingests at once, until somebody turns its parameter; each job accepts twice as many runs, so that two runs fit side by side."
+  description = "How many batches of tables one run ingests at once, until somebody turns its parameter; each job accepts twice as many runs, so that two runs fit side by side."
   type        = number
   default     = 3
   nullable    = false
 
   validation {
     condition     = var.max_concurrency >= 1 && var.max_concurrency <= 40 && floor(var.max_concurrency) == var.max_concurrency
-    error_message = "max_concurrency is a whole number from 1 to 40, the most that an inline Map state runs at once."
+    error_message = "max_concurrency is a whole number from 1 to 40, more than which no source was tried with."
   }
 }
 

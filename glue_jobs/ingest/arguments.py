@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from decimal import Decimal, InvalidOperation
-from typing import Callable, Mapping, Sequence
+from typing import Any, Callable, Mapping, Sequence
 
 from ingest.errors import IngestError
 
@@ -43,6 +44,8 @@ class JobArguments:
         Parallel reads that the plan chose for this run; empty for those of ``job_settings``.
     job_name, job_run_id : str
         Of Glue, which tells them to Spark jobs only; else empty.
+    sharing : int
+        How many tables the job run ingests, which share what is billed for it at least.
     """
 
     job_settings_table: str
@@ -61,6 +64,27 @@ class JobArguments:
     split_partitions: str = ""
     job_name: str = ""
     job_run_id: str = ""
+    sharing: int = 1
+
+    @classmethod
+    def resolve_all(
+        cls,
+        argv: Sequence[str],
+        get_resolved_options: Callable[[Sequence[str], Sequence[str]], Mapping[str, str]],
+    ) -> list[JobArguments]:
+        """Those of each table of a job run: of ``--table_ids``, a JSON array of texts, or ``--table_id``.
+
+        Raises
+        ------
+        IngestError
+            If ``--table_ids`` is no such array, or as :meth:`resolve` does.
+        """
+        if not any(word.split("=", 1)[0] == "--table_ids" for word in argv):
+            return [cls.resolve(argv, get_resolved_options)]
+        names = _names(get_resolved_options(argv, ["table_ids"])["table_ids"])
+        # Every table has the same arguments but for its name.
+        first = cls.resolve([*argv, "--table_id", names[0]], get_resolved_options)
+        return [replace(first, table_id=name, sharing=len(names)) for name in names]
 
     @classmethod
     def resolve(
@@ -81,8 +105,9 @@ class JobArguments:
         optional = ("source_file", "split_partitions", "JOB_NAME")
         names = required + [name for name in optional if f"--{name}" in given]
         options = get_resolved_options(argv, names)
+        needed: dict[str, Any] = {name: options[name] for name in required}
         arguments = cls(
-            **{name: options[name] for name in required},
+            **needed,
             source_file=options.get("source_file") or "",
             split_partitions=options.get("split_partitions") or "",
             job_name=options.get("JOB_NAME") or "",
@@ -99,6 +124,17 @@ class JobArguments:
                 f"The argument --split_partitions is {arguments.split_partitions!r}; it is a whole number."
             )
         return arguments
+
+
+def _names(text: str) -> list[str]:
+    """The tables of ``--table_ids``."""
+    try:
+        names = json.loads(text)
+    except ValueError:
+        names = None
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        raise IngestError(f"The argument --table_ids is {text!r}; it is a JSON array of texts.")
+    return names
 
 
 def _number(name: str, text: str) -> Decimal:

@@ -10,15 +10,20 @@ MINIMUM_SECONDS = 60
 _SECONDS_PER_HOUR = 3600
 
 
-def dpu_seconds(duration_seconds: Decimal, dpu: Decimal) -> Decimal:
-    """DPU-seconds that are billed for a run.
+def dpu_seconds(duration_seconds: Decimal, dpu: Decimal, sharing: int = 1) -> Decimal:
+    """DPU-seconds that are billed for a run, or for one of the tables that share it.
+
+    Each of these has an equal part of the minute, and what it takes beyond; so they are together never
+    less than what is billed.
 
     Examples
     --------
     >>> dpu_seconds(Decimal(90), Decimal("0.0625"))
     Decimal('5.625')
+    >>> dpu_seconds(Decimal(2), Decimal("0.0625"), sharing=20)
+    Decimal('0.188')
     """
-    return (max(duration_seconds, Decimal(MINIMUM_SECONDS)) * dpu).quantize(Decimal("0.001"))
+    return (max(duration_seconds, Decimal(MINIMUM_SECONDS) / sharing) * dpu).quantize(Decimal("0.001"))
 
 
 def estimated_cost(billed_dpu_seconds: Decimal, dpu_hour_usd: Decimal) -> Decimal:

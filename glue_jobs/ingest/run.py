@@ -16,7 +16,7 @@ import time
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Optional
+from typing import Optional, Sequence
 
 from ingest import cost, layout, maintenance, quarantine, runs, source_sql, watermark
 from ingest.arguments import JobArguments
@@ -98,9 +98,32 @@ def ingest(arguments: JobArguments, engine: Engine, aws: Aws) -> Landed | None:
     return landed
 
 
+def ingest_all(tables: Sequence[JobArguments], engine: Engine, aws: Aws) -> None:
+    """Ingest the tables of a job run, one after the other; one that fails does not stop the others.
+
+    Raises
+    ------
+    IngestError
+        At the end, if tables failed: it names them. Why is in their items. The error of a single table is
+        raised as it is.
+    """
+    if len(tables) == 1:
+        ingest(tables[0], engine, aws)
+        return
+    failed = []
+    for arguments in tables:
+        try:
+            ingest(arguments, engine, aws)
+        except Exception:  # noqa: BLE001 - it is in the table's item and in the log, and named at the end
+            _log.exception("%s failed", arguments.table_id)
+            failed.append(arguments.table_id)
+    if failed:
+        raise IngestError(f"{len(failed)} of {len(tables)} tables failed: {', '.join(failed)}.")
+
+
 def _effort(arguments: JobArguments, clock: float) -> Effort:
     duration = Decimal(f"{time.monotonic() - clock:.3f}")
-    billed = cost.dpu_seconds(duration, Decimal(arguments.dpu))
+    billed = cost.dpu_seconds(duration, Decimal(arguments.dpu), arguments.sharing)
     return Effort(duration, billed, cost.estimated_cost(billed, Decimal(arguments.dpu_hour_usd)))
 
 
@@ -152,8 +175,8 @@ class _Run:
             manifest = self._landed(table) or self._land(table, started_at, file)
             lease.check()
             curated = self.engine.curate(self._change(table, manifest))
-        self._append_quarantine(manifest)
-        return self._describe(manifest, curated)
+        quarantine_due = self._append_quarantine(manifest)
+        return self._describe(manifest, curated, quarantine_due)
 
     @property
     def _name(self) -> TableName:
@@ -355,10 +378,16 @@ class _Run:
         ]
         return hashlib.sha256(json.dumps(how).encode()).hexdigest()[:16]
 
-    def _append_quarantine(self, manifest: Manifest) -> None:
-        """Append the rows of a run once. Runs of other tables append too, so a lost race is run again."""
+    def _append_quarantine(self, manifest: Manifest) -> bool:
+        """Append the rows of a run once. Runs of other tables append too, so a lost race is run again.
+
+        Returns
+        -------
+        bool
+            Whether compaction and expiry of the quarantine are worth their cost by now.
+        """
         if not manifest.files.quarantine:
-            return
+            return False
         mark = f"{manifest.table_id}/{manifest.run_id}"
         location = layout.curated_location(
             self.arguments.curated_bucket, quarantine.DATABASE, quarantine.TABLE
@@ -372,12 +401,13 @@ class _Run:
                 if table.applied(mark) is None:
                     files = replace(manifest.files, data=manifest.files.quarantine, deletes=())
                     self.engine.curate(Change(table, "append", (), files, {RUN_ID: mark}))
-                return
+                    table = self._find(name) or table
+                return maintenance.is_due(table, runs.now())
             except CommitConflictError:
                 _log.info("%s: the quarantine changed meanwhile; attempt %d", manifest.table_id, attempt + 2)
         raise IngestError(f"{manifest.table_id}: the quarantine changed {_APPEND_ATTEMPTS} times meanwhile.")
 
-    def _describe(self, manifest: Manifest, curated: Curated) -> Landed:
+    def _describe(self, manifest: Manifest, curated: Curated, quarantine_due: bool) -> Landed:
         table = self._find(self._name)
         files = manifest.files
         return Landed(
@@ -398,6 +428,7 @@ class _Run:
             location=self._name.location,
             raw_location=manifest.location,
             maintenance_due=table is not None and maintenance.is_due(table, runs.now()),
+            quarantine_due=quarantine_due,
         )
 
 

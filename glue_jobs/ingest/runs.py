@@ -63,8 +63,8 @@ class Landed:
     structure_version : int
     location, raw_location : str
         The curated table, and where this run landed.
-    maintenance_due : bool
-        Whether compaction and expiry are worth their cost.
+    maintenance_due, quarantine_due : bool
+        Whether compaction and expiry are worth their cost, of the table and of the quarantine.
     """
 
     load_mode: str
@@ -84,6 +84,7 @@ class Landed:
     location: str
     raw_location: str
     maintenance_due: bool
+    quarantine_due: bool
 
 
 @dataclass(frozen=True)

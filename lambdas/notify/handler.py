@@ -7,6 +7,7 @@ state machine's wait. ``{"action": "measure"}`` puts how old the tables are. See
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,12 +16,14 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from messages import approval_text, subject, summarise, summary_subject
+from messages import approval_text, failed_cause, shortened, subject, summarise, summary_subject
 from metrics import NAMESPACE, Datum, cost_of_day, of_age, of_run
+from results import outcomes
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb.service_resource import DynamoDBServiceResource, Table
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_sns import SNSClient
 
 CURRENT = "CURRENT"
@@ -46,6 +49,7 @@ class Desk:
     ingest_runs: Table
     sns: SNSClient
     cloudwatch: CloudWatchClient
+    s3: S3Client
     operators_topic: str
     approval_hours: float
 
@@ -58,6 +62,7 @@ class Desk:
             dynamodb.Table(environment["INGEST_RUNS_TABLE"]),
             boto3.client("sns"),
             boto3.client("cloudwatch"),
+            boto3.client("s3"),
             environment["OPERATORS_TOPIC"],
             float(environment["APPROVAL_HOURS"]),
         )
@@ -76,13 +81,36 @@ def handler(event: Item, _context: object) -> Any:
 
 
 def report(desk: Desk, event: Item, now: datetime) -> dict[str, Any]:
-    """The message about a run; its metrics are put."""
-    tables = event["tables"]
-    items = _get_all(desk, [(table["table_id"], event["run_id"]) for table in tables])
-    summary = summarise(event["run_id"], tables, event["skipped"], items)
-    cost = _add_cost(desk, event["run_id"], summary["estimated_cost_usd"], now)
+    """The message about a run, and whether a table failed; its metrics are put.
+
+    The whole summary is an object beside the plan; the message leaves tables out that went well when it
+    would be larger than SNS takes.
+    """
+    run_id, plan = event["run_id"], event["plan"]
+    planned = _json(desk, plan["bucket"], plan["key"])
+    manifest = _json(desk, event["results"]["Bucket"], event["results"]["Key"])
+    files = [file for some in manifest["ResultFiles"].values() for file in some]
+    ended = [one for file in files for one in _json(desk, manifest["DestinationBucket"], file["Key"])]
+    tables_of_plan = [item["table"] for batch in planned["batches"] for item in batch["items"]]
+    items = _get_all(desk, [(table["table_id"], run_id) for table in tables_of_plan])
+    tables = outcomes(tables_of_plan, ended, items)
+    summary = summarise(run_id, tables, planned["skipped"], items)
+    cost = _add_cost(desk, run_id, summary["estimated_cost_usd"], now)
     _put(desk, [*of_run(tables, items), *cost_of_day(float(cost))])
-    return {"subject": summary_subject(summary), "message": summary}
+    key = f"{plan['prefix']}/summary.json"
+    desk.s3.put_object(
+        Bucket=plan["bucket"],
+        Key=key,
+        Body=json.dumps(summary).encode(),
+        ContentType="application/json",
+    )
+    return {
+        "subject": summary_subject(summary),
+        "message": shortened(summary, f"s3://{plan['bucket']}/{key}"),
+        "failed": bool(summary["failed"]),
+        "quarantine_due": any(item.get("quarantine_due") for item in items.values()),
+        "cause": failed_cause(summary),
+    }
 
 
 def ask(desk: Desk, event: Item, now: datetime) -> None:
@@ -137,6 +165,10 @@ def _add_cost(desk: Desk, run_id: str, usd: float, now: datetime) -> Decimal:
     except errors.ConditionalCheckFailedException:
         return Decimal(str(desk.ingest_runs.get_item(Key=key)["Item"]["estimated_cost_usd"]))
     return Decimal(str(answer["Attributes"]["estimated_cost_usd"]))
+
+
+def _json(desk: Desk, bucket: str, key: str) -> Any:
+    return json.loads(desk.s3.get_object(Bucket=bucket, Key=key)["Body"].read())
 
 
 def _put(desk: Desk, data: Sequence[Datum]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,9 @@ Item = Mapping[str, Any]
 
 LONGEST_SUBJECT = 100
 LONGEST_ERROR = 1000
+# SNS takes 256 KiB of a message, Step Functions as much of a state's output, which has more in it.
+MOST_BYTES = 200_000
+LONGEST_CAUSE = 8000
 COUNTS = (
     "rows_read",
     "rows_quarantined",
@@ -60,6 +64,42 @@ def summary_subject(summary: Item) -> str:
     return subject(f"Ingest {summary['run_id']}: {how}")
 
 
+def shortened(summary: Item, where: str) -> dict[str, Any]:
+    """The summary as a message: as it is, or without the tables that there is no room for.
+
+    Those that failed are kept the longest. ``left_out`` is the number of tables and skipped tables that it
+    does not name, ``summary`` the object that has them.
+    """
+    if _bytes(summary) <= MOST_BYTES:
+        return dict(summary)
+    told = sorted(summary["tables"], key=lambda table: table["outcome"] != "FAILED")
+    short = {**summary, "failed": [], "tables": [], "skipped": [], "left_out": len(told), "summary": where}
+    left = MOST_BYTES - _bytes(short)
+    for table in told:
+        left -= _bytes(table) + (_bytes(table["table_id"]) if table["outcome"] == "FAILED" else 0) + 4
+        if left < 0:
+            break
+        short["tables"].append(table)
+    short["failed"] = [table["table_id"] for table in short["tables"] if table["outcome"] == "FAILED"]
+    short["left_out"] = len(told) - len(short["tables"]) + len(summary["skipped"])
+    return short
+
+
+def failed_cause(summary: Item) -> str:
+    """Why the execution fails: the tables that were not ingested, as many as there is room for."""
+    named = summary["failed"]
+    text = f"Not ingested: {json.dumps(named)}"
+    while len(text) > LONGEST_CAUSE:
+        named = named[: len(named) // 2]
+        more = len(summary["failed"]) - len(named)
+        text = f"Not ingested: {json.dumps(named)} and {more} more"
+    return text
+
+
+def _bytes(value: Any) -> int:
+    return len(json.dumps(value).encode())
+
+
 def approval_text(request: Item, hours: float, region: str) -> str:
     """What an operator needs to answer: what changed, and the commands.
 
@@ -96,7 +136,7 @@ Without Millpond:
 
 
 def _table(table: Item, item: Item) -> dict[str, Any]:
-    [outcome] = table["outcome"]
+    outcome = table["outcome"]
     told: dict[str, Any] = {
         "table_id": table["table_id"],
         "outcome": outcome,

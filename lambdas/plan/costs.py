@@ -29,6 +29,8 @@ class Rates:
         Size of a Python shell job.
     shell_bytes_per_second, spark_bytes_per_second : float
         Of the table as it is in PostgreSQL: a Python shell job of that size, and one Spark worker.
+    shell_table_seconds : float
+        What a table takes in a Python shell job besides its rows.
     spark_start_seconds : float
         Until a Spark job reads its first row; a Python shell job starts at once beside it.
     target_seconds : float
@@ -42,6 +44,7 @@ class Rates:
     shell_dpu: float
     shell_bytes_per_second: float
     spark_bytes_per_second: float
+    shell_table_seconds: float
     spark_start_seconds: float
     target_seconds: float
     max_workers: int

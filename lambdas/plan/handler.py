@@ -1,10 +1,11 @@
-"""The planning Lambda: reads the settings, sizes each table, answers what a run has to do.
+"""The planning Lambda: reads the settings, sizes each table, and writes into S3 what a run has to do.
 
-Its input and answer are described in docs/contracts.md.
+Its input, its answer and the plan are described in docs/contracts.md.
 """
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import boto3
+from batches import batches
 from boto3.dynamodb.conditions import Key
 from costs import Rates
 from errors import BadSettingsError, UnknownRunError
@@ -33,15 +35,37 @@ from sizes import Size, read_sizes
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import DynamoDBServiceResource, Table
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_ssm import SSMClient
 
 CURRENT = "CURRENT"
 PARAMETERS = ("max_concurrency", "spark_threshold_bytes")
 KEPT = timedelta(days=400)
 MOST_KEYS_OF_A_BATCH = 100
+# More structures than this are read by one scan, fewer by a query each.
+MOST_QUERIES = 20
 
 Item = Mapping[str, Any]
 Sizes = Mapping[tuple[str, str], Size]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of the tables, by ``table_id``: each is read for all of them at once.
+
+    Parameters
+    ----------
+    runs : mapping
+        CURRENT and the item of the run that it names.
+    sizes : mapping
+        By schema and table of the source.
+    structures : mapping
+        The newest version of each.
+    """
+
+    runs: Mapping[str, tuple[Item, Item]]
+    sizes: Sizes
+    structures: Mapping[str, Item]
 
 
 @dataclass(frozen=True)
@@ -57,6 +81,8 @@ class Sources:
     jobs: Mapping[str, str]
     rates: Rates
     sizes: Callable[[Iterable[str]], Sizes]
+    s3: S3Client
+    plans_bucket: str
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Sources:
@@ -71,6 +97,8 @@ class Sources:
             jobs={"shell": environment["SHELL_JOB"], "spark": environment["SPARK_JOB"]},
             rates=Rates.from_environment(environment),
             sizes=lambda schemas: read_sizes(read_secret(environment["SECRET_ID"]), schemas),
+            s3=boto3.client("s3"),
+            plans_bucket=environment["PLANS_BUCKET"],
         )
 
 
@@ -79,7 +107,7 @@ def handler(event: Item, _context: object) -> dict[str, Any]:
 
 
 def plan(event: Item, sources: Sources) -> dict[str, Any]:
-    """Answer the state machine.
+    """Write the plan of a run; answer the state machine where it is.
 
     Parameters
     ----------
@@ -100,18 +128,36 @@ def plan(event: Item, sources: Sources) -> dict[str, Any]:
     if asked is None and not request.is_replay:
         skipped = _not_due(chosen, runs, started_at)
     wanted = [settings for settings in chosen if settings["table_id"] not in skipped]
-    sizes = sources.sizes(s["source_schema"] for s in wanted) if wanted and not request.file else {}
-    return {
+    known = Known(
+        runs,
+        sources.sizes(s["source_schema"] for s in wanted) if wanted and not request.file else {},
+        _structures(sources, [settings["table_id"] for settings in wanted]),
+    )
+    tables = order(
+        _plan_table(sources, request, settings, known, parameters["spark_threshold_bytes"])
+        for settings in wanted
+    )
+    head = {
         "run_id": request.run_id,
         "ingest_date": request.ingest_date,
         "expires_at": str(int((started_at + KEPT).timestamp())),
         "max_concurrency": parameters["max_concurrency"],
-        "tables": order(
-            _plan_table(sources, request, settings, runs, sizes, parameters["spark_threshold_bytes"])
-            for settings in wanted
-        ),
+    }
+    content = {
+        **head,
+        "batches": batches(tables, sources.rates),
         "skipped": [{"table_id": name, "reason": reason} for name, reason in sorted(skipped.items())],
     }
+    # By the execution's name: a replay has the run_id of an older one.
+    prefix = f"plans/{event['run_id']}"
+    place = {"bucket": sources.plans_bucket, "key": f"{prefix}/plan.json", "prefix": prefix}
+    sources.s3.put_object(
+        Bucket=place["bucket"],
+        Key=place["key"],
+        Body=json.dumps(content, default=float).encode(),
+        ContentType="application/json",
+    )
+    return {**head, **place, "tables": len(tables), "skipped": len(skipped)}
 
 
 def read_parameters(sources: Sources) -> dict[str, int]:
@@ -129,19 +175,18 @@ def _plan_table(
     sources: Sources,
     request: Request,
     settings: Item,
-    runs: Mapping[str, tuple[Item, Item]],
-    sizes: Sizes,
+    known: Known,
     spark_threshold_bytes: int,
 ) -> dict[str, Any]:
-    history = _history(*runs.get(settings["table_id"], ({}, {})))
+    history = _history(*known.runs.get(settings["table_id"], ({}, {})))
     if request.file:
         # Dropped files are small, and only the Python shell job reads them.
         load, settings = Load(None, None), {**settings, "engine": "shell"}
     else:
-        size = sizes.get((settings["source_schema"], settings["source_table"]))
+        size = known.sizes.get((settings["source_schema"], settings["source_table"]))
         load = expected_load(settings, size, history)
     estimate, _ = choose_engine(settings, load, spark_threshold_bytes, sources.rates)
-    keys = catalog_names(_structure(sources, settings["table_id"]), settings["key_columns"])
+    keys = catalog_names(known.structures.get(settings["table_id"]), settings["key_columns"])
     planned = plan_table(settings, request, load, estimate, sources.jobs, keys)
     return {**planned, "previous_rows": history.rows_total}
 
@@ -204,12 +249,22 @@ def _get_all(sources: Sources, keys: Sequence[tuple[str, str]]) -> list[Item]:
     return items
 
 
-def _structure(sources: Sources, table_id: str) -> Item | None:
-    """The newest version of a table's structure."""
-    found = sources.table_structures.query(
-        KeyConditionExpression=Key("table_id").eq(table_id), ScanIndexForward=False, Limit=1
-    )["Items"]
-    return found[0] if found else None
+def _structures(sources: Sources, table_ids: Sequence[str]) -> dict[str, Item]:
+    """The newest version of each table's structure; a table that has none is left out."""
+    newest: dict[str, Item] = {}
+    if len(table_ids) > MOST_QUERIES:
+        for item in _scan(sources.table_structures):
+            known = newest.get(str(item["table_id"]))
+            if known is None or known["version"] < item["version"]:
+                newest[str(item["table_id"])] = item
+        return newest
+    for table_id in table_ids:
+        found = sources.table_structures.query(
+            KeyConditionExpression=Key("table_id").eq(table_id), ScanIndexForward=False, Limit=1
+        )["Items"]
+        if found:
+            newest[table_id] = found[0]
+    return newest
 
 
 def _scan(table: Table) -> Iterator[Item]:

@@ -1,14 +1,17 @@
 """The registering Lambda: compares a source table with its registered structure, and registers a new version.
 
 ``{"action": "check", "table_id", "run_id"}`` compares, and registers what the table's schema policy takes
-without asking a person. ``{"action": "apply", "table_id", "run_id", "proposal"}`` registers what a person
-approved. The answers are described in docs/contracts.md.
+without asking a person. ``{"action": "check_all", "items", "run_id"}`` does so for all tables of a batch and
+answers which of them a job can ingest. ``{"action": "apply", "table_id", "run_id", "proposal"}`` registers
+what a person approved. The answers are described in docs/contracts.md.
 """
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -24,8 +27,13 @@ from onprem import read_secret, session
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
+    from onprem import MySQLSession
+    from pg8000.native import Connection
 
 Item = Mapping[str, Any]
+
+log = logging.getLogger()
+log.setLevel(logging.INFO)
 
 
 class BadRequestError(Exception):
@@ -52,6 +60,15 @@ class RegisteredMeanwhileError(Exception):
     """Somebody else registered a version at the same moment: worth another try."""
 
 
+# What keeps one table of a batch from being compared, and no other.
+NOT_COMPARED = (
+    NotRegisteredError,
+    SourceTableMissingError,
+    SettingsDoNotFitError,
+    RegisteredMeanwhileError,
+)
+
+
 @dataclass(frozen=True)
 class Registry:
     """Where structures are registered, and how to look at the source."""
@@ -62,25 +79,30 @@ class Registry:
     dialect: Dialect
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> Registry:
+    @contextmanager
+    def from_environment(cls, environment: Mapping[str, str]) -> Iterator[Registry]:
+        """The registry, with one session of the database for all that it is asked."""
         dynamodb, secret = boto3.resource("dynamodb"), read_secret(environment["SECRET_ID"])
         dialect = dialect_of(secret["engine"], f"The secret {environment['SECRET_ID']}")
-        return cls(
-            dynamodb.Table(environment["JOB_SETTINGS_TABLE"]),
-            dynamodb.Table(environment["TABLE_STRUCTURES_TABLE"]),
-            lambda schema, table: read_columns(secret, dialect.columns_query(schema, table)),
-            dialect,
-        )
+        with session(secret, "millpond-register") as connection:
+            yield cls(
+                dynamodb.Table(environment["JOB_SETTINGS_TABLE"]),
+                dynamodb.Table(environment["TABLE_STRUCTURES_TABLE"]),
+                lambda schema, table: read_columns(connection, dialect.columns_query(schema, table)),
+                dialect,
+            )
 
 
 def handler(event: Item, _context: object) -> dict[str, Any]:
-    registry = Registry.from_environment(os.environ)
-    match event.get("action"):
-        case "check":
-            return check(registry, event["table_id"], event["run_id"])
-        case "apply":
-            return apply(registry, event["table_id"], event["run_id"], event["proposal"])
-    raise BadRequestError(f"action is {event.get('action')!r}; it is check or apply.")
+    with Registry.from_environment(os.environ) as registry:
+        match event.get("action"):
+            case "check":
+                return check(registry, event["table_id"], event["run_id"])
+            case "check_all":
+                return check_all(registry, event["items"], event["run_id"])
+            case "apply":
+                return apply(registry, event["table_id"], event["run_id"], event["proposal"])
+    raise BadRequestError(f"action is {event.get('action')!r}; it is check, check_all or apply.")
 
 
 def check(registry: Registry, table_id: str, run_id: str) -> dict[str, Any]:
@@ -91,6 +113,32 @@ def check(registry: Registry, table_id: str, run_id: str) -> dict[str, Any]:
     if not comparison.has_new_version:
         return _answer(structure["version"], comparison)
     return _answer(_register(registry, structure, comparison, run_id), comparison)
+
+
+def check_all(registry: Registry, items: Sequence[Item], run_id: str) -> dict[str, Any]:
+    """Check every table of a batch.
+
+    Returns
+    -------
+    dict
+        ``items`` as they came, with the ``schema`` of each as it is now, and ``ready``, the ``table_id`` of
+        those that a job can ingest. What needs a person, or cannot be compared, is not ready: it is checked
+        again by itself, and its reason told there.
+    """
+    checked, ready = [], []
+    for item in items:
+        table_id = item["table"]["table_id"]
+        schema = {"is_ready": False, "schema_changes": []}
+        try:
+            answer = check(registry, table_id, run_id)
+        except NOT_COMPARED as error:
+            log.info("%s is not ready: %s", table_id, error)
+        else:
+            if not answer["needs_approval"]:
+                schema = {"is_ready": True, "schema_changes": answer["schema_changes"]}
+                ready.append(table_id)
+        checked.append({**item, "schema": schema})
+    return {"items": checked, "ready": ready}
 
 
 def apply(registry: Registry, table_id: str, run_id: str, proposal: str) -> dict[str, Any]:
@@ -105,11 +153,9 @@ def apply(registry: Registry, table_id: str, run_id: str, proposal: str) -> dict
     return _answer(_register(registry, structure, comparison, run_id), comparison)
 
 
-def read_columns(secret: Mapping[str, Any], query: str) -> list[SourceColumn]:
+def read_columns(connection: Connection | MySQLSession, query: str) -> list[SourceColumn]:
     """The columns of a source table, in its order; none when there is no such table."""
-    with session(secret, "millpond-register") as connection:
-        rows = connection.run(query)
-    return [SourceColumn(name, kind, nullable == "t") for name, kind, nullable in rows]
+    return [SourceColumn(name, kind, nullable == "t") for name, kind, nullable in connection.run(query)]
 
 
 def _look(registry: Registry, table_id: str) -> tuple[JobSettings, Item, Comparison]:

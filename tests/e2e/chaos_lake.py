@@ -332,7 +332,8 @@ class Lake:
         stepfunctions, settings = self.checkout.aws.stepfunctions, self.checkout.settings
         arn = f"arn:aws:states:{settings.region}:{settings.account_id}:stateMachine:{settings.prefix}-ingest"
         machine = json.loads(stepfunctions.describe_state_machine(stateMachineArn=arn)["definition"])
-        machine["States"]["IngestTables"]["ItemSelector"]["attempts"] |= {"shortest": 1, "longest": 2}
+        of_batch = machine["States"]["IngestTables"]["ItemProcessor"]["States"]
+        of_batch["EachTable"]["ItemSelector"]["attempts"] |= {"shortest": 1, "longest": 2}
         stepfunctions.update_state_machine(stateMachineArn=arn, definition=json.dumps(machine))
 
     def _put_settings(self, table: str) -> None:

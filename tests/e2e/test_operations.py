@@ -293,6 +293,7 @@ UNSEEN = {
     ("*", "sqs:SendMessage"): "Lambda leaves an event whose function failed for good",
     ("notify", "kms:*"): "tables, the topic and the queue are encrypted, and their key is not asked for here",
     ("plan", "kms:*"): "the same, and the secret",
+    ("plan", "dynamodb:Scan"): "structures of many tables are read by a scan, those of these few by queries",
     ("register", "kms:*"): "the same",
     ("rotate", "kms:*"): "the same",
     ("reschedule", "kms:*"): "the same, and Lambda decrypts the environment of the function with its role",
@@ -303,6 +304,10 @@ UNSEEN = {
     ("glue-ingest-*", "s3:DeleteObject"): "Iceberg removes the files of a commit that failed",
     ("glue-ingest-spark", "s3:GetBucketLocation"): "S3A, where no region is configured",
     ("glue-ingest-spark", "s3:ListBucketMultipartUploads"): "S3A's committers look for what was left",
+    (
+        "ingest",
+        "states:*",
+    ): "a distributed Map starts and follows its executions with it; here within the engine",
     ("ingest", "logs:*"): "Step Functions has the log of a state machine delivered with its role",
     ("ingest", "glue:GetJobRuns"): "what the Step Functions Developer Guide has for startJobRun.sync",
     ("ingest", "athena:StopQueryExecution"): "a run that is stopped while Athena counts",

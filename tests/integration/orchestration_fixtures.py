@@ -41,45 +41,68 @@ RATES = {
     "SHELL_DPU": "0.0625",
     "SHELL_BYTES_PER_SECOND": "8000000",
     "SPARK_BYTES_PER_SECOND": "25000000",
+    "SHELL_TABLE_SECONDS": "2",
     "SPARK_START_SECONDS": "60",
     "TARGET_SECONDS": "900",
     "MAX_WORKERS": "4",
 }
 FUNCTIONS = ("plan", "register", "notify")
 
-# Does what the case of its table says: "times" first fails so often, "raise" always, "says" writes why into
-# the item and leaves Glue an exit code alone, "land" writes the item.
+# Does what the case of each of its tables says: "times" first fails so often, "raise" always, "says" writes
+# why into the item and leaves Glue an exit code alone, "land" writes the item. Of several tables, as of a
+# batch, it writes down why one failed, and fails at the end.
 JOB = """
-import decimal, sys
+import datetime, decimal, json, sys
 import boto3
 
 CASES = {cases!r}
 words = sys.argv[1:]
 options = {{name[2:]: value for name, value in zip(words, words[1:]) if name.startswith("--")}}
-case = CASES[options["table_id"].split(".")[1]]
 runs = boto3.resource("dynamodb").Table("{runs}")
-seen = runs.update_item(
-    Key={{"table_id": options["table_id"], "run_id": "starts of " + options["run_id"]}},
-    UpdateExpression="ADD starts :one", ExpressionAttributeValues={{":one": 1}}, ReturnValues="ALL_NEW",
-)["Attributes"]["starts"]
-if "lease" in case:
-    runs.update_item(
-        Key={{"table_id": options["table_id"], "run_id": "CURRENT"}},
-        UpdateExpression="SET running_run_id = :run, lease_until = :until",
-        ExpressionAttributeValues={{":run": case["lease"] or options["run_id"], ":until": 10_000_000_000}},
-    )
-if "raise" in case and seen <= case.get("times", seen):
-    raise RuntimeError(case["raise"])
-if "says" in case and seen <= case.get("times", seen):
-    why = {{"status": "FAILED", "error": case["says"]}}
-    runs.put_item(Item={{"table_id": options["table_id"], "run_id": options["run_id"], **why}})
-    sys.exit(1)
-if "land" in case:
-    item = {{name: options[name] for name in ("table_id", "run_id")}}
-    item.update(status="LANDED", **case["land"])
-    item.update(ingest_date=options["ingest_date"], estimated_cost_usd=decimal.Decimal("0.25"))
-    item.update(source_file=options.get("source_file"))
-    runs.put_item(Item=item)
+
+
+def head(table_id):
+    now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")
+    return {{"table_id": table_id, "run_id": options["run_id"], "started_at": now}}
+
+
+def ingest(table_id):
+    case = CASES[table_id.split(".")[1]]
+    seen = runs.update_item(
+        Key={{"table_id": table_id, "run_id": "starts of " + options["run_id"]}},
+        UpdateExpression="ADD starts :one", ExpressionAttributeValues={{":one": 1}}, ReturnValues="ALL_NEW",
+    )["Attributes"]["starts"]
+    if "lease" in case:
+        runs.update_item(
+            Key={{"table_id": table_id, "run_id": "CURRENT"}},
+            UpdateExpression="SET running_run_id = :run, lease_until = :until",
+            ExpressionAttributeValues={{":run": case["lease"] or options["run_id"], ":until": 10**10}},
+        )
+    if "raise" in case and seen <= case.get("times", seen):
+        raise RuntimeError(case["raise"])
+    if "says" in case and seen <= case.get("times", seen):
+        runs.put_item(Item={{**head(table_id), "status": "FAILED", "error": case["says"]}})
+        sys.exit(1)
+    if "land" in case:
+        item = {{**head(table_id), "status": "LANDED", **case["land"]}}
+        item.update(ingest_date=options["ingest_date"], estimated_cost_usd=decimal.Decimal("0.25"))
+        item.update(source_file=options.get("source_file"))
+        runs.put_item(Item=item)
+
+
+if "table_ids" not in options:
+    ingest(options["table_id"])
+    sys.exit()
+failed = False
+for table_id in json.loads(options["table_ids"]):
+    try:
+        ingest(table_id)
+    except RuntimeError as error:
+        failed = True
+        runs.put_item(Item={{**head(table_id), "status": "FAILED", "error": f"RuntimeError: {{error}}"}})
+    except SystemExit:
+        failed = True
+sys.exit(failed)
 """
 
 
@@ -262,13 +285,15 @@ def definition(topics: Mapping[str, str]) -> dict[str, Any]:
         "partition": "aws",
         "ingest_runs_table": f"{PREFIX}-ingest_runs",
         "workgroup": PREFIX,
+        "quarantine_table": "operations.quarantine",
         "topic_arn": topics["ingest-events"],
         "spark_worker_type": "G.1X",
         **{f"{name}_function_arn": f"{function}-{name}" for name in FUNCTIONS},
     }
     text = re.sub(r"\$\{(\w+_seconds)\}", "300", template)
     machine: dict[str, Any] = json.loads(re.sub(r"\$\{(\w+)\}", lambda found: values[found[1]], text))
-    machine["States"]["IngestTables"]["ItemSelector"]["attempts"] |= {"shortest": 1, "longest": 2}
+    of_batch = machine["States"]["IngestTables"]["ItemProcessor"]["States"]
+    of_batch["EachTable"]["ItemSelector"]["attempts"] |= {"shortest": 1, "longest": 2}
     return machine
 
 
@@ -350,6 +375,7 @@ def _functions(lab: Lab, dist: Path) -> None:
         "PARAMETER_PATH": "/millpond/dev/ingest",
         "SHELL_JOB": f"{PREFIX}-ingest-shell",
         "SPARK_JOB": f"{PREFIX}-ingest-spark",
+        "PLANS_BUCKET": BUCKET,
         "OPERATORS_TOPIC": lab.topics["operators"],
         "APPROVAL_HOURS": "1",
     }

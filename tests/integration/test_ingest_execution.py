@@ -14,17 +14,18 @@ from typing import Any
 import fault_rules
 import pytest
 from engine_fixtures import RunningEngine, wait_for
-from orchestration_fixtures import PREFIX, ROWS, Lab, Outcome, orchestration
+from orchestration_fixtures import BUCKET, CURATED, PREFIX, ROWS, Lab, Outcome, orchestration
 
 from lake.ingest import AWAITING_APPROVAL, TableEvent, answer, start_ingest, start_replay
 from millpond.base.errors import MillpondError
+from millpond.client.query import run_query
 
 LANDED = {"rows_total": ROWS, "watermark_from": None, "watermark_to": None, "snapshot_id": 7}
 MOVES = {**LANDED, "watermark_from": "1", "watermark_to": "2"}
 
 # What the job of each table does; every case differs from "good" in one thing.
 CASES: dict[str, dict[str, Any]] = {
-    "good": {"land": {**LANDED, "rows_quarantined": 2}},
+    "good": {"land": {**LANDED, "rows_quarantined": 2, "quarantine_due": True}},
     "grows": {"land": MOVES},
     "maintained": {"land": {**LANDED, "maintenance_due": True}},
     "crossed": {
@@ -76,6 +77,13 @@ def prepare(lab: Lab) -> None:
         UpdateExpression="SET schedule = :weekly",
         ExpressionAttributeValues={":weekly": "rate(7 days)"},
     )
+    for statement in (
+        f"CREATE TABLE operations.quarantine (id bigint) LOCATION 's3://{CURATED}/operations/quarantine'"
+        " TBLPROPERTIES ('table_type' = 'ICEBERG', 'optimize_rewrite_data_file_threshold' = '2')",
+        "INSERT INTO operations.quarantine VALUES (1)",
+        "INSERT INTO operations.quarantine VALUES (2)",
+    ):
+        run_query(lab.aws.athena, statement, workgroup=PREFIX)
     last = {"table_id": "lab.weekly", "run_id": "before", "started_at": datetime.now(UTC).isoformat()}
     runs.put_item(Item=last)
     runs.put_item(Item={"table_id": "lab.weekly", "run_id": "CURRENT", "committed_run_id": "before"})
@@ -277,6 +285,44 @@ def test_consumers_get_a_summary_of_every_table(
     assert told["maintained"]["maintenance"] != "done"  # OPTIMIZE is for Iceberg's tables.
     assert told["fails"]["error"] == "RuntimeError: the source has no such row"
     assert summary["skipped"] == [{"table_id": "lab.weekly", "reason": "not due: rate(7 days)"}]
+
+
+def test_small_tables_share_a_job_run_and_what_failed_there_is_run_again_alone(
+    outcome: Outcome, lab: Lab
+) -> None:
+    runs = lab.client("glue").get_job_runs(JobName=f"{PREFIX}-ingest-shell")["JobRuns"]
+    arguments = [one["Arguments"] for one in runs if one["Arguments"]["--run_id"] == outcome.run_id]
+    [batch] = [json.loads(one["--table_ids"]) for one in arguments if "--table_ids" in one]
+    # What asks a person, and what is not in the source, is not ready; "weekly" is not due.
+    assert set(batch) == {f"lab.{name}" for name in CASES.keys() - {"weekly", "approved", "rejected", "gone"}}
+    # The batch said nothing of "silent"; the others lost a race.
+    alone = {one["--table_id"].removeprefix("lab.") for one in arguments if "--table_id" in one}
+    assert alone == {"crossed", "vague", "contended", "silent", "approved"}
+
+
+def test_the_plan_and_the_summary_are_objects_and_each_batch_is_an_execution(
+    outcome: Outcome, lab: Lab
+) -> None:
+    prefix = f"plans/{outcome.run_id}"
+    summary, plan = (
+        json.loads(lab.client("s3").get_object(Bucket=BUCKET, Key=f"{prefix}/{name}.json")["Body"].read())
+        for name in ("summary", "plan")
+    )
+    assert len(summary["tables"]) == len(CASES) - 1
+    machines = lab.client("stepfunctions")
+    [map_run] = machines.list_map_runs(executionArn=outcome.arn)["mapRuns"]
+    children = machines.list_executions(mapRunArn=map_run["mapRunArn"])["executions"]
+    assert len(children) == len(plan["batches"]) == 1
+    assert [one["status"] for one in children] == ["SUCCEEDED"]
+    pages = machines.get_paginator("get_execution_history").paginate(executionArn=children[0]["executionArn"])
+    assert sum(len(page["events"]) for page in pages) < 25_000 / 40 * len(CASES)
+
+
+def test_the_quarantine_is_compacted_when_a_run_finds_it_due(outcome: Outcome, lab: Lab) -> None:
+    assert outcome.item("good")["quarantine_due"]
+    history = 'SELECT operation FROM operations."quarantine$snapshots" ORDER BY committed_at'
+    rows = run_query(lab.aws.athena, history, workgroup=PREFIX).rows
+    assert [row[0] for row in rows] == ["append", "append", "replace"]
 
 
 def test_the_metrics_say_what_went_to_quarantine_and_what_the_day_cost(outcome: Outcome, lab: Lab) -> None:

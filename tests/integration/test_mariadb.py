@@ -353,9 +353,11 @@ def test_the_functions_ask_the_server_and_give_the_user_a_new_password(server: M
     with lambda_modules("plan", "sizes") as plan:
         sizes = plan.sizes.read_sizes(secret, ["functions"])
     assert list(sizes) == [("functions", "t")]
-    with lambda_modules("register", "handler") as register:
+    with lambda_modules("register", "handler", "onprem") as register:
         query = dialect_of("mariadb", "").columns_query("functions", "t")
-        found = [(one.name, one.type, one.nullable) for one in register.handler.read_columns(secret, query)]
+        with register.onprem.session(secret, "millpond-register") as connection:
+            columns = register.handler.read_columns(connection, query)
+        found = [(one.name, one.type, one.nullable) for one in columns]
     assert found == [("id", "int(11)", False), ("at", "datetime(6)", False)]
     with lambda_modules("rotate", "handler", "onprem") as rotate:
         rotate.handler.change_password(secret, "new'\\")

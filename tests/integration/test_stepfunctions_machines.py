@@ -234,6 +234,19 @@ CASES = {
         [[[{"n": 1}, {"n": 2}], [{"n": 3}]]],
         given=[[1, 2], [3]],
     ),
+    "timestamps with a fraction and an offset": Case(
+        machine(
+            A={
+                "Type": "Choice",
+                "Choices": [
+                    {"Variable": "$.a", "TimestampGreaterThanEqualsPath": "$.b", "Next": "Caught"},
+                ],
+            },
+            Caught=passing(Result="later"),
+        ),
+        "later",
+        given={"a": "2026-01-01T14:00:00.500+02:00", "b": "2026-01-01T12:00:00.499Z"},
+    ),
     # JSONata and variables
     "output": Case(jsonata(A=passing(Output={"n": "{% $states.input.a + 1 %}"})), {"n": 2}, given={"a": 1}),
     "quotes": Case(

@@ -45,6 +45,7 @@ LANDED = Landed(
     location="s3://curated/erp/orders",
     raw_location="s3://raw/erp/orders/",
     maintenance_due=False,
+    quarantine_due=False,
 )
 
 

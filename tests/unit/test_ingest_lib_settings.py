@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from decimal import Decimal
 from typing import Any
@@ -272,6 +273,28 @@ def test_optional_arguments_are_asked_for_only_when_they_are_given() -> None:
     assert resolve().source_file == ""
     assert resolve(source_file="s3://raw/drop/x.csv").source_file == "s3://raw/drop/x.csv"
     assert resolve(split_partitions="8").split_partitions == "8"
+
+
+def test_a_batch_names_its_tables_and_they_share_the_minute() -> None:
+    given = {name: value for name, value in ARGUMENTS.items() if name != "table_id"}
+    given["table_ids"] = '["erp.Group", "erp.b"]'
+
+    def resolved(argv: Any, names: Any) -> dict[str, str]:
+        known = {**given, **dict(itertools.pairwise(argv))}
+        return {name: known.get(f"--{name}", known.get(name, "")) for name in names}
+
+    words = [word for name, value in given.items() for word in (f"--{name}", value)]
+    found = JobArguments.resolve_all(words, resolved)
+    assert [(one.table_id, one.sharing, one.run_id) for one in found] == [
+        ("erp.Group", 2, ARGUMENTS["run_id"]),
+        ("erp.b", 2, ARGUMENTS["run_id"]),
+    ]
+    for wrong in ("erp.a", "[]", "[1]", "{}"):
+        given["table_ids"] = wrong
+        with pytest.raises(IngestError, match="--table_ids is "):
+            JobArguments.resolve_all(["--table_ids", wrong], resolved)
+    alone = [word for name, value in ARGUMENTS.items() for word in (f"--{name}", value)]
+    assert [one.sharing for one in JobArguments.resolve_all(alone, resolved)] == [1]
 
 
 def test_masking_key_is_refused_without_showing_it() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -18,7 +19,7 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 @pytest.fixture(scope="module")
 def notify() -> Iterator[SimpleNamespace]:
-    with lambda_modules("notify", "handler", "messages", "metrics") as modules:
+    with lambda_modules("notify", "handler", "messages", "metrics", "results") as modules:
         yield modules
 
 
@@ -26,7 +27,7 @@ def committed(table_id: str, **more: Any) -> dict[str, Any]:
     return {
         "table_id": table_id,
         "engine": "shell",
-        "outcome": ["COMMITTED"],
+        "outcome": "COMMITTED",
         "previous_rows": None,
         **more,
     }
@@ -45,7 +46,7 @@ def test_the_summary_has_the_counts_of_each_table_and_why_one_failed(notify: Sim
         {
             "table_id": "erp.b",
             "engine": "spark",
-            "outcome": ["FAILED"],
+            "outcome": "FAILED",
             "failure": {"Error": "States.Timeout", "Cause": "x" * 5000},
         },
     ]
@@ -149,3 +150,42 @@ def test_the_cost_of_a_day_counts_each_run_once(
 
     assert totals == [Decimal("0.5"), Decimal("0.75"), Decimal("0.75")]
     assert tomorrow == Decimal(1)
+
+
+def test_a_batch_that_did_not_come_to_its_end_has_failed_but_for_what_is_committed(
+    notify: SimpleNamespace,
+) -> None:
+    planned = [
+        {"table_id": f"erp.{name}", "engine": "shell", "previous_rows": None} for name in ("a", "b", "c", "d")
+    ]
+    lost = {"checked": {"items": [{"table": one} for one in planned[1:3]]}}
+    executions = [
+        {"Status": "SUCCEEDED", "Output": json.dumps([committed("erp.a", maintenance="done")])},
+        {"Status": "FAILED", "Error": "States.Runtime", "Cause": "why", "Input": json.dumps(lost)},
+    ]
+    found = notify.results.outcomes(planned, executions, {"erp.b": {"status": "COMMITTED"}})
+    assert [(one["outcome"], one.get("failure", {}).get("Error")) for one in found] == [
+        ("COMMITTED", None),
+        ("COMMITTED", None),
+        ("FAILED", "States.Runtime"),
+        ("FAILED", "NotBegun"),
+    ]
+    assert found[0]["maintenance"] == "done"
+
+
+def test_a_summary_of_thousands_of_tables_is_a_message_that_sns_takes(notify: SimpleNamespace) -> None:
+    failure = {"Error": "JobRunFailed", "Cause": "x" * 900}
+    tables = [committed(f"erp.t{number}") for number in range(3000)]
+    tables[2000:] = [{**one, "outcome": "FAILED", "failure": failure} for one in tables[2000:]]
+    summary = notify.messages.summarise("r1", tables, [], {})
+    message = notify.messages.shortened(summary, "s3://results/plans/r1/summary.json")
+
+    assert len(json.dumps(message)) <= notify.messages.MOST_BYTES < 256 * 1024
+    assert (message["status"], message["summary"]) == ("FAILED", "s3://results/plans/r1/summary.json")
+    assert message["left_out"] + len(message["tables"]) == 3000
+    assert len(message["failed"]) == len(message["tables"]) > 100, "what failed comes first"
+    cause = notify.messages.failed_cause(summary)
+    assert len(cause) <= notify.messages.LONGEST_CAUSE
+    assert cause.endswith(" more")
+    small = notify.messages.summarise("r1", tables[:2], [], {})
+    assert notify.messages.shortened(small, "") == small

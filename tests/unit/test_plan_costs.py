@@ -27,6 +27,7 @@ def rates(plan: SimpleNamespace, **changes: float) -> Any:
         "shell_dpu": 0.0625,
         "shell_bytes_per_second": 10_000_000,
         "spark_bytes_per_second": 25_000_000,
+        "shell_table_seconds": 2,
         "spark_start_seconds": 60,
         "target_seconds": 600,
         "max_workers": 10,

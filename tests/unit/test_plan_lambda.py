@@ -1,7 +1,8 @@
-"""The planning Lambda against DynamoDB and Parameter Store tables of its own."""
+"""The planning Lambda against DynamoDB tables, a Parameter Store and a bucket of its own."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +21,7 @@ RATES = {
     "SHELL_DPU": "0.0625",
     "SHELL_BYTES_PER_SECOND": "8000000",
     "SPARK_BYTES_PER_SECOND": "25000000",
+    "SHELL_TABLE_SECONDS": "2",
     "SPARK_START_SECONDS": "60",
     "TARGET_SECONDS": "900",
     "MAX_WORKERS": "4",
@@ -28,7 +30,7 @@ RATES = {
 
 @pytest.fixture(scope="module")
 def modules() -> Iterator[SimpleNamespace]:
-    with lambda_modules("plan", "handler", "planning", "errors", "sizes", "costs") as modules:
+    with lambda_modules("plan", "handler", "planning", "errors", "sizes", "costs", "batches") as modules:
         yield modules
 
 
@@ -39,6 +41,8 @@ class Lake:
         self._modules = modules
         self.dynamodb = boto3.resource("dynamodb", region_name="eu-west-1")
         self.ssm = boto3.client("ssm", region_name="eu-west-1")
+        self.s3 = boto3.client("s3", region_name="eu-west-1")
+        self.s3.create_bucket(Bucket="results", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
         self.settings = self._table("job_settings", ("table_id", "S"))
         self.structures = self._table("table_structures", ("table_id", "S"), ("version", "N"))
         self.runs = self._table("ingest_runs", ("table_id", "S"), ("run_id", "S"))
@@ -84,7 +88,8 @@ class Lake:
         self.asked.append(set(schemas))
         return self.sizes
 
-    def plan(self, **event: Any) -> dict[str, Any]:
+    def answer(self, **event: Any) -> dict[str, Any]:
+        """What the state machine gets."""
         sources = self._modules.handler.Sources(
             self.dynamodb,
             self.settings,
@@ -95,6 +100,8 @@ class Lake:
             {"shell": "ingest-shell", "spark": "ingest-spark"},
             self._modules.costs.Rates.from_environment(RATES),
             self._read_sizes,
+            self.s3,
+            "results",
         )
         head = {
             "run_id": "run-1",
@@ -103,6 +110,18 @@ class Lake:
         }
         answer: dict[str, Any] = self._modules.handler.plan({**head, **event}, sources)
         return answer
+
+    def plan(self, **event: Any) -> dict[str, Any]:
+        """The plan that is written, and the tables of all its batches."""
+        answer = self.answer(**event)
+        written = self.s3.get_object(Bucket=answer["bucket"], Key=answer["key"])["Body"].read()
+        plan: dict[str, Any] = json.loads(written)
+        assert plan["run_id"] == answer["run_id"]
+        assert (answer["tables"], answer["skipped"]) == (
+            sum(len(batch["items"]) for batch in plan["batches"]),
+            len(plan["skipped"]),
+        )
+        return {**plan, "tables": [item["table"] for batch in plan["batches"] for item in batch["items"]]}
 
 
 @pytest.fixture
@@ -117,42 +136,48 @@ def test_answer_has_the_shape_that_the_state_machine_reads(lake: Lake) -> None:
     lake.add("erp.Group", 8 * MEGABYTE)
     lake.commit("erp.Group", "r0", rows_total=90)
 
-    assert lake.plan() == {
+    assert lake.answer() == {
         "run_id": "run-1",
         "ingest_date": "2026-11-23",
         "expires_at": "1829959240",
         "max_concurrency": 3,
-        "tables": [
-            {
-                "table_id": "erp.Group",
-                "engine": "shell",
-                "job_name": "ingest-shell",
-                "database": "erp",
-                "table": "group",
-                "arguments": {
-                    "--table_id": "erp.Group",
-                    "--run_id": "run-1",
-                    "--ingest_date": "2026-11-23",
-                    "--dpu": "0.0625",
-                    "--dpu_hour_usd": "0.44",
-                },
-                "checks": [
-                    'SELECT coalesce(sum(n), 0), coalesce(sum(n) FILTER (WHERE "id" IS NULL), 0), '
-                    'coalesce(sum(n - 1) FILTER (WHERE NOT ("id" IS NULL)), 0) FROM '
-                    '(SELECT "id", count(*) AS n FROM "erp"."group" GROUP BY "id") AS grouped'
-                ],
-                "maintenance": [
-                    'OPTIMIZE "erp"."group" REWRITE DATA USING BIN_PACK',
-                    'VACUUM "erp"."group"',
-                ],
-                "estimated_bytes": 8 * MEGABYTE,
-                "estimated_rows": 80_000,
-                "estimated_seconds": 1.0,
-                "estimated_cost_usd": 0.000458,
-                "previous_rows": 90,
-            }
+        "bucket": "results",
+        "key": "plans/run-1/plan.json",
+        "prefix": "plans/run-1",
+        "tables": 1,
+        "skipped": 0,
+    }
+    [batch] = lake.plan()["batches"]
+    assert batch["job"] == {"job_name": "ingest-shell", "dpu": "0.0625", "dpu_hour_usd": "0.44"}
+    [item] = batch["items"]
+    assert item["schema"] == {"is_ready": False, "schema_changes": []}
+    assert item["table"] == {
+        "table_id": "erp.Group",
+        "engine": "shell",
+        "job_name": "ingest-shell",
+        "database": "erp",
+        "table": "group",
+        "arguments": {
+            "--table_id": "erp.Group",
+            "--run_id": "run-1",
+            "--ingest_date": "2026-11-23",
+            "--dpu": "0.0625",
+            "--dpu_hour_usd": "0.44",
+        },
+        "checks": [
+            'SELECT coalesce(sum(n), 0), coalesce(sum(n) FILTER (WHERE "id" IS NULL), 0), '
+            'coalesce(sum(n - 1) FILTER (WHERE NOT ("id" IS NULL)), 0) FROM '
+            '(SELECT "id", count(*) AS n FROM "erp"."group" GROUP BY "id") AS grouped'
         ],
-        "skipped": [],
+        "maintenance": [
+            'OPTIMIZE "erp"."group" REWRITE DATA USING BIN_PACK',
+            'VACUUM "erp"."group"',
+        ],
+        "estimated_bytes": 8 * MEGABYTE,
+        "estimated_rows": 80_000,
+        "estimated_seconds": 1.0,
+        "estimated_cost_usd": 0.000458,
+        "previous_rows": 90,
     }
 
 
@@ -274,3 +299,65 @@ def test_a_parameter_that_is_no_number_is_named(lake: Lake, modules: SimpleNames
 
 def test_a_table_without_a_key_is_only_counted(modules: SimpleNamespace) -> None:
     assert modules.planning.check_query('"erp"."log"', []) == 'SELECT count(*), 0, 0 FROM "erp"."log"'
+
+
+def table(table_id: str, seconds: float, engine: str = "shell", **more: Any) -> dict[str, Any]:
+    arguments = {"--table_id": table_id, "--dpu": "0.0625", "--dpu_hour_usd": "0.44"}
+    planned = {"table_id": table_id, "engine": engine, "job_name": f"ingest-{engine}", "arguments": arguments}
+    return {**planned, "estimated_seconds": seconds, "estimated_cost_usd": 0.000458, **more}
+
+
+def names(found: list[dict[str, Any]]) -> list[list[str]]:
+    return [[item["table"]["table_id"] for item in batch["items"]] for batch in found]
+
+
+def test_small_tables_share_a_run_until_its_minute_is_full_and_spark_and_files_do_not(
+    modules: SimpleNamespace,
+) -> None:
+    rates = modules.costs.Rates.from_environment(RATES)
+    found = modules.batches.batches(
+        [
+            table("long", 70.0),
+            table("large", 90.0, "spark"),
+            table("half", 40.0),
+            table("other half", 30.0),
+            *(table(f"small {number}", 1.0) for number in range(14)),
+            table("dropped", 0.0, source_file="s3://raw/drop/x/y.csv"),
+        ],
+        rates,
+    )
+    assert names(found) == [
+        ["long"],
+        ["large"],
+        ["half", *(f"small {number}" for number in range(6))],
+        ["other half", *(f"small {number}" for number in range(6, 14))],
+        ["dropped"],
+    ]
+    shared = found[2]["items"]
+    assert [item["table"]["estimated_cost_usd"] for item in shared[:2]] == [
+        pytest.approx(40 / 3600 * 0.0625 * 0.44, abs=1e-6),
+        pytest.approx(60 / 7 / 3600 * 0.0625 * 0.44, abs=1e-6),
+    ]
+    assert found[0]["items"][0]["table"]["estimated_cost_usd"] == 0.000458
+
+
+def test_a_batch_has_no_more_tables_than_a_map_runs_at_once(modules: SimpleNamespace) -> None:
+    rates = modules.costs.Rates.from_environment({**RATES, "SHELL_TABLE_SECONDS": "0"})
+    found = modules.batches.batches([table(f"t{number}", 0.0) for number in range(90)], rates)
+    assert [len(batch["items"]) for batch in found] == [40, 40, 10]
+
+
+def test_structures_of_many_tables_are_read_by_a_scan_and_the_newest_counts(
+    lake: Lake, modules: SimpleNamespace
+) -> None:
+    wanted = [f"erp.t{number:02}" for number in range(modules.handler.MOST_QUERIES + 1)]
+    for name in wanted:
+        lake.add(name)
+    asked: set[str] = set()
+    events = lake.structures.meta.client.meta.events
+    events.register("before-call.dynamodb", lambda model, **_: asked.add(model.name))
+
+    planned = lake.plan()
+
+    assert all('"id" IS NULL' in one["checks"][0] for one in planned["tables"]), "version 2 names the key id"
+    assert "Query" not in asked

@@ -209,16 +209,22 @@ class Registry:
             ],
         )
 
-    def call(self, action: str, **more: Any) -> dict[str, Any]:
+    def _registry(self) -> Any:
         column = self._modules.comparison.SourceColumn
-        registry = self._modules.handler.Registry(
+        return self._modules.handler.Registry(
             self.settings,
             self.structures,
             lambda _schema, _table: [column(name, kind, True) for name, kind in self.source.items()],
             PostgreSQL(),
         )
+
+    def call(self, action: str, **more: Any) -> dict[str, Any]:
         function = getattr(self._modules.handler, action)
-        answer: dict[str, Any] = function(registry, "erp.orders", "run-1", **more)
+        answer: dict[str, Any] = function(self._registry(), "erp.orders", "run-1", **more)
+        return answer
+
+    def check_all(self, items: list[dict[str, Any]]) -> dict[str, Any]:
+        answer: dict[str, Any] = self._modules.handler.check_all(self._registry(), items, "run-1")
         return answer
 
     @property
@@ -247,6 +253,22 @@ def test_what_the_policy_takes_is_registered_at_once(registry: Registry) -> None
     assert (registry.latest["version"], registry.latest["changes"]) == (4, ["more text is new"])
     assert registry.latest["partitions"] == structure(registry._modules)["partitions"]
     assert registry.call("check")["change"] == "none"
+
+
+def test_of_a_batch_what_can_be_ingested_is_ready_and_the_rest_is_told_by_itself(registry: Registry) -> None:
+    items = [{"table": {"table_id": name}, "schema": {}} for name in ("erp.orders", "erp.unknown")]
+    registry.source["more"] = "text"
+
+    answer = registry.check_all(items)
+
+    assert answer["ready"] == ["erp.orders"]
+    assert [item["schema"] for item in answer["items"]] == [
+        {"is_ready": True, "schema_changes": [{"S": "more text is new"}]},
+        {"is_ready": False, "schema_changes": []},
+    ]
+    assert [item["table"] for item in answer["items"]] == [item["table"] for item in items]
+    registry.source.pop("more")
+    assert registry.check_all(items[:1])["ready"] == [], "who lost a column asks a person"
 
 
 @pytest.mark.parametrize("registry", ["strict"], indirect=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from millpond.localstack_ext.stepfunctions import intrinsics, jsonata
 from millpond.localstack_ext.stepfunctions.definitions import problems
 from millpond.localstack_ext.stepfunctions.errors import matches
+from millpond.localstack_ext.stepfunctions.timestamps import timestamp
 
 INPUT = {
     "$": {"id": 123},
@@ -299,3 +301,20 @@ def test_definition_with_a_fault_has_a_problem_that_says_where(
 )
 def test_error_is_matched_as_the_guide_says(error: str | None, wanted: str, is_match: bool) -> None:
     assert matches(error, {wanted}) is is_match
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2001-01-01T12:00:00Z", datetime(2001, 1, 1, 12, tzinfo=UTC)),
+        ("2001-01-01T12:00:00.250Z", datetime(2001, 1, 1, 12, 0, 0, 250_000, UTC)),
+        ("2001-01-01T14:00:00.5+02:00", datetime(2001, 1, 1, 12, 0, 0, 500_000, UTC)),
+        ("2001-01-01 12:00:00Z", None),
+        ("2001-01-01t12:00:00z", None),
+        ("2001-01-01T12:00:00", None),
+        ("2001-13-01T12:00:00Z", None),
+        (5, None),
+    ],
+)
+def test_a_choice_compares_timestamps_of_rfc_3339(text: object, moment: datetime | None) -> None:
+    assert timestamp(text) == moment

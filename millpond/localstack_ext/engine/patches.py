@@ -621,6 +621,13 @@ INVENTORY: tuple[Target, ...] = (
         "A definition may go on with states that there are not.",
     ),
     Target(
+        f"{_ASL}.component.state.state_choice.comparison.operator.implementations.is_operator:"
+        "IsTimestamp.string_to_timestamp",
+        "(string)",
+        _LOCALSTACK,
+        "A timestamp with a fraction of a second, or with an offset, is none.",
+    ),
+    Target(
         f"{_STATE}.state_task_activitiy:StateTaskActivity._from_error",
         "(self, env, ex)",
         _LOCALSTACK,

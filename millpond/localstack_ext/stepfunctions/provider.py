@@ -34,6 +34,7 @@ from millpond.localstack_ext.stepfunctions.progress import MOST_BYTES, install_p
 from millpond.localstack_ext.stepfunctions.redrive import hindrance, install_redrive, redrive
 from millpond.localstack_ext.stepfunctions.tasks import install_tasks
 from millpond.localstack_ext.stepfunctions.tested_states import install_tested_states
+from millpond.localstack_ext.stepfunctions.timestamps import install_timestamps
 from millpond.localstack_ext.stepfunctions.tracing import TracingStepFunctionsProvider, install_tracing
 
 Shape = dict[str, Any]
@@ -289,4 +290,5 @@ def install() -> None:
     install_notices()
     install_tasks()
     install_tracing()
+    install_timestamps()
     _install_validation()
