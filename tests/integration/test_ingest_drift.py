@@ -108,3 +108,31 @@ def test_a_narrower_column_stays_as_wide_in_the_lake_and_loses_nothing(lab: Lab)
         "amount was bigint and is integer, which holds less",
         "weight was double precision and is real, which holds less",
     ]
+
+
+def test_tables_of_a_batch_are_ingested_by_one_run_and_one_that_fails_fails_alone(lab: Lab) -> None:
+    rules = {**SETTINGS, "quality_rules": [{"name": "small", "check": "id < 3"}]}
+    lab.declare("first_of_two", "id bigint PRIMARY KEY", **SETTINGS)
+    lab.declare("refused", "id bigint PRIMARY KEY", **rules)
+    lab.declare("last_of_two", "id bigint PRIMARY KEY", **SETTINGS)
+    for table in ("first_of_two", "refused", "last_of_two"):
+        lab.execute(f"INSERT INTO lab.{table} SELECT generate_series(1, 5)")
+
+    outcome = lab.ingest(["lab.first_of_two", "lab.last_of_two", "lab.refused"])
+
+    assert outcome.final == {"first_of_two": "COMMITTED", "refused": "FAILED", "last_of_two": "COMMITTED"}
+    assert "3 of 5 rows break a quality rule" in outcome.item("refused")["error"]
+    assert rows(lab, "SELECT count(*), max(id) FROM lab.last_of_two") == [("5", "5")]
+    found = lab.client("glue").get_job_runs(JobName=f"{PREFIX}-ingest-shell")["JobRuns"]
+    runs = [one for one in found if one["Arguments"]["--run_id"] == outcome.run_id]
+    assert [sorted(json.loads(one["Arguments"]["--table_ids"])) for one in runs] == [
+        ["lab.first_of_two", "lab.last_of_two", "lab.refused"]
+    ]
+    assert runs[0]["JobRunState"] == "FAILED"
+    assert "1 of 3 tables failed: lab.refused" in runs[0]["ErrorMessage"]
+    # A third of the minute each, of a sixteenth of a DPU.
+    assert {outcome.item(table)["dpu_seconds"] for table in ("first_of_two", "last_of_two")} == {
+        Decimal("1.250")
+    }
+    assert outcome.error is not None
+    assert f"--run-id {runs[0]['Id']}" in outcome.error.detail
