@@ -283,3 +283,10 @@ def test_terraform_and_the_list_name_the_same_price_of_a_dpu():
         block = re.search(rf'variable "{name}" \{{.*?\n\}}', variables, re.DOTALL)
         default = re.search(r"default\s*=\s*([0-9.]+)", block[0])
         assert float(default[1]) == PRICES[price]
+
+
+def test_what_the_executions_of_its_batches_used_is_part_of_a_run():
+    began, ended = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
+    run = cost.Execution(10, (1.0,), (), began, ended)
+    whole = run.with_children([cost.Execution(18, (0.5,), (7,)), cost.Execution(29, (), (5, 6))])
+    assert whole == cost.Execution(57, (1.0, 0.5), (7, 5, 6), began, ended)
