@@ -111,6 +111,8 @@ def test_a_user_finds_what_failed_its_reason_and_its_log_and_names_stay_text(run
         await sees(
             user, "job broken", "KeyError", "nobody said which day", "COLUMN_NOT_FOUND", "tables", "engine"
         )
+        links = {link.text: link.props["href"] for link in user.find(kind=ui.link).elements}
+        assert (links["jobs"], links["tables"]) == ("/runs?kind=job", "/lake")
         await user.open(pages["job"])
         await sees(user, "FAILED", "--db_password", "••••••", "2026-05-01")
         await user.should_not_see("hunter2")

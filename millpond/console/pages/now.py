@@ -137,6 +137,16 @@ def placed(runs: list[Run], now: datetime) -> list[tuple[Run, float, float]]:
     return found
 
 
+# Where what is counted is shown.
+_PLACES = {
+    "jobs": "/runs?kind=job",
+    "state-machines": "/runs?kind=execution",
+    "functions": "/flow?text=function",
+    "tables": "/lake",
+    "buckets": "/lake",
+}
+
+
 class _Deployed(_Block):
     def ask(self) -> Any:
         aws = self.console.source.aws
@@ -149,7 +159,10 @@ class _Deployed(_Block):
                 with ui.element("div").classes("tile"):
                     with ui.element("b"):
                         ui.label("unknown" if one.count is None else f"{one.count:,}")
-                    ui.label(one.kind.replace("-", " "))
+                    if address := _PLACES.get(one.kind):
+                        ui.link(one.kind.replace("-", " "), address)
+                    else:
+                        ui.label(one.kind.replace("-", " "))
         for one in found:
             if one.refused:
                 frame.said(f"{one.kind}: {one.refused}")
