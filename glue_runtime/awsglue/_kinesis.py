@@ -26,7 +26,7 @@ from awsglue import _kinesis_checkpoint
 from awsglue._kinesis_checkpoint import AT, Chunk, Noted
 from awsglue._refuse import refuse
 
-# Of a stream that is read without a classification.
+# The columns of a stream that is read without a classification.
 SCHEMA = (
     "data BINARY, streamName STRING, partitionKey STRING, sequenceNumber STRING, "
     "approximateArrivalTimestamp TIMESTAMP"

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Tuple
 
-# In the place of a sequence number: where reading a shard began.
+# Stands in place of a sequence number for the position at which reading a shard began.
 AT = "at"
 _NAME = re.compile(r"/(?P<feed>[^/]+)/(?P<shard>[^/.]+)\.(?P<first>\w+)\.(?P<last>\d+)\.json$")
 

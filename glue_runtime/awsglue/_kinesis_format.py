@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, Mapping
 
 from awsglue import _kinesis
 
-# Of :func:`awsglue._kinesis.stream`; Spark's options are of any case.
+# The options of :func:`awsglue._kinesis.stream`; Spark takes options in any case of letters.
 _OPTIONS = (
     "streamARN",
     "streamName",

@@ -43,7 +43,7 @@ _NAMES: dict[str, Any] = {
 }
 _DECIMAL = re.compile(r"(?:decimal|numeric)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?$")
 _TEXT = re.compile(r"(?:varchar|char)\s*\(\s*\d+\s*\)$")
-# In a mapping these stand for whatever the field is.
+# As a type in a mapping each of these means the type that the field has.
 _ANY = frozenset({"array", "choice", "map", "struct", ""})
 
 

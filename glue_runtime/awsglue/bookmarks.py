@@ -178,5 +178,5 @@ class Bookmarks:
         os.replace(partial, self.path)  # noqa: PTH105
 
 
-# Of a source that the run of job-bookmark-to did not read: nothing is covered.
+# The state of a source that the run of job-bookmark-to did not read: it covers no file.
 _NOTHING: Mapping[str, Any] = {"until": -1, "band": 0, "files": []}

@@ -57,7 +57,7 @@ def _of_column(df: DataFrame, field: Any, profiled: Dict[str, Any], rows: int) -
     rules = [f"IsComplete {name}"] if count == rows else [f"Completeness {name} >= {_lower(count / rows)}"]
     if not count:
         return rules
-    # Of a column with nulls uniqueness is a share of all rows.
+    # Uniqueness is a share of all rows, so a column with nulls does not reach it.
     if values == count == rows > 1:
         rules.append(f"Uniqueness {name} > 0.95")
     is_text = isinstance(field.dataType, spark.StringType)
@@ -65,7 +65,7 @@ def _of_column(df: DataFrame, field: Any, profiled: Dict[str, Any], rows: int) -
         column = F.col(_paths.quote(field.name))
         named = sorted(row[0] for row in df.select(column).where(column.isNotNull()).distinct().collect())
         listed = ", ".join(json.dumps(value, ensure_ascii=False) for value in named)
-        # Of a null, a rule on values says that it fails.
+        # A null fails a rule on values, so the share of rows that must pass is said.
         rules.append(f"ColumnValues {name} in [{listed}] {most}")
     elif is_text:
         low, high = int(profiled["l"]), int(profiled["h"])

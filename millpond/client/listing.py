@@ -8,7 +8,7 @@ from typing import Any
 
 from millpond.client.aws import Aws
 
-# Of everything that only grows, the newest; AWS's own console shows as few.
+# How many runs, executions and the like are listed, the newest first.
 NEWEST = 50
 
 Record = dict[str, Any]

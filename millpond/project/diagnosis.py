@@ -95,7 +95,7 @@ def build_error(build: FinishedBuild) -> MillpondError:
 
 def _terraform_error(errors: Sequence[Diagnostic], build: FinishedBuild) -> MillpondError:
     """Terraform's diagnostics: the first in full, the others in a line each."""
-    # One that names a place says more than one that only announces others.
+    # An error that names a place says more than an error which only announces others.
     first, *others = sorted(errors, key=lambda diagnostic: not diagnostic.place)
     lock = _LOCK_ID.search(first.detail)
     if lock and "state lock" in first.summary:

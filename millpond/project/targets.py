@@ -17,7 +17,7 @@ from millpond.toolchain import components as toolchain
 
 LOCAL_POLL_SECONDS = 0.4
 AWS_POLL_SECONDS = 4.0
-# What nobody can guess for an account; the stack keeps it from then on.
+# Parameters without a default on AWS; a stack that has been deployed keeps their values.
 NEEDED_ON_AWS = ("VpcID", "PrivateSubnetIDs", "ConfigRepoURL", "TerraformVariables")
 
 

@@ -293,7 +293,7 @@ FINDERS: dict[str, Finder] = {
     "isolation": find_isolation,
     "callers": find_callers,
 }
-# What needs others: Spark's own Ivy fetches jars.
+# Parts that are made after others: the jars are fetched by the Ivy of Spark, which runs on Java.
 AFTER = {"jars": ("java", "spark")}
 AT_ONCE = 4
 
@@ -540,7 +540,7 @@ def _programs(settings: Settings) -> Path:
 
 
 def _terraform_candidates(settings: Settings) -> Iterator[Path]:
-    # What offer_terraform wrote would be found to run itself.
+    # A program that offer_terraform wrote is left out, as it would call itself.
     places = [directory for directory in os.get_exec_path() if Path(directory) != _programs(settings)]
     search = os.pathsep.join([*places, "/usr/local/bin", "/usr/bin"])
     for name in ("terraform", "tofu"):

@@ -140,7 +140,7 @@ def _sdk(home: Path) -> Path:
             )
             shutil.rmtree(directory, ignore_errors=True)
             shutil.move(made, directory)
-            # What the context removes at its end.
+            # Made again, because the context manager removes this directory at its end.
             Path(made).mkdir()
         stamp.write()
     return directory / "node_modules"

@@ -30,7 +30,7 @@ _OWN = (
 _CODECS = {"bzip": "bzip2"}
 
 
-# In no text: what separates nothing, and quotes nothing.
+# A character that no text has; as separator it separates nothing.
 _NOWHERE = "\u0001"
 _TIMESTAMPS = "yyyy-MM-dd'T'HH:mm:ss.SSSXXX"
 
@@ -44,7 +44,7 @@ def _csv(options: Mapping[str, Any]) -> Dict[str, Any]:
         "escape": str(options.get("escaper") or (quote if is_quoted else '"')),
         "header": str(flag(options, "writeHeader", default=True)).lower(),
         "emptyValue": "",
-        # Spark takes spaces off unless it is told.
+        # By default Spark removes spaces around values.
         "ignoreLeadingWhiteSpace": "false",
         "ignoreTrailingWhiteSpace": "false",
     }

@@ -77,7 +77,7 @@ class HonestProvider(ResourceProvider[Properties]):
             return _failed(request, str(error))
 
     def read(self, request: ResourceRequest[Properties]) -> ProgressEvent[Properties]:
-        # What LocalStack's read is not made to be compared with a template.
+        # What LocalStack's providers read is not in the form of the template, so it is not compared.
         raise NotImplementedError
 
     def list(self, request: ResourceRequest[Properties]) -> ProgressEvent[Properties]:

@@ -163,7 +163,7 @@ def _statistic(samples: Sequence[Sample], statistic: str) -> float | None:
             return max(sample.maximum for sample in samples)
     if (percentile := _PERCENTILE.fullmatch(statistic)) is None:
         raise ValueError(f"{statistic} is not a statistic")
-    # As on AWS there is none where only sums of several values are known.
+    # AWS, too, has no percentiles of metrics that were sent as StatisticValues of several values.
     if any(sample.count != 1 for sample in samples):
         return None
     ordered = sorted(sample.total for sample in samples)

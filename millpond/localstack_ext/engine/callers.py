@@ -67,7 +67,7 @@ def refuse_strangers(chain: HandlerChain[Any], context: RequestContext, response
 
 def _refusal(context: RequestContext) -> Response:
     request: Any = context.request
-    # What begins so is the engine's own, and no bucket.
+    # Such a path is one of the engine's own, and not a bucket of S3.
     service: Any = None if request.path.startswith("/_") else determine_aws_service_model(request)
     if service is None:
         body = json.dumps({"message": MESSAGE})

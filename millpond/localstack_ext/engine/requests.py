@@ -67,7 +67,7 @@ STUMBLING: Mapping[str, str] = {
 
 STUMBLED = "with these values"
 
-# What is said of a text that is no ARN, where the models do not say how one looks.
+# The error for a text that is no ARN, of services whose models have no pattern for ARNs.
 _INVALID_ARN = {
     "events": ("ValidationException", "Provided Arn is not in correct format."),
     "logs": ("InvalidParameterException", "{} is not a valid ARN."),
@@ -158,7 +158,7 @@ def _check(_chain: HandlerChain[Any], context: RequestContext, _response: Respon
         check(name, operation, request, code)
         _check_arns(name, request)
     if wrong := tags.problem(name, operation, request):
-        # What the model says itself is said in its words, by the plane if there is one.
+        # A tag that the API's model itself refuses gets the model's message, from the plane if there is one.
         errors = constraints.problems(name, operation, request)
         if not errors:
             raise CommonServiceException(*wrong)

@@ -26,7 +26,7 @@ def _update(theirs: Any, manager: Any, wanted: int) -> Any:
     with manager.provisioned_state_lock:
         state = manager.provisioned_state
         if state and state.status != ProvisionedConcurrencyStatusEnum.IN_PROGRESS:
-            # It is made anew, and then is in progress.
+            # Without this state LocalStack makes a new one, which begins as IN_PROGRESS.
             manager.provisioned_state = None
         return theirs(manager, wanted)
 

@@ -48,9 +48,9 @@ MAX_BACKOFF_SECONDS = 60
 # How many times nothing was found before the shards are looked up anew.
 POLLS_PER_LOOK = 10
 
-# Its fields have defaults that are not told to a type checker.
+# A type checker does not see that the fields of this class have defaults.
 _BACKOFF: Any = ExponentialBackoff
-# What an iterator is refused with that was not used for long.
+# The errors of an iterator that was not used for too long.
 _LOOK_ANEW = ("ExpiredIteratorException", "TrimmedDataAccessException")
 
 FINISHED = "finished"

@@ -95,7 +95,7 @@ class EventStore:
             self._connection = sqlite3.connect(
                 self._file, timeout=60, check_same_thread=False, isolation_level=None
             )
-            # What has to survive the engine is saved as a copy.
+            # This file need not survive the engine: saved state has a copy of it.
             self._connection.execute("PRAGMA synchronous = OFF")
             self._connection.execute("PRAGMA journal_mode = MEMORY")
             self._connection.executescript(_SCHEMA)
@@ -216,7 +216,7 @@ class StoredLogStream(LogStream):
         start_from_head: Any,
     ) -> tuple[list[dict[str, Any]], str | None, str | None]:
         """A page of events: the newest ones, the oldest ones, or those before or after another page."""
-        # Of this operation's time the end is not part.
+        # GetLogEvents leaves out events at the end time itself; FilterLogEvents does not.
         start, end = start_time or _EVER[0], _EVER[1] if end_time is None else end_time - 1
         many = min(limit or PAGE_EVENTS, PAGE_EVENTS)
         direction, place = _of_token(next_token)

@@ -227,7 +227,7 @@ class DiskObjectStore(S3ObjectStore):
         dest_object.size = src_object.size
         dest_object.internal_last_modified = time.time_ns()
         copied = self.open(dest_bucket, dest_object)
-        # That of an object which was uploaded in parts is not one of its content.
+        # The ETag of an object that was uploaded in parts is no MD5 of its content, so the copy has another.
         copied.know_etag(None if "-" in (src_object.etag or "-") else src_object.etag)
         return copied
 

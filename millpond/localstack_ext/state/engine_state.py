@@ -27,7 +27,7 @@ from millpond.localstack_ext.state.saver import Saver, is_change
 _LOG = logging.getLogger(__name__)
 
 PATH = "/_localstack/state"
-# What a service does by itself comes with an event of it.
+# A change that no call has made is noticed by its event: source of the event to service.
 _OF_EVENTS = {
     "aws.athena": "athena",
     "aws.codebuild": "codebuild",

@@ -222,7 +222,7 @@ class MapRun:
         except map_items.ItemReaderError:
             raise
         except Exception as error:
-            # Whatever S3 or a file's format has against it, the reader has failed.
+            # Any error of S3 or of the file's format is States.ItemReaderFailed for the state machine.
             raise map_items.ItemReaderError(str(error)) from error
 
     def _listed(self, s3: S3Client, parameters: Shape, config: Shape) -> Any:
@@ -452,7 +452,7 @@ class MapRun:
         try:
             return map_results.write(self._s3(), place["Bucket"], place.get("Prefix", ""), arn, results, kind)
         except Exception as error:
-            # Whatever S3 has against it, the writer has failed.
+            # Any error of S3 is States.ResultWriterFailed for the state machine.
             raise failure(self._env, RESULT_WRITER_FAILED, str(error)) from error
 
     def _count_written(self, executions: int) -> None:

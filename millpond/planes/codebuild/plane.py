@@ -179,7 +179,7 @@ class CodeBuildPlane:
         with self._lock:
             existing = self._projects.pop(name, None)
             self._webhooks.pop(name, None)
-        # What was never a project may be named like a way out of the folder.
+        # Only the name of an existing project is used as a path: another might lead out of the folder.
         if existing is not None:
             cache.forget(cache.local_directory(self._context, name))
         return {}

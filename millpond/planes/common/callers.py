@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-# In the user agent of calls that the services of this engine make for themselves.
+# Stands in the user agent of calls that the services of this engine make for themselves.
 OWN_CALLS = "millpond-own"
 # A header of the calls that are made for a query of Athena: its id.
 QUERY = "x-millpond-query"

@@ -104,7 +104,7 @@ class _StateField:
     message: tuple[str, ...] = ()
 
 
-# By the event's source and ``detail-type``; each path leads through its detail.
+# Source and ``detail-type`` of an event to the paths in its detail at which the state is described.
 _STATES: Mapping[tuple[str, str], _StateField] = {
     ("aws.glue", "Glue Job State Change"): _StateField(
         "glue", "job run", ("jobName",), ("jobRunId",), ("state",), ("message",)

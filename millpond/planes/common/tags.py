@@ -76,7 +76,7 @@ CODES: Mapping[str, Codes] = {
 }
 """Services whose tags are looked at; KMS has own words for all of it."""
 
-# What asks for resources by tags, or takes tags away, gives no resource any.
+# Operations that look for resources by tags, or take tags away, add none and are not checked.
 _NOT_GIVING = re.compile(r"List|Get|Describe|Batch|Search|Filter|Untag|Delete|Remove|Test|Validate")
 _NAMES = re.compile(r"tags?(list|map|set|type|toadd)*$|tag(list|map)", re.IGNORECASE)
 _KEYS, _VALUES = ("Key", "key", "TagKey"), ("Value", "value", "TagValue")

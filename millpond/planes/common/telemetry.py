@@ -87,7 +87,7 @@ class Telemetry:
         self._waiting: dict[tuple[str, str, str], list[Shape]] = {}
         self._is_closed = threading.Event()
         self._listeners: list[Callable[[StateChange], None]] = []
-        # One thread: a state's event never overtakes that of the state before.
+        # With one thread the events of states are sent in the order in which the states were entered.
         self._event_sender = ThreadPoolExecutor(1, thread_name_prefix="telemetry-events")
         self._metric_sender = ThreadPoolExecutor(1, thread_name_prefix="telemetry-metrics")
 

@@ -76,7 +76,7 @@ VERBS: Mapping[str, Verb] = {
         ),
         "writes",
     ),
-    # Who looks a table up may read it or write it: what else he did says which.
+    # A table is looked up before it is read and before it is written: other calls say which it was.
     "glue:GetTable": "looks",
     **dict.fromkeys(
         (

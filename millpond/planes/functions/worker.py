@@ -233,7 +233,7 @@ class Worker:
     def _ended(self) -> WorkerEndedError:
         """How it ended, once it has; what is left of its group ends too."""
         deadline = time.monotonic() + EXIT_SECONDS
-        # Not reaped yet: its process id must still name its group.
+        # WNOWAIT leaves the process unreaped, so that its id still names its group.
         while os.waitid(os.P_PID, self._child.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
             if time.monotonic() > deadline:
                 break
