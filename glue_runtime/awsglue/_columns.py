@@ -104,7 +104,7 @@ def from_text(column: Column, kind: glue.DataType) -> Column:
 
 
 def project(column: Column, kind: glue.DataType, target: glue.DataType) -> Column:
-    """Of a choice, only the values of one type, as they are."""
+    """Only the values of one type of a choice, as they are; null for all others."""
     if not isinstance(kind, glue.ChoiceType) or target.typeName() not in kind.choices:
         return nothing(target)
     return cast(column.getField(target.typeName()), kind.choices[target.typeName()], target)

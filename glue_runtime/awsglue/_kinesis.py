@@ -69,12 +69,12 @@ class Feed:
 
     @property
     def name(self) -> str:
-        """By which a checkpoint knows it."""
+        """The name by which a checkpoint knows the feed."""
         return self.directory.name
 
     @property
     def pattern(self) -> str:
-        """Of its directory. Of one that is named as it is, Spark reads no batch with files of another."""
+        """A glob of its directory: of a plain path Spark reads no batch with files of another directory."""
         path = str(self.directory)
         return f"{path[:-1]}[{path[-1]}]"
 
@@ -320,7 +320,7 @@ def failed_feed(frame: Any) -> Optional[BaseException]:
 
 
 def _directory(stream_name: str) -> Path:
-    """Of this process, by a name that the same source has in the next run."""
+    """A directory of this process; the same source has the same name in the next run."""
     number = 1
     while f"{stream_name}-{number}" in _NAMES:
         number += 1

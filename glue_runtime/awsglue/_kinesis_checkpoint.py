@@ -29,12 +29,12 @@ class Chunk(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Of its file."""
+        """The name of its file."""
         return f"{self.shard}.{self.first}.{self.last}.json"
 
     @property
     def rank(self) -> Tuple[bool, int]:
-        """By which chunks of a shard are in order."""
+        """The key that sorts the chunks of a shard in the order of reading."""
         return self.first != AT, int(self.last)
 
 

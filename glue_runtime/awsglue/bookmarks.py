@@ -92,7 +92,7 @@ class SourceBookmark:
     def new_files(
         self, files: Sequence[File], options: Mapping[str, Any], bounded: Optional[Bound] = None
     ) -> List[File]:
-        """Of the files of a source, those to read.
+        """The files of a source that this run has to read.
 
         Parameters
         ----------

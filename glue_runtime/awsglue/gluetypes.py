@@ -156,7 +156,7 @@ class TimestampType(AtomicType):
 
 
 class UnknownType(AtomicType):
-    """Not known."""
+    """The type of a field whose type is not known."""
 
 
 class ArrayType(DataType):

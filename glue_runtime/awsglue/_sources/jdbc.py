@@ -85,7 +85,7 @@ class Target:
     options: Mapping[str, str]
 
     def reader_options(self) -> Dict[str, str]:
-        """As options of Spark's JDBC source."""
+        """The target as options of Spark's JDBC source."""
         reader_options = {**self.options, "url": self.url, "driver": self.driver}
         if self.user:
             reader_options |= {"user": self.user, "password": self.password}

@@ -31,7 +31,7 @@ class GlueTransform:
 
     @classmethod
     def describeArgs(cls) -> list[dict[str, Any]]:
-        """Of each argument, its name, and whether and what it is when it is not given."""
+        """Name, type and default of each argument, and whether it can be left out."""
         parameters = list(inspect.signature(cls.__call__).parameters.values())[1:]
         return [
             {

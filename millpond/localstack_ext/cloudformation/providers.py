@@ -40,7 +40,7 @@ _OWN = {provider.TYPE: provider for provider in (CodeBuildProjectProvider,)}
 
 
 class HonestProvider(ResourceProvider[Properties]):
-    """Another provider, whose refusals are seen.
+    """A provider around another one, which passes refusals of the service on.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ class HonestProvider(ResourceProvider[Properties]):
 
 
 class SettledProvider(HonestProvider):
-    """Another provider, after which every property is set.
+    """A provider around another one, which sets the properties that the other leaves out.
 
     Parameters
     ----------

@@ -287,7 +287,7 @@ def _each_series(function: Callable[[Series], Series], value: Value) -> Value:
 
 
 def _over(function: Callable[[list[float]], float], value: Value) -> Value:
-    """Of several series the one with, at each instant, the function's value; of one series its value."""
+    """A series of the function's value at each instant of several series; for one series, a number."""
     if isinstance(value, list):
         instants = sorted({at for series in value for at in series})
         return {at: float(function([series[at] for series in value if at in series])) for at in instants}

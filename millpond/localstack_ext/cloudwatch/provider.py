@@ -131,7 +131,7 @@ class LakeCloudwatchProvider(CloudwatchProvider):
         return self.get_store(context.account_id, context.region).alarms.get(arn)
 
     def _keep(self, context: RequestContext, request: Any, before: Any) -> None:
-        """Of an alarm that there was its state, of a new one its tags; LocalStack drops both."""
+        """Keep the state of a changed alarm and the tags of a new one, as LocalStack drops both."""
         alarm = self._alarm(context, request).alarm
         if before is not None:
             kept = ("StateValue", "StateReason", "StateReasonData", "StateUpdatedTimestamp")

@@ -165,7 +165,7 @@ class Events:
         return int(store().ask(f"SELECT count(*) {_BETWEEN}", (self.stream, start, end))[0][0])
 
     def page(self, start: int, end: int, first: int, limit: int) -> list[LogEvent]:
-        """Those between two moments by time, from the first-th on."""
+        """The events between two moments by time, from a position on."""
         rows = store().ask(
             f"SELECT id, timestamp, ingested, message {_BETWEEN} ORDER BY timestamp, id LIMIT ? OFFSET ?",
             (self.stream, start, end, limit, first),
@@ -173,7 +173,7 @@ class Events:
         return [_event(*row) for row in rows]
 
     def between(self, start: int, end: int) -> Iterator[LogEvent]:
-        """Those between two moments by time; only some are in memory at once."""
+        """The events between two moments by time; only some are in memory at once."""
         last_id = 0
         while True:
             rows = store().ask(

@@ -192,7 +192,7 @@ def problems(definition: str) -> list[Problem]:
 
 
 def problems_of_state(definition: str) -> list[Problem]:
-    """The same of one state's definition, as ``TestState`` takes it; where it goes on is not looked at."""
+    """Why a state's definition is refused, as ``TestState`` takes it, without where it goes on."""
     try:
         document = json.loads(definition)
     except ValueError as error:

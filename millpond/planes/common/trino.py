@@ -31,7 +31,7 @@ class Installation:
 
     @classmethod
     def find(cls, directory: Path) -> Installation | None:
-        """The one in a directory, if it is there whole."""
+        """The Trino in a directory, if it was installed there completely."""
         try:
             content = json.loads((directory / INSTALLED).read_text())
         except FileNotFoundError:

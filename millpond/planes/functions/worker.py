@@ -45,7 +45,7 @@ class WorkerEndedError(Exception):
 
 
 class AnswerTooLargeError(Exception):
-    """It sends more than any answer may have; it was ended."""
+    """The process sent more than an answer may have, and was ended."""
 
 
 @dataclass(frozen=True)

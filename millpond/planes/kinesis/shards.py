@@ -107,14 +107,14 @@ class Shards:
         return shard
 
     def divide(self, count: int) -> None:
-        """As many shards as a new stream has, of ranges of one length."""
+        """Make the shards of a new stream, with ranges of equal length."""
         bounds = [index * (MAX_HASH_KEY + 1) // count for index in range(count + 1)]
         for first, end in itertools.pairwise(bounds):
             self.add(first, end - 1)
 
     @property
     def open(self) -> list[Shard]:
-        """Those that take records, by their ranges."""
+        """The shards that take records, in the order of their ranges."""
         return sorted((shard for shard in self.all.values() if shard.is_open), key=lambda shard: shard.first)
 
     def of_hash(self, key: int) -> Shard:
