@@ -10,7 +10,7 @@ from typing import Any
 from millpond.base.config import Settings
 from millpond.client import permissions
 from millpond.planes.iam import Policies, Request, Statement, decide, read_policy
-from millpond.planes.iam.learning import idle
+from millpond.planes.iam.learning import without
 from millpond.planes.iam.ledger import Judgement, from_json
 from millpond.planes.iam.wildcards import matches
 
@@ -40,10 +40,14 @@ class Role:
         request = Request(arn, self.account_id, action, resource, self.account_id)
         return decide(request, Policies(self.statements, self.boundary)).is_allowed
 
+    def without(self, judgements: list[Judgement]) -> list[tuple[str, str, list[Judgement]]]:
+        """Actions, each with its statement and with what would have been denied without it."""
+        own = [one for one in judgements if one.principal.rpartition("/")[2] == self.name]
+        return without(self.statements, self.boundary, own)
+
     def unused(self, judgements: list[Judgement]) -> set[tuple[str, str]]:
         """Actions, each with its statement, without which it could have done all that it did."""
-        own = [one for one in judgements if one.principal.rpartition("/")[2] == self.name]
-        return set(idle(self.statements, self.boundary, own))
+        return {(sid, action) for sid, action, failing in self.without(judgements) if not failing}
 
 
 def role(iam: Any, name: str) -> Role:

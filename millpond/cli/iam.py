@@ -16,8 +16,8 @@ from millpond.cli import console
 from millpond.cli.session import Json
 from millpond.client import permissions
 from millpond.client.aws import Aws
-from millpond.planes.iam import read_policy
-from millpond.planes.iam.learning import as_terraform, smallest_policy, unused
+from millpond.planes.iam import Statement, read_policy
+from millpond.planes.iam.learning import as_terraform, smallest_policy, unused, without
 from millpond.planes.iam.ledger import Judgement, from_json
 
 
@@ -27,6 +27,7 @@ class Question(StrEnum):
     used = "used"
     policy = "policy"
     unused = "unused"
+    needed = "needed"
     why = "why"
     unmapped = "unmapped"
     mode = "mode"
@@ -37,7 +38,8 @@ def iam(
         Question,
         typer.Argument(
             help="used: permissions that were needed. policy ROLE: the smallest policy for them."
-            " unused ROLE: what is granted beyond. why: denials. unmapped: calls whose resource is not known."
+            " unused ROLE: what is granted beyond. needed ROLE: what fails without each action."
+            " why: denials. unmapped: calls whose resource is not known."
             " mode [off|audit|enforce]."
         ),
     ],
@@ -61,6 +63,8 @@ def iam(
             _show_policy(judged, _required(name), as_hcl=as_hcl)
         case Question.unused:
             _show_unused(settings, judged, _required(name), as_json=as_json)
+        case Question.needed:
+            _show_needed(settings, judged, _required(name), as_json=as_json)
         case Question.used:
             _show(judged, as_json=as_json)
         case Question.unmapped:
@@ -123,8 +127,7 @@ def _show_policy(judged: Sequence[Judgement], name: str, *, as_hcl: bool) -> Non
 
 
 def _show_unused(settings: Settings, judged: Sequence[Judgement], name: str, *, as_json: bool) -> None:
-    documents = permissions.documents(Aws(settings), name.rpartition("/")[2])
-    statements = [statement for document in documents for statement in read_policy(document)]
+    statements = _statements(settings, name)
     rows = unused(statements, [(one.action, one.resource) for one in judged])
     if as_json:
         console.show_json([{"sid": sid, "action": action} for sid, action in rows])
@@ -132,3 +135,27 @@ def _show_unused(settings: Settings, judged: Sequence[Judgement], name: str, *, 
         console.show_table(("statement", "action"), [(escape(sid), action) for sid, action in rows])
     if rows:
         raise typer.Exit(1)
+
+
+def _show_needed(settings: Settings, judged: Sequence[Judgement], name: str, *, as_json: bool) -> None:
+    """Each action with the sessions that would have been denied something without it, the last one first."""
+    rows = [
+        (sid, action, list(dict.fromkeys(one.session for one in reversed(failing))))
+        for sid, action, failing in without(_statements(settings, name), None, judged)
+    ]
+    if as_json:
+        console.show_json([{"sid": sid, "action": action, "fails": fails} for sid, action, fails in rows])
+        return
+    shown = [
+        (escape(sid), action, escape(fails[0]) + (f" and {len(fails) - 1} more" if fails[1:] else ""))
+        if fails
+        else (escape(sid), action, "nothing")
+        for sid, action, fails in rows
+    ]
+    console.show_table(("statement", "action", "fails without it"), shown)
+
+
+def _statements(settings: Settings, name: str) -> list[Statement]:
+    """All that the policies of a role say."""
+    documents = permissions.documents(Aws(settings), name.rpartition("/")[2])
+    return [statement for document in documents for statement in read_policy(document)]

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import IPv4Address
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 import typer
 from rich.markup import escape
@@ -19,15 +16,21 @@ from millpond.cli.session import Json
 from millpond.client import permissions
 from millpond.client.aws import Aws
 from millpond.planes.iam.ledger import from_json
-from millpond.planes.network import Network, Place, glue_refusal, read_network, to_address, to_service
+from millpond.planes.network import (
+    ENDPOINTS,
+    Network,
+    Place,
+    database_of,
+    glue_refusal,
+    read_network,
+    to_address,
+    to_service,
+)
 
-# Services whose endpoint is named otherwise than their actions.
-_ENDPOINTS = {"cloudwatch": "monitoring"}
 # What a service asks for a caller, and not the caller itself by the network: encryption, placing interfaces.
 _BY_OTHERS = {"ec2", "iam", "kms", "xray"}
 # What Glue writes for a run, whatever the script calls.
 _OF_GLUE = ("s3", "logs", "monitoring")
-_PORTS = {"mysql": 3306, "oracle": 1521, "postgresql": 5432, "redshift": 5439, "sqlserver": 1433}
 
 
 class Question(StrEnum):
@@ -98,7 +101,7 @@ def _called(judgements: Iterable[dict[str, Any]]) -> dict[str, set[str]]:
         service = one.action.partition(":")[0]
         if service not in _BY_OTHERS:
             name = _role_name(one.principal)
-            called.setdefault(name, set()).add(_ENDPOINTS.get(service, service))
+            called.setdefault(name, set()).add(ENDPOINTS.get(service, service))
     return called
 
 
@@ -141,7 +144,7 @@ def _of_connection(
         return
     place = Place(given["SubnetId"], tuple(given.get("SecurityGroupIdList") or ()))
     yield Way(of, place.subnet, "Glue", glue_refusal(found, place) or "")
-    if target := _database(connection):
+    if target := database_of(connection):
         address, port = target
         yield Way(of, place.subnet, f"{address}:{port}", to_address(found, place, address, port) or "")
     yield from _to_services(of, found, place, services)
@@ -150,17 +153,6 @@ def _of_connection(
 def _to_services(of: str, found: Network, place: Place, services: Iterable[str]) -> Iterator[Way]:
     for service in sorted(services):
         yield Way(of, place.subnet, service, to_service(found, place, service) or "")
-
-
-def _database(connection: dict[str, Any]) -> tuple[str, int] | None:
-    """Address and port; None where there is a name in its place, or this machine, which is in no network."""
-    url = str(connection["ConnectionProperties"].get("JDBC_CONNECTION_URL", ""))
-    kind, _, rest = url.removeprefix("jdbc:").partition("://")
-    parts = urlsplit(f"//{rest}")
-    if not parts.hostname or not re.fullmatch(r"[\d.]+", parts.hostname):
-        return None
-    port = parts.port or _PORTS.get(kind)
-    return (parts.hostname, port) if port and not IPv4Address(parts.hostname).is_loopback else None
 
 
 def _role_name(arn: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -54,14 +55,52 @@ class Target:
         return LOCAL_POLL_SECONDS if self.is_local else AWS_POLL_SECONDS
 
     def default_network(self) -> dict[str, str]:
-        """The default VPC and its subnets, as parameters of the template."""
+        """The default VPC and its private subnets, as parameters of the template.
+
+        The local stack, where nobody has made any, gets one with a NAT gateway: a build has no public
+        address, and from a public subnet it would find no way out.
+        """
         ec2 = self.aws.client("ec2")
         vpcs = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
         if not vpcs:
             raise MillpondError("There is no default VPC.", next_step="millpond down, then millpond deploy")
         vpc = vpcs[0]["VpcId"]
-        subnets = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]
-        return {"VpcID": vpc, "PrivateSubnetIDs": ",".join(sorted(subnet["SubnetId"] for subnet in subnets))}
+        of_vpc = {"Name": "vpc-id", "Values": [vpc]}
+        subnets = ec2.describe_subnets(Filters=[of_vpc])["Subnets"]
+        private = [one["SubnetId"] for one in subnets if not one["MapPublicIpOnLaunch"]]
+        if self.is_local and not private:
+            private = [_private_subnet(ec2, vpc, subnets[0])]
+        return {
+            "VpcID": vpc,
+            "PrivateSubnetIDs": ",".join(sorted(private or [s["SubnetId"] for s in subnets])),
+        }
+
+
+def _private_subnet(ec2: Any, vpc: str, public: Mapping[str, Any]) -> str:
+    """A subnet at the end of the VPC's addresses whose way out is a NAT gateway in a public one.
+
+    The VPC gets the internet gateway that AWS's default VPCs have from the beginning.
+    """
+    of_vpc = {"Name": "vpc-id", "Values": [vpc]}
+    attached = ec2.describe_internet_gateways(Filters=[{**of_vpc, "Name": "attachment.vpc-id"}])
+    everywhere = {"DestinationCidrBlock": "0.0.0.0/0"}
+    if not attached["InternetGateways"]:
+        internet = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+        ec2.attach_internet_gateway(InternetGatewayId=internet, VpcId=vpc)
+        main = {"Name": "association.main", "Values": ["true"]}
+        [table] = ec2.describe_route_tables(Filters=[of_vpc, main])["RouteTables"]
+        ec2.create_route(RouteTableId=table["RouteTableId"], GatewayId=internet, **everywhere)
+    last = list(ip_network(ec2.describe_vpcs(VpcIds=[vpc])["Vpcs"][0]["CidrBlock"]).subnets(new_prefix=20))[
+        -1
+    ]
+    zone = public["AvailabilityZone"]
+    made = ec2.create_subnet(VpcId=vpc, CidrBlock=str(last), AvailabilityZone=zone)["Subnet"]["SubnetId"]
+    address = ec2.allocate_address(Domain="vpc")["AllocationId"]
+    gateway = ec2.create_nat_gateway(SubnetId=public["SubnetId"], AllocationId=address)["NatGateway"]
+    table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+    ec2.create_route(RouteTableId=table, NatGatewayId=gateway["NatGatewayId"], **everywhere)
+    ec2.associate_route_table(RouteTableId=table, SubnetId=made)
+    return str(made)
 
 
 def local_parameters(settings: Settings, target: Target, terraform: Path) -> dict[str, str]:

@@ -175,6 +175,35 @@ def test_a_state_machine_does_what_its_role_may(running_engine: RunningEngine):
     assert ended()["status"] == "SUCCEEDED"
 
 
+def test_a_state_machine_that_waits_for_another_needs_the_right_to_make_the_rule_for_it(
+    running_engine: RunningEngine,
+):
+    role = make_role(running_engine, "waiting", {"Service": "states.amazonaws.com"})
+    inner = {"Type": "Task", "Resource": "arn:aws:states:::states:startExecution.sync:2", "End": True}
+    inner["Parameters"] = {"StateMachineArn": arn("states", "stateMachine:any")}
+    each = {"StartAt": "Wait", "States": {"Wait": inner}}
+    parallel = {"Type": "Parallel", "Branches": [each], "End": True}
+    asked = {
+        "name": "waiting",
+        "roleArn": role,
+        "definition": json.dumps({"StartAt": "Both", "States": {"Both": parallel}}),
+    }
+    create = running_engine.client("stepfunctions").create_state_machine
+    assert error_of(create, **asked) == (
+        "AccessDeniedException",
+        f"'{role}' is not authorized to create managed-rule.",
+    )
+    rule = arn("events", "rule/StepFunctionsGetEventsForStepFunctionsExecutionRule")
+    actions = ["events:PutTargets", "events:PutRule", "events:DescribeRule"]
+    statement = {"Effect": "Allow", "Action": actions, "Resource": rule}
+    running_engine.client("iam").put_role_policy(
+        RoleName="waiting",
+        PolicyName="own",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+    )
+    assert error_of(create, **asked) == ("", "")
+
+
 def admit(running: RunningEngine, queue: str, service: str, source: str) -> None:
     """Let a service send messages to a queue for one of its resources."""
     statement = {

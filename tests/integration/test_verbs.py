@@ -325,6 +325,7 @@ def test_iam_shows_what_was_judged_and_changes_the_mode(engine):
     assert denied.returncode == 1
     assert "arn:aws:s3:::scripts/daily.py" in denied.stdout
     assert "arn:aws:iam" not in iam("iam", "unused", "tester")
+    assert "fails without it" in iam("iam", "needed", "tester")
     iam("iam", "unmapped")
     assert iam("iam", "mode", "off") == "off\n"
     assert iam("iam", "mode", "audit") == "audit\n"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from random import Random
 from typing import Any
 
 import pytest
@@ -18,8 +20,8 @@ from millpond.planes.iam import (
     decide,
     read_policy,
 )
-from millpond.planes.iam.conditions import are_fulfilled
-from millpond.planes.iam.learning import idle
+from millpond.planes.iam.conditions import OPERATORS, are_fulfilled
+from millpond.planes.iam.learning import idle, without
 from millpond.planes.iam.ledger import Judgement
 from millpond.planes.iam.wildcards import matches, matches_in
 
@@ -105,62 +107,102 @@ CONTEXT = {
 }
 
 
-@pytest.mark.parametrize(
-    ("operator", "key", "wanted", "is_fulfilled"),
-    [
-        ("StringEquals", "text", "Value", True),
-        ("StringEquals", "text", "value", False),
-        ("StringEquals", "text", ["x", "Value"], True),
-        ("StringEquals", "text", "Val*", False),
-        ("StringNotEquals", "text", ["x", "Value"], False),
-        ("StringNotEquals", "text", ["x", "y"], True),
-        ("StringEqualsIgnoreCase", "text", "VALUE", True),
-        ("StringNotEqualsIgnoreCase", "text", "VALUE", False),
-        ("StringLike", "text", "V?l*", True),
-        ("StringNotLike", "text", "V?l*", False),
-        ("StringEquals", "absent", "x", False),
-        ("StringNotEquals", "absent", "x", True),
-        ("StringEqualsIfExists", "absent", "x", True),
-        ("StringEqualsIfExists", "text", "x", False),
-        ("NumericEquals", "number", "10.0", True),
-        ("NumericNotEquals", "number", "10", False),
-        ("NumericLessThan", "number", "11", True),
-        ("NumericLessThanEquals", "number", "10", True),
-        ("NumericGreaterThan", "number", "10", False),
-        ("NumericGreaterThanEquals", "number", "10", True),
-        ("NumericEquals", "text", "10", False),
-        ("DateLessThan", "when", "2026-04-01T00:00:00Z", True),
-        ("DateGreaterThan", "when", "2026-03-01T13:00:00+01:00", False),
-        ("DateEquals", "when", "1772366400", True),
-        ("Bool", "secure", "true", True),
-        ("Bool", "secure", "false", False),
-        ("BinaryEquals", "bytes", "Qmlu", True),
-        ("IpAddress", "ip", "203.0.113.0/24", True),
-        ("IpAddress", "ip", ["10.0.0.0/8", "203.0.113.7"], True),
-        ("IpAddress", "ip", "2001:db8::/32", False),
-        ("NotIpAddress", "ip", "203.0.113.0/24", False),
-        ("NotIpAddress", "absent", "203.0.113.0/24", True),
-        ("ArnLike", "arn", "arn:aws:sns:*:111122223333:*", True),
-        ("ArnEquals", "arn", "arn:aws:sns:*:111122223333:t*", True),
-        ("ArnLike", "arn", "arn:aws:*", False),
-        ("ArnNotLike", "arn", "arn:aws:sns:*:*:other", True),
-        ("Null", "absent", "true", True),
-        ("Null", "text", "true", False),
-        ("Null", "text", "false", True),
-        ("ForAllValues:StringEquals", "texts", ["a", "b", "c"], True),
-        ("ForAllValues:StringEquals", "texts", ["a"], False),
-        ("ForAllValues:StringEquals", "absent", ["a"], True),
-        ("ForAnyValue:StringEquals", "texts", ["b", "z"], True),
-        ("ForAnyValue:StringEquals", "texts", ["z"], False),
-        ("ForAnyValue:StringEquals", "absent", ["a"], False),
-        ("ForAllValues:StringNotEquals", "texts", ["z"], True),
-        ("ForAllValues:StringNotEquals", "texts", ["a"], False),
-        ("ForAnyValue:StringNotEquals", "texts", ["a"], True),
-    ],
-)
+CASES = [
+    ("StringEquals", "text", "Value", True),
+    ("StringEquals", "text", "value", False),
+    ("StringEquals", "text", ["x", "Value"], True),
+    ("StringEquals", "text", "Val*", False),
+    ("StringNotEquals", "text", ["x", "Value"], False),
+    ("StringNotEquals", "text", ["x", "y"], True),
+    ("StringEqualsIgnoreCase", "text", "VALUE", True),
+    ("StringNotEqualsIgnoreCase", "text", "VALUE", False),
+    ("StringLike", "text", "V?l*", True),
+    ("StringNotLike", "text", "V?l*", False),
+    ("StringEquals", "absent", "x", False),
+    ("StringNotEquals", "absent", "x", True),
+    ("StringEqualsIfExists", "absent", "x", True),
+    ("StringEqualsIfExists", "text", "x", False),
+    ("NumericEquals", "number", "10.0", True),
+    ("NumericNotEquals", "number", "10", False),
+    ("NumericLessThan", "number", "11", True),
+    ("NumericLessThanEquals", "number", "10", True),
+    ("NumericGreaterThan", "number", "10", False),
+    ("NumericGreaterThanEquals", "number", "10", True),
+    ("NumericEquals", "text", "10", False),
+    ("DateLessThan", "when", "2026-04-01T00:00:00Z", True),
+    ("DateGreaterThan", "when", "2026-03-01T13:00:00+01:00", False),
+    ("DateEquals", "when", "1772366400", True),
+    ("Bool", "secure", "true", True),
+    ("Bool", "secure", "false", False),
+    ("BinaryEquals", "bytes", "Qmlu", True),
+    ("IpAddress", "ip", "203.0.113.0/24", True),
+    ("IpAddress", "ip", ["10.0.0.0/8", "203.0.113.7"], True),
+    ("IpAddress", "ip", "2001:db8::/32", False),
+    ("NotIpAddress", "ip", "203.0.113.0/24", False),
+    ("NotIpAddress", "absent", "203.0.113.0/24", True),
+    ("ArnLike", "arn", "arn:aws:sns:*:111122223333:*", True),
+    ("ArnEquals", "arn", "arn:aws:sns:*:111122223333:t*", True),
+    ("ArnLike", "arn", "arn:aws:*", False),
+    ("ArnNotLike", "arn", "arn:aws:sns:*:*:other", True),
+    ("Null", "absent", "true", True),
+    ("Null", "text", "true", False),
+    ("Null", "text", "false", True),
+    ("ForAllValues:StringEquals", "texts", ["a", "b", "c"], True),
+    ("ForAllValues:StringEquals", "texts", ["a"], False),
+    ("ForAllValues:StringEquals", "absent", ["a"], True),
+    ("ForAnyValue:StringEquals", "texts", ["b", "z"], True),
+    ("ForAnyValue:StringEquals", "texts", ["z"], False),
+    ("ForAnyValue:StringEquals", "absent", ["a"], False),
+    ("ForAllValues:StringNotEquals", "texts", ["z"], True),
+    ("ForAllValues:StringNotEquals", "texts", ["a"], False),
+    ("ForAnyValue:StringNotEquals", "texts", ["a"], True),
+    ("StringNotEqualsIgnoreCase", "text", "other", True),
+    ("StringNotLike", "text", "x*", True),
+    ("StringLike", "texts", ["z", "b"], True),
+    ("NumericNotEquals", "number", "11", True),
+    ("NumericLessThan", "number", "10", False),
+    ("NumericGreaterThan", "number", "9.5", True),
+    ("NumericLessThanEquals", "number", "nine", False),
+    ("DateNotEquals", "when", "2026-03-01T12:00:00Z", False),
+    ("DateNotEquals", "when", "2026-03-02", True),
+    ("DateGreaterThan", "when", "2026-02-28", True),
+    ("DateGreaterThanEquals", "when", "2026-03-01T12:00:00Z", True),
+    ("ArnNotEquals", "arn", "arn:aws:sns:*:111122223333:other", True),
+    ("DateLessThanEquals", "when", "2026-03-01T12:00:00Z", True),
+    ("DateGreaterThanEquals", "when", "2026-03-02", False),
+    ("BoolIfExists", "absent", "true", True),
+    ("BinaryEquals", "bytes", "QmlO", False),
+    ("BinaryEquals", "text", "Qmlu", False),
+    ("ArnNotEquals", "arn", "arn:aws:sns:*:111122223333:t*", False),
+    ("ArnEqualsIfExists", "absent", "arn:aws:sns:*:*:*", True),
+    ("NotIpAddressIfExists", "ip", "203.0.113.0/24", False),
+    ("ForAllValues:StringLike", "texts", ["?"], True),
+    ("ArnEquals", "arn", "arn:aws:sqs:*:111122223333:*", False),
+    ("ArnNotLike", "arn", "arn:aws:sns:*:*:t*", False),
+    ("NumericGreaterThanEquals", "number", "11", False),
+    ("StringEqualsIgnoreCase", "text", "other", False),
+    ("DateEquals", "when", "2026-03-02", False),
+    ("DateLessThan", "when", "2026-03-01T12:00:00Z", False),
+    ("DateLessThanEquals", "when", "2026-02-28", False),
+    ("NumericEquals", "number", "11", False),
+    ("StringLike", "text", "x*", False),
+    ("ForAnyValue:StringLike", "texts", ["b*"], True),
+    ("ForAllValues:StringEqualsIfExists", "absent", "a", True),
+]
+
+
+@pytest.mark.parametrize(("operator", "key", "wanted", "is_fulfilled"), CASES)
 def test_a_condition_is_fulfilled(operator: str, key: str, wanted: Any, is_fulfilled: bool):
     [statement] = policy(allow(Condition={operator: {key.upper(): wanted}}))
     assert are_fulfilled(statement.conditions, CONTEXT) is is_fulfilled
+
+
+def test_each_operator_has_a_case_that_is_fulfilled_and_one_that_is_not():
+    plain = [
+        (operator.rpartition(":")[2].removesuffix("IfExists"), answer) for operator, _, _, answer in CASES
+    ]
+    assert {*OPERATORS, "Null"} == {name for name, answer in plain if answer}
+    assert {*OPERATORS, "Null"} == {name for name, answer in plain if not answer}
 
 
 def test_an_action_is_idle_without_which_all_would_have_been_allowed_that_was():
@@ -185,6 +227,15 @@ def test_an_action_is_idle_without_which_all_would_have_been_allowed_that_was():
         ("Twice", "s3:get*"),
         ("Queues", "sqs:*"),
     ]
+    named = [replace(one, by=f"arn:aws:sts::0:assumed-role/lake/run-{one.action}") for one in done]
+    failing = {action: [one.session for one in runs] for _, action, runs in without(statements, None, named)}
+    assert failing == {
+        "s3:getobject": [],
+        "s3:putobject": ["run-s3:PutObject"],
+        "s3:get*": [],
+        "s3:listbucket": ["run-s3:ListBucket"],
+        "sqs:*": [],
+    }
     assert ("Twice", "s3:get*") not in idle(statements, None, [did("s3:GetBucketLocation", bucket)])
     of_others = [did("s3:ListBucket", bucket, **{"s3:prefix": ("other/",)})]
     assert ("List", "s3:listbucket") in idle(statements, None, of_others), "a bucket's policy allowed it"
@@ -355,18 +406,51 @@ STATEMENTS = st.builds(
 )
 
 
-@given(st.lists(STATEMENTS, max_size=6))
-def test_a_denial_always_wins(statements: list[dict[str, Any]]):
-    assert not ask(Policies(policy(*statements, deny()))).is_allowed
+LISTS = st.lists(STATEMENTS, max_size=4)
+PRINCIPALS = st.sampled_from(["*", {"AWS": ACCOUNT}, {"AWS": ROLE}, {"AWS": SESSION}, {"AWS": USER}])
+OF_RESOURCE = st.lists(
+    st.builds(lambda one, who: one | {"Principal": who}, STATEMENTS, PRINCIPALS), max_size=4
+)
+KINDS = ("identity", "boundary", "session", "resource")
+ALL = st.fixed_dictionaries(
+    {
+        "identity": LISTS,
+        "boundary": st.none() | LISTS,
+        "session": st.none() | LISTS,
+        "resource": st.none() | OF_RESOURCE,
+    }
+)
+Documents = dict[str, list[dict[str, Any]] | None]
 
 
-@given(st.lists(STATEMENTS, max_size=6))
-def test_a_wider_allowance_never_denies(statements: list[dict[str, Any]]):
-    before = ask(Policies(policy(*statements))).is_allowed
-    assert ask(Policies(policy(*statements, allow()))).is_allowed >= before
+def policies_of(documents: Documents, **more: Any) -> Policies:
+    read = {kind: None if one is None else policy(*one) for kind, one in documents.items()}
+    return Policies(**read, **more)
 
 
-@given(st.lists(STATEMENTS, max_size=6).flatmap(lambda all_: st.tuples(st.just(all_), st.permutations(all_))))
-def test_the_order_of_statements_does_not_matter(both: tuple[list[dict[str, Any]], list[dict[str, Any]]]):
-    one, other = (ask(Policies(policy(*statements))) for statements in both)
-    assert (one.is_allowed, one.reason) == (other.is_allowed, other.reason)
+def with_one_more(documents: Documents, kind: str, statement: dict[str, Any]) -> Documents:
+    """The statement besides those of a kind that there is, or of the identity."""
+    kind = kind if documents[kind] is not None else "identity"
+    one = statement | ({"Principal": "*"} if kind == "resource" else {})
+    return documents | {kind: [*(documents[kind] or ()), one]}
+
+
+@given(ALL, st.sampled_from(KINDS), st.booleans(), st.sampled_from([ACCOUNT, OTHER]))
+def test_a_denial_always_wins(documents: Documents, kind: str, must_allow: bool, owner: str):
+    denied = policies_of(with_one_more(documents, kind, deny()), resource_must_allow=must_allow)
+    assert not ask(denied, resource_account=owner).is_allowed
+
+
+@given(ALL, st.sampled_from(KINDS), st.booleans(), st.sampled_from([ACCOUNT, OTHER]))
+def test_a_wider_allowance_never_denies(documents: Documents, kind: str, must_allow: bool, owner: str):
+    more = {"resource_must_allow": must_allow}
+    before = ask(policies_of(documents, **more), resource_account=owner).is_allowed
+    wider = policies_of(with_one_more(documents, kind, allow()), **more)
+    assert ask(wider, resource_account=owner).is_allowed >= before
+
+
+@given(ALL, st.randoms(use_true_random=False))
+def test_the_order_of_statements_does_not_matter(documents: Documents, random: Random):
+    other = {kind: None if one is None else random.sample(one, len(one)) for kind, one in documents.items()}
+    found = [ask(policies_of(one)) for one in (documents, other)]
+    assert (found[0].is_allowed, found[0].reason) == (found[1].is_allowed, found[1].reason)

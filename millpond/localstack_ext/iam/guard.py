@@ -22,12 +22,13 @@ from localstack.services.internal import get_internal_apis
 from rolo.gateway.chain import HandlerChain
 
 from millpond.localstack_ext.iam.keys import RequestKeys, of_moment, of_need, of_request, of_sources
-from millpond.localstack_ext.iam.principals import Caller, Keys, access_key, by_key, caller_of
+from millpond.localstack_ext.iam.principals import Caller, Keys, access_key, by_key, caller_of, of_principal
 from millpond.localstack_ext.iam.resources import completed, must_allow, of_encryption, owner_of, policy_of
+from millpond.localstack_ext.iam.ways import Ways
 from millpond.planes.iam import Policies, Statement, decide
 from millpond.planes.iam.calls import Need, needs
 from millpond.planes.iam.decision import Request as Asked
-from millpond.planes.iam.ledger import Judgement, Ledger
+from millpond.planes.iam.ledger import Cost, Judgement, Ledger
 
 _LOG = logging.getLogger(__name__)
 PATH = "/_localstack/iam"
@@ -59,27 +60,38 @@ class Guard:
     def __init__(self) -> None:
         self.mode = Mode(os.environ.get(VARIABLE, Mode.AUDIT))
         self.ledger = Ledger()
+        self.cost = Cost()
+        self.ways = Ways()
 
     def judge(self, _chain: HandlerChain[Any], context: RequestContext, _response: Response) -> None:
         """A handler of the gateway's chain."""
         if self.mode is Mode.OFF or context.operation is None:
             return
         try:
-            caller = caller_of(context)
-            needed = Needed(caller, tuple(_needs(context))) if caller else None
-            setattr(context, NEEDED, needed)
-            judged = list(self._judgements(context, needed)) if needed else []
+            with self.cost.measured():
+                self.ways.note(context)
+                caller = caller_of(context)
+                needed = Needed(caller, tuple(_needs(context))) if caller else None
+                setattr(context, NEEDED, needed)
+                refusal = self._without_way(context, caller) if caller else None
+                # What finds no way to its service is judged by nobody there.
+                judged = list(self._judgements(context, needed)) if needed and not refusal else []
         except Exception:
             if self.mode is Mode.ENFORCE:
                 raise
             # Where nothing is denied, what the judge does not understand is no reason to refuse it.
             _LOG.exception("%s was not judged", context.operation.name)
             return
+        if refusal:
+            raise refusal
         denied = [one for one in judged if not one.is_allowed]
         if denied and self.mode is Mode.ENFORCE:
             model: Any = context.operation.service_model
             code, status = denial(model.service_name, model.protocol)
             raise CommonServiceException(code, denied[0].text, status_code=status, sender_fault=True)
+
+    def _without_way(self, context: RequestContext, caller: Caller) -> CommonServiceException | None:
+        return self.ways.refusal(context, caller) if self.mode is Mode.ENFORCE else None
 
     def judge_federated(self, context: RequestContext, provider: str, role: str, keys: Keys) -> None:
         """Whether a role trusts an identity provider, whose user has no key and so is not seen by the chain.
@@ -101,6 +113,17 @@ class Guard:
             raise CommonServiceException(
                 "AccessDenied", f"Not authorized to perform {need.action}", 403, True
             )
+
+    def admits_role(self, context: RequestContext, role: str, asked: Iterable[Need]) -> bool:
+        """Whether a role may do all that a service needs of it, or nothing is in force."""
+        caller = None
+        if self.mode is not Mode.OFF:
+            caller = of_principal(role, context.account_id, context.partition)
+        if caller is None:
+            return True
+        keys = {**of_moment(context.region), **caller.context}
+        judged = [self._decided(need, caller, keys, policy_of(need)) for need in asked]
+        return self.mode is not Mode.ENFORCE or all(one.is_allowed for one in judged)
 
     def acting_key(self, context: RequestContext) -> str:
         """The access key with which a plane goes on in the name of its caller: of a session or a user.
@@ -163,6 +186,7 @@ class Guard:
             decision.statement.sid if decision.statement else "",
             "" if decision.is_allowed else decision.sentence(asked),
             asked.context,
+            by=caller.arn,
         )
         self.ledger.add(judgement)
         return judgement
@@ -193,7 +217,9 @@ class GuardResource:
     """The guard over HTTP."""
 
     def on_get(self, _request: Request) -> Response:
-        return _answer({"mode": GUARD.mode, "judgements": GUARD.ledger.to_json()})
+        return _answer(
+            {"mode": GUARD.mode, "judgements": GUARD.ledger.to_json(), "cost": GUARD.cost.to_json()}
+        )
 
     def on_put(self, request: Request) -> Response:
         try:

@@ -20,7 +20,7 @@ from millpond.planes.codebuild.exceptions import (
 )
 from millpond.planes.codebuild.paging import page
 from millpond.planes.codebuild.sources import GitCredentials
-from millpond.planes.codebuild.supervisor import ActiveBuild, Execution, Limits
+from millpond.planes.codebuild.supervisor import SESSION, ActiveBuild, Execution, Limits
 from millpond.planes.common.context import PlaneContext
 from millpond.planes.common.credentials import Clients
 from millpond.planes.common.state import ENDED
@@ -224,6 +224,15 @@ class CodeBuildPlane:
                 "builds": [build.to_api() for build in keys.values() if build],
                 "buildsNotFound": [id_or_arn for id_or_arn, build in keys.items() if build is None],
             }
+
+    def place_of_session(self, name: str) -> tuple[str, tuple[str, ...]] | None:
+        """Subnet and groups of the build that a session of its role is of; None where it is in no VPC."""
+        mark = name.removeprefix(f"{SESSION}-")
+        with self._lock:
+            build = next((one for one in reversed(self._builds.values()) if one.uuid == mark), None)
+            given = (build.config.get("vpcConfig") if build else None) or {}
+        subnets = given.get("subnets") or ()
+        return (subnets[0], tuple(given.get("securityGroupIds") or ())) if subnets else None
 
     def list_builds(self, request: Request) -> Shape:
         with self._lock:

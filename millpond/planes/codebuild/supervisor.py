@@ -42,6 +42,8 @@ from millpond.planes.common.regexes import Regex
 from millpond.planes.common.telemetry import Reporter
 
 _LOG = logging.getLogger(__name__)
+SESSION = "AWSCodeBuild"
+"""What the names of builds' sessions begin with; the build's UUID follows."""
 _QUEUE_SECONDS = 0.2
 _COMMAND_PHASES = {
     Phase.INSTALL: "install",
@@ -244,7 +246,7 @@ class Execution:
     def _assume(self, role: str) -> Credentials:
         try:
             project = self._context.arn("codebuild", f"project/{self._build.project_name}")
-            return self._clients.assume(role, f"AWSCodeBuild-{self._build.uuid}", project)
+            return self._clients.assume(role, f"{SESSION}-{self._build.uuid}", project)
         except RoleNotTrustingError as error:
             message = (
                 f"CodeBuild is not authorized to perform: sts:AssumeRole on {role}. Please verify that "

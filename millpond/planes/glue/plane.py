@@ -49,13 +49,14 @@ from millpond.planes.glue.requests import required as _required
 from millpond.planes.glue.runs import JobRun, Shape, State
 from millpond.planes.glue.schemas import SchemaRegistry
 from millpond.planes.glue.sessions import SessionOperations, Sessions
-from millpond.planes.glue.supervisor import ActiveRun, Outcome, Supervisor
+from millpond.planes.glue.supervisor import SESSION, ActiveRun, Outcome, Supervisor
 from millpond.planes.glue.tags import Tags
 from millpond.planes.glue.tasks import Tasks
 from millpond.planes.glue.workers import Workers
 from millpond.planes.glue.workflows import Automation, Ended, Origin, Work
 from millpond.planes.glue.workflows.triggers import Triggers
 from millpond.planes.glue.workflows.workflows import Workflows
+from millpond.planes.network import Place
 
 Request = Mapping[str, Any]
 
@@ -320,6 +321,16 @@ class GluePlane(SessionOperations):
             run = self._run(_required(request, "JobName"), _required(request, "RunId"))
             return {"JobRun": run.to_api()}
 
+    def place_of_session(self, name: str) -> Place | None:
+        """Where the run whose role's session has a name stands; None if it is none, or in no VPC."""
+        mark = name.removeprefix(f"{SESSION}-")
+        with self._lock:
+            runs = (run for of_job in self._runs.values() for run in reversed(of_job))
+            run = next((one for one in runs if one.id[3:19] == mark), None)
+            names = (run.job.get("Connections") or {}).get("Connections", []) if run else []
+            found = [self._connections[one] for one in names if one in self._connections]
+        return next((places.place_of(one) for one in found if places.has_place(one)), None)
+
     def has_ended(self, name: str, run_id: str) -> bool:
         """Whether a run has ended, or is not there (any more)."""
         with self._lock:
@@ -410,7 +421,10 @@ class GluePlane(SessionOperations):
             with self._lock:
                 connection = dict(self._connection(_required(request, "ConnectionName")))
         if self._workers.iam_mode() == "enforce" and places.has_place(connection):
-            reason = places.refusal(self._clients.own("ec2"), self._context.region, connection)
+            ec2, region = self._clients.own("ec2"), self._context.region
+            reason = places.refusal(ec2, region, connection) or places.without_database(
+                ec2, region, connection
+            )
             if reason:
                 raise InvalidInputException(reason)
         with (

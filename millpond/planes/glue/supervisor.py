@@ -36,6 +36,8 @@ from millpond.planes.glue.staging import RunFolder, Staged, runs_directory
 from millpond.planes.glue.workers import Workers
 
 _LOG = logging.getLogger(__name__)
+SESSION = "GlueJobRunnerSession"
+"""What the names of runs' sessions begin with; letters of the run's id follow."""
 _SHIP_SECONDS = 0.5
 _SHELL_VERSION = "3.9"
 
@@ -214,7 +216,7 @@ class Supervisor:
         )
         try:
             return self._clients.assume(
-                arn, f"GlueJobRunnerSession-{run.id[3:19]}", context.arn("glue", f"job/{run.job['Name']}")
+                arn, f"{SESSION}-{run.id[3:19]}", context.arn("glue", f"job/{run.job['Name']}")
             )
         except RoleNotTrustingError as error:
             raise LaunchError(
@@ -259,7 +261,11 @@ class Supervisor:
             places.look_up(self._clients.of("glue", credentials), name)
             if places.has_place(known[name]):
                 ec2 = ec2 or self._clients.of("ec2", credentials)
-                places.stand(ec2, self._context.region, known[name], is_in_force=mode == "enforce")
+                region, is_in_force = self._context.region, mode == "enforce"
+                places.stand(ec2, region, known[name], is_in_force=is_in_force)
+                own = self._clients.own("ec2")
+                if is_in_force and (reason := places.without_database(own, region, known[name])):
+                    raise LaunchError(reason)
 
     def _execute(self, active: ActiveRun, folder: RunFolder) -> Outcome:
         run = active.run

@@ -85,7 +85,16 @@ def idle(
     boundary: Sequence[Statement] | None,
     judged: Iterable[Judgement],
 ) -> list[tuple[str, str]]:
-    """Actions, each with the name of its statement, without which all would have been allowed that was.
+    """Actions, each with the name of its statement, without which all would have been allowed that was."""
+    return [(sid, action) for sid, action, failing in without(statements, boundary, judged) if not failing]
+
+
+def without(
+    statements: Sequence[Statement],
+    boundary: Sequence[Statement] | None,
+    judged: Iterable[Judgement],
+) -> list[tuple[str, str, list[Judgement]]]:
+    """Actions, each with the name of its statement, and what would be denied if it were taken away.
 
     Each action of each statement that allows is taken away in turn, and what was judged is decided again.
     What the policy of a resource allows by itself counts for no statement here.
@@ -97,16 +106,20 @@ def idle(
     judged : iterable of Judgement
         What it did.
     """
-    requests = [_again(one) for one in judged if one.is_allowed]
-    requests = [one for one in requests if decide(one, Policies(statements, boundary)).is_allowed]
+    kept = [(one, _again(one)) for one in judged if one.is_allowed]
+    kept = [(one, asked) for one, asked in kept if decide(asked, Policies(statements, boundary)).is_allowed]
     found = []
     for number, statement in enumerate(statements):
-        about = [one for one in requests if not statement.is_denial and is_about(statement, one)]
+        about = [] if statement.is_denial else [pair for pair in kept if is_about(statement, pair[1])]
         for action in () if statement.is_denial else statement.actions:
             rest = replace(statement, actions=tuple(one for one in statement.actions if one != action))
-            without = Policies((*statements[:number], rest, *statements[number + 1 :]), boundary)
-            if all(decide(one, without).is_allowed for one in about if matches(action, one.action.lower())):
-                found.append((statement.sid, action))
+            left = Policies((*statements[:number], rest, *statements[number + 1 :]), boundary)
+            denied = [
+                one
+                for one, asked in about
+                if matches(action, asked.action.lower()) and not decide(asked, left).is_allowed
+            ]
+            found.append((statement.sid, action, denied))
     return found
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import statistics
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +39,8 @@ class Judgement:
         How often.
     last : float
         When last, in seconds of the epoch.
+    by : str
+        ARN of who asked last: of the session, which names the run, the build or the function.
     """
 
     principal: str
@@ -49,6 +53,40 @@ class Judgement:
     context: Mapping[str, Sequence[str]] = field(default_factory=dict)
     count: int = 0
     last: float = 0.0
+    by: str = ""
+
+    @property
+    def session(self) -> str:
+        """What the caller is named by its service: ``AWSCodeBuild-`` and a build, the name of a function."""
+        return self.by.rpartition("/")[2]
+
+
+class Cost:
+    """What judging takes, in CPU seconds of its thread; safe for threads."""
+
+    def __init__(self) -> None:
+        self._newest: deque[int] = deque(maxlen=MOST)
+        self._calls = self._nanoseconds = 0
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def measured(self) -> Iterator[None]:
+        began = time.thread_time_ns()
+        try:
+            yield
+        finally:
+            spent = time.thread_time_ns() - began
+            with self._lock:
+                self._newest.append(spent)
+                self._calls += 1
+                self._nanoseconds += spent
+
+    def to_json(self) -> dict[str, float]:
+        """How many calls were judged, the seconds of all, and the median of the newest in milliseconds."""
+        with self._lock:
+            newest = list(self._newest)
+            median = statistics.median(newest) / 1e6 if newest else 0.0
+            return {"calls": self._calls, "seconds": self._nanoseconds / 1e9, "median_ms": median}
 
 
 class Ledger:
@@ -63,7 +101,7 @@ class Ledger:
         with self._lock:
             kept = self._kept.setdefault(key, judgement)
             kept.sid, kept.text, kept.context = judgement.sid, judgement.text, judgement.context
-            kept.last = time.time()
+            kept.last, kept.by = time.time(), judgement.by
             kept.count += 1
             self._kept.move_to_end(key)
             while len(self._kept) > MOST:

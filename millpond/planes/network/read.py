@@ -8,24 +8,25 @@ from typing import Any
 from millpond.planes.network.ways import Network, Place
 
 
-def read_network(ec2: Any, region: str) -> Network:
-    """All that a client of EC2 sees."""
+def read_network(ec2: Any, region: str, vpc: str = "") -> Network:
+    """All that a client of EC2 sees, of a VPC where one is named."""
+    filters = [{"Name": "vpc-id", "Values": [vpc]}] if vpc else []
 
-    def every(operation: str, member: str) -> list[dict[str, Any]]:
-        pages = ec2.get_paginator(operation).paginate()
+    def every(operation: str, member: str, filter_name: str = "Filters") -> list[dict[str, Any]]:
+        pages = ec2.get_paginator(operation).paginate(**{filter_name: filters})
         return [one for page in pages for one in page[member]]
 
+    lists = ec2.get_paginator("describe_prefix_lists").paginate()
     return Network(
         region,
         subnets=_by("SubnetId", every("describe_subnets", "Subnets")),
         groups=_by("GroupId", every("describe_security_groups", "SecurityGroups")),
-        nat_gateways=_by("NatGatewayId", every("describe_nat_gateways", "NatGateways")),
+        nat_gateways=_by("NatGatewayId", every("describe_nat_gateways", "NatGateways", "Filter")),
         route_tables=every("describe_route_tables", "RouteTables"),
         acls=every("describe_network_acls", "NetworkAcls"),
         endpoints=every("describe_vpc_endpoints", "VpcEndpoints"),
         prefix_lists={
-            one["PrefixListId"]: one["PrefixListName"]
-            for one in every("describe_prefix_lists", "PrefixLists")
+            one["PrefixListId"]: one["PrefixListName"] for page in lists for one in page["PrefixLists"]
         },
     )
 
