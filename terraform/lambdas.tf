@@ -4,7 +4,7 @@ locals {
   lambdas = {
     plan = {
       description = "Chooses what a run ingests: which tables, with which engine, how much in parallel."
-      timeout     = 60
+      timeout     = 300
       memory      = 256
       asks_db     = true
       environment = {
@@ -25,10 +25,10 @@ locals {
         SHELL_BYTES_PER_SECOND = "18000000"
         SPARK_BYTES_PER_SECOND = "67000000"
         # What a table takes in such a job besides its rows, of a quarter of a vCPU: sessions, leases, commits.
-        SHELL_TABLE_SECONDS    = "2"
-        SPARK_START_SECONDS    = "60"
-        TARGET_SECONDS         = tostring(var.table_target_seconds)
-        MAX_WORKERS            = tostring(var.spark_max_workers)
+        SHELL_TABLE_SECONDS = "2"
+        SPARK_START_SECONDS = "60"
+        TARGET_SECONDS      = tostring(var.table_target_seconds)
+        MAX_WORKERS         = tostring(var.spark_max_workers)
       }
     }
     register = {
@@ -44,7 +44,7 @@ locals {
     }
     notify = {
       description = "Tells consumers how runs went, operators what to decide, and CloudWatch both."
-      timeout     = 60
+      timeout     = 300
       memory      = 256
       asks_db     = false
       environment = {
