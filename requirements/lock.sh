@@ -30,6 +30,7 @@ compile --no-config --python-version 3.11 requirements/checkov.in -o requirement
 compile --no-config --python-version 3.9 requirements/build.in -o requirements/build.txt
 compile --no-config --python-version 3.9 requirements/pytest-millpond.in -o requirements/pytest-millpond.txt
 compile --no-config --python-version 3.13 requirements/console-tests.in -o requirements/console-tests.txt
+compile --no-config --python-version 3.13 requirements/athena-clients.in -o requirements/athena-clients.txt
 for name in uv java node18 node20 node22 node24; do
     compile --no-config --no-deps --python-version 3.9 "requirements/$name.in" -o "requirements/$name.txt"
 done
