@@ -67,7 +67,7 @@ class Target:
         vpc = vpcs[0]["VpcId"]
         of_vpc = {"Name": "vpc-id", "Values": [vpc]}
         subnets = ec2.describe_subnets(Filters=[of_vpc])["Subnets"]
-        private = [one["SubnetId"] for one in subnets if not one["MapPublicIpOnLaunch"]]
+        private = [subnet["SubnetId"] for subnet in subnets if not subnet["MapPublicIpOnLaunch"]]
         if self.is_local and not private:
             private = [_private_subnet(ec2, vpc, subnets[0])]
         return {

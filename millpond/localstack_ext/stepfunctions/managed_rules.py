@@ -55,10 +55,12 @@ def check_managed_rules(context: RequestContext, role: str, definition: str) -> 
 
 def _rules(definition: str) -> list[str]:
     try:
-        found = set(_resources(json.loads(definition)))
+        resources = set(_resources(json.loads(definition)))
     except ValueError:
         return []  # what is no JSON is refused as such
-    return sorted({RULES[one[1]] for one in map(_INTEGRATION.fullmatch, found) if one and one[1] in RULES})
+    return sorted(
+        {RULES[match[1]] for match in map(_INTEGRATION.fullmatch, resources) if match and match[1] in RULES}
+    )
 
 
 def _resources(content: Any) -> Iterator[str]:
@@ -66,8 +68,8 @@ def _resources(content: Any) -> Iterator[str]:
     if isinstance(content, Mapping):
         if content.get("Type") == "Task" and isinstance(content.get("Resource"), str):
             yield content["Resource"]
-        for one in content.values():
-            yield from _resources(one)
+        for member in content.values():
+            yield from _resources(member)
     elif isinstance(content, list):
-        for one in content:
-            yield from _resources(one)
+        for item in content:
+            yield from _resources(item)

@@ -229,10 +229,12 @@ class CodeBuildPlane:
         """Subnet and groups of the build that a session of its role is of; None where it is in no VPC."""
         mark = name.removeprefix(f"{SESSION}-")
         with self._lock:
-            build = next((one for one in reversed(self._builds.values()) if one.uuid == mark), None)
-            given = (build.config.get("vpcConfig") if build else None) or {}
-        subnets = given.get("subnets") or ()
-        return (subnets[0], tuple(given.get("securityGroupIds") or ())) if subnets else None
+            build = next(
+                (candidate for candidate in reversed(self._builds.values()) if candidate.uuid == mark), None
+            )
+            vpc_config = (build.config.get("vpcConfig") if build else None) or {}
+        subnets = vpc_config.get("subnets") or ()
+        return (subnets[0], tuple(vpc_config.get("securityGroupIds") or ())) if subnets else None
 
     def list_builds(self, request: Request) -> Shape:
         with self._lock:
