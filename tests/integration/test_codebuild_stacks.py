@@ -68,6 +68,8 @@ ROLE = {
 BOUNDARY = {
     "Type": "AWS::IAM::ManagedPolicy",
     "Properties": {
+        "Description": "what a build may do at most",
+        "Path": "/builds/",
         "PolicyDocument": ALLOW,
     },
 }
@@ -265,6 +267,8 @@ def test_other_resources_of_a_stack_have_their_properties(
     assert group["retentionInDays"] == 30
     role = client("iam").get_role(RoleName="stack-builder")["Role"]
     assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == stack.resources()["Boundary"]
+    policy = client("iam").get_policy(PolicyArn=stack.resources()["Boundary"])["Policy"]
+    assert (policy["Description"], policy["Path"]) == ("what a build may do at most", "/builds/")
     assert client("iam").list_role_policies(RoleName="stack-builder")["PolicyNames"] == ["inline"]
     [group] = client("ec2").describe_security_groups(GroupNames=["builds"])["SecurityGroups"]
     [egress] = group["IpPermissionsEgress"]

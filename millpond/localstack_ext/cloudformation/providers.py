@@ -25,6 +25,7 @@ from localstack.services.cloudformation.resource_provider import (
 from millpond.localstack_ext.cloudformation.codebuild_project import CodeBuildProjectProvider
 from millpond.localstack_ext.cloudformation.custom import CustomProvider, is_custom
 from millpond.localstack_ext.cloudformation.generic import PHYSICAL_ID, GenericProvider, is_not_found
+from millpond.localstack_ext.cloudformation.managed_policies import ManagedPolicyProvider
 from millpond.localstack_ext.cloudformation.nested import NestedStackProvider
 from millpond.localstack_ext.cloudformation.resources import SETTLINGS, Properties, Settling, names
 from millpond.localstack_ext.cloudformation.served import is_served
@@ -36,6 +37,8 @@ _LISTED = "docs/coverage/cloudformation-types.md"
 
 _WITHOUT_SERVER = ("AWS::Elasticsearch::Domain", "AWS::OpenSearchService::Domain", "AWS::Redshift::Cluster")
 
+# What makes a resource with more of its properties than LocalStack's own does.
+_BETTER: dict[str, Any] = {ManagedPolicyProvider.TYPE: ManagedPolicyProvider}
 _OWN = {provider.TYPE: provider for provider in (CodeBuildProjectProvider,)}
 
 
@@ -189,7 +192,10 @@ def try_load_resource_provider(theirs: Any, resource_type: str) -> Any:
         return provider
     if (own := _OWN.get(resource_type)) is not None:
         return HonestProvider(own())
-    inner = None if resource_type in _WITHOUT_SERVER else theirs(resource_type)
+    if (better := _BETTER.get(resource_type)) is not None:
+        inner = better()
+    else:
+        inner = None if resource_type in _WITHOUT_SERVER else theirs(resource_type)
     if inner is None:
         return None
     settling = SETTLINGS.get(resource_type)

@@ -427,7 +427,7 @@ SETTLINGS: dict[str, Settling] = {
     "AWS::IAM::ManagedPolicy": Settling(
         managed_policy,
         _set("Groups", "PolicyDocument", "Roles", "Users"),
-        _set("ManagedPolicyName"),
+        _set("Description", "ManagedPolicyName", "Path"),
     ),
     "AWS::EC2::SecurityGroup": Settling(
         security_group,
