@@ -205,6 +205,21 @@ def test_exclusions_and_the_level_of_tables_are_kept_to() -> None:
     assert sorted(one.name for one in tables_of(folders, root, 3)) == ["a", "b"]
 
 
+@pytest.mark.parametrize(
+    ("location", "is_within"),
+    [
+        ("s3://b/raw/", True),
+        ("s3://b/raw", True),
+        ("s3://b/raw/a/", True),
+        ("s3://b/rawer/", False),
+        ("", False),
+    ],
+)
+def test_a_table_is_of_a_target_by_whole_folders(location: str, is_within: bool) -> None:
+    for path in ("s3://b/raw", "s3://b/raw/"):
+        assert sources.is_within(path, {"StorageDescriptor": {"Location": location}}) is is_within
+
+
 @pytest.fixture
 def plane(tmp_path: Path) -> Iterator[Any]:
     tools = Tools(tmp_path, tmp_path, tmp_path, tmp_path, tmp_path, tmp_path, {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from millpond.localstack_ext.stepfunctions import intrinsics, jsonata
 from millpond.localstack_ext.stepfunctions.definitions import problems
 from millpond.localstack_ext.stepfunctions.errors import matches
-from millpond.localstack_ext.stepfunctions.timestamps import timestamp
+from millpond.localstack_ext.stepfunctions.timestamps import local, timestamp
 
 INPUT = {
     "$": {"id": 123},
@@ -318,3 +319,13 @@ def test_error_is_matched_as_the_guide_says(error: str | None, wanted: str, is_m
 )
 def test_a_choice_compares_timestamps_of_rfc_3339(text: object, moment: datetime | None) -> None:
     assert timestamp(text) == moment
+
+
+def test_a_wait_ends_at_its_moment_whatever_the_clock_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as here:
+        here.setenv("TZ", "Asia/Kolkata")
+        time.tzset()
+        assert local("2001-01-01T12:00:00Z") == datetime(2001, 1, 1, 17, 30)
+        assert local("2001-01-01T14:00:00+02:00") == datetime(2001, 1, 1, 17, 30)
+        assert local("tomorrow") is None
+    time.tzset()

@@ -628,6 +628,12 @@ INVENTORY: tuple[Target, ...] = (
         "A timestamp with a fraction of a second, or with an offset, is none.",
     ),
     Target(
+        f"{_ASL}.component.state.state_wait.wait_function.timestamp:Timestamp._from_timestamp_string",
+        "(timestamp)",
+        _LOCALSTACK,
+        "A Wait state takes no offset, and holds UTC against the clock of the machine.",
+    ),
+    Target(
         f"{_STATE}.state_task_activitiy:StateTaskActivity._from_error",
         "(self, env, ex)",
         _LOCALSTACK,

@@ -171,12 +171,9 @@ class Crawling:
             applier.write(table)
         crawler.seen.update({folder.location: "" for folder in folders})
         if not is_partial:
-            place = target["Path"].rstrip("/")
             applier.remove_missing(
                 names_of(definition.get("TablePrefix"), tables),
-                lambda table: str((table.get("StorageDescriptor") or {}).get("Location", "")).startswith(
-                    place
-                ),
+                lambda table: sources.is_within(target["Path"], table),
             )
 
     def _crawl_table(

@@ -56,6 +56,12 @@ def folders(
     return (bucket, *parts), found
 
 
+def is_within(path: str, table: Mapping[str, Any]) -> bool:
+    """Whether a table is at a target's path in S3 or below it."""
+    location = str((table.get("StorageDescriptor") or {}).get("Location", ""))
+    return f"{location.rstrip('/')}/".startswith(f"{path.rstrip('/')}/")
+
+
 def _files(s3: S3Client, bucket: str, prefix: str) -> Iterator[S3File]:
     for answer in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for one in answer.get("Contents", []):
