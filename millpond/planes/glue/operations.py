@@ -22,6 +22,7 @@ from millpond.planes.glue.workflows.workflows import Workflows
 OPERATIONS = Operations(
     "glue",
     own=(
+        *CatalogSettings.POLICIES,
         *Databases.OPERATIONS,
         *Functions.OPERATIONS,
         *Tables.OPERATIONS,
@@ -75,7 +76,7 @@ OPERATIONS = Operations(
         "GetSecurityConfiguration",
         "GetSecurityConfigurations",
     ),
-    held=(*CatalogSettings.OPERATIONS, *UsageProfiles.OPERATIONS),
+    held=(*CatalogSettings.ENCRYPTION, *UsageProfiles.OPERATIONS),
     is_checked=True,
     worded=("ListCrawls", *SchemaRegistry.OPERATIONS),
     refused=("CreateDevEndpoint",),

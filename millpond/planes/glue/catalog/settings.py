@@ -30,14 +30,9 @@ class CatalogSettings:
         Whose.
     """
 
-    OPERATIONS = (
-        "DeleteResourcePolicy",
-        "GetDataCatalogEncryptionSettings",
-        "GetResourcePolicies",
-        "GetResourcePolicy",
-        "PutDataCatalogEncryptionSettings",
-        "PutResourcePolicy",
-    )
+    POLICIES = ("DeleteResourcePolicy", "GetResourcePolicies", "GetResourcePolicy", "PutResourcePolicy")
+    ENCRYPTION = ("GetDataCatalogEncryptionSettings", "PutDataCatalogEncryptionSettings")
+    OPERATIONS = (*POLICIES, *ENCRYPTION)
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
