@@ -191,6 +191,17 @@ def test_runtime_version_that_is_there_is_what_the_commands_find(codebuild: Code
     assert [line.rpartition(".")[0] for line in codebuild.printed(build)] == ["Python 3.13"] * 2
 
 
+def test_the_command_line_of_aws_is_there_and_has_the_role_of_the_build(codebuild: CodeBuild) -> None:
+    build = codebuild.run(
+        "command-line",
+        "version: 0.2\nphases:\n  build:\n    commands:\n"
+        "      - aws sts get-caller-identity --query Arn --output text\n",
+    )
+    (arn,) = codebuild.printed(build)
+    assert ":assumed-role/" in arn
+    assert arn.endswith(f"/AWSCodeBuild-{build['id'].partition(':')[2]}")
+
+
 def test_variables_directory_and_functions_last_from_command_to_command(codebuild: CodeBuild) -> None:
     build = codebuild.run(
         "lasting",

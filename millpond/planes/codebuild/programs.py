@@ -2,7 +2,8 @@
 
 Terraform needs no other configuration than on AWS: its provider and its S3 backend take endpoint, region and
 credentials from the environment, and address buckets by path as soon as the endpoint is an IP address. The
-program here only knows where Terraform is, and where its providers are.
+program here only knows where Terraform is, and where its providers are. The command line of AWS is that of this
+machine, else the harness's own, which is of version 1 where images have version 2.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ def install(directory: Path, tools: Tools, runtimes: Sequence[Runtime] = ()) -> 
         write_program(directory / name, program)
     if shutil.which("python3", path=SYSTEM_PATH) is None:
         write_program(directory / "python3", tools.harness_python)
+    command_line = tools.harness_python.with_name("aws")
+    if shutil.which("aws", path=SYSTEM_PATH) is None and command_line.exists():
+        write_program(directory / "aws", command_line)
     if tools.terraform is not None:
         cache = tools.jars_dir.parent / "terraform" / "providers"
         install_terraform(directory, tools.terraform, tools.terraform_mirror, cache)
