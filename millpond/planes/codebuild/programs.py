@@ -2,8 +2,8 @@
 
 Terraform needs no other configuration than on AWS: its provider and its S3 backend take endpoint, region and
 credentials from the environment, and address buckets by path as soon as the endpoint is an IP address. The
-program here only knows where Terraform is, and where its providers are. The command line of AWS is that of this
-machine, else the harness's own, which is of version 1 where images have version 2.
+program here only knows where Terraform is, and where its providers are. The command line of AWS is that of
+this machine, else the harness's own, which is of version 1 where images have version 2.
 """
 
 from __future__ import annotations
