@@ -20,7 +20,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from millpond.planes.functions import FunctionError, Interpreter, runtime_named
-from millpond.planes.functions.runtimes import Runtime
 from millpond.toolchain import bootstrap
 
 ENVIRONMENT = "MILLPOND_INSTALLER_ENVIRONMENT"
@@ -40,6 +39,27 @@ def installer_environment(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def elsewhere(module: str, *arguments: str) -> str:
+    """What a module of the toolchain prints in a process that has the environment of who started Millpond.
+
+    Raises
+    ------
+    BootstrapError
+        If it fails; the end of what it said.
+    """
+    environment = json.loads(os.environ.get(ENVIRONMENT, "null")) or installer_environment(os.environ)
+    made = subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if made.returncode:
+        raise bootstrap.BootstrapError(made.stderr.strip()[-1500:])
+    return made.stdout
+
+
 def interpreter_elsewhere(name: str, home: Path) -> Interpreter:
     """:func:`interpreter`, in a process that has the environment of who started Millpond.
 
@@ -48,21 +68,14 @@ def interpreter_elsewhere(name: str, home: Path) -> Interpreter:
     FunctionError
         If the runtime is none that runs here, or cannot be had.
     """
-    environment = json.loads(os.environ.get(ENVIRONMENT, "null")) or installer_environment(os.environ)
-    made = subprocess.run(
-        [sys.executable, "-m", "millpond.toolchain.runtimes", name, str(home)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if made.returncode:
+    try:
+        answer = elsewhere("millpond.toolchain.runtimes", name, str(home))
+    except bootstrap.BootstrapError as error:
         raise FunctionError(
             "InvalidParameterValueException",
-            f"The runtime {name} is not on this machine and could not be installed: "
-            f"{made.stderr.strip()[-1500:]}",
-        )
-    program, modules = json.loads(made.stdout)
+            f"The runtime {name} is not on this machine and could not be installed: {error}",
+        ) from error
+    program, modules = json.loads(answer)
     return Interpreter(runtime_named(name), Path(program), Path(modules) if modules else None)
 
 
@@ -77,17 +90,18 @@ def interpreter(name: str, home: Path) -> Interpreter:
         If it cannot be had.
     """
     runtime = runtime_named(name)
-    with _only_one(home):
+    with only_one(home):
         if runtime.is_python:
-            return Interpreter(runtime, _python(runtime, home))
+            return Interpreter(runtime, python_of(runtime.version, home))
         return Interpreter(runtime, _node(runtime.version, home), _sdk(home))
 
 
-def _python(runtime: Runtime, home: Path) -> Path:
+def python_of(version: str, home: Path) -> Path:
+    """The interpreter of a runtime of Python, for example of ``3.13``; raises as :func:`interpreter` does."""
     uv = bootstrap.ensure_uv(home)
-    python = bootstrap.ensure_python(runtime.version, home, uv)
+    python = bootstrap.ensure_python(version, home, uv)
     lock = bootstrap.REQUIREMENTS / "lambda.txt"
-    return bootstrap.ensure_environment(f"lambda-{runtime.version}", python, lock, home, uv)
+    return bootstrap.ensure_environment(f"lambda-{version}", python, lock, home, uv)
 
 
 def _node(version: str, home: Path) -> Path:
@@ -155,7 +169,7 @@ def _npm(home: Path) -> list[str]:
 
 
 @contextmanager
-def _only_one(home: Path) -> Iterator[None]:
+def only_one(home: Path) -> Iterator[None]:
     """One install at a time: engines of several stacks share what lies below ``home``."""
     home.mkdir(parents=True, exist_ok=True)
     with (home / "runtimes.lock").open("w") as lock:

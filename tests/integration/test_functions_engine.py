@@ -215,6 +215,34 @@ def test_provisioned_concurrency_that_is_changed_is_in_progress_until_all_of_it_
     client.delete_function(FunctionName="provisioned")
 
 
+def test_a_layer_that_others_publish_for_everybody_is_made_of_its_packages(
+    running_engine: RunningEngine,
+) -> None:
+    region = running_engine.settings.region
+    layers = [
+        f"arn:aws:lambda:{region}:770693421928:layer:Klayers-p313-{name}:{version}"
+        for name, version in (("iniconfig", 2), ("toml", 1))
+    ]
+    code = "import iniconfig, toml\ndef handler(event, context):\n    return toml.dumps({'made': 1})"
+    running_engine.function("of-others", code, Layers=layers)
+    assert json.loads(invoke(running_engine, "of-others", {})["Payload"].read()) == "made = 1\n"
+    told = running_engine.client("lambda").get_function(FunctionName="of-others")["Configuration"]["Layers"]
+    assert [layer["Arn"] for layer in told] == layers
+    unknown = f"arn:aws:lambda:{region}:123456789012:layer:theirs:1"
+    with pytest.raises(
+        ClientError, match=f"cannot have the layer {unknown}, which another account publishes"
+    ):
+        running_engine.function("of-nobody", ECHO, Layers=[unknown])
+
+
+@pytest.mark.foreign
+def test_the_layer_of_aws_sdk_for_pandas_imports(running_engine: RunningEngine) -> None:
+    layer = f"arn:aws:lambda:{running_engine.settings.region}:336392948345:layer:AWSSDKPandas-Python313:4"
+    code = "import awswrangler, pandas\ndef handler(event, context):\n    return len(pandas.DataFrame(event))"
+    running_engine.function("wrangles", code, Layers=[layer], MemorySize=1024, Timeout=120)
+    assert json.loads(invoke(running_engine, "wrangles", {"a": [1, 2]})["Payload"].read()) == 2
+
+
 def test_layers_client_context_versions_and_routed_aliases(running_engine: RunningEngine) -> None:
     awslambda = running_engine.client("lambda")
     layer = awslambda.publish_layer_version(

@@ -17,6 +17,7 @@ from localstack.services.lambda_ import api_utils
 from localstack.services.lambda_.invocation.models import lambda_stores
 
 from millpond.localstack_ext.functions.keys import KeyedLambdaProvider
+from millpond.localstack_ext.functions.layers import PublicLayers
 from millpond.localstack_ext.functions.sources import POSITIONS
 
 _ACCOUNT = re.compile(r"\d{12}")
@@ -24,6 +25,10 @@ _ACCOUNT = re.compile(r"\d{12}")
 
 class FunctionsProvider(KeyedLambdaProvider):
     """Chosen by ``PROVIDER_OVERRIDE_LAMBDA=millpond``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer_fetcher = PublicLayers()
 
     @handler("Invoke", expand=False)
     def invoke(self, context: RequestContext, request: Any) -> Any:  # type: ignore[override]

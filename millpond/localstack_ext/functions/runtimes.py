@@ -31,13 +31,31 @@ def interpreter_for(name: str) -> Interpreter:
         return _interpreters[name]
 
 
-def _installed(name: str) -> Interpreter:
+def home_of_installs() -> Path:
+    """Where environments are made.
+
+    Raises
+    ------
+    FunctionError
+        In a container, which makes none.
+    """
     home = os.environ.get(VARIABLE)
     if home is None:
+        raise FunctionError(
+            "InvalidParameterValueException",
+            "Nothing is installed in this container. Run the stack without containers: there it is.",
+        )
+    return Path(home).parent
+
+
+def _installed(name: str) -> Interpreter:
+    try:
+        home = home_of_installs()
+    except FunctionError as error:
         known = ", ".join(sorted(planes.context().tools.lambda_python))
         raise FunctionError(
             "InvalidParameterValueException",
             f"The runtime {name} is not in this container, which has {known}. Run the stack without "
             "containers: there it is installed on first use.",
-        )
-    return interpreter_elsewhere(name, Path(home).parent)
+        ) from error
+    return interpreter_elsewhere(name, home)
