@@ -65,17 +65,21 @@ class PublicLayers(LayerFetcher):
         Raises
         ------
         InvalidParameterValueException
-            If nobody is known to publish what is in it elsewhere.
+            If nobody is known to publish what is in it elsewhere, or nothing can be installed here.
         """
         held = public_layer(layer_version_arn)
         if held is None:
             raise InvalidParameterValueException(_UNKNOWN.format(arn=layer_version_arn), Type="User")
+        try:
+            home = home_of_installs()
+        except FunctionError as error:
+            raise InvalidParameterValueException(str(error), Type="User") from error
         arn, _, number = layer_version_arn.rpartition(":")
         region, account, name, _ = api_utils.parse_layer_arn(layer_version_arn)
         layers: Any = lambda_stores[account][region].layers
         layer = layers.get(name) or Layer(arn)
         runtime = f"python{held.python}"
-        place = place_of(home_of_installs(), held.python, held.requirements)
+        place = place_of(home, held.python, held.requirements)
         layer.layer_versions[number] = LayerVersion(
             layer_version_arn=layer_version_arn,
             layer_arn=arn,
