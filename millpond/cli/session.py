@@ -137,8 +137,10 @@ class _Teller:
 
     def __call__(self, component: components.Component) -> None:
         self._say(f"{component.name} is there")
-        if component.path and place_of(component.path).stat().st_mtime >= self._since:
-            size, took = size_of(component.path) >> 20, console.duration(component.seconds)
+        # Where environments are made on first use, there is nothing yet.
+        place = place_of(component.path) if component.path else None
+        if place is not None and place.exists() and place.stat().st_mtime >= self._since:
+            size, took = size_of(place) >> 20, console.duration(component.seconds)
             console.note(f"{component.name}: {component.version}, {took}, {size:,} MiB")
 
 

@@ -203,15 +203,16 @@ def test_a_user_looks_at_a_table_its_rows_and_its_files_and_names_stay_text(runn
 
 def test_a_user_sees_what_a_run_wrote_and_what_a_query_read_and_the_way_of_a_run_alone(running_engine, pages):
     async def act(user: Any) -> None:
-        await user.open("/flow")
+        # Other tests of the stack leave more things than a picture has room for.
+        await user.open("/flow?text=broken")
         await sees(user, "ways between them")
         content = next(iter(user.find(kind=ui.mermaid).elements)).content
         assert "job: broken" in content
         assert f"folder: {BUCKET}/out/" in content
-        assert ways(user) >= {
-            ("broken", "writes", f"{BUCKET}/out/"),
-            ("shop.orders", "is read by", "primary"),
-        }
+        assert ("broken", "writes", f"{BUCKET}/out/") in ways(user)
+        await user.open("/flow?text=shop.orders")
+        await sees(user, "ways between them")
+        assert ("shop.orders", "is read by", "primary") in ways(user)
         await user.open(pages["job"])
         user.find("what it read and wrote").click()
         await sees(user, "ways between them")
@@ -264,9 +265,8 @@ def test_a_user_sees_what_was_denied_with_the_statement_to_add_and_what_a_role_n
         [denials] = (
             one for one in user.find(kind=ui.aggrid).elements if "Denials" in one.props["aria-label"]
         )
-        [denied] = (row for row in denials.options["rowData"] if row["c2"] == "s3:PutObject")
         resource = f"arn:aws:s3:::{BUCKET}/out/day=1/a.txt"
-        assert denied["c3"] == resource
+        [denied] = (row for row in denials.options["rowData"] if row["c3"] == resource)
         assert json.loads(denied["c5"]) == {"Effect": "Allow", "Action": "s3:PutObject", "Resource": resource}
         await user.open(denied["c7"])
         await sees(user, "Granted and never used", "s3:PutObject")
