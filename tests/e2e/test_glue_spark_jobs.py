@@ -374,6 +374,45 @@ def test_spark_script_that_exits_is_reported_as_SystemExit(glue: GlueJobs) -> No
     assert (run["JobRunState"], run["ErrorMessage"]) == ("FAILED", "SystemExit: 3")
 
 
+WRITES_BESIDE = f"""
+from pyspark.sql import SparkSession
+
+numbers = SparkSession.builder.getOrCreate().range(3)
+numbers.write.mode("overwrite").parquet("s3://{BUCKET}/own/numbers")
+numbers.write.mode("overwrite").parquet("s3://{BUCKET}/others/numbers")
+"""
+
+
+def test_a_job_that_writes_beside_the_prefix_of_its_role_fails_with_the_words_of_s3(
+    glue: GlueJobs, run_of_spark: Run
+) -> None:
+    iam, of_bucket = glue.aws.client("iam"), f"arn:aws:s3:::{BUCKET}"
+    trusted = iam.get_role(RoleName=ROLE)["Role"]["AssumeRolePolicyDocument"]
+    iam.create_role(RoleName="beside", AssumeRolePolicyDocument=json.dumps(trusted))
+    may = [
+        {
+            "Effect": "Allow",
+            "Action": ["s3:GetObject", "s3:ListBucket"],
+            "Resource": [of_bucket, f"{of_bucket}/*"],
+        },
+        {"Effect": "Allow", "Action": ["s3:PutObject", "s3:DeleteObject"], "Resource": f"{of_bucket}/own/*"},
+    ]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": may})
+    iam.put_role_policy(RoleName="beside", PolicyName="own", PolicyDocument=policy)
+
+    run = glue.run(WRITES_BESIDE, command="glueetl", Role="beside")
+
+    assert run["JobRunState"] == "FAILED"
+    session = f"GlueJobRunnerSession-{run['Id'][3:19]}"
+    denied = (
+        f"assumed-role/beside/{session} is not authorized to perform: s3:PutObject on resource: {of_bucket}"
+    )
+    assert f"{denied}/others/" in run["ErrorMessage"]
+    assert "because no identity-based policy allows the s3:PutObject action" in run["ErrorMessage"]
+    kept = glue.aws.s3.list_objects_v2(Bucket=BUCKET, Prefix="own/numbers/")["Contents"]
+    assert any(one["Key"].endswith(".parquet") for one in kept)
+
+
 @pytest.mark.parametrize(
     ("arguments", "version", "what"),
     [
