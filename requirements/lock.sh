@@ -31,6 +31,7 @@ compile --no-config --python-version 3.9 requirements/build.in -o requirements/b
 compile --no-config --python-version 3.9 requirements/pytest-millpond.in -o requirements/pytest-millpond.txt
 compile --no-config --python-version 3.13 requirements/console-tests.in -o requirements/console-tests.txt
 compile --no-config --python-version 3.13 requirements/athena-clients.in -o requirements/athena-clients.txt
+compile --no-config --python-version 3.11 requirements/notebook.in -o requirements/notebook.txt
 for name in uv java node18 node20 node22 node24; do
     compile --no-config --no-deps --python-version 3.9 "requirements/$name.in" -o "requirements/$name.txt"
 done

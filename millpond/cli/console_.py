@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
-import socket
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +12,7 @@ import typer
 from millpond.base.config import Settings, load_settings
 from millpond.base.errors import MillpondError
 from millpond.cli import console
-from millpond.cli.session import Region, Target
+from millpond.cli.session import Region, Target, free_port
 from millpond.console.source import Opening
 from millpond.toolchain.bootstrap import BootstrapError
 from millpond.toolchain.console import install, is_installed
@@ -37,7 +35,7 @@ def console_(
     settings = load_settings()
     interpreter = _installed(settings)
     opening = Opening(
-        _port(port),
+        free_port(port, PORT, "millpond console"),
         secrets.token_urlsafe(24),
         "endpoint" if endpoint_url else target,
         endpoint_url or "",
@@ -60,22 +58,3 @@ def _installed(settings: Settings) -> Path:
             return install(settings, say)
     except BootstrapError as error:
         raise MillpondError(str(error), next_step="millpond console") from error
-
-
-def _port(wanted: int | None) -> int:
-    """A port that is free: the one that is asked for, else the usual one, else any.
-
-    Raises
-    ------
-    MillpondError
-        If the one that is asked for is in use.
-    """
-    for port in (PORT, 0) if wanted is None else (wanted,):
-        with socket.socket() as tried:
-            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with contextlib.suppress(OSError):
-                tried.bind(("127.0.0.1", port))
-                return int(tried.getsockname()[1])
-    raise MillpondError(
-        f"The port {wanted} is in use.", next_step="millpond console --port, with another one"
-    )

@@ -33,6 +33,7 @@ from millpond.cli.init import init
 from millpond.cli.logs import logs
 from millpond.cli.ls import ls
 from millpond.cli.network import network
+from millpond.cli.notebook import notebook
 from millpond.cli.plan import plan
 from millpond.cli.query import query
 from millpond.cli.reset import reset
@@ -57,6 +58,7 @@ VERBS = (
     destroy,
     run,
     debug,
+    notebook,
     glue,
     start,
     query,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -153,6 +155,30 @@ def place_of(path: Path) -> Path:
 def size_of(path: Path) -> int:
     """Bytes of a file, or of all below a directory; of an interpreter, all of its environment."""
     return bootstrap.size_of(place_of(path))
+
+
+def free_port(wanted: int | None, usual: int, verb: str) -> int:
+    """A port of this machine that is free: the one that is asked for, else the usual one, else any.
+
+    Parameters
+    ----------
+    wanted : int or None
+    usual : int
+    verb : str
+        What is typed, for the error.
+
+    Raises
+    ------
+    MillpondError
+        If the one that is asked for is in use.
+    """
+    for port in (usual, 0) if wanted is None else (wanted,):
+        with socket.socket() as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                tried.bind(("127.0.0.1", port))
+                return int(tried.getsockname()[1])
+    raise MillpondError(f"The port {wanted} is in use.", next_step=f"{verb} --port, with another one")
 
 
 def require_running(settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""Interactive sessions: statements in a kept interpreter of Spark, and AWS's own notebook kernel over them.
+"""Interactive sessions: statements in a kept interpreter of Spark, and notebooks over them by AWS's kernel.
 
 The first tests share one session, as the start of each takes as long as that of a job run.
 """
@@ -6,25 +6,24 @@ The first tests share one session, as the start of each takes as long as that of
 from __future__ import annotations
 
 import json
-import os
-import subprocess
+import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from botocore.exceptions import ClientError
-from checkouts import IS_EMBEDDED
+from checkouts import IS_EMBEDDED, Checkout
 from job_runs import RUN_SECONDS, GlueJobs
+from ports import free_port
 
-from millpond.base.config import load_settings
 from millpond.base.waiting import wait_until
 from millpond.testing.jobs import ROLE
-from millpond.toolchain.bootstrap import uv_environment
 
 pytestmark = pytest.mark.skipif(not IS_EMBEDDED, reason="refused by name in containers")
 
-NOTEBOOK = Path(__file__).with_name("notebook.py")
 ROLE_ARN = f"arn:aws:iam::000000000000:role/{ROLE}"
 
 
@@ -110,41 +109,78 @@ def test_sessions_are_listed_by_tags_and_unknown_ones_are_not_found(glue: GlueJo
         client.delete_session(Id=session)
 
 
+CELLS = [
+    "import sys\nfrom awsglue.context import GlueContext\nfrom awsglue.utils import getResolvedOptions\n"
+    "from pyspark.context import SparkContext\n"
+    "spark = GlueContext(SparkContext.getOrCreate()).spark_session\n"
+    "spark.range(3).createOrReplaceTempView('numbers')\n"
+    "options = getResolvedOptions(sys.argv, ['day', 'shop'])\n"
+    "print(spark.version[0], options['day'], options['shop'])",
+    "%%sql\nSELECT sum(id) AS total FROM numbers",
+    "1 / 0",
+    "print('not reached')",
+]
+
+
 @pytest.mark.foreign
-@pytest.mark.timeout(1800)
-def test_notebook_runs_in_the_kernel_that_aws_publishes(glue: GlueJobs, tmp_path: Path) -> None:
-    uv, python = load_settings().home / "uv/bin/uv", tmp_path / "venv/bin/python"
-    (tmp_path / ".aws").mkdir()
-    (tmp_path / ".aws" / "config").write_text(
-        "[profile millpond]\n"
-        f"region = eu-west-1\nendpoint_url = {glue.aws.glue.meta.endpoint_url}\n"
-        "aws_access_key_id = test\naws_secret_access_key = test\n"
-    )
-    environment = {
-        "PATH": f"{python.parent}:{os.environ['PATH']}",
-        "HOME": str(tmp_path),
-        "VIRTUAL_ENV": str(tmp_path / "venv"),
-        "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR", str(tmp_path / "cache")),
-        "glue_profile": "millpond",
-        "glue_role_arn": ROLE_ARN,
-        "AWS_REGION": "eu-west-1",
-        # The certificates of this machine.
-        **{name: value for name, value in uv_environment(tmp_path).items() if name == "UV_SYSTEM_CERTS"},
-    }
+def test_a_notebook_is_executed_in_a_session_like_a_jobs_until_a_cell_fails(
+    bare_stack: Checkout, glue: GlueJobs, tmp_path: Path
+) -> None:
+    job = glue.job("", command="glueetl", DefaultArguments={"--day": "monday", "--shop": "Antônio's"})
+    path = tmp_path / "ein Heft.ipynb"
+    cells = [
+        {"cell_type": "code", "id": f"cell-{number}", "metadata": {}, "outputs": [], "source": source}
+        | {"execution_count": None}
+        for number, source in enumerate(CELLS)
+    ]
+    path.write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
+    done = bare_stack.run("notebook", job, "--arg", "day=tuesday", "--execute", str(path))
+    assert done.returncode == 1, done.stdout
+    assert "A cell failed: ZeroDivisionError: division by zero" in done.stderr
+    outputs = [cell["outputs"] for cell in json.loads(path.read_text())["cells"]]
+    texts = ["".join("".join(one.get("text", "")) for one in cell) for cell in outputs]
+    assert texts[0].rstrip().endswith("3 tuesday Antônio's")
+    assert "|    3|" in texts[1]
+    assert texts[3] == ""
 
-    def do(*command: str | Path) -> str:
-        done = subprocess.run(
-            [str(one) for one in command], env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr[-3000:]
-        return done.stdout
+    def ended() -> bool:
+        return "STOPPED" in [session["Status"] for session in glue.aws.glue.list_sessions()["Sessions"]]
 
-    do(uv, "venv", "--python", "3.11", python.parents[1])
-    do(uv, "pip", "install", "aws-glue-sessions==1.0.9", "nbclient", "ipykernel")
-    do(python.parent / "install-glue-kernels")
-    outputs = json.loads(do(python, NOTEBOOK))
-    texts = ["".join(one.get("text", "") for one in cell) for cell in outputs]
-    assert texts[1].endswith("6\n")
-    assert "|  3|" in texts[2]
-    assert "ZeroDivisionError: division by zero" in texts[3]
-    assert "Stopped session" in texts[-1]
+    wait_until("end of the kernel's session", ended, RUN_SECONDS)
+
+
+@pytest.mark.foreign
+def test_jupyterlab_listens_on_this_machine_for_who_has_the_token(
+    bare_stack: Checkout, glue: GlueJobs
+) -> None:
+    port = free_port()
+    opened = bare_stack.popen("notebook", "--role", ROLE, "--port", str(port))
+    try:
+        assert opened.stderr is not None
+        said = next(line for line in opened.stderr if "token=" in line)
+        address, token = re.search(r"(http://127\.0\.0\.1:\d+)/lab\?token=(\S+);", said).groups()  # type: ignore[union-attr]
+        assert address.endswith(f":{port}")
+
+        def kernels(given: str) -> tuple[int, str]:
+            answer = httpx.get(f"{address}/api/kernelspecs", params={"token": given})
+            return answer.status_code, answer.text
+
+        wait_until("JupyterLab", lambda: _answers(port), RUN_SECONDS)
+        assert kernels("")[0] == 403
+        status, text = kernels(token)
+        assert (status, list(json.loads(text)["kernelspecs"])) == (200, ["glue_pyspark"])
+    finally:
+        opened.terminate()
+        opened.communicate()
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as tried:
+        return tried.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_a_notebook_says_what_it_lacks(bare_stack: Checkout, glue: GlueJobs) -> None:
+    shell = glue.job("")
+    assert "is no job of Spark in Python" in bare_stack.run("notebook", shell).stderr
+    assert "millpond notebook --role ROLE" in bare_stack.run("notebook").stderr
+    assert "There is no such notebook." in bare_stack.run("notebook", shell, "--execute", "no.ipynb").stderr
