@@ -11,10 +11,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from xml.etree import ElementTree
 
 import pytest
 from engine_fixtures import RunningEngine, started_engine
+from junit_reports import outcomes
 
 from millpond.base.config import CHECKOUT, load_settings
 
@@ -74,17 +74,6 @@ def prepare(running: RunningEngine) -> None:
     stacks.get_waiter("stack_create_complete").wait(
         StackName="aws-sdk-pandas-base", WaiterConfig={"Delay": 1}
     )
-
-
-def outcomes(report: Path) -> dict[str, str]:
-    """What went wrong with each test that failed, nothing for one that passed; skipped ones are left out."""
-    found = {}
-    for case in ElementTree.parse(report).iter("testcase"):
-        failed = [one for kind in ("failure", "error") if (one := case.find(kind)) is not None]
-        if case.find("skipped") is None:
-            name = f"{case.get('classname', '').rpartition('.')[2]}.{case.get('name')}"
-            found[name] = failed[0].get("message", "?") if failed else ""
-    return found
 
 
 def reason(name: str) -> str:

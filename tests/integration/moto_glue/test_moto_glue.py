@@ -11,10 +11,10 @@ import subprocess
 import sys
 import tarfile
 from pathlib import Path
-from xml.etree import ElementTree
 
 import pytest
 from engine_fixtures import started_engine
+from junit_reports import outcomes
 
 from millpond.base.config import CHECKOUT
 
@@ -46,17 +46,6 @@ def fetched(directory: Path) -> Path:
         assert there in text, f"{name} has no {there!r} (any more)"
         file.write_text(text.replace(there, instead))
     return unpacked / "tests"
-
-
-def outcomes(report: Path) -> dict[str, str]:
-    """What went wrong with each test that failed, nothing for one that passed; skipped ones are left out."""
-    found = {}
-    for case in ElementTree.parse(report).iter("testcase"):
-        failed = [one for kind in ("failure", "error") if (one := case.find(kind)) is not None]
-        if case.find("skipped") is None:
-            name = f"{case.get('classname', '').rpartition('.')[2]}.{case.get('name')}"
-            found[name] = failed[0].get("message", "?") if failed else ""
-    return found
 
 
 def test_the_tests_of_moto_pass_but_those_that_suppose_what_aws_does_not_do(tmp_path: Path) -> None:
