@@ -1,4 +1,4 @@
-"""``millpond exec`` and ``millpond shell``: a program in an environment that reaches the stack."""
+"""``millpond exec``: a program in an environment that reaches the stack."""
 
 from __future__ import annotations
 
@@ -17,15 +17,11 @@ def exec_(
     command: Annotated[list[str], typer.Argument(help="A program and its arguments, behind --.")],
 ) -> None:
     """Run a program that speaks to the stack: millpond exec -- terraform plan."""
-    _become(command)
+    become(command)
 
 
-def shell() -> None:
-    """Open a shell whose AWS tools speak to the stack."""
-    _become([os.environ.get("SHELL") or "/bin/sh"])
-
-
-def _become(command: list[str]) -> NoReturn:
+def become(command: list[str]) -> NoReturn:
+    """Run a program of the user's in the place of this one, in such an environment."""
     environment = {**os.environ, **stack_environment(load_settings())}
     # A profile would be asked before the keys in the environment.
     environment.pop("AWS_PROFILE", None)

@@ -6,8 +6,8 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterable, Sequence
-from importlib.metadata import entry_points
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,74 +18,29 @@ from millpond import __version__
 from millpond.base.config import load_settings
 from millpond.base.errors import MillpondError
 from millpond.cli import console
-from millpond.cli.clean import clean
-from millpond.cli.console_ import console_
-from millpond.cli.debug import debug
-from millpond.cli.deploy import deploy
-from millpond.cli.destroy import destroy
-from millpond.cli.doctor import doctor
-from millpond.cli.down import down
-from millpond.cli.env import env
-from millpond.cli.exec_ import exec_, shell
-from millpond.cli.glue import glue
-from millpond.cli.iam import iam
-from millpond.cli.init import init
-from millpond.cli.logs import logs
-from millpond.cli.ls import ls
-from millpond.cli.network import network
-from millpond.cli.notebook import notebook
-from millpond.cli.plan import plan
-from millpond.cli.query import query
-from millpond.cli.reset import reset
-from millpond.cli.run import run
-from millpond.cli.snapshot import snapshot
-from millpond.cli.spark_history import spark_history
-from millpond.cli.start import start
-from millpond.cli.status import status
-from millpond.cli.tail import tail
-from millpond.cli.trino import trino
-from millpond.cli.uninstall import uninstall
-from millpond.cli.up import up
 
-VERBS = (
-    init,
-    up,
-    down,
-    status,
-    doctor,
-    deploy,
-    plan,
-    destroy,
-    run,
-    debug,
-    notebook,
-    glue,
-    start,
-    query,
-    logs,
-    ls,
-    tail,
-    console_,
-    spark_history,
-    iam,
-    network,
-    env,
-    exec_,
-    shell,
-    trino,
-    snapshot,
-    reset,
-    clean,
-    uninstall,
-)
-# A package that is installed beside Millpond names here a sequence of functions, each of them a verb.
+# A package that is installed beside Millpond has an entry point of this group for each of its verbs: the word
+# that is typed, and the function.
 PLUGINS = "millpond.verbs"
+# Each is a function in the module of its name; a word of Python's has an underscore behind it.
+_FUNCTIONS = (
+    *("init", "up", "down", "status", "doctor", "deploy", "plan", "destroy", "run", "debug", "notebook"),
+    *("glue", "start", "query", "logs", "ls", "tail", "console_", "spark_history", "iam", "network", "env"),
+    *("exec_", "shell", "trino", "snapshot", "reset", "clean", "uninstall"),
+)
+# A verb is imported when it is typed, so that none waits for what the others need.
+VERBS = {
+    (word := function.rstrip("_").replace("_", "-")): EntryPoint(
+        word, f"millpond.cli.{function}:{function}", PLUGINS
+    )
+    for function in _FUNCTIONS
+}
 
 Verb = Callable[..., Any]
 
 
-def make_app(verbs: Iterable[Verb]) -> typer.Typer:
-    """The command line with these verbs; a later one takes the place of one with the same name."""
+def make_app(verbs: Mapping[str, Verb]) -> typer.Typer:
+    """The command line with these verbs, by the words that are typed."""
     app = typer.Typer(
         help="AWS for data engineers on this machine.",
         no_args_is_help=True,
@@ -94,46 +49,43 @@ def make_app(verbs: Iterable[Verb]) -> typer.Typer:
         rich_markup_mode=None,
     )
     app.callback()(_options)
-    for verb in {verb.__name__: verb for verb in verbs}.values():
-        app.command(name_of(verb))(verb)
+    for word, verb in verbs.items():
+        app.command(word)(verb)
     return app
 
 
-def plugged_in() -> list[Verb]:
-    """The verbs of every plug-in, in the order of their names.
+def verbs_for(words: Sequence[str]) -> dict[str, Verb]:
+    """The verbs that a command line can mean: one, or all where its first word is none or an option's.
+
+    No plug-in takes the place of one of the harness's verbs.
 
     Raises
     ------
     MillpondError
-        If a plug-in cannot be imported.
+        If a verb cannot be imported, or is no function.
     """
-    verbs: list[Verb] = []
-    for plugin in sorted(entry_points(group=PLUGINS), key=lambda one: one.name):
-        try:
-            verbs += plugin.load()
-        except (ImportError, AttributeError) as error:
-            raise MillpondError(
-                f"The plug-in {plugin.name} cannot be loaded: {error}.",
-                where=plugin.value,
-                next_step="install it anew, or remove it",
-            ) from error
-    return verbs
+    word = next((word for word in words if not word.startswith("-")), "")
+    if word in VERBS:
+        return {word: _loaded(VERBS[word])}
+    known = {**{entry.name: entry for entry in entry_points(group=PLUGINS)}, **VERBS}
+    meant = {word: known[word]} if word in known else known
+    return {word: _loaded(entry) for word, entry in meant.items()}
 
 
-def verbs_for(words: Sequence[str]) -> list[Verb]:
-    """The verbs that a command line can mean.
-
-    Plug-ins are loaded where it names none of the harness's, which no plug-in can take the place of: each of
-    them imports what it needs, and a glance at a stack shall not wait for it.
-    """
-    named = next((word for word in words if not word.startswith("-")), "")
-    is_own = any(name_of(verb) == named for verb in VERBS)
-    return list(VERBS) if is_own else [*plugged_in(), *VERBS]
-
-
-def name_of(verb: Verb) -> str:
-    """The word that is typed; a verb that is a word of Python's has an underscore behind its name."""
-    return str(verb.__name__).rstrip("_").replace("_", "-")
+def _loaded(entry: EntryPoint) -> Verb:
+    reason: object = "it is no function"
+    verb: Verb | None
+    try:
+        verb = entry.load()
+    except (ImportError, AttributeError) as error:
+        verb, reason = None, error
+    if not callable(verb):
+        raise MillpondError(
+            f"The verb {entry.name} cannot be loaded: {reason}.",
+            where=entry.value,
+            next_step="install anew what brings it, or remove that",
+        )
+    return verb
 
 
 def _show_version(is_asked: bool) -> None:

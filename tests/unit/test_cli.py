@@ -26,7 +26,7 @@ def run(monkeypatch, *arguments: str) -> int:
 
 
 def test_a_target_of_make_with_the_name_of_a_verb_calls_that_verb():
-    verbs = {verb.__name__ for verb in (*cli.VERBS, *cli.plugged_in())}
+    verbs = cli.verbs_for([])
     makefile = (CHECKOUT / "Makefile").read_text()
     called = dict(re.findall(r"^([a-z-]+):.*##.*\n\t@\$\(MILLPOND\) ([a-z]+)", makefile, re.MULTILINE))
     assert {name for name in called if name in verbs} >= {"demo", "deploy", "ingest", "verify", "up", "query"}
@@ -51,26 +51,26 @@ def test_verbs_that_ask_reach_an_account_too(monkeypatch, capsys):
         assert "--target" in capsys.readouterr().out, verb
 
 
-def test_a_plug_in_that_cannot_be_loaded_is_named(monkeypatch):
-    broken = EntryPoint("theirs", "no.such.module:VERBS", cli.PLUGINS)
-    monkeypatch.setattr(cli, "entry_points", lambda group: [broken])
-    with pytest.raises(MillpondError, match="plug-in theirs"):
-        cli.plugged_in()
+@pytest.mark.parametrize("value", ["no.such.module:theirs", "millpond:no_such_name", "millpond:__version__"])
+def test_a_verb_of_a_plug_in_that_cannot_be_loaded_is_named(monkeypatch, value):
+    monkeypatch.setattr(cli, "entry_points", lambda group: [EntryPoint("theirs", value, group)])
+    for words in ([], ["theirs"]):
+        with pytest.raises(MillpondError, match="verb theirs"):
+            cli.verbs_for(words)
 
 
-def test_plug_ins_are_loaded_for_verbs_that_are_not_the_harness_own(monkeypatch):
-    def status() -> None:
-        """Of a plug-in."""
-
-    monkeypatch.setattr(cli, "plugged_in", lambda: [status])
-    assert cli.verbs_for(["status", "--json"]) == list(cli.VERBS)
-    for words in ([], ["--help"], ["--tier", "compose", "status"], ["theirs"]):
-        assert cli.verbs_for(words) == [status, *cli.VERBS]
-    with monkeypatch.context() as patched:
-        patched.setattr(cli, "VERBS", (cli.status, cli.exec_))
-        group = cli.typer.main.get_command(cli.make_app(cli.verbs_for([])))
-        assert group.commands["status"].callback.__doc__ == cli.status.__doc__
-        assert list(group.commands) == ["status", "exec"]
+def test_a_verb_is_loaded_when_it_is_typed_and_all_where_help_is_asked_for(monkeypatch):
+    plugged_in = [EntryPoint(word, "millpond.cli.down:down", cli.PLUGINS) for word in ("theirs", "status")]
+    monkeypatch.setattr(cli, "entry_points", lambda group: plugged_in)
+    status, theirs = cli.VERBS["status"].load(), plugged_in[0].load()
+    assert cli.verbs_for(["status", "--json"]) == {"status": status}
+    assert cli.verbs_for(["theirs"]) == {"theirs": theirs}
+    for words in ([], ["--help"], ["--tier", "compose", "status"], ["unknown"]):
+        verbs = cli.verbs_for(words)
+        assert verbs.keys() == {"theirs", *cli.VERBS}
+        assert verbs["status"] == status
+    group = cli.typer.main.get_command(cli.make_app(verbs))
+    assert {"spark-history", "exec", "console", "theirs"} <= group.commands.keys()
 
 
 def test_a_folder_that_cannot_be_written_is_told_with_what_to_do(monkeypatch, capsys, tmp_path):

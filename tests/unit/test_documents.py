@@ -18,7 +18,7 @@ from millpond.cli import main as cli
 DOCUMENTS = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
 # What stands in a document for something that the reader chooses, where not any word will do.
 CHOSEN = {"KIND": "jobs", "MODE": "enforce"}
-GROUP: Any = typer.main.get_command(cli.make_app((*cli.VERBS, *cli.plugged_in())))
+GROUP: Any = typer.main.get_command(cli.make_app(cli.verbs_for([])))
 
 
 def commands(text: str) -> Iterator[tuple[str, bool]]:
